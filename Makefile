@@ -1,0 +1,76 @@
+# Two commands do everything: `make demo` and `make test`. Both set up what they need.
+# What is expensive (base image, wheels) is kept in .cache, which is safe to delete.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := debootstrap systemd-container iproute2 nftables openssh-client gcc libc6-dev \
+            python3-venv ca-certificates
+COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc
+
+.PHONY: help demo deploy test unit lint setup system lab-up lab-down lab-status lock benchmark clean
+
+help:  ## what can be made here
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+demo: setup  ## boot the lab, deploy to it, verify it, ask the served model a question
+	@$(BIN)/python -m lab up
+	@$(BIN)/pyinfra inventories/lab.py deploy.py -y
+	@$(BIN)/python -m lab.ask
+	@$(BIN)/rackwright report
+	@echo "The lab is still up: make lab-status; take it away with make lab-down."
+
+deploy: setup  ## deploy to the lab that is up
+	@$(BIN)/pyinfra inventories/lab.py deploy.py -y
+
+test: setup lint unit  ## every test: lint, types, unit, lab
+	@$(BIN)/python -m lab down >/dev/null 2>&1 || true
+	@set -e; trap '$(BIN)/python -m lab down' EXIT; \
+	 $(BIN)/python -m pytest tests/lab
+
+unit: setup  ## the unit tests alone: seconds, no root
+	@$(BIN)/python -m pytest tests/unit -n auto
+
+lint: setup  ## ruff and mypy
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+lab-up: setup  ## boot the lab's hosts (HOSTS="gpu1 spare1" for some)
+	@$(BIN)/python -m lab up $(HOSTS)
+
+lab-down: setup  ## take the lab away: hosts, mounts, bridge, rules
+	@$(BIN)/python -m lab down $(HOSTS)
+
+lab-status: setup  ## which hosts are up
+	@$(BIN)/python -m lab status
+
+benchmark: setup  ## the no-change run against plain pyinfra operations
+	@$(BIN)/python -m benchmarks.converge
+
+setup: system $(VENV)/.ready  ## everything the other targets need, if it is missing
+
+system:
+	@for command in $(COMMANDS); do command -v $$command >/dev/null || missing=1; done; \
+	 $(PYTHON) -c 'import ensurepip' 2>/dev/null || missing=1; \
+	 [ -z "$$missing" ] || { \
+	   [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { \
+	     echo "needed, and only root on Debian or Ubuntu can have them installed here: $(PACKAGES)"; \
+	     exit 1; }; \
+	   echo "setup: installing $(PACKAGES)"; \
+	   apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+	   apt-get -qq install -y --no-install-recommends $(PACKAGES) >/dev/null; }
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	@echo "setup: making $(VENV) from requirements.txt"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q rackwright tasks
+	@touch $@
+
+lock: setup  ## resolve every requirements file again (network)
+	@UV=$(BIN)/uv sh rackwright/engines/requirements/lock.sh
+
+clean: lab-down  ## remove what was built here, the cache included
+	rm -rf $(VENV) .cache

@@ -1,0 +1,1 @@
+"""Rackwright measured against other ways to the same end, by one command each."""

@@ -1,0 +1,1 @@
+"""No operation at all: what is left is pyinfra's own start and its connections."""

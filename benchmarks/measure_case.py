@@ -1,0 +1,219 @@
+"""Measures one case of ``measure_engine.py``, in a process of its own.
+
+    python measure_case.py FOLDER
+
+The folder holds the model's ``config.json`` and ``case.json``: a name, a model, and optionally
+``engine`` (arguments that differ from ``ENGINE``) and ``load`` (how many requests at once, of 512
+tokens in and 128 out). Once all is imported it waits for a line on stdin, and uses the GPU only
+after it. ``row.json`` in the folder is what was measured, or the ``error``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import random
+import re
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+GIB = 1 << 30
+TOKENS_IN, TOKENS_OUT = 512, 128
+ENGINE = {
+    "dtype": "auto",
+    "max_model_len": 8192,
+    "max_num_seqs": 1024,
+    "max_num_batched_tokens": 8192,
+    "gpu_memory_utilization": 0.90,
+    "enforce_eager": False,
+}
+FIXED = {
+    "load_format": "dummy",
+    "skip_tokenizer_init": True,
+    "generation_config": "vllm",
+    "enable_prefix_caching": False,
+    "disable_log_stats": False,
+}
+SUMMARY = re.compile(
+    r"Actual usage is (?P<weights>[\d.]+) GiB for weight, (?P<peak_activation>[\d.]+) GiB "
+    r"for peak activation, (?P<non_torch>-?[\d.]+) GiB for non-torch memory, "
+    r"and (?P<cuda_graph>[\d.]+) GiB for CUDAGraph memory.*"
+    r"Current kv cache memory in use is (?P<kv_cache>[\d.]+) GiB"
+)
+KV_TOKENS = re.compile(r"GPU KV cache size: ([\d,]+) tokens")
+CAPTURE_S = re.compile(r"Graph capturing finished in (\d+) secs")
+
+
+class Messages(logging.Handler):
+    """Keeps what vLLM logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def measure(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """One row: prepare, wait for a line on stdin, then build the engine and load it."""
+    from vllm import LLM, EngineArgs
+
+    messages = Messages()
+    logging.getLogger("vllm").addHandler(messages)
+    arguments = {**ENGINE, **FIXED, **case.get("engine", {}), "model": str(folder)}
+    prepare(EngineArgs(**arguments))
+    print("prepared", flush=True)
+    sys.stdin.readline()
+    start = time.perf_counter()
+    llm = LLM(**arguments)
+    ready_s = round(time.perf_counter() - start, 1)
+    row = {"name": case["name"], "model": case["model"], "engine": versions(), **settings(llm)}
+    row |= {
+        **accounting(llm, messages.lines),
+        "ready_s": ready_s,
+        "device_used_gib": device_used_gib(),
+    }
+    if case.get("load"):
+        row |= loaded(llm, case["load"])
+    return row
+
+
+def prepare(arguments: Any) -> None:
+    """Do what needs no GPU: import, and look into the model's class."""
+    import torch
+    from vllm.model_executor.model_loader.utils import get_model_architecture
+
+    for module in ("gpu_worker", "gpu_model_runner", "gpu.model_runner"):
+        importlib.import_module(f"vllm.v1.worker.{module}")
+    get_model_architecture(arguments.create_engine_config().model_config)
+    if torch.cuda.is_initialized():
+        print("warning: preparing has touched the GPU", flush=True)
+
+
+def versions() -> str:
+    import torch
+    import vllm
+
+    return f"vLLM {vllm.__version__}, torch {torch.__version__}"
+
+
+def settings(llm: Any) -> dict[str, Any]:
+    """What the engine has made of its arguments."""
+    config = llm.llm_engine.vllm_config
+    parallel, scheduler = config.parallel_config, config.scheduler_config
+    return {
+        "dtype": str(config.model_config.dtype).removeprefix("torch."),
+        "quantization": config.model_config.quantization,
+        "kv_cache_dtype": config.cache_config.cache_dtype,
+        "tensor_parallel_size": parallel.tensor_parallel_size,
+        "pipeline_parallel_size": parallel.pipeline_parallel_size,
+        "replicas": 1,
+        "max_model_len": config.model_config.max_model_len,
+        "max_num_seqs": scheduler.max_num_seqs,
+        "max_num_batched_tokens": scheduler.max_num_batched_tokens,
+        "gpu_memory_utilization": config.cache_config.gpu_memory_utilization,
+        "enforce_eager": config.model_config.enforce_eager,
+        "cuda_graph_mode": config.compilation_config.cudagraph_mode.name,
+        "cuda_graph_sizes": len(config.compilation_config.cudagraph_capture_sizes or ()),
+    }
+
+
+def accounting(llm: Any, lines: Sequence[str]) -> dict[str, Any]:
+    """The engine's own figures: those it logs, and what it keeps but does not log."""
+    log = "\n".join(lines)
+    if not (summary := SUMMARY.search(log)) or not (tokens := KV_TOKENS.search(log)):
+        raise ValueError("the engine has not logged its memory accounting")
+    capture = CAPTURE_S.search(log)
+    worker = llm.llm_engine.model_executor.driver_worker.worker
+    cache, compilation = worker.vllm_config.cache_config, worker.vllm_config.compilation_config
+    return {
+        "device_total_gib": round(worker.init_snapshot.total_memory / GIB, 1),
+        **{f"{name}_gib": float(figure) for name, figure in summary.groupdict().items()},
+        "kv_cache_tokens": int(tokens[1].replace(",", "")),
+        "kv_cache_blocks": cache.num_gpu_blocks,
+        "block_size": cache.block_size,
+        "model_runner": 2 if worker.use_v2_model_runner else 1,
+        "bytes": {
+            "total": worker.init_snapshot.total_memory,
+            "free_at_start": worker.init_snapshot.free_memory,
+            "requested": int(worker.requested_memory),
+            "weights": int(worker.model_runner.model_memory_usage),
+            "peak_activation": int(worker.peak_activation_memory),
+            "non_torch": int(worker.non_torch_memory),
+            "cuda_graph_estimate": int(worker.cudagraph_memory_estimate),
+            "kv_cache": int(worker.available_kv_cache_memory_bytes),
+        },
+        "compile_s": round(compilation.compilation_time, 1),
+        "capture_s": int(capture[1]) if capture else 0,
+    }
+
+
+def device_used_gib() -> float:
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    return float(round((total - free) / GIB, 2))
+
+
+def loaded(llm: Any, concurrencies: Sequence[int]) -> dict[str, Any]:
+    """The speed at each concurrency; an error here does not cost what is known already."""
+    try:
+        generate(llm, 8)
+        speeds = [load(llm, concurrency) for concurrency in concurrencies]
+    except Exception as error:
+        traceback.print_exc()
+        return {"load_error": str(error)}
+    return {"load": speeds, "device_used_after_load_gib": device_used_gib()}
+
+
+def load(llm: Any, concurrency: int) -> dict[str, float]:
+    """The speed of that many requests sent at once; of three in a row for one."""
+    start = time.perf_counter()
+    outputs = [o for _ in range(3 if concurrency == 1 else 1) for o in generate(llm, concurrency)]
+    elapsed = time.perf_counter() - start
+    stats = [output.metrics for output in outputs]
+    between = [(s.last_token_ts - s.first_token_ts) / (TOKENS_OUT - 1) for s in stats]
+    return {
+        "concurrency": concurrency,
+        "out_tok_s": round(len(outputs) * TOKENS_OUT / elapsed, 1),
+        "ttft_ms": round(1e3 * statistics.median(s.first_token_latency for s in stats), 1),
+        "tpot_ms": round(1e3 * statistics.median(between), 2),
+    }
+
+
+def generate(llm: Any, concurrency: int) -> list[Any]:
+    from vllm import SamplingParams
+
+    highest = llm.llm_engine.vllm_config.model_config.get_vocab_size() - 1
+    prompts = [
+        {"prompt_token_ids": [random.randint(1000, highest) for _ in range(TOKENS_IN)]}
+        for _ in range(concurrency)
+    ]
+    greedy = SamplingParams(temperature=0, max_tokens=TOKENS_OUT, ignore_eos=True, detokenize=False)
+    return list(llm.generate(prompts, greedy, use_tqdm=False))
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    case = json.loads((folder / "case.json").read_text())
+    try:
+        row = measure(case, folder)
+    except Exception as error:
+        traceback.print_exc()
+        last = f"{type(error).__name__}: {error}".splitlines()[-5:]
+        row = {"name": case["name"], "error": last}
+    (folder / "row.json").write_text(json.dumps(row))
+    sys.stdout.flush()
+    os._exit(0)  # at once: the parent ends what the engine has started
+
+
+if __name__ == "__main__":
+    main()

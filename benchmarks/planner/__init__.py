@@ -1,0 +1,1 @@
+"""The planner against what engines measured: memory, KV cache, speed; and how fast it plans."""

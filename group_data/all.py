@@ -1,0 +1,36 @@
+"""What is the same on every host. Another value for one group goes into a file of its name."""
+
+# Where things go on a host.
+root_dir = "/opt/rackwright"  # engine releases and programs, owned by root
+config_dir = "/etc/rackwright"  # environment files and certificates
+state_dir = "/var/lib/rackwright"  # downloaded weights
+cache_dir = "/var/cache/rackwright"  # compiled kernels, one folder a replica
+
+# The engine. A new version is a new requirements file with hashes, and its number here.
+engine_user = "rackwright"
+engine_python = "python3"  # needs 3.11 or newer; "3.12" lets uv fetch that one
+vllm_version = "0.32.0"
+vllm_build = "cuda"  # or "cpu"
+vllm_requirements = "rackwright/engines/requirements/vllm-0.32.0-cu130.txt"
+uv_requirements = "rackwright/engines/requirements/uv.txt"
+
+# Names of variables on the machine that runs pyinfra. No secret is written in a file here.
+hf_token_env = "HF_TOKEN"  # for gated repositories
+vllm_api_key_env = None  # None: the gateway is the only door, and asks for no key
+
+# Limits in seconds. A 70B model takes minutes to load; a long answer takes minutes to finish.
+start_timeout_s = 1800
+stop_timeout_s = 120
+restart_delay_s = 5
+restart_delay_max_s = 300
+
+# Ports of replicas count up from here on each server.
+base_port = 8000
+
+# The gateway.
+nginx_connect_timeout_s = 5
+nginx_read_timeout_s = 600
+client_max_body_size = "32m"
+
+# On the machine that runs pyinfra.
+report_dir = "reports"

@@ -1,0 +1,20 @@
+"""The lab: the CPU build of the engine, small time limits, and the lab's own SSH settings."""
+
+ssh_config_file = ".cache/lab/ssh_config"
+ssh_known_hosts_file = ".cache/lab/known_hosts"
+
+vllm_build = "cpu"
+vllm_requirements = "lab/vllm-0.32.0-cpu.txt"
+# The wheels' files are shared between lab hosts (lab/registries.py); so is their bytecode.
+compile_bytecode = False
+engine_environment = {
+    "PYTHONPYCACHEPREFIX": "/var/cache/rackwright/pycache",
+    # With tensor parallelism the engine compiles one small function even under --enforce-eager,
+    # which needs a C++ compiler; lab hosts have none.
+    "TORCHDYNAMO_DISABLE": "1",
+}
+
+start_timeout_s = 300
+stop_timeout_s = 20
+restart_delay_s = 1
+restart_delay_max_s = 8

@@ -1,0 +1,164 @@
+"""A production fleet, and the manual of the inventory: copy it and change it.
+
+    pyinfra inventories/prod.py deploy.py
+
+Every list is a group of hosts, every host a tuple of its name and its data. The prefix
+`@rackwright/` chooses the faster SSH connector; the host is called `gpu1`. Keys starting with
+`ssh_` are pyinfra's own. Versions, paths and time limits are in group_data/. A key or name that
+is not known is refused before any host is touched. Addresses here are documentation addresses.
+"""
+
+# Servers with GPUs.
+gpu_servers = [
+    (
+        "@rackwright/gpu1",
+        {
+            "ssh_hostname": "203.0.113.11",
+            "server": {
+                # Where the gateway reaches it. Replicas listen on this address only, so make it
+                # a private one.
+                "address": "192.0.2.11",
+                # A type from rackwright/catalog/gpus.yaml, and how many of it (1 to 16).
+                "gpus": {"type": "h100-sxm-80gb", "count": 8},
+                # How they are joined: "nvswitch" (each to each), "nvlink" (bridged pairs 0-1,
+                # 2-3, ... or a four-GPU board), "pcie". Leave it out for a single GPU.
+                "interconnect": "nvswitch",
+            },
+        },
+    ),
+    (
+        "@rackwright/gpu2",
+        {
+            "ssh_hostname": "203.0.113.12",
+            "server": {
+                "address": "192.0.2.12",
+                "gpus": {"type": "h100-sxm-80gb", "count": 8},
+                "interconnect": "nvswitch",
+            },
+        },
+    ),
+    (
+        "@rackwright/gpu3",
+        {
+            "ssh_hostname": "203.0.113.13",
+            "server": {
+                "address": "192.0.2.13",
+                "gpus": {"type": "l40s-48gb", "count": 4},
+                "interconnect": "pcie",
+            },
+        },
+    ),
+    (
+        "@rackwright/gpu4",
+        {
+            "ssh_hostname": "203.0.113.14",
+            "server": {
+                "address": "192.0.2.14",
+                # These cards have no NVLink: an inventory that claims it is told so.
+                "gpus": {"type": "rtx-pro-6000-server-96gb", "count": 2},
+                "interconnect": "pcie",
+            },
+        },
+    ),
+]
+
+# Nginx, the only door. A host may have `server` and `gateway` both: see local.py.
+gateways = [
+    (
+        "@rackwright/gw1",
+        {
+            "ssh_hostname": "198.51.100.10",
+            "gateway": {
+                "server_name": "llm.example.com",
+                "port": 443,
+                # PEM files that are on the gateway already. Leave both out and the first run
+                # makes a self-signed certificate.
+                "certificate": "/etc/ssl/llm.example.com/fullchain.pem",
+                "certificate_key": "/etc/ssl/llm.example.com/privkey.pem",
+            },
+        },
+    ),
+]
+
+# What is served. The plan decides how each model is split over GPUs; `rackwright plan` shows it.
+_services = {
+    "chat": {
+        # A model from rackwright/catalog/models.yaml, or from `models` below.
+        "model": "llama-3.3-70b-instruct",
+        # The commit of the model's Hugging Face repository: weights never change by themselves.
+        "revision": "6f6073b423013f6a7d4d9f39144961bfbfbc386b",
+        "engine": "vllm",
+        "servers": ["gpu1", "gpu2"],
+        # The longest prompt and answer together, in tokens.
+        "max_model_len": 32768,
+        # "latency": each answer fast, so as many GPUs to a replica as NVLink joins.
+        # "throughput": many answers at once, so as many replicas as fit.
+        "objective": "latency",
+        # The name clients ask for; the model's name if it is left out.
+        "served_model_name": "chat",
+    },
+    "quick": {
+        "model": "llama-3.1-8b-instruct",
+        "revision": "0e9e39f249a16976918f6564b8830bc894c89659",
+        "engine": "vllm",
+        "servers": ["gpu3"],
+        "max_model_len": 16384,
+        "objective": "throughput",
+        # Services that share a server say which GPUs are theirs.
+        "gpus": {"gpu3": [0, 1]},
+    },
+    "support": {
+        "model": "support-8b",
+        "engine": "vllm",
+        "servers": ["gpu3"],
+        "gpus": {"gpu3": [2, 3]},
+        "max_model_len": 8192,
+        "objective": "throughput",
+        # Ports count up from group data's base_port; this one starts where you say.
+        "port": 8100,
+        # Use fewer GPUs than could run a replica, to keep one in reserve.
+        "replicas": 1,
+        # At most so many requests at a time in one replica; the rest wait.
+        "max_num_seqs": 128,
+        # The share of each GPU's memory the engine may take.
+        "gpu_memory_utilization": 0.85,
+    },
+    "reason": {
+        "model": "qwen3-32b",
+        "revision": "9216db5781bf21249d130ec9da846c4624c16137",
+        "engine": "vllm",
+        "servers": ["gpu4"],
+        "max_model_len": 32768,
+        "objective": "throughput",
+        # The plan never puts one replica across PCIe unless you ask for it. What it chose not to
+        # do can be forced: how many GPUs to a group, how many groups in a row.
+        "tensor_parallel_size": 2,
+        "pipeline_parallel_size": 1,
+        # More flags for the engine, without dashes. Those that the plan sets are refused.
+        "extra_args": {"reasoning-parser": "qwen3", "enable-prefix-caching": True},
+    },
+}
+
+# Your own models: `config` is the model's config.json, as a dict or as the path of the file on the
+# machine you run this from; `path` a directory on each server that serves it, or `repo` with
+# `revision`. An architecture that cannot be judged is refused; docs/planner.md says how to give
+# its `figures` by hand.
+_models = {
+    "support-8b": {
+        "path": "/srv/models/support-8b",
+        "config": {
+            "architectures": ["LlamaForCausalLM"],
+            "hidden_size": 4096,
+            "intermediate_size": 14336,
+            "num_hidden_layers": 32,
+            "num_attention_heads": 32,
+            "num_key_value_heads": 8,
+            "vocab_size": 128256,
+            "tie_word_embeddings": False,
+            "max_position_embeddings": 131072,
+            "torch_dtype": "bfloat16",
+        },
+    },
+}
+
+all = (gpu_servers + gateways, {"services": _services, "models": _models})

@@ -1,0 +1,97 @@
+"""`python -m lab up|down|status|check`: the lab from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+
+from lab import cgroups, host, image, needs, network, nvml, tiny_model
+from lab.fleet import CACHE, HOSTS, LAB, RUN, LabHost, host_named
+from lab.keys import write_keys, write_ssh_config
+from lab.nvml.profile import write_profile
+from lab.record import FILE, load, locked
+from lab.shell import say, step
+from rackwright.errors import LabError
+
+
+def up(names: Sequence[str]) -> None:
+    """Boot the named hosts (all of the lab's when none is named) and wait until they answer."""
+    needs.check()
+    wanted = [host_named(name) for name in names] or list(HOSTS)
+    with locked() as record:
+        base = image.base()
+        _prepare(wanted)
+        network.up(record)
+        with step(f"booting {', '.join(item.name for item in wanted)}"):
+            for item in wanted:
+                host.boot(item, base, record)
+            for item in wanted:
+                host.wait_ready(item, record)
+    say(f"lab: up. ssh -F {LAB / 'ssh_config'} {wanted[0].name}")
+
+
+def _prepare(wanted: Sequence[LabHost]) -> None:
+    for folder in (LAB, CACHE / "uv", CACHE / "pycache"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (CACHE / "pycache").chmod(0o1777)
+    if not (CACHE / "tiny-llama").exists():
+        with step("making the tiny model"):
+            tiny_model.make(CACHE / "tiny-llama")
+    nvml.build(CACHE / "libnvidia-ml.so.1")
+    for item in wanted:
+        if item.gpu_profile:
+            write_profile(item.gpu_profile, item.name, LAB / f"{item.name}.profile")
+    write_keys(wanted)
+    write_ssh_config()
+
+
+def down(names: Sequence[str]) -> None:
+    """End the named hosts; with none named, the whole lab, and leave nothing behind."""
+    with locked() as record:
+        for name in names or list(record.containers):
+            if name in record.containers:
+                with step(f"ending {name}"):
+                    host.stop(record.containers[name], record)
+        if not record.containers:
+            network.down(record)
+            cgroups.remove()
+            FILE.unlink(missing_ok=True)
+            shutil.rmtree(RUN / "hosts", ignore_errors=True)
+    say("lab: down" if not names else f"lab: {', '.join(names)} down")
+
+
+def status(_: Sequence[str]) -> None:
+    """Print which hosts are up."""
+    record = load()
+    for container in record.containers.values() if record else ():
+        state = "up" if host.is_up(container) else "dead (make lab-down takes it away)"
+        print(f"{container.name:8} {host_named(container.name).address:14} {state}")
+    if record is None:
+        print("the lab is down")
+
+
+def check(_: Sequence[str]) -> None:
+    """Say whether the lab can run on this machine."""
+    needs.check()
+    print("the lab can run here")
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    verbs = {"up": up, "down": down, "status": status, "check": check}
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    parser.add_argument("verb", choices=verbs)
+    parser.add_argument("hosts", nargs="*")
+    arguments = parser.parse_args()
+    try:
+        verbs[arguments.verb](arguments.hosts)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

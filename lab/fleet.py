@@ -1,0 +1,52 @@
+"""The hosts of the lab. ``inventories/lab.py`` says what they serve; here is what they are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rackwright.errors import LabError
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("RACKWRIGHT_CACHE", ROOT / ".cache")).resolve()
+"""Base image, downloaded packages and the tiny model: expensive to make, safe to delete."""
+RUN = Path("/run/rackwright-lab")
+"""What is up now, for `down` to take away: on tmpfs, so that a reboot forgets it."""
+LAB = ROOT / ".cache" / "lab"
+"""What this clone's tools read: ssh_config, keys. A fixed path, for inventories to name."""
+
+BRIDGE = "rwlab0"
+GATEWAY_ADDRESS = "198.18.0.1"  # RFC 2544: a range reserved for tests of network devices
+NETWORK = "198.18.0.0/24"
+SUITE = "bookworm"
+TINY_MODEL = "/srv/models/tiny-llama"
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """One host: its name, its address on the bridge, and the GPUs its NVML stand-in shows."""
+
+    name: str
+    address: str
+    gpu_profile: str | None = None
+
+
+HOSTS = (
+    LabHost("gw1", "198.18.0.10"),
+    LabHost("gpu1", "198.18.0.11", gpu_profile="h200x2"),
+    LabHost("gpu2", "198.18.0.12", gpu_profile="h200x1"),
+)
+SPARES = tuple(LabHost(f"spare{n}", f"198.18.0.{20 + n}") for n in range(1, 5))
+"""Bare hosts without GPUs, for tests and benchmarks; up only when asked for by name."""
+BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
+"""One machine for everything, which deploys to itself (`@local`); up only when asked for."""
+ALL = (*HOSTS, *SPARES, BOX)
+
+
+def host_named(name: str) -> LabHost:
+    """The lab host of that name; LabError when there is none."""
+    known = {host.name: host for host in ALL}
+    if name not in known:
+        raise LabError(f"there is no host named {name!r}, only {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,1 @@
+"""Rackwright: bare multi-GPU servers into a verified LLM inference fleet."""

@@ -1,0 +1,122 @@
+"""The question of ``rackwright size``, from the words of a command line to offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rackwright.architectures import NAMED
+from rackwright.architectures.shape import Shape
+from rackwright.buying import COUNTS, Need, Offer, offers
+from rackwright.catalog import GpuType
+from rackwright.errors import Fault, SpecError
+from rackwright.finding import find_gpus, find_model
+from rackwright.report.size import size_document, size_text
+from rackwright.spec import ModelSpec, ServiceSpec
+from rackwright.validation import parse
+
+USUAL_CONTEXT = 8192
+"""Tokens of the longest request where nobody says otherwise, or the model's own if shorter."""
+_SPEC_KEYS = (
+    "concurrency",
+    "gpu_memory_utilization",
+    "kv_cache_dtype",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "enforce_eager",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was tried, for a model and a service."""
+
+    model: ModelSpec
+    shape: Shape
+    service: ServiceSpec
+    offers: list[Offer]
+
+    def text(self) -> str:
+        """For a terminal."""
+        count = self.shape.parameters / 1e9
+        method = self.shape.quantization.method if self.shape.quantization else self.shape.dtype
+        kind = f"{self.shape.architecture}, {method}"
+        return size_text(
+            f"{self.model.name}  {count:,.1f} billion parameters, {kind}",
+            self.service,
+            self.offers,
+        )
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return size_document(self.model.name, self.service, self.offers)
+
+
+def size_up(name: str, **asked: Any) -> Answer:
+    """What the model called ``name`` needs. ``asked`` are the options of ``rackwright size``.
+
+    Raises SpecError with every fault of the options, the model and the GPU type.
+    """
+    faults: list[Fault] = []
+    model = _or_none(find_model, name, faults)
+    gpus = _or_none(find_gpus, asked["gpu"], faults)
+    service = _service(asked, model, faults)
+    if model and asked["quantization"] and model.shape.quantization:
+        rule = f"must be left out, {model.name} is released in {model.shape.quantization.method}"
+        faults.append(Fault("--quantization", rule, asked["quantization"]))
+    faults.extend(_hardware_faults(asked, gpus or []))
+    if faults or not (model and gpus and service):
+        raise SpecError(faults, heading="in what was asked")
+    shape = model.shape
+    if asked["quantization"]:
+        shape = shape.with_quantization(NAMED[asked["quantization"]])
+    need = Need(service, shape, asked["gpus"], asked["interconnect"])
+    return Answer(model, shape, service, [offer for gpu in gpus for offer in offers(need, gpu)])
+
+
+def _or_none(find: Any, name: str | None, faults: list[Fault]) -> Any:
+    try:
+        return find(name)
+    except SpecError as error:
+        faults.extend(error.faults)
+        return None
+
+
+def _service(
+    asked: dict[str, Any], model: ModelSpec | None, faults: list[Fault]
+) -> ServiceSpec | None:
+    longest = model.longest_context if model else USUAL_CONTEXT
+    context = asked["max_model_len"] or min(USUAL_CONTEXT, longest)
+    if model and context > longest:
+        rule = f"must be at most {longest}, the longest context of {model.name}"
+        faults.append(Fault("--max-model-len", rule, context))
+    many = asked["concurrency"] > 1
+    entry = {key: asked[key] for key in _SPEC_KEYS if asked[key] is not None}
+    entry |= {
+        "name": "size",
+        "model": "asked",
+        "engine": "vllm",
+        "servers": ["server0"],
+        "max_model_len": context,
+        "objective": asked["objective"] or ("throughput" if many else "latency"),
+    }
+    found: list[Fault] = []
+    service = parse(ServiceSpec, entry, "", found)
+    faults.extend(
+        Fault(f"--{fault.path.lstrip('.').replace('_', '-')}", fault.rule, fault.value)
+        for fault in found
+    )
+    return service
+
+
+def _hardware_faults(asked: dict[str, Any], gpus: list[GpuType]) -> list[Fault]:
+    faults: list[Fault] = []
+    count, joined, most = asked["gpus"], asked["interconnect"], COUNTS[-1]
+    if count and not any(gpu.interconnects != {"none"} for gpu in gpus):
+        return faults
+    if count and count > most and count % -(-count // most):
+        faults.append(Fault("--gpus", f"above {most} must be full servers of {most}", count))
+    if joined and len(gpus) == 1 and joined not in gpus[0].interconnects:
+        can = ", ".join(sorted(gpus[0].interconnects - {"none"}))
+        faults.append(Fault("--interconnect", f"{gpus[0].name} has {can} only", joined))
+    return faults

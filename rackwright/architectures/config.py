@@ -1,0 +1,94 @@
+"""A ``config.json`` read key by key; whatever is wrong with it is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rackwright.errors import Fault, SpecError
+
+MOST = 1_000_000_000
+"""No figure of a model is larger; what is, was mistyped."""
+
+
+class Config:
+    """The keys of a decoder's ``config.json``. ``path`` names it in faults.
+
+    Wrong or missing keys are noted and read as 1, so that all of them are found in one pass;
+    ``settle`` then raises SpecError.
+    """
+
+    def __init__(self, values: Mapping[str, Any], path: str) -> None:
+        """``values`` is the dict itself."""
+        self.values = values
+        self.path = path
+        self.faults: list[Fault] = []
+
+    def fault(self, key: str, rule: str, value: object = None) -> None:
+        """Note what is wrong with ``key``."""
+        self.faults.append(Fault(f"{self.path}.{key}" if key else self.path, rule, value))
+
+    def count(self, *keys: str, default: int | None = None, most: int = MOST) -> int:
+        """The first of these keys that is there: a whole number, 1 to ``most``."""
+        for key in keys:
+            value = self.values.get(key)
+            if value is None:
+                continue
+            if type(value) is int and 1 <= value <= most:
+                return value
+            self.fault(key, f"must be a whole number, 1 to {most:,}", value)
+            return 1
+        if default is None:
+            self.fault(keys[0], "is required")
+        return default or 1
+
+    def optional(self, key: str) -> int | None:
+        """A whole number, or None where the key is absent, null or 0."""
+        return self.count(key) if self.values.get(key) else None
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """A boolean; anything else is a fault."""
+        value = self.values.get(key, default)
+        if isinstance(value, bool):
+            return value
+        if value is not None:
+            self.fault(key, "must be true or false", value)
+        return default
+
+    def text(self, key: str, default: str = "") -> str:
+        """A string; ``default`` where it is absent or null."""
+        value = self.values.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            self.fault(key, "must be a string", value)
+            return default
+        return value
+
+    def names(self, key: str, length: int) -> tuple[str, ...] | None:
+        """A list of one string a layer; None where the key is absent."""
+        value = self.values.get(key)
+        if value is None:
+            return None
+        if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
+            if len(value) == length:
+                return tuple(value)
+            self.fault(key, f"must have one entry for each of {length} layers", len(value))
+        else:
+            self.fault(key, "must be a list of names", value)
+        return None
+
+    def indexes(self, key: str) -> frozenset[int]:
+        """A list of layer numbers; empty where the key is absent."""
+        value = self.values.get(key)
+        if value is None:
+            return frozenset()
+        if isinstance(value, (list, tuple)) and all(type(each) is int for each in value):
+            return frozenset(value)
+        self.fault(key, "must be a list of layer numbers", value)
+        return frozenset()
+
+    def settle(self) -> None:
+        """Raise SpecError with every fault noted; nothing where there is none."""
+        if self.faults:
+            raise SpecError(self.faults)

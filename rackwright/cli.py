@@ -1,0 +1,88 @@
+"""`rackwright plan | size | report`: what `pyinfra` itself does not print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rackwright.architectures import NAMED as QUANTIZATIONS
+from rackwright.checks.results import CheckResult, Status
+from rackwright.errors import RackwrightError
+from rackwright.report import plan_text, results_text
+
+
+@click.group()
+@click.version_option(package_name="rackwright")
+def main() -> None:
+    """Bare multi-GPU servers into a verified LLM inference fleet.
+
+    Deploy with: pyinfra INVENTORY deploy.py
+    """
+
+
+@main.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan(inventory: str, as_json: bool) -> None:
+    """Validate an inventory and print its plan. Connects to no host."""
+    from rackwright.runner.fleet import fleet_of
+    from rackwright.runner.inventory import load_inventory
+
+    try:
+        fleet = fleet_of(load_inventory(inventory))
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+    click.echo(fleet.plan.model_dump_json(indent=1) if as_json else plan_text(fleet.plan))
+
+
+@main.command()
+@click.argument("model")
+@click.option("--gpu", help="One GPU type of the catalog; all of them if left out.")
+@click.option("--gpus", type=click.IntRange(1, 128), help="How many GPUs; else the fewest.")
+@click.option("--interconnect", type=click.Choice(["pcie", "nvlink", "nvswitch"]))
+@click.option("--max-model-len", type=click.IntRange(1), help="Longest request, in tokens.")
+@click.option("--concurrency", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--objective", type=click.Choice(["latency", "throughput"]))
+@click.option("--quantization", type=click.Choice(sorted(QUANTIZATIONS)))
+@click.option("--kv-cache-dtype", type=click.Choice(["auto", "fp8"]), default="auto")
+@click.option("--gpu-memory-utilization", type=float, default=0.90, show_default=True)
+@click.option("--max-num-seqs", type=click.IntRange(1), help="Most requests in a step.")
+@click.option("--max-num-batched-tokens", type=click.IntRange(1), help="Most tokens in a step.")
+@click.option("--enforce-eager", is_flag=True, help="Without CUDA graphs.")
+@click.option("--json", "as_json", is_flag=True, help="Print every layout as JSON.")
+def size(model: str, as_json: bool, **asked: Any) -> None:
+    """What MODEL needs: for each GPU type the fewest GPUs, and the smallest cluster, to serve it.
+
+    MODEL is a name of the catalog, a directory with a config.json, or a Hugging Face repository.
+    Exits with 1 where nothing that was asked about can serve it.
+    """
+    from rackwright.answering import size_up
+
+    try:
+        answer = size_up(model, **asked)
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+    document = answer.document()
+    click.echo(json.dumps(document, indent=1) if as_json else answer.text())
+    if document["chosen"] is None:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("path", default="reports/latest.json", type=click.Path(path_type=Path))
+def report(path: Path) -> None:
+    """Print the checks of a deploy again. Exits with 2 when one is CRITICAL or UNKNOWN."""
+    try:
+        rows = json.loads(path.read_text())["results"]
+        results = [CheckResult(**{**row, "status": Status(row["status"])}) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"Error: {path} is not a report: {error}") from None
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(results_text(results, colour=colour))
+    if any(result.status in (Status.CRITICAL, Status.UNKNOWN) for result in results):
+        sys.exit(2)

@@ -1,0 +1,45 @@
+"""The gateway: Nginx's configuration for the plan's upstreams, its certificate and its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rackwright.desired import paths
+from rackwright.desired.items import Certificate, Directory, File, Item, Unit
+from rackwright.desired.render import render
+from rackwright.planner import Upstream
+from rackwright.settings import Settings
+from rackwright.spec import GatewaySpec
+
+CONFIG = "/etc/nginx/conf.d/rackwright.conf"
+OPENAI_PATHS = (
+    "/v1/models",
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/responses",
+)
+"""What clients may reach. An engine serves more on the same port (metrics, pause, weights)."""
+
+
+def gateway_items(
+    gateway: GatewaySpec, upstreams: Sequence[Upstream], settings: Settings
+) -> list[Item]:
+    """Certificate, configuration and unit; the configuration is tested before it is loaded."""
+    certificate, key = gateway.certificate, gateway.certificate_key
+    made: list[Certificate] = []
+    if not (certificate and key):
+        certificate, key = paths.certificate_paths(settings.config_dir)
+        made = [Certificate(certificate, key, gateway.server_name)]
+    values = {
+        "gateway": gateway,
+        "upstreams": upstreams,
+        "settings": settings,
+        "certificate": certificate,
+        "certificate_key": key,
+        "paths": OPENAI_PATHS,
+    }
+    config = File(CONFIG, render("gateway.conf.j2", values))
+    unit = Unit("nginx.service", reload_on=(config, *made), validate=("nginx", "-t", "-q"))
+    folder = Directory(f"{settings.config_dir}/tls", mode=0o750)
+    return [*([folder] if made else []), *made, config, unit]

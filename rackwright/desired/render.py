@@ -1,0 +1,49 @@
+"""Templates to text. A name the plan does not have is an error, never an empty string."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+from rackwright.desired.paths import PROJECT
+from rackwright.errors import RenderError
+
+
+def systemd_quote(word: object) -> str:
+    """One argument of ``ExecStart=``: specifiers and variables literal (systemd.service(5))."""
+    text = str(word).replace("%", "%%").replace("$", "$$")
+    if text and not set(text) & set(" \t\n\r\"'\\;"):
+        return text
+    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(special, escaped)
+    return f'"{text}"'
+
+
+def environment_quote(value: object) -> str:
+    """One value of an ``EnvironmentFile=``, always quoted (systemd.exec(5))."""
+    text = str(value)
+    for special in '\\"`$':
+        text = text.replace(special, "\\" + special)
+    return f'"{text}"'
+
+
+_environment = Environment(
+    loader=FileSystemLoader(PROJECT / "templates"),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    autoescape=False,
+)
+_environment.filters["systemd"] = systemd_quote
+_environment.filters["envfile"] = environment_quote
+
+
+def render(template: str, values: Mapping[str, Any]) -> bytes:
+    """Text of a template as UTF-8; RenderError names the template and what is wrong."""
+    try:
+        return _environment.get_template(template).render(values).encode()
+    except TemplateError as error:
+        raise RenderError(f"templates/{template}: {error}") from error

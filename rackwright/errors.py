@@ -1,0 +1,86 @@
+"""The typed errors of Rackwright, and the one place that formats them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+_SHOWN_CHARACTERS = 80
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with what the operator wrote: where, which rule, which value.
+
+    ``path`` is written as the operator would find it: ``servers[gpu1].gpus.count``.
+    ``value`` may be anything, a list or dict too; None means there is no value to show.
+    """
+
+    path: str
+    rule: str
+    value: Any = None
+
+    def __hash__(self) -> int:
+        """By the value's text, since a value need not be hashable."""
+        return hash((self.path, self.rule, repr(self.value)))
+
+    def __str__(self) -> str:
+        """``path: rule (got value)``, the value cut to one short line."""
+        return f"{self.path}: {self.rule}{self._got()}"
+
+    def _got(self) -> str:
+        if self.value is None:
+            return ""
+        shown = repr(self.value)
+        if len(shown) > _SHOWN_CHARACTERS:
+            shown = f"{shown[: _SHOWN_CHARACTERS - 3]}..."
+        return f" (got {shown})"
+
+
+class RackwrightError(Exception):
+    """Anything the operator can act on; shown as one message, never as a traceback."""
+
+
+class SpecError(RackwrightError):
+    """The inventory or group data is wrong. Carries every fault found, sorted by path."""
+
+    def __init__(
+        self, faults: Iterable[Fault], heading: str = "in the inventory; no host was touched"
+    ) -> None:
+        """``faults`` in any order; the same one twice is kept once."""
+        self.faults = tuple(sorted(set(faults), key=lambda fault: (fault.path, str(fault))))
+        super().__init__(format_faults(self.faults, heading))
+
+
+class PlanError(SpecError):
+    """What is asked for is well formed but cannot be placed on the servers it names."""
+
+
+class RenderError(RackwrightError):
+    """A template names something the plan does not have."""
+
+
+class LabError(RackwrightError):
+    """The lab cannot do what was asked on this machine."""
+
+
+def nearest(name: str, known: Iterable[str], kind: str = "") -> str:
+    """A rule text for an unknown name, naming the closest of ``known`` when one is close.
+
+    ``kind`` says what the name should have been: ``key`` gives "is not a known key, ...".
+    """
+    names = sorted(known)
+    unknown = f"is not a known {kind}" if kind else "is not known"
+    close = get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    if close:
+        return f"{unknown}, did you mean {close[0]!r}?"
+    return f"{unknown}, expected one of {', '.join(names)}" if names else unknown
+
+
+def format_faults(faults: Iterable[Fault], heading: str) -> str:
+    """All faults, one a line, under a line that counts them."""
+    lines = [f"  {fault}" for fault in faults]
+    noun = "fault" if len(lines) == 1 else "faults"
+    return "\n".join([f"{len(lines)} {noun} {heading}", *lines])

@@ -1,0 +1,174 @@
+"""The plan as text for a terminal: what runs where, and what was not chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, groupby
+from textwrap import wrap
+from typing import TypeVar
+
+from rackwright import catalog
+from rackwright.plan import FleetPlan, RejectedLayout, Replica
+from rackwright.sizing import GIB, GpuMemory
+from rackwright.spec import ServerSpec
+
+_BAR = 60
+"""Characters of a memory bar."""
+_SHOWN = 4
+"""Feasible layouts named of those not chosen, the best first; --json lists all."""
+_SIGNS = "█▓▒░"
+Entry = TypeVar("Entry", Replica, RejectedLayout)
+
+
+def plan_text(plan: FleetPlan, width: int = 100) -> str:
+    """The plan a server at a time, then the upstreams; no line is longer than ``width``."""
+    replicas, rejected = _by_server(plan.replicas), _by_server(plan.rejected)
+    blocks = [
+        _server_lines(server, replicas.get(name, []), rejected.get(name, []), width)
+        for name, server in plan.servers.items()
+    ]
+    blocks.append(list(_upstream_lines(plan, width)))
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _by_server(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.server, []).append(entry)
+    return found
+
+
+def _server_lines(
+    server: ServerSpec, replicas: list[Replica], rejected: list[RejectedLayout], width: int
+) -> list[str]:
+    gpu = catalog.gpu_types()[server.gpus.type]
+    link = "" if server.interconnect == "none" else f", {server.interconnect}"
+    lines = [f"{server.name}  {server.gpus.count} x {gpu.name}{link}  {server.address}"]
+    for _, same in groupby(replicas, key=lambda replica: replica.service):
+        lines.extend(_service_lines(list(same), width))
+    idle = set(range(server.gpus.count)).difference(*(replica.gpus for replica in replicas))
+    if idle:
+        lines.append(f"  {_gpus(tuple(sorted(idle)))} idle")
+    for service, layouts in groupby(rejected, key=lambda layout: layout.service):
+        lines.append(f"  not chosen for {service}:")
+        lines.extend(_rejected_lines(list(layouts), width))
+    return lines
+
+
+def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
+    """A line a replica, and once what is the same for all replicas of a service on a server."""
+    for replica in replicas:
+        yield from _wrapped(f"  {_replica_line(replica)}", width, 6)
+    first = replicas[0]
+    each = " each" if len(replicas) > 1 else ""
+    tokens, context = first.memory.kv_cache_tokens, first.max_model_len
+    yield f"      {memory_bar(first.memory, min(_BAR, width - 30))}"
+    yield from _wrapped(f"      a GPU: {memory_line(first.memory)}", width, 13)
+    yield from _wrapped(
+        f"      context {context:,} tokens; KV cache for {tokens:,}{each}: "
+        f"{_count(first.memory.sequences, 'sequence')} of full length",
+        width,
+        6,
+    )
+    yield from _wrapped(f"      predicted: {_speed(first)}{each}", width, 17)
+
+
+def _replica_line(replica: Replica) -> str:
+    split = f"TP {replica.tensor_parallel_size}  PP {replica.pipeline_parallel_size}"
+    split += "  EP" if replica.expert_parallel else ""
+    where = f"{_gpus(replica.gpus)}  {split}"
+    if replica.node_addresses:
+        where += f"  server {replica.node_rank + 1} of {len(replica.node_addresses)}"
+    port = f"  port {replica.port}" if replica.answers else ""
+    return f"{replica.name}  {replica.model.name}  {where}{port}"
+
+
+def _speed(replica: Replica) -> str:
+    alone, busy = replica.alone, replica.busy
+    return (
+        f"{alone.tpot_ms:.1f} ms a token alone, first after {alone.ttft_ms:.0f} ms; "
+        f"{_count(busy.concurrency, 'request')} at once {busy.tpot_ms:.1f} ms, "
+        f"{busy.out_tok_s:,.0f} tokens/s"
+    )
+
+
+def memory_bar(memory: GpuMemory, cells: int) -> str:
+    """One GPU's memory drawn to scale: weights, KV cache, activations and graphs, free."""
+    parts = (
+        memory.weights_bytes,
+        max(0, memory.kv_cache_bytes),
+        memory.peak_activation_bytes + memory.overhead_bytes + memory.cuda_graph_bytes,
+    )
+    ends = [round(cells * end / memory.total_bytes) for end in accumulate(parts)]
+    drawn = "".join(
+        sign * max(0, end - start)
+        for sign, start, end in zip(_SIGNS, (0, *ends), ends, strict=False)
+    )
+    return f"{drawn:{_SIGNS[-1]}<{cells}} {_gib(memory.total_bytes)} GiB"
+
+
+def memory_line(memory: GpuMemory) -> str:
+    """The parts of one GPU's memory in figures, each with the sign that draws it."""
+    working = memory.peak_activation_bytes + memory.overhead_bytes
+    return (
+        f"{_SIGNS[0]} weights {_gib(memory.weights_bytes)} + "
+        f"{_SIGNS[1]} KV cache {_gib(memory.kv_cache_bytes)} + "
+        f"{_SIGNS[2]} activations {_gib(working)} and graphs {_gib(memory.cuda_graph_bytes)} + "
+        f"{_SIGNS[3]} free {_gib(memory.free_bytes)} GiB"
+    )
+
+
+def _rejected_lines(layouts: list[RejectedLayout], width: int) -> Iterator[str]:
+    """One entry a reason: layouts rejected for the same reason are named together."""
+    by_reason: dict[str, list[RejectedLayout]] = {}
+    for layout in layouts:
+        by_reason.setdefault(layout.reason, []).append(layout)
+    for reason, same in by_reason.items():
+        if same[0].feasible:
+            names = ", ".join(f"{_split(layout)} {_figures(layout)}" for layout in same[:_SHOWN])
+            names += f" and {len(same) - _SHOWN} more" if len(same) > _SHOWN else ""
+            yield from _wrapped(f"    {reason}: {names}", width, 8)
+        else:
+            names = ", ".join(map(_split, same))
+            yield from _wrapped(f"    {names}: {reason}", width, 8)
+
+
+def _split(layout: RejectedLayout) -> str:
+    name = f"TP {layout.tensor_parallel_size}"
+    name += f" PP {layout.pipeline_parallel_size}" if layout.pipeline_parallel_size > 1 else ""
+    name += " EP" if layout.expert_parallel else ""
+    return f"{layout.replicas} x {name}" if layout.feasible and layout.replicas > 1 else name
+
+
+def _figures(layout: RejectedLayout) -> str:
+    if layout.tpot_ms is None or layout.out_tok_s is None:
+        return ""
+    return f"({layout.tpot_ms:.1f} ms, {layout.out_tok_s:,.0f} tokens/s)"
+
+
+def _upstream_lines(plan: FleetPlan, width: int) -> Iterator[str]:
+    for upstream in plan.upstreams:
+        names = ", ".join(replica.name for replica in upstream.replicas)
+        text = f"{upstream.service}  as {upstream.served_model_name}  by {names}"
+        yield from _wrapped(text, width, 4)
+
+
+def _gpus(indexes: tuple[int, ...]) -> str:
+    """``GPU 3``, ``GPUs 0-3`` where they are consecutive, ``GPUs 0, 2`` where not."""
+    if len(indexes) == 1:
+        return f"GPU {indexes[0]}"
+    if indexes == tuple(range(indexes[0], indexes[-1] + 1)):
+        return f"GPUs {indexes[0]}-{indexes[-1]}"
+    return f"GPUs {', '.join(map(str, indexes))}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def _gib(size_bytes: int) -> str:
+    return f"{size_bytes / GIB:.1f}"
+
+
+def _wrapped(text: str, width: int, indent: int) -> list[str]:
+    return wrap(text, width, subsequent_indent=" " * indent, drop_whitespace=True)

@@ -1,0 +1,49 @@
+"""Check results as a table for a terminal."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rackwright.checks.results import CheckResult, Status
+
+COLOURS = {
+    Status.OK: "green",
+    Status.WARN: "yellow",
+    Status.CRITICAL: "bold red",
+    Status.UNKNOWN: "magenta",
+}
+
+
+def results_text(results: Sequence[CheckResult], *, colour: bool = False, width: int = 110) -> str:
+    """A table of all results, what to do about those that are not OK, and a line that counts."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour)
+    with console.capture() as printed:
+        console.print(_table(results))
+        for result in results:
+            if result.remedy and result.status is not Status.OK:
+                about = f"{result.status} {result.subject} on {result.host}, {result.check}: "
+                console.print(Text(about, style=COLOURS[result.status]) + result.remedy)
+        console.print(_count(results))
+    return printed.get().rstrip("\n")
+
+
+def _table(results: Sequence[CheckResult]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("STATUS", "HOST", "WHAT", "CHECK", "EVIDENCE"):
+        table.add_column(heading, overflow="fold")
+    for result in results:
+        status = Text(str(result.status), style=COLOURS[result.status])
+        table.add_row(status, result.host, result.subject, result.check, Text(result.evidence))
+    return table
+
+
+def _count(results: Sequence[CheckResult]) -> str:
+    counts = Counter(result.status for result in results)
+    parts = [f"{counts[status]} {status}" for status in Status if counts[status]]
+    return ", ".join(parts) or "nothing to check"

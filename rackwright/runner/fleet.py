@@ -1,0 +1,95 @@
+"""The fleet of this run: its spec and plan, made once from pyinfra's inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import click
+from pyinfra.api.exceptions import DeployError
+from pyinfra.api.inventory import Inventory
+from pyinfra.context import host as current_host
+
+from rackwright.checks.results import CheckResult
+from rackwright.desired.paths import PROJECT
+from rackwright.errors import Fault, RackwrightError, SpecError
+from rackwright.planner import FleetPlan, Replica, plan
+from rackwright.report import plan_text
+from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings, load_fleet
+
+
+@dataclass
+class Fleet:
+    """Spec and plan of all hosts, and what this run has observed of them so far."""
+
+    spec: FleetSpec
+    plan: FleetPlan
+    observations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    results: list[CheckResult] = field(default_factory=list)
+    judged: frozenset[str] = frozenset()
+    shown: bool = False
+
+    def settings(self, name: str) -> Settings:
+        """Group data of one host."""
+        return self.spec.settings[name]
+
+    def wants(self, stage: str) -> bool:
+        """Whether the current host is to go through a stage (``--data stages=vllm,gateway``)."""
+        return stage in self.settings(current_host.name).stage_names
+
+    @property
+    def server(self) -> ServerSpec | None:
+        """The current host as a GPU server; None when it is not one."""
+        return self.spec.servers.get(current_host.name)
+
+    @property
+    def gateway(self) -> GatewaySpec | None:
+        """The current host as a gateway; None when it is not one."""
+        return self.spec.gateways.get(current_host.name)
+
+    @property
+    def replicas(self) -> tuple[Replica, ...]:
+        """The replicas planned on the current host."""
+        return self.plan.on(current_host.name)
+
+
+_fleets: WeakKeyDictionary[Inventory, Fleet] = WeakKeyDictionary()
+
+
+def fleet_of(inventory: Inventory) -> Fleet:
+    """Spec and plan of an inventory, made on the first call.
+
+    Raises SpecError or PlanError with every fault found.
+    """
+    if inventory not in _fleets:
+        spec = load_fleet({host.name: host.data.dict() for host in inventory})
+        if absent := list(_absent_files(spec)):
+            raise SpecError(absent)
+        _fleets[inventory] = Fleet(spec, plan(spec))
+    return _fleets[inventory]
+
+
+def _absent_files(spec: FleetSpec) -> Iterator[Fault]:
+    """Requirements files that group data names and the checkout does not have."""
+    for name, settings in spec.settings.items():
+        for key in ("vllm_requirements", "uv_requirements"):
+            relative = getattr(settings, key)
+            if name in spec.servers and not (PROJECT / relative).is_file():
+                yield Fault(f"settings[{name}].{key}", "is not a file of this project", relative)
+
+
+def this_fleet() -> Fleet:
+    """The fleet of the running deploy; its plan is printed once.
+
+    Raises pyinfra's DeployError when the inventory is faulty, which pyinfra shows as one message.
+    """
+    try:
+        fleet = fleet_of(current_host.inventory)
+    except RackwrightError as error:
+        raise DeployError(str(error)) from None
+    if not fleet.shown:
+        fleet.shown = True
+        click.echo(f"\n{plan_text(fleet.plan)}\n", err=True)
+    return fleet

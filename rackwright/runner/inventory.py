@@ -1,0 +1,28 @@
+"""pyinfra's inventory without a run: the same file, the same group data, no connection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+from pyinfra.context import ctx_state
+from pyinfra_cli.inventory import make_inventory
+
+from rackwright.errors import RackwrightError
+
+
+def load_inventory(path: str) -> Inventory:
+    """Load an inventory as `pyinfra` run from this folder would.
+
+    Raises RackwrightError with the fault and its place when the file cannot be executed.
+    """
+    state = State()
+    state.cwd = str(Path.cwd())
+    with ctx_state.use(state):
+        try:
+            inventory: Inventory = make_inventory(path, cwd=state.cwd)
+        except Exception as error:  # the file is the operator's code: anything can come out
+            cause = getattr(error, "exception", error)
+            raise RackwrightError(f"{path}: {type(cause).__name__}: {cause}") from None
+    return inventory

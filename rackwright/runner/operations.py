@@ -1,0 +1,171 @@
+"""pyinfra operations that take many items at once: one command to compare, one to change."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import click
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.host import Host
+from pyinfra.api.operation import operation
+from pyinfra.context import host, state
+
+from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
+from rackwright.runner.remote_call import HostError, call
+
+POLL_S = 2.0
+SAY_EVERY_S = 20.0
+STATE = "runner/remote/state"
+
+
+@operation()
+def converge(items: Sequence[Item]) -> Generator[FunctionCommand]:
+    """Make a host have all items: compared in one command, changed in another where they differ.
+
+    Units that (re)start are then waited for; one that fails ends the host's run with its journal.
+    """
+    if not items:
+        host.noop("not for this host")
+        return
+    try:
+        changes = differences(items, call(host, STATE, {"do": "observe", "items": query(items)}))
+    except HostError as error:
+        yield refuse(str(error))
+        return
+    if not changes:
+        host.noop(f"all {len(items)} items are as planned")
+        return
+    _show(host, changes)
+    yield FunctionCommand(_apply, (changes,), {})
+
+
+def refuse(message: str) -> FunctionCommand:
+    """A command that does nothing but fail its host, with a message; a dry run says it too."""
+    if not state.is_executing:
+        host.log_styled(message, fg="yellow")
+    return FunctionCommand(_refuse, (message,), {})
+
+
+def _refuse(state: Any, host: Host, message: str) -> bool:
+    host.log_styled(message, fg="red")
+    return False
+
+
+def _apply(state: Any, host: Host, changes: Sequence[Change]) -> bool:
+    try:
+        reply = call(host, STATE, {"do": "apply", "items": payload(changes)})
+        if error := reply.get("error"):
+            return _refuse(state, host, error)
+        return _await_units(host, [c.item for c in changes if isinstance(c.item, Unit)])
+    except HostError as error:
+        return _refuse(state, host, str(error))
+
+
+def _show(host: Host, changes: Sequence[Change]) -> None:
+    """Name each change; once a run, that is while preparing if pyinfra looks for changes then."""
+    if state.is_executing and state.check_for_changes:
+        return
+    for change in changes:
+        host.log(f"  {click.style('~', 'yellow')} {change}")
+        if state.config.DIFF and isinstance(change.item, File):
+            _show_diff(change.item, change)
+
+
+def _show_diff(item: File, change: Change) -> None:
+    if item.secret:
+        click.echo("      (secret: content not shown)", err=True)
+        return
+    old = (change.seen.get("text") or "").splitlines()
+    new = item.content.decode(errors="replace").splitlines()
+    for line in difflib.unified_diff(old, new, "on the host", "as planned", lineterm="", n=2):
+        colour = {"+": "green", "-": "red"}.get(line[:1])
+        click.echo(f"      {click.style(line, colour)}", err=True)
+
+
+def _await_units(host: Host, units: Sequence[Unit]) -> bool:
+    """Wait until every unit is active; False, with its journal shown, when one fails."""
+    waiting, started = list(units), time.monotonic()
+    said = started
+    while waiting:
+        seen = call(host, STATE, {"do": "observe", "items": query(waiting)})
+        elapsed_s = time.monotonic() - started
+        for unit, now in zip(waiting, seen, strict=True):
+            if _has_failed(unit, now, elapsed_s):
+                return _explain(host, unit, now, elapsed_s)
+        pairs = zip(waiting, seen, strict=True)
+        waiting = [unit for unit, now in pairs if now["active"] != "active"]
+        if waiting and time.monotonic() - said > SAY_EVERY_S:
+            said = time.monotonic()
+            host.log(f"  waiting for {', '.join(u.key for u in waiting)} ({elapsed_s:.0f} s)")
+        if waiting:
+            time.sleep(POLL_S)
+    return True
+
+
+def _has_failed(unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
+    """Gone, failed, restarted by systemd while it was started, or too late."""
+    if not seen or seen["active"] == "failed":
+        return True
+    return seen["active"] != "active" and (seen["restarts"] > 0 or elapsed_s > unit.start_timeout_s)
+
+
+def _explain(host: Host, unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
+    state = f"{seen['active']}, {seen['restarts']} restarts" if seen else "the unit is gone"
+    tail = call(host, STATE, {"do": "journal", "units": [unit.key]})[unit.key]
+    words = f"{unit.key} did not start in {elapsed_s:.0f} s: {state}. Its journal ends:\n{tail}"
+    host.log_styled(words, fg="red")
+    return False
+
+
+RELEASE = "runner/remote/release"
+WEIGHTS = "runner/remote/weights"
+
+
+@operation()
+def engine_release(request: dict[str, Any] | None) -> Generator[FunctionCommand]:
+    """Install an engine release beside the others; it becomes live only by the link of its units.
+
+    ``request`` is ``desired.engine.release_request``. Progress of the installer is shown.
+    """
+    yield from _unless_done(RELEASE, request, "install", "installing")
+
+
+@operation()
+def model_weights(request: dict[str, Any] | None) -> Generator[FunctionCommand]:
+    """Have the weights of every model on the host; see ``runner/remote/weights.py``."""
+    yield from _unless_done(WEIGHTS, request, "fetch", "fetching")
+
+
+def _unless_done(
+    script: str, request: dict[str, Any] | None, verb: str, doing: str
+) -> Generator[FunctionCommand]:
+    if request is None:
+        host.noop("not for this host")
+        return
+    try:
+        missing = call(host, script, {**request, "do": "observe"})
+    except HostError as error:
+        yield refuse(str(error))
+        return
+    if not missing:
+        host.noop("already there")
+        return
+    host.log(f"  {click.style('~', 'yellow')} {doing}: {_words(missing)}")
+    yield FunctionCommand(_do, (script, {**request, "do": verb}), {})
+
+
+def _words(missing: Any) -> str:
+    if isinstance(missing, dict):
+        return "; ".join(missing.values())
+    return ", ".join(missing)
+
+
+def _do(state: Any, host: Host, script: str, request: dict[str, Any]) -> bool:
+    try:
+        call(host, script, request, show=True)
+    except HostError as error:
+        return _refuse(state, host, str(error))
+    return True

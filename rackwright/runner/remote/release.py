@@ -1,0 +1,129 @@
+"""On the host: install one release of an engine into a folder of its own, whole or not at all.
+
+A release counts as there when its ``.complete`` file is. An installation that was cut off leaves
+a folder without one, which the next removes. Two never run at once: the lock is held by the
+installer's children too, so it outlives a broken connection.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+LOCK = Path("/run/rackwright-install.lock")
+
+Values = dict[str, Any]
+Steps = Iterator[tuple[list[str], Values]]
+"""Commands to run one after another, each with its options for Popen."""
+
+
+def say(text: str) -> None:
+    """One line of progress for the operator."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def missing(request: Values) -> list[str]:
+    """Which of the release and the installer (uv) are not there whole."""
+    return [name for name in ("uv", "release") if not _complete(Path(request[name]))]
+
+
+def _complete(folder: Path) -> bool:
+    return (folder / ".complete").exists()
+
+
+def install(request: Values) -> str:
+    """Install what is missing and say so; exits with the failing command's words."""
+    started = time.monotonic()
+    with LOCK.open("w") as lock:
+        _alone(lock.fileno())
+        for name, build in (("uv", _install_uv), ("release", _install_release)):
+            folder = Path(request[name])
+            if not _complete(folder):
+                _fresh(folder, build, request, lock.fileno())
+    return f"engine release installed in {time.monotonic() - started:.0f} s"
+
+
+def _alone(lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("another installation runs on this host (perhaps of a run that was cut off): waiting")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _fresh(folder: Path, build: Callable[[Values], Steps], request: Values, lock: int) -> None:
+    if folder.exists():
+        say(f"removing {folder}, which a cut-off installation left")
+        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for argv, options in build(request):
+        code = _run(argv, pass_fds=(lock,), **options)
+        if code != 0:
+            sys.exit(f"`{' '.join(argv[:6])}` failed with exit code {code}: see above")
+    os.sync()
+    (folder / ".complete").touch()
+
+
+def _run(argv: list[str], **options: Any) -> int:
+    """Run a command, passing on what it says but for uv's line for each of 150 packages."""
+    options |= {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, **options) as running:
+        for line in running.stdout or ():
+            if not line.startswith(b" + "):
+                say(line.decode(errors="replace").rstrip())
+    return int(running.returncode)
+
+
+def _install_uv(request: Values) -> Steps:
+    """Into a venv of the Python that runs this; the engine's own may be one that uv fetches."""
+    folder = request["uv"]
+    yield [sys.executable, "-m", "venv", folder], {}
+    yield [f"{folder}/bin/python", "-m", "pip", "install", "--quiet", "--require-hashes",
+           "--only-binary=:all:", "-r", request["uv_requirements"]], {}  # fmt: skip
+
+
+def _install_release(request: Values) -> Steps:
+    uv, folder = f"{request['uv']}/bin/uv", request["release"]
+    python = f"{folder}/bin/python"
+    yield [uv, "venv", "--quiet", "--python", request["python"], folder], _beside(request)
+    sync = [uv, "pip", "sync", "--python", python, "--require-hashes"]
+    if request["compile_bytecode"]:
+        sync.append("--compile-bytecode")
+    yield [*sync, request["requirements"]], {}
+    with tempfile.TemporaryDirectory(prefix="rackwright-") as home:
+        yield [python, "-c", request["smoke_test"]], _as_engine_user(request, home)
+
+
+def _beside(request: Values) -> Values:
+    """A Python that uv fetches goes where the engine's user can read it, not into root's home."""
+    pythons = Path(request["uv"]).parent / "python"
+    return {"env": {**os.environ, "UV_PYTHON_INSTALL_DIR": str(pythons)}}
+
+
+def _as_engine_user(request: Values, home: str) -> Values:
+    """The smoke test runs as the engine will: without root's rights."""
+    user = pwd.getpwnam(request["user"])
+    os.chown(home, user.pw_uid, user.pw_gid)
+    return {
+        "user": user.pw_uid,
+        "group": user.pw_gid,
+        "extra_groups": [],
+        "env": {**os.environ, "HOME": home, **request["environment"]},
+        "cwd": "/",
+    }
+
+
+def main(request: Values) -> Any:
+    """``do`` is observe (what is missing) or install."""
+    if request["do"] == "observe":
+        return missing(request)
+    return install(request)

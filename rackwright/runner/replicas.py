@@ -1,0 +1,59 @@
+"""Replicas need one thing only the host knows: the UUIDs of its GPUs. Then they are plain items."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from rackwright.desired.replicas import replica_items
+from rackwright.planner import Replica
+from rackwright.runner.operations import converge, refuse
+from rackwright.runner.remote_call import HostError, call
+from rackwright.settings import Settings
+
+
+@cache
+def _pynvml() -> dict[str, str]:
+    """nvidia-ml-py's one module, carried along so that the host needs none installed."""
+    found = find_spec("pynvml")
+    assert found is not None and found.origin is not None
+    return {"pynvml": Path(found.origin).read_text()}
+
+
+@operation()
+def converge_replicas(
+    replicas: Sequence[Replica], settings: Settings, secrets: Mapping[str, str]
+) -> Generator[FunctionCommand]:
+    """Probe the host's GPUs, then converge on the units that use them by UUID."""
+    if not replicas:
+        host.noop("not for this host")
+        return
+    try:
+        observed = call(host, "probe", entry="observe", libraries=_pynvml(), timeout_s=120)
+    except HostError as error:
+        yield refuse(str(error))
+        return
+    uuids = [(gpu and gpu["uuid"]) or "" for gpu in observed["gpus"]]
+    needed = {index for replica in replicas for index in replica.gpus}
+    if absent := sorted(index for index in needed if index >= len(uuids) or not uuids[index]):
+        yield refuse(_absent(absent, observed))
+        return
+    yield from converge._inner(items=replica_items(replicas, settings, uuids, secrets))
+
+
+def _absent(absent: Sequence[int], observed: Mapping[str, object]) -> str:
+    gpus = observed["gpus"]
+    assert isinstance(gpus, list)
+    why = observed.get("unavailable") or {}
+    assert isinstance(why, dict)
+    reason = f" ({why['nvml']})" if "nvml" in why else ""
+    return (
+        f"{host.name} shows {len(gpus)} GPU(s){reason}, but the plan uses index "
+        f"{', '.join(map(str, absent))}: correct `gpus.count` in the inventory or mend the server"
+    )

@@ -1,0 +1,116 @@
+"""Group data: versions, paths, users and time limits of one host."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+STAGES = ("base", "vllm", "models", "replicas", "gateway", "verify")
+
+AbsolutePath = Annotated[
+    str,
+    Field(
+        pattern=r"^(/[A-Za-z0-9._@+-]+)+$",
+        description="must be an absolute path of letters, digits and ._@+-",
+    ),
+]
+ProjectPath = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*$",
+        description="must be a path relative to the project, of letters, digits and ._@+-",
+    ),
+]
+VariableName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="must be the name of an environment variable",
+    ),
+]
+Seconds = Annotated[int, Field(ge=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseModel):
+    """What group data says of one host. Seconds end in ``_s``; directories are on the host.
+
+    Values may come as text from ``--data``, so numbers and booleans are read from text too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root_dir: AbsolutePath = "/opt/rackwright"
+    config_dir: AbsolutePath = "/etc/rackwright"
+    state_dir: AbsolutePath = "/var/lib/rackwright"
+    cache_dir: AbsolutePath = "/var/cache/rackwright"
+
+    engine_user: str = Field(
+        "rackwright",
+        pattern=r"^[a-z_][a-z0-9_-]{0,30}$",
+        description="must be a Unix user name: lower case letters, digits, _ and -",
+    )
+    engine_python: str = Field(
+        "python3",
+        pattern=r"^(/?[A-Za-z0-9._+-]+)+$",
+        description="must be a Python interpreter: a version, a name or a path",
+    )
+    engine_environment: dict[str, str] = {}
+
+    vllm_version: str = Field(
+        pattern=r"^[0-9]+(\.[0-9]+)+([A-Za-z0-9.+-]*)$",
+        description="must be an exact version such as 0.32.0",
+    )
+    vllm_build: Literal["cuda", "cpu"] = "cuda"
+    vllm_requirements: ProjectPath
+    uv_requirements: ProjectPath
+    compile_bytecode: bool = True
+    vllm_api_key_env: VariableName | None = None
+    hf_token_env: VariableName = "HF_TOKEN"
+    cpu_kv_cache_gib: int = Field(1, ge=1)
+
+    start_timeout_s: Seconds = 1800
+    stop_timeout_s: Seconds = 120
+    restart_delay_s: Seconds = 5
+    restart_delay_max_s: Seconds = 300
+    base_port: Port = 8000
+
+    nginx_read_timeout_s: Seconds = 600
+    nginx_connect_timeout_s: Seconds = 5
+    client_max_body_size: str = Field(
+        "32m", pattern=r"^[0-9]+[kKmMgG]?$", description="must be an Nginx size such as 32m"
+    )
+
+    stages: str = "all"
+    report_dir: str = "reports"
+
+    @field_validator("stages")
+    @classmethod
+    def _known_stages(cls, value: str) -> str:
+        unknown = [name for name in _names(value) if name not in STAGES]
+        if unknown or not _names(value):
+            raise ValueError(f"must be 'all' or a comma list of {', '.join(STAGES)}")
+        return value
+
+    @field_validator("engine_environment")
+    @classmethod
+    def _plain_environment(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+                raise ValueError(f"must have names of environment variables as keys, not {name!r}")
+            if not text.isprintable():
+                raise ValueError(f"must have one line of printable text for {name}")
+        return value
+
+    @property
+    def stage_names(self) -> frozenset[str]:
+        """The stages of the run that are wanted: all of them, or those ``stages`` lists."""
+        return frozenset(_names(self.stages))
+
+
+def _names(stages: str) -> tuple[str, ...]:
+    if stages.strip() == "all":
+        return STAGES
+    return tuple(name.strip() for name in stages.split(",") if name.strip())

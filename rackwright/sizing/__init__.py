@@ -1,0 +1,109 @@
+"""Bytes a GPU: weights, KV cache, activations, CUDA graphs. No placement.
+
+Follows vLLM's accounting: of ``gpu_memory_utilization`` of the device, what weights, activations
+and overhead leave is KV cache. CUDA graphs lie outside that share for models that vLLM's newer
+model runner serves; for the others (most mixtures of experts, hybrids) it takes an estimate of them
+off the KV cache. Later versions would do so for all: the units that Rackwright writes set
+VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS to what was planned.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydantic import BaseModel, ConfigDict
+
+from rackwright.architectures import Shape
+from rackwright.sizing.kv_cache import (
+    BLOCK_TOKENS,
+    block_bytes,
+    blocks_per_request,
+    kv_bytes_per_token,
+    kv_heads_per_rank,
+)
+from rackwright.sizing.split import GIB, Limits, Split, stage_layers
+from rackwright.sizing.weights import padded_vocab, tensor_bytes, weights_bytes
+from rackwright.sizing.working import CONTEXT_BYTES, OVERHEAD_BYTES, activation_bytes, graphs
+
+__all__ = [
+    "BLOCK_TOKENS",
+    "GIB",
+    "GpuMemory",
+    "Limits",
+    "Split",
+    "blocks_per_request",
+    "gpu_memory",
+    "kv_bytes_per_token",
+    "kv_heads_per_rank",
+    "padded_vocab",
+    "stage_layers",
+    "tensor_bytes",
+    "weights_bytes",
+]
+
+
+class GpuMemory(BaseModel):
+    """Memory of one GPU of a replica, the fullest of them.
+
+    ``total_bytes`` is what CUDA reports; ``usable_bytes`` the engine's share of it. Of
+    ``cuda_graph_bytes`` the engine takes ``graphs_inside_bytes`` off that share, the rest lies
+    outside, as ``context_bytes`` do. ``kv_cache_bytes`` below 0 is what is missing.
+    ``kv_cache_tokens`` is of the replica, as vLLM counts them: with requests of the longest
+    context. ``sequences`` is how many such requests fit at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    total_bytes: int
+    usable_bytes: int
+    weights_bytes: int
+    peak_activation_bytes: int
+    cuda_graph_bytes: int
+    graphs_inside_bytes: int
+    overhead_bytes: int
+    context_bytes: int
+    kv_cache_bytes: int
+    kv_cache_tokens: int
+    sequences: int
+
+    @property
+    def free_bytes(self) -> int:
+        """What stays unused beside the engine: negative when graphs do not fit."""
+        outside = self.cuda_graph_bytes - self.graphs_inside_bytes + self.context_bytes
+        return self.total_bytes - self.usable_bytes - outside
+
+
+@lru_cache(maxsize=65536)
+def gpu_memory(shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:
+    """Memory of the fullest GPU of a replica. The fullest stage limits the KV cache of all."""
+    stages = [
+        _stage_memory(shape, split, stage, total_bytes, limits) for stage in range(split.pipeline)
+    ]
+    return min(stages, key=lambda memory: (memory.kv_cache_tokens, memory.kv_cache_bytes))
+
+
+def _stage_memory(
+    shape: Shape, split: Split, stage: int, total_bytes: int, limits: Limits
+) -> GpuMemory:
+    layers = stage_layers(len(shape.layers), split.pipeline)[stage]
+    usable = int(total_bytes * limits.gpu_memory_utilization)
+    weights = weights_bytes(shape, split, stage)
+    activation = activation_bytes(shape, split, limits, stage)
+    captured = graphs(shape, split, layers, limits)
+    overhead = OVERHEAD_BYTES[split.gpus > 1]
+    left = usable - weights - activation - overhead - captured.inside_bytes
+    blocks = max(0, left) // block_bytes(shape, split, stage, limits.kv_cache_dtype)
+    requests = blocks / blocks_per_request(shape, split, limits, limits.max_model_len)
+    return GpuMemory(
+        total_bytes=total_bytes,
+        usable_bytes=usable,
+        weights_bytes=weights,
+        peak_activation_bytes=activation,
+        cuda_graph_bytes=captured.size_bytes,
+        graphs_inside_bytes=captured.inside_bytes,
+        overhead_bytes=overhead,
+        context_bytes=CONTEXT_BYTES,
+        kv_cache_bytes=left,
+        kv_cache_tokens=int(requests * limits.max_model_len),
+        sequences=int(requests),
+    )

@@ -1,0 +1,127 @@
+"""What an engine needs beside weights and KV cache: activations, CUDA graphs, its own overhead.
+
+Constants are fitted to vLLM's own accounting on H200, tests/data/h200x2/engine.json and
+tests/data/h200x1/measured.json, unless they name another source; `benchmarks/planner` prints
+predicted against measured for every row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rackwright.architectures import DTYPE_BYTES, Shape
+from rackwright.sizing.kv_cache import BLOCK_TOKENS
+from rackwright.sizing.split import GIB, Limits, Split
+from rackwright.sizing.weights import padded_vocab, tensor_bytes
+
+# What the process holds outside torch's allocator: 0.22 to 0.24 GiB measured on one GPU. With
+# several, what NCCL needs is in use before the engine takes its first look: 0.07 remain.
+OVERHEAD_BYTES = {False: round(0.22 * GIB), True: round(0.07 * GIB)}
+# The CUDA context, in use before the engine takes its first look.
+CONTEXT_BYTES = round(0.51 * GIB)
+# Bytes a logit while sampling is profiled: 16 bits and float32 in the newer model runner, a sort
+# beside them in the older one.
+LOGIT_BYTES = {True: 6, False: 14}
+# Hidden states beside the widest moment of a layer (llama3-8b with 16,384 tokens), beside the
+# sampler, and beside the first kernel of the model: with quantization made online half a row more,
+# with several ranks half a row less.
+LAYER_ROWS, SAMPLER_ROWS, FIRST_ROWS = 3.72, 2.0, 2.0
+# Of a graph's attention, partial results are kept in float32 for so many splits
+# (flash_attn_max_num_splits_for_cuda_graph in vllm/config/attention.py, 0.26) and for the largest
+# batch that is captured.
+GRAPH_SPLITS, GRAPH_TOKENS = 32, 512
+# The rest of CUDA graphs, by model runner: a base and a part a layer.
+GRAPH_BASE_BYTES = {True: round(0.37 * GIB), False: round(0.30 * GIB)}
+GRAPH_BYTES_PER_LAYER = {True: round(0.01125 * GIB), False: round(0.0035 * GIB)}
+ESTIMATE_BASE_BYTES = round(0.22 * GIB)
+# Tokens of context that latent attention unfolds at once (determine_chunked_prefill_workspace_size
+# in vllm/model_executor/layers/attention/mla_attention.py, 0.26).
+UNFOLDED_TOKENS = 64 * 1024
+
+
+class Graphs(NamedTuple):
+    """CUDA graphs of one GPU: what they take, and how much of it the engine takes off its share.
+
+    The older model runner's estimate is left on, because its graphs are hard to foresee; it is too
+    low where attention is latent.
+    """
+
+    size_bytes: int
+    inside_bytes: int
+
+
+def activation_bytes(shape: Shape, split: Split, limits: Limits, stage: int) -> int:
+    """Peak activations of one GPU of a pipeline stage in the largest step.
+
+    The buffers of the experts stay once they are made; beside them stands the widest moment of a
+    layer, or on the last stage the sampler. On the first stage a cold start copies the embedding
+    table while its kernel is tuned.
+    """
+    if shape.activation_bytes is not None:
+        return shape.activation_bytes
+    row = limits.max_num_batched_tokens * shape.hidden_size * DTYPE_BYTES[shape.dtype]
+    moments = [_widest_layer(shape, split, limits) + LAYER_ROWS * row]
+    if any(layer.kv.latent for layer in set(shape.layers)):
+        moments.append(_unfolding(shape, split, limits) + SAMPLER_ROWS * row)
+    if stage == split.pipeline - 1:
+        sequences = min(limits.max_num_seqs, limits.max_num_batched_tokens)
+        logits = sequences * padded_vocab(shape) * LOGIT_BYTES[shape.second_runner]
+        moments.append(logits + SAMPLER_ROWS * row)
+    steady = _expert_buffers(shape, split, limits) + max(moments)
+    if stage:
+        return round(steady)
+    rows = FIRST_ROWS - (0.5 if split.tensor > 1 else 0)
+    rows += 0.5 if shape.quantization and shape.quantization.online else 0
+    return round(max(steady, tensor_bytes(shape, shape.embedding, split) + rows * row))
+
+
+def _widest_layer(shape: Shape, split: Split, limits: Limits) -> int:
+    """A gated MLP's two halves and their product, for every token."""
+    width = max(layer.mlp_width for layer in set(shape.layers))
+    size = DTYPE_BYTES[shape.dtype] * limits.max_num_batched_tokens
+    return 3 * (width // split.tensor) * size
+
+
+def _expert_buffers(shape: Shape, split: Split, limits: Limits) -> int:
+    """Workspaces of the fused experts: both products of every token's experts.
+
+    Source: workspace_shapes in vllm/model_executor/layers/fused_moe/experts/triton_moe.py, 0.26.
+    """
+    experts = shape.experts
+    if experts is None:
+        return 0
+    width = experts.width // (1 if split.expert_parallel else split.tensor)
+    hidden, size = shape.hidden_size, DTYPE_BYTES[shape.dtype]
+    each = max(width, hidden) + max(2 * width, hidden)
+    return limits.max_num_batched_tokens * experts.active * each * size
+
+
+def _unfolding(shape: Shape, split: Split, limits: Limits) -> int:
+    """Latent attention: keys and values of every head, of a chunk of context and of the step."""
+    layer = shape.layers[0]
+    heads = shape.heads / split.tensor
+    head = layer.query_width / shape.heads
+    kept = min(
+        max(8 * limits.max_model_len, 4 * limits.max_num_seqs * BLOCK_TOKENS), UNFOLDED_TOKENS
+    )
+    context = max(kept, limits.max_num_seqs * BLOCK_TOKENS) * layer.unfolded_width / split.tensor
+    step = limits.max_num_batched_tokens * (
+        2 * heads * head + 1.5 * layer.unfolded_width / split.tensor
+    )
+    return round((context + step) * DTYPE_BYTES[shape.dtype])
+
+
+def graphs(shape: Shape, split: Split, layers: int, limits: Limits) -> Graphs:
+    """CUDA graphs of one GPU that holds so many layers."""
+    if limits.enforce_eager:
+        return Graphs(0, 0)
+    newer = shape.second_runner
+    tokens = min(GRAPH_TOKENS, limits.max_num_seqs)
+    latent = any(layer.kv.latent for layer in set(shape.layers))
+    width = max(layer.output_width for layer in set(shape.layers)) // split.tensor
+    partial = GRAPH_SPLITS * tokens * width * 4
+    size = GRAPH_BASE_BYTES[newer] + layers * GRAPH_BYTES_PER_LAYER[newer]
+    if newer:
+        return Graphs(size + partial, 0)
+    estimate = ESTIMATE_BASE_BYTES + layers * GRAPH_BYTES_PER_LAYER[newer] + partial
+    return Graphs(max(estimate, size + partial * (2 if latent else 1)), estimate)

@@ -1,0 +1,155 @@
+"""What pydantic found wrong, said as faults in the operator's words and paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, TypeVar, get_args
+
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from rackwright.errors import Fault, nearest
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_TYPES = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "string_type": "must be a string",
+    "bool_type": "must be True or False",
+    "bool_parsing": "must be True or False",
+    "dict_type": "must be a dict",
+    "model_type": "must be a dict",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+}
+_RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+
+
+def parse(model: type[Model], data: object, path: str, faults: list[Fault]) -> Model | None:
+    """``data`` as a ``model``, or None with every fault of it added to ``faults``."""
+    if not isinstance(data, Mapping):
+        faults.append(Fault(path, "must be a dict", data))
+        return None
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        faults.extend(_fault(detail, model, path) for detail in details)
+        return None
+
+
+def salvage(
+    model: type[Model], data: Mapping[str, object], neutral: Mapping[str, Any]
+) -> Model | None:
+    """``data`` with every unreadable place made ``neutral``, or left out where that has no value.
+
+    So what can be read is judged in the same run; None where even that does not help.
+    """
+    entry = deepcopy(dict(data))
+    try:
+        return model.model_validate(entry)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if detail["loc"]:
+                _replace(entry, [str(at) for at in detail["loc"]], neutral)
+    try:
+        return model.model_validate(entry)
+    except ValidationError:
+        return None
+
+
+def _replace(entry: dict[str, Any], loc: Sequence[str], neutral: Mapping[str, Any]) -> None:
+    key, rest = loc[0], loc[1:]
+    inner, calm = entry.get(key), neutral.get(key)
+    if rest and isinstance(inner, dict) and isinstance(calm, dict):
+        _replace(inner, rest, calm)
+    elif calm is not None:
+        entry[key] = calm
+    else:
+        entry.pop(key, None)
+
+
+def _fault(detail: ErrorDetails, model: type[BaseModel], path: str) -> Fault:
+    where = path + "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in detail["loc"])
+    owner, field = _locate(model, detail["loc"])
+    value = None if detail["type"] in ("missing", "extra_forbidden") else detail["input"]
+    if detail["type"] == "value_error" and isinstance(value, dict):
+        value = None
+    return Fault(where, _rule(detail, owner, field), value)
+
+
+def _locate(
+    model: type[BaseModel], loc: tuple[int | str, ...]
+) -> tuple[type[BaseModel], FieldInfo | None]:
+    """The model that holds the place ``loc`` leads to, and the field there if it has one."""
+    field = None
+    for at in loc:
+        inner = _inner_model(field)
+        if field is not None and inner is None:
+            break
+        model = inner or model
+        field = model.model_fields.get(str(at))
+    return model, field
+
+
+def _inner_model(field: FieldInfo | None) -> type[BaseModel] | None:
+    annotation = field.annotation if field else None
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return None
+
+
+def _constrained(field: FieldInfo | None) -> FieldInfo | None:
+    """Where a field's limits are declared: on itself, or inside ``Annotated[...] | None``."""
+    for candidate in get_args(field.annotation) if field else ():
+        for extra in getattr(candidate, "__metadata__", ()):
+            if isinstance(extra, FieldInfo):
+                return extra
+    return field
+
+
+def _rule(detail: ErrorDetails, owner: type[BaseModel], field: FieldInfo | None) -> str:
+    kind = detail["type"]
+    if kind == "missing":
+        return "is required"
+    if kind == "extra_forbidden":
+        return nearest(str(detail["loc"][-1]), owner.model_fields, "key")
+    if kind == "value_error":
+        return str(detail["ctx"]["error"])
+    if kind == "literal_error":
+        return _choice(detail, field)
+    limits = _constrained(field)
+    if kind in _RANGE_ERRORS and limits and (bounds := _bounds(limits)):
+        return bounds
+    if kind == "string_pattern_mismatch" and limits and limits.description:
+        return limits.description
+    return _TYPES.get(kind) or re.sub(r"^\w+ should", "must", detail["msg"])
+
+
+def _choice(detail: ErrorDetails, field: FieldInfo | None) -> str:
+    names = [str(name) for name in get_args(field.annotation)] if field else []
+    for name in names:
+        if str(detail["input"]).lower() == name.lower():
+            return f"must be written {name!r}"
+    return f"must be one of {', '.join(names)}" if names else f"must be {detail['ctx']['expected']}"
+
+
+def _bounds(field: FieldInfo) -> str:
+    low = next((item.ge for item in field.metadata if isinstance(item, Ge)), None)
+    above = next((item.gt for item in field.metadata if isinstance(item, Gt)), None)
+    high = next((item.le for item in field.metadata if isinstance(item, Le)), None)
+    if low is not None:
+        return f"must be at least {low}" if high is None else f"must be {low} to {high}"
+    if above is not None:
+        text = f"must be more than {above}"
+        return text if high is None else f"{text} and at most {high}"
+    return "" if high is None else f"must be at most {high}"

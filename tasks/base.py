@@ -1,0 +1,20 @@
+"""Packages, the engine's user and the folders that everything else goes into."""
+
+from pyinfra import host
+from pyinfra.api.deploy import deploy
+
+from rackwright.desired.base import base_items
+from rackwright.runner.fleet import this_fleet
+from rackwright.runner.operations import converge
+
+
+@deploy("Base system")
+def base() -> None:
+    """Make every host ready for what its role installs."""
+    fleet = this_fleet()
+    items = base_items(
+        fleet.settings(host.name),
+        server=fleet.server is not None,
+        gateway=fleet.gateway is not None,
+    )
+    converge(name="Packages, user and folders", items=items)

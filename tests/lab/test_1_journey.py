@@ -1,0 +1,150 @@
+"""The main job: from bare hosts to a served, verified model; and again, changing nothing."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from lab.ask import client, question, tokens
+from lab.tiny_model import ANSWER
+from tests.lab.conftest import Run, deploy, main_pid, ssh
+
+UNITS = {"gpu1": "rackwright-chat-gpu1-0", "gpu2": "rackwright-chat-gpu2-0"}
+MAX_COMMANDS = 12
+WORST_EXPOSURE = 3.0
+
+
+def sessions(host: str) -> int:
+    """Commands that sshd has started on the host so far, by its own log."""
+    return int(ssh(host, "journalctl -u ssh --no-pager | grep -c 'Starting session: command'"))
+
+
+def test_first_deploy_ends_with_every_check_ok(first_deploy: Run) -> None:
+    assert first_deploy.code == 0, first_deploy.words
+    assert set(first_deploy.statuses().values()) == {"OK"}, first_deploy.report["results"]
+    assert len(first_deploy.statuses()) == 14
+
+
+def test_second_run_changes_nothing_in_few_commands(deployed: Run) -> None:
+    before = {host: sessions(host) for host in ("gw1", "gpu1", "gpu2")}
+    pids = {host: main_pid(host, unit) for host, unit in UNITS.items()}
+    second = deploy()
+    assert second.code == 0, second.words
+    assert second.changed() == {}
+    used = {host: sessions(host) - before[host] for host in before}
+    # Of these, two are the pair of journalctl (the second counts itself) and systemctl questions.
+    own = {"gw1": 1, "gpu1": 2, "gpu2": 2}
+    counted = {host: used[host] - own[host] for host in used}
+    assert counted == second.report["ssh_commands"]
+    assert max(counted.values()) <= MAX_COMMANDS
+    assert pids == {host: main_pid(host, unit) for host, unit in UNITS.items()}
+
+
+def test_dry_run_shows_the_difference_and_changes_nothing(deployed: Run) -> None:
+    config = "sha256sum /etc/nginx/conf.d/rackwright.conf"
+    before = ssh("gw1", config)
+    dry = deploy_dry("--diff", "--data", "nginx_read_timeout_s=611")
+    assert re.search(r"-\s+proxy_read_timeout 600s;", dry)
+    assert re.search(r"\+\s+proxy_read_timeout 611s;", dry)
+    assert ssh("gw1", config) == before
+
+
+def deploy_dry(*words: str) -> str:
+    import subprocess
+
+    from lab.fleet import ROOT
+    from tests.lab.conftest import BIN
+
+    argv = [str(BIN / "pyinfra"), "inventories/lab.py", "deploy.py", "--dry", *words]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_one_stage_on_one_host(deployed: Run) -> None:
+    run = deploy("--limit", "gw1", "--data", "stages=gateway,verify")
+    assert run.code == 0, run.words
+    assert {host for host, _ in hosts_and_checks(run)} == {"gw1"}
+    assert "Base system" not in run.words
+
+
+def hosts_and_checks(run: Run) -> set[tuple[str, str]]:
+    return {(row["host"], row["check"]) for row in run.report["results"]}
+
+
+def test_tensor_parallel_two_runs_two_workers(deployed: Run) -> None:
+    processes = ssh("gpu1", "ps -e -o args")
+    assert set(re.findall(r"Worker_TP(\d)", processes)) == {"0", "1"}
+    assert "Worker_TP" not in ssh("gpu2", "ps -e -o args")
+    assert "--tensor-parallel-size 2" in " ".join(unit_argv("gpu1").split())
+
+
+def unit_argv(host: str) -> str:
+    pid = main_pid(host, UNITS[host])
+    return ssh(host, f"tr '\\0' ' ' < /proc/{pid}/cmdline")
+
+
+def test_gpus_are_given_by_uuid_and_the_environment_is_private(deployed: Run) -> None:
+    path = "/etc/rackwright/replicas/chat-gpu1-0.env"
+    assert ssh("gpu1", f"stat -c '%a %U:%G' {path}") == "640 root:rackwright"
+    given = re.search(r'CUDA_VISIBLE_DEVICES="(.*)"', ssh("gpu1", f"cat {path}"))
+    assert given is not None
+    uuids = given.group(1).split(",")
+    shown = re.findall(r"UUID=(GPU-\S+)", ssh("gpu1", "cat /etc/rackwright-lab/nvml.profile"))
+    assert uuids == shown and len(uuids) == 2
+    assert ssh("gpu1", f"su -s /bin/sh nobody -c 'cat {path}' || true") == ""
+
+
+def test_units_are_hardened_and_stop_gracefully(deployed: Run) -> None:
+    for host, unit in UNITS.items():
+        analysis = ssh(host, f"systemd-analyze security {unit} --no-pager | tail -1")
+        exposure = re.search(r"([\d.]+) \w+", analysis)
+        assert exposure is not None
+        assert float(exposure.group(1)) <= WORST_EXPOSURE
+        assert "--shutdown-timeout 20" in unit_argv(host)
+        assert ssh(host, f"systemctl show -P TimeoutStopUSec {unit}") == "50s"
+        assert ssh(host, f"systemctl show -P User {unit}") == "rackwright"
+
+
+def test_gateway_speaks_http2_and_streams_unbuffered(deployed: Run) -> None:
+    arrivals, text = [], ""
+    body = question("hello", stream=True)
+    with client() as http, http.stream("POST", "/v1/chat/completions", json=body) as response:
+        assert response.http_version == "HTTP/2"
+        for token in tokens(response):
+            text += token
+            arrivals.append(time.monotonic())
+    assert text == ANSWER
+    # Buffered, all events would arrive at once, after the last token was made.
+    assert len({round(moment, 3) for moment in arrivals}) > len(arrivals) / 2
+
+
+def test_only_the_openai_paths_get_through(deployed: Run) -> None:
+    with client() as http:
+        assert http.get("/v1/models").status_code == 200
+        for path in ("/metrics", "/health", "/version", "/docs", "/v1/load_lora_adapter", "/"):
+            answer = http.get(path)
+            assert answer.status_code == 404, path
+            assert answer.json()["error"]["type"] == "not_found"
+        assert http.post("/tokenize", json={}).status_code == 404
+
+
+def test_both_replicas_serve_under_concurrent_requests(deployed: Run) -> None:
+    answered = Counter(ask_many(12, at_once=4))
+    assert set(answered) == {"chat-gpu1-0", "chat-gpu2-0"}, answered
+
+
+def ask_many(count: int, at_once: int) -> list[str]:
+    """Names of the replicas that answered ``count`` requests; every one must be answered."""
+    with client() as http, ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(lambda _: ask_one(http), range(count)))
+
+
+def ask_one(http: httpx.Client) -> str:
+    response = http.post("/v1/chat/completions", json=question("hello", max_tokens=4))
+    assert response.status_code == 200, response.text
+    return response.headers["X-Rackwright-Replica"]

@@ -1,0 +1,131 @@
+"""What breaks in a fleet: found by the checks, survived by the gateway, repaired by a deploy."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from lab.ask import question
+from tests.lab.conftest import Run, deploy, main_pid, nginx_workers, ssh, wait_until
+from tests.lab.test_1_journey import UNITS, ask_many
+
+GPU2 = UNITS["gpu2"]
+TOKENS = 900
+
+
+def test_a_replica_that_is_stopped_finishes_its_requests(deployed: Run) -> None:
+    body = question("hello", stream=True, max_tokens=TOKENS)
+    body |= {"ignore_eos": True, "stream_options": {"include_usage": True}}
+    lines: list[str] = []
+
+    def ask() -> None:
+        url = "http://198.18.0.12:8000/v1/chat/completions"
+        with httpx.stream("POST", url, json=body, timeout=120) as response:
+            for line in response.iter_lines():
+                lines.extend([line] if line else [])
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(ask)
+        wait_until(lambda: len(lines) > 20, 30)
+        assert not answer.done()  # the stop comes while it is answered
+        ssh("gpu2", f"systemctl stop {GPU2}")
+        answer.result(timeout=60)
+    assert lines[-1] == "data: [DONE]"
+    assert json.loads(lines[-2].removeprefix("data: "))["usage"]["completion_tokens"] == TOKENS
+    assert ssh("gpu2", f"systemctl show -P Result {GPU2}") == "success"
+
+
+def test_requests_are_answered_while_one_replica_is_down(deployed: Run) -> None:
+    ssh("gpu2", f"systemctl stop {GPU2}")
+    assert set(ask_many(8, at_once=2)) == {"chat-gpu1-0"}
+    seen = deploy("--data", "stages=verify")
+    assert seen.code == 1
+    assert seen.of("CRITICAL") >= {("chat-gpu2-0", "unit"), ("chat-gpu2-0", "completion")}
+    assert ("chat", "gateway completion") in seen.of("WARN")
+    assert {subject for subject, _ in seen.of("CRITICAL")} == {"chat-gpu2-0"}
+
+
+def test_stale_server_on_the_port_is_not_taken_for_the_replica(deployed: Run) -> None:
+    """It answers /health with 200; the unit is not it. The deploy says so and does not go on."""
+    ssh("gpu2", f"systemctl stop {GPU2}")
+    ssh("gpu2", f"cat > /run/stale.py <<'END'\n{STALE}END")
+    ssh("gpu2", "systemd-run --quiet --collect --unit stale python3 /run/stale.py")
+    try:
+        wait_until(lambda: ssh("gpu2", "curl -s 198.18.0.12:8000/health; true") == "ok", 20)
+        seen = deploy("--data", "stages=verify")
+        assert seen.code == 1
+        assert ("chat-gpu2-0", "health") in seen.of("OK")
+        found = {check for name, check in seen.of("CRITICAL") if name == "chat-gpu2-0"}
+        assert found == {"unit", "identity", "completion"}
+        assert ("chat-gpu2-0", "model") in seen.of("UNKNOWN")  # it answers, but no list of models
+    finally:
+        ssh("gpu2", "systemctl stop stale")
+
+
+STALE = (
+    "import http.server as h\n"
+    "class H(h.BaseHTTPRequestHandler):\n"
+    ' def do_GET(self): self.send_response(200); self.end_headers(); self.wfile.write(b"ok")\n'
+    'h.HTTPServer(("198.18.0.12", 8000), H).serve_forever()\n'
+)
+
+
+def test_a_deploy_repairs_the_stopped_replica_and_touches_nothing_else(deployed: Run) -> None:
+    gpu1 = main_pid("gpu1", UNITS["gpu1"])
+    run = deploy()
+    assert run.code == 0, run.words
+    assert run.changed() == {"Replicas": ["gpu2"]}
+    assert main_pid("gpu1", UNITS["gpu1"]) == gpu1
+
+
+def test_an_engine_that_dies_is_restarted(deployed: Run) -> None:
+    old = main_pid("gpu2", GPU2)
+    ssh("gpu2", "pkill -KILL -f VLLM::EngineCore")
+    wait_until(lambda: main_pid("gpu2", GPU2) not in (0, old), 60)
+    wait_until(lambda: ssh("gpu2", f"systemctl is-active {GPU2} || true") == "active", 180)
+    seen = deploy("--data", "stages=verify")
+    assert seen.code == 0
+    assert seen.of("WARN") == {("chat-gpu2-0", "unit")}  # it says that it was restarted
+
+
+@pytest.mark.parametrize(
+    ("setting", "changed", "reloads"),
+    [
+        ("nginx_read_timeout_s=601", {"Gateway": ["gw1"]}, True),
+        ("restart_delay_max_s=9", {"Replicas": ["gpu1", "gpu2"]}, False),
+    ],
+)
+def test_a_changed_setting_touches_only_what_it_concerns(
+    deployed: Run, setting: str, changed: dict[str, list[str]], reloads: bool
+) -> None:
+    pids = {host: main_pid(host, unit) for host, unit in UNITS.items()}
+    nginx, workers = main_pid("gw1", "nginx"), nginx_workers()
+    run = deploy("--data", setting)
+    assert run.code == 0, run.words
+    assert run.changed() == changed
+    assert pids == {host: main_pid(host, unit) for host, unit in UNITS.items()}
+    assert main_pid("gw1", "nginx") == nginx
+    if reloads:
+        wait_until(lambda: nginx_workers() != workers, 30)
+    else:
+        assert nginx_workers() == workers
+    assert deploy().changed() == changed  # and back
+
+
+def test_a_configuration_that_nginx_refuses_is_put_back(deployed: Run) -> None:
+    config = "/etc/nginx/conf.d/rackwright.conf"
+    before, master = ssh("gw1", f"sha256sum {config}"), main_pid("gw1", "nginx")
+    ssh("gw1", "echo 'this is not nginx;' > /etc/nginx/conf.d/zz-somebody-elses.conf")
+    try:
+        run = deploy("--limit", "gw1", "--data", "nginx_read_timeout_s=602")
+        assert run.code == 1
+        assert "zz-somebody-elses.conf" in run.words
+        assert ssh("gw1", f"sha256sum {config}") == before
+        assert main_pid("gw1", "nginx") == master
+    finally:
+        ssh("gw1", "rm /etc/nginx/conf.d/zz-somebody-elses.conf")
+    assert set(ask_many(4, at_once=2)) <= {"chat-gpu1-0", "chat-gpu2-0"}
+    assert deploy().changed() == {}

@@ -1,0 +1,101 @@
+"""A run that is cut off is repaired by running again; upgrades and rollbacks switch a link."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from lab.fleet import LAB, ROOT
+from tests.lab.conftest import Run, deploy, main_pid, nginx_workers, ssh, start, wait_until
+from tests.lab.test_1_journey import UNITS, ask_many
+
+GPU2 = UNITS["gpu2"]
+CURRENT = "readlink /opt/rackwright/vllm/current"
+UPGRADE = ROOT / ".cache" / "lab" / "vllm-upgrade.txt"
+
+
+@pytest.fixture(scope="module")
+def upgrade() -> list[str]:
+    """Settings of another release: the same wheels by another lock, so another digest."""
+    LAB.mkdir(parents=True, exist_ok=True)
+    lock = (ROOT / "lab" / "vllm-0.32.0-cpu.txt").read_text()
+    UPGRADE.write_text(lock + "# another release\n")
+    return ["--limit", "gpu2", "--data", f"vllm_requirements={UPGRADE.relative_to(ROOT)}"]
+
+
+def test_install_cut_off_never_becomes_live_and_is_repaired(
+    deployed: Run, upgrade: list[str]
+) -> None:
+    live, pid = ssh("gpu2", CURRENT), main_pid("gpu2", GPU2)
+    running = start("-y", *upgrade)
+    wait_until(lambda: ssh("gpu2", "pgrep -f '[u]v pip sync' || true") != "", 120)
+    os.kill(running.pid, signal.SIGKILL)
+    running.communicate()
+    ssh("gpu2", "pkill -KILL -f '[u]v pip sync'; true")  # as when the server lost its power
+    assert ssh("gpu2", CURRENT) == live
+    assert main_pid("gpu2", GPU2) == pid
+    assert incomplete_releases() == 1
+
+    run = deploy(*upgrade)
+    assert run.code == 0, run.words
+    assert run.changed() == {"vLLM": ["gpu2"], "Replicas": ["gpu2"]}
+    assert ssh("gpu2", CURRENT) != live
+    assert main_pid("gpu2", GPU2) != pid
+    assert incomplete_releases() == 0
+
+
+def incomplete_releases() -> int:
+    folders = "for d in /opt/rackwright/vllm/*-cpu-*/; do [ -e $d.complete ] || echo $d; done"
+    return len(ssh("gpu2", folders).splitlines())
+
+
+def test_rollback_installs_nothing(deployed: Run) -> None:
+    run = deploy("--limit", "gpu2")
+    assert run.code == 0, run.words
+    assert run.changed() == {"Replicas": ["gpu2"]}
+    assert "link /opt/rackwright/vllm/current: points to" in run.words
+    assert "installing" not in run.words
+
+
+def test_gateway_stage_cut_off_between_writing_and_reloading(deployed: Run) -> None:
+    """nginx's test hangs (a wrapper), the run and its half on the host are killed there."""
+    config = "/etc/nginx/conf.d/rackwright.conf"
+    workers = nginx_workers()
+    setting = ["--data", "nginx_read_timeout_s=603"]
+    ssh("gw1", "mv /usr/sbin/nginx /usr/sbin/nginx.real && printf '#!/bin/sh\\nexec sleep 600\\n'"
+        " > /usr/sbin/nginx && chmod 755 /usr/sbin/nginx")  # fmt: skip
+    try:
+        running = start("-y", "--limit", "gw1", *setting)
+        wait_until(lambda: "603s" in ssh("gw1", f"grep read_timeout {config}"), 60)
+        os.kill(running.pid, signal.SIGKILL)
+        running.communicate()
+        ssh("gw1", "pkill -KILL -f '[i]mport json, sys'; pkill -KILL -f '[s]leep 600'; true")
+    finally:
+        ssh("gw1", "mv /usr/sbin/nginx.real /usr/sbin/nginx")
+    assert nginx_workers() == workers  # not reloaded
+
+    run = deploy(*setting)
+    assert run.code == 0, run.words
+    assert run.changed() == {"Gateway": ["gw1"]}
+    wait_until(lambda: nginx_workers() != workers, 30)
+    assert deploy().changed() == {"Gateway": ["gw1"]}  # back to what the inventory says
+    assert ask_many(2, at_once=1)
+
+
+def test_secrets_are_in_no_log_and_on_no_command_line(
+    deployed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LAB_API_KEY", "sk-lab-4711-secret")
+    run = deploy("--diff", "--limit", "gpu2", "--data", "vllm_api_key_env=LAB_API_KEY")
+    assert run.code == 0, run.words
+    assert "chat-gpu2-0.env: content differs" in run.words
+    for text in (run.words, run.stdout, str(run.report)):
+        assert "4711" not in text
+    logged = "journalctl --no-pager | grep -c 4711; ps -e -o args | grep -c '[s]k-lab'; true"
+    assert ssh("gpu2", logged).split() == ["0", "0"]
+    models = "curl -s -o /dev/null -w '%{http_code}' 198.18.0.12:8000/v1/models"
+    assert ssh("gpu2", models) == "401"
+    assert deploy("--limit", "gpu2").code == 0

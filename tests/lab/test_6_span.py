@@ -1,0 +1,46 @@
+"""One replica on two servers: a rank on each, started together, proven by one answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.conftest import Run, deploy, ssh
+
+INVENTORY = "tests/lab/inventories/span.py"
+NAME = "spread-gpu1-0"
+UNIT = f"rackwright-{NAME}.service"
+SERVERS = ("gpu1", "gpu2")
+# The gateway goes on with what it has: only the servers' part is of interest here.
+WORDS = ("--limit", "gpu1", "--limit", "gpu2", "--data", "stages=models,replicas,verify")
+
+
+@pytest.fixture
+def spread(deployed: Run) -> Iterator[Run]:
+    yield deploy(*WORDS, inventory=INVENTORY)
+    for server in SERVERS:
+        ssh(server, f"systemctl disable --now {UNIT}")
+        ssh(server, f"rm /etc/systemd/system/{UNIT} /etc/rackwright/replicas/{NAME}.env")
+
+
+def test_a_replica_spans_two_servers(spread: Run) -> None:
+    assert spread.code == 0, spread.words
+    rows = {(row["host"], row["check"]): row["status"] for row in spread.report["results"]}
+    assert rows["gpu1", "completion"] == "OK"
+    assert rows["gpu2", "unit"] == "OK"
+    assert ("gpu2", "completion") not in rows
+    for rank, server in enumerate(SERVERS):
+        processes = ssh(server, f"systemctl status --no-pager {UNIT}")
+        assert re.findall(r"Worker_TP(\d)", processes) == [str(rank)]
+    second = deploy(*WORDS, inventory=INVENTORY)
+    assert second.code == 0, second.words
+    assert second.changed() == {}
+    # The other half gone, the first still listens; only a real completion tells.
+    ssh("gpu2", f"systemctl stop {UNIT}")
+    broken = deploy(*WORDS[:-1], "stages=verify", inventory=INVENTORY)
+    assert broken.code != 0
+    assert {row["host"] for row in broken.report["results"] if row["status"] == "CRITICAL"} >= {
+        "gpu2"
+    }

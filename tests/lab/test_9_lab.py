@@ -1,0 +1,77 @@
+"""The lab itself: up twice, and nothing left behind, also after a crash."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab.cgroups import hierarchies
+from lab.fleet import BRIDGE, RUN
+from tests.lab.conftest import lab
+
+
+def traces() -> list[str]:
+    """Everything of the lab that can be seen on this machine."""
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    rules = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
+    argv = ["ps", "-e", "-o", "stat,args"]  # Z: ended, and its parent has not looked yet
+    processes = subprocess.run(argv, capture_output=True, text=True).stdout
+    groups = [top / "rackwright-lab" for top in hierarchies()]
+    return [
+        *(line for line in mounts if "rackwright" in line),
+        *(line for line in rules.splitlines() if "rackwright" in line),
+        *(line for line in processes.splitlines() if "systemd-nspawn" in line and line[0] != "Z"),
+        *(str(group) for group in groups if group.exists()),
+        *([BRIDGE] if Path(f"/sys/class/net/{BRIDGE}").exists() else []),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def no_lab() -> None:
+    down = lab("down")
+    assert down.returncode == 0, down.stderr
+
+
+def test_up_twice_is_up_once() -> None:
+    assert lab("up", "spare1").returncode == 0
+    before = lab("status").stdout
+    again = lab("up", "spare1")
+    assert again.returncode == 0, again.stderr
+    assert lab("status").stdout == before
+    assert lab("down").returncode == 0
+    assert traces() == []
+
+
+def test_nothing_is_left_after_a_crash() -> None:
+    forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
+    assert lab("up", "spare1", "spare2").returncode == 0
+    record = json.loads((RUN / "lab.json").read_text())
+    os.kill(record["containers"]["spare1"]["pid"], signal.SIGKILL)
+    assert "dead" in lab("status").stdout
+    down = lab("down")
+    assert down.returncode == 0, down.stderr
+    assert traces() == []
+    assert not RUN.joinpath("lab.json").exists()
+    assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == forwarding
+
+
+def test_a_dead_host_is_replaced_by_up() -> None:
+    assert lab("up", "spare1").returncode == 0
+    record = json.loads((RUN / "lab.json").read_text())
+    os.kill(record["containers"]["spare1"]["pid"], signal.SIGKILL)
+    up = lab("up", "spare1")
+    assert up.returncode == 0, up.stderr
+    assert "dead" not in lab("status").stdout
+    assert lab("down").returncode == 0
+    assert traces() == []
+
+
+def test_unknown_host_is_refused_by_name() -> None:
+    refused = lab("up", "gpu9")
+    assert refused.returncode == 1
+    assert "gpu9" in refused.stderr and "Traceback" not in refused.stderr

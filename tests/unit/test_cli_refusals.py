@@ -1,0 +1,76 @@
+"""What an operator sees for a wrong inventory: one message, every fault, exit code 1, at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.fleet import ROOT
+
+BIN = Path(sys.executable).parent
+BROKEN = "tests/data/inventories/broken.py"
+FAULTS = """\
+7 faults in the inventory; no host was touched
+  servers[gpu1].gpus.count: must be 1 to 16 (got 0)
+  servers[gpu2].interconect: is not a known key, did you mean 'interconnect'?
+  servers[gpu3].interconnect: NVIDIA L40S has pcie only (got 'nvlink')
+  services[chat].engine: is not a known engine, did you mean 'vllm'? (got 'vlm')
+  services[chat].model: is not a known model, did you mean 'llama-3.3-70b-instruct'? \
+(got 'llama-3.3-70b')
+  services[chat].objective: must be one of latency, throughput (got 'fast')
+  services[chat].servers: is not a known server, did you mean 'gpu3'? (got 'gpu9')
+"""
+
+
+def run(*argv: str) -> subprocess.CompletedProcess[str]:
+    """Bounded well below an SSH time-out: the hosts named cannot be reached."""
+    return subprocess.run(
+        [str(BIN / argv[0]), *argv[1:]], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("rackwright", "plan", BROKEN), ("pyinfra", BROKEN, "deploy.py", "-y")],
+    ids=["rackwright", "pyinfra"],
+)
+def test_every_fault_at_once_and_no_host_touched(argv: tuple[str, ...]) -> None:
+    done = run(*argv)
+    assert done.returncode == 1
+    assert FAULTS in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Connecting" not in done.stderr and "Connected" not in done.stderr
+
+
+def test_a_plain_ssh_inventory_is_refused_too(tmp_path: Path) -> None:
+    """`@local` and stock SSH hosts are validated by deploy.py itself, after connecting."""
+    inventory = tmp_path / "alone.py"
+    inventory.write_text('boxes = [("@local", {"server": {"adress": "10.0.0.1"}})]\n')
+    done = run("pyinfra", str(inventory), "deploy.py", "-y")
+    assert done.returncode == 1
+    assert "servers[@local].adress: is not a known key, did you mean 'address'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_unknown_stage_is_refused() -> None:
+    done = run("pyinfra", "inventories/prod.py", "deploy.py", "-y", "--data", "stages=gatway")
+    assert done.returncode == 1
+    assert "stages" in done.stderr and "gateway" in done.stderr
+    assert "Traceback" not in done.stderr and "Connected" not in done.stderr
+
+
+def test_an_inventory_that_does_not_run_is_named(tmp_path: Path) -> None:
+    inventory = tmp_path / "typo.py"
+    inventory.write_text("servers = [\n")
+    done = run("rackwright", "plan", str(inventory))
+    assert done.returncode == 1
+    assert str(inventory) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_not_a_report_is_refused(tmp_path: Path) -> None:
+    done = run("rackwright", "report", str(tmp_path / "none.json"))
+    assert done.returncode == 1
+    assert "is not a report" in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from lab import needs
+from rackwright.errors import LabError
+
+
+def test_everything_that_is_missing_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(shutil, "which", lambda command: None)
+    monkeypatch.setattr(needs, "_has_cgroups", lambda: False)
+    with pytest.raises(LabError) as refused:
+        needs.check()
+    words = str(refused.value)
+    assert "root is needed" in words
+    assert "apt-get install debootstrap gcc libc6-dev iproute2" in words
+    assert "no cgroup hierarchy" in words
