@@ -70,7 +70,9 @@ def size_up(name: str, **asked: Any) -> Answer:
     shape = model.shape
     if asked["quantization"]:
         shape = shape.with_quantization(NAMED[asked["quantization"]])
-    need = Need(service, shape, asked["gpus"], asked["interconnect"])
+    joined = asked["interconnect"]
+    gpus = [gpu for gpu in gpus if joined is None or joined in gpu.interconnects]
+    need = Need(service, shape, asked["gpus"], joined)
     return Answer(model, shape, service, [offer for gpu in gpus for offer in offers(need, gpu)])
 
 
@@ -114,9 +116,10 @@ def _hardware_faults(asked: dict[str, Any], gpus: list[GpuType]) -> list[Fault]:
     count, joined, most = asked["gpus"], asked["interconnect"], COUNTS[-1]
     if count and not any(gpu.interconnects != {"none"} for gpu in gpus):
         return faults
-    if count and count > most and count % -(-count // most):
+    if count and count > most and count % most:
         faults.append(Fault("--gpus", f"above {most} must be full servers of {most}", count))
     if joined and len(gpus) == 1 and joined not in gpus[0].interconnects:
         can = ", ".join(sorted(gpus[0].interconnects - {"none"}))
-        faults.append(Fault("--interconnect", f"{gpus[0].name} has {can} only", joined))
+        rule = f"{gpus[0].name} has {can} only" if can else f"{gpus[0].name} comes one to a server"
+        faults.append(Fault("--interconnect", rule, joined))
     return faults

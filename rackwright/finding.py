@@ -38,7 +38,9 @@ def _of_catalog(name: str) -> ModelSpec | None:
 
 def _of_path(name: str) -> ModelSpec | None:
     path = Path(name)
-    if not path.exists():
+    try:
+        path.stat()
+    except (OSError, ValueError):  # also a name that no path can have
         return None
     resolved = path.resolve()
     label = resolved.name if path.is_dir() else resolved.parent.name
@@ -52,10 +54,8 @@ def _of_repository(name: str) -> ModelSpec:
         hint = f"{rule}, and no directory or repository (owner/name) either"
         raise SpecError([Fault("model", hint, name)])
     url = f"{os.environ.get('HF_ENDPOINT', HUB).rstrip('/')}/{name}/resolve/main/config.json"
-    token = os.environ.get("HF_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        answer = httpx.get(url, headers=headers, timeout=TIMEOUT_S, follow_redirects=True)
+        answer = httpx.get(url, headers=_authorization(), timeout=TIMEOUT_S, follow_redirects=True)
         answer.raise_for_status()
         config = answer.json()
     except httpx.HTTPStatusError as error:
@@ -63,11 +63,18 @@ def _of_repository(name: str) -> ModelSpec:
         gated = ", set HF_TOKEN if it is gated" if code in (401, 403) else ""
         rule = f"has no config.json that the hub would give (HTTP {code}{gated})"
         raise SpecError([Fault("model", rule, name)]) from None
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         reason = str(error) or type(error).__name__
         rule = f"is not in the catalog, and its config.json could not be fetched: {reason}"
         raise SpecError([Fault("model", rule, name)]) from None
     return _read({"name": repository.lower(), "repo": name, "config": config}, name)
+
+
+def _authorization() -> dict[str, str]:
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise SpecError([Fault("HF_TOKEN", "must be one line of printable ASCII")])
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _read(entry: dict[str, object], name: str) -> ModelSpec:

@@ -43,7 +43,7 @@ class Layout:
 
     ``reason`` says why not; empty when feasible. ``across`` marks the one reason an operator may
     overrule: a group that talks over something slow. ``alone`` is the speed of a single request,
-    ``busy`` of one replica under its part of the expected load.
+    ``busy`` of one replica under its part of the expected load, which gives work to ``asked``.
     """
 
     split: Split
@@ -52,6 +52,7 @@ class Layout:
     memory: GpuMemory | None = None
     alone: Speed | None = None
     busy: Speed | None = None
+    asked: int = 0
     reason: str = ""
     across: bool = False
 
@@ -63,7 +64,7 @@ class Layout:
     @property
     def out_tok_s(self) -> float:
         """Tokens a second of all replicas under the expected load."""
-        return self.busy.out_tok_s * len(self.groups) if self.busy else 0.0
+        return self.busy.out_tok_s * self.asked if self.busy else 0.0
 
 
 def consider(service: ServiceSpec, shape: Shape, site: Site, limits: Limits) -> list[Layout]:
@@ -154,7 +155,8 @@ def _judge(
     across = bool(crossing) and not reason and not service.ranks_on(site.server.name)
     if across:
         reason = _crossing(split, spot.topology, crossing, alone)
-    return Layout(split, groups, nodes, memory, alone, busy, reason, across)
+    asked = min(len(groups), -(-_expected(service) // busy.concurrency))
+    return Layout(split, groups, nodes, memory, alone, busy, asked, reason, across)
 
 
 def indivisible(split: Split, shape: Shape) -> str:
@@ -204,8 +206,8 @@ def too_small(memory: GpuMemory, limits: Limits) -> str:
     if memory.free_bytes < 0:
         return (
             f"gpu_memory_utilization {limits.gpu_memory_utilization} leaves "
-            f"{_gib(memory.total_bytes - memory.usable_bytes)} GiB a GPU, CUDA graphs need "
-            f"{_gib(memory.cuda_graph_bytes)}"
+            f"{_gib(memory.total_bytes - memory.usable_bytes)} GiB a GPU, CUDA graphs and "
+            f"context need {_gib(memory.outside_bytes)}"
         )
     return ""
 
@@ -287,14 +289,19 @@ def _speeds(
 ) -> tuple[Speed, Speed]:
     output = min(TYPICAL.output_tokens, max(1, service.max_model_len // 4))
     prompt = max(1, min(TYPICAL.input_tokens, service.max_model_len - output))
-    total = service.concurrency or BUSY
     if isinstance(service.objective, Target):
-        total, prompt = service.objective.sequences, max(1, service.objective.tokens - output)
-    each = -(-total // max(1, replicas))
+        prompt = max(1, service.objective.tokens - output)
+    each = -(-_expected(service) // max(1, replicas))
     return (
         _predict(shape, split, machine, Load(1, prompt, output)),
         _predict(shape, split, machine, Load(each, prompt, output)),
     )
+
+
+def _expected(service: ServiceSpec) -> int:
+    """Requests at once on a server (or on the servers of one replica)."""
+    goal = service.objective
+    return goal.sequences if isinstance(goal, Target) else service.concurrency or BUSY
 
 
 @lru_cache(maxsize=65536)

@@ -157,7 +157,7 @@ def _span(service: ServiceSpec, fleet: FleetSpec, draft: _Draft) -> int:
     if service.servers_per_replica:
         return service.servers_per_replica
     servers = [fleet.servers[name] for name in service.servers]
-    if len({server.hardware for server in servers}) > 1:
+    if len({server.hardware for server in servers}) > 1 or not _asked_alike(service, servers):
         return 1
     for count in range(1, len(servers) + 1):
         if len(servers) % count == 0:
@@ -175,7 +175,7 @@ def _place_across(
     first = position - position % span
     servers = tuple(fleet.servers[name] for name in service.servers[first : first + span])
     path = f"services[{service.name}].servers[{server.name}]"
-    if reason := _unlike(servers, span):
+    if reason := _unlike(service, servers, span):
         draft.faults.append(Fault(path, reason))
         return Placed(None, servers, 0)
     layouts = _layouts(service, servers, fleet, draft)
@@ -187,7 +187,7 @@ def _place_across(
     return Placed(chosen, servers, servers.index(server))
 
 
-def _unlike(servers: tuple[ServerSpec, ...], span: int) -> str:
+def _unlike(service: ServiceSpec, servers: tuple[ServerSpec, ...], span: int) -> str:
     """Why these servers cannot hold one replica together; empty where they can."""
     if len(servers) < span:
         return f"a replica takes {span} servers, {len(servers)} are left for this one"
@@ -197,7 +197,14 @@ def _unlike(servers: tuple[ServerSpec, ...], span: int) -> str:
     if len({server.hardware for server in servers}) > 1:
         names = ", ".join(server.name for server in servers)
         return f"a replica cannot span servers that are built differently ({names})"
+    if not _asked_alike(service, servers):
+        return "gpus and tensor_parallel_size must be the same on all servers of a replica"
     return ""
+
+
+def _asked_alike(service: ServiceSpec, servers: Sequence[ServerSpec]) -> bool:
+    each = {(_allowed(service, server), service.ranks_on(server.name)) for server in servers}
+    return len(each) == 1
 
 
 def _nothing_fits(

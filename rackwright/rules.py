@@ -13,7 +13,7 @@ from rackwright.engines import ENGINES
 from rackwright.errors import Fault, nearest
 
 if TYPE_CHECKING:
-    from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
+    from rackwright.spec import FleetSpec, ModelSpec, ServerSpec, ServiceSpec
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,27 @@ def _model(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> Iterat
     if service.max_model_len > model.longest_context:
         rule = f"must be at most {model.longest_context}, the longest context of {model.name}"
         yield Fault(f"{path}.max_model_len", rule, service.max_model_len)
+    goal = service.objective
+    if not isinstance(goal, str) and goal.tokens > service.max_model_len:
+        rule = f"must be at most max_model_len, {service.max_model_len}"
+        yield Fault(f"{path}.objective.tokens", rule, goal.tokens)
+    if service.expert_parallel and not model.shape.experts:
+        rule = f"must be left out, {model.name} is no mixture of experts"
+        yield Fault(f"{path}.expert_parallel", rule, True)
     if service.quantization and model.shape.quantization:
         rule = f"must be left out, {model.name} is released in {model.shape.quantization.method}"
         yield Fault(f"{path}.quantization", rule, service.quantization)
+    yield from _weights(service, model)
+
+
+def _weights(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
+    path = f"services[{service.name}]"
     if service.revision and not model.source.repo:
         rule = f"must be left out, {model.name} comes from a directory"
         yield Fault(f"{path}.revision", rule, service.revision)
+    elif not model.source.repo and not service.source_of(model).pinned:
+        rule = f"is required (a directory of weights), {model.name} names no repository"
+        yield Fault(f"{path}.path", rule)
     elif not service.source_of(model).pinned:
         rule = f"is required (a commit of {model.source.repo}), or path (a directory of weights)"
         yield Fault(f"{path}.revision", rule)

@@ -174,8 +174,8 @@ def _config_json(value: object) -> object:
     if not isinstance(value, str):
         return value
     path = Path(value)
-    path = path / "config.json" if path.is_dir() else path
     try:
+        path = path / "config.json" if path.is_dir() else path
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         what = error.strerror if isinstance(error, OSError) else "no JSON"

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from rackwright.architectures import DTYPE_BYTES, Shape, Sharding, Tensor
 from rackwright.catalog import GpuType, Link
 from rackwright.sizing import Split, tensor_bytes
-from rackwright.sizing.weights import layer_bytes
 from rackwright.sizing.kv_cache import layer_kv_bytes
 from rackwright.sizing.split import stage_range
+from rackwright.sizing.weights import layer_bytes
 
 MEMORY_EFFICIENCY = 0.80
 """Share of the memory's bandwidth that decoding reaches."""
@@ -98,7 +98,8 @@ def predict(shape: Shape, split: Split, machine: Machine, load: Load) -> Speed:
     prompt = load.concurrency * load.input_tokens
     chunk = min(prompt, machine.max_num_batched_tokens)
     all_prefilled = _prefill_s(shape, split, machine, prompt, load.input_tokens)
-    first = all_prefilled * (prompt + chunk) / (2 * prompt)
+    # The median request's prompt; nobody answers before the whole of its own is read.
+    first = all_prefilled * (prompt + max(chunk, load.input_tokens)) / (2 * prompt)
     token = step + (all_prefilled - first) / load.output_tokens
     total = load.concurrency * load.output_tokens
     return Speed(

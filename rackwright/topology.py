@@ -37,7 +37,7 @@ def islands(server: ServerSpec, gpu: GpuType) -> tuple[Island, ...]:
     size = 1
     if server.interconnect == "nvswitch":
         size = server.gpus.count
-    elif server.interconnect == "nvlink" and server.nvlink_islands:
+    elif server.interconnect == "nvlink" and server.nvlink_islands is not None:
         listed = {index for island in server.nvlink_islands for index in island}
         return (*server.nvlink_islands, *((i,) for i in indexes if i not in listed))
     elif server.interconnect == "nvlink" and gpu.nvlink:
@@ -52,7 +52,8 @@ def observed(probe: Mapping[str, Any]) -> Topology:
     is on node 0; one that is lost (null) is on no island but its own.
     """
     gpus = [gpu or {} for gpu in probe.get("gpus") or ()]
-    index_of = {_address(gpu.get("pci_bus_id")): i for i, gpu in enumerate(gpus)}
+    addresses = [_address(gpu.get("pci_bus_id")) for gpu in gpus]
+    index_of = {address: index for index, address in enumerate(addresses) if address}
     pairs: set[tuple[int, int]] = set()
     switched: list[int] = []
     for index, gpu in enumerate(gpus):
@@ -86,6 +87,6 @@ def _joined(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[Island, ...]:
 
 
 def _address(bus_id: object) -> str:
-    """PCI addresses come with four or eight digits of domain, in either case."""
+    """PCI addresses come with four or eight digits of domain, in either case; "" for none."""
     domain, _, rest = str(bus_id).lower().partition(":")
-    return f"{domain[-4:]}:{rest}" if bus_id else "unknown"
+    return f"{domain[-4:]}:{rest}" if bus_id else ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, TypeVar, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ValidationError
@@ -41,7 +42,7 @@ def parse(model: type[Model], data: object, path: str, faults: list[Fault]) -> M
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = _as_written(error.errors(include_url=False), model, data)
         faults.extend(_fault(detail, model, path) for detail in details)
         return None
 
@@ -75,6 +76,34 @@ def _replace(entry: dict[str, Any], loc: Sequence[str], neutral: Mapping[str, An
         entry[key] = calm
     else:
         entry.pop(key, None)
+
+
+def _as_written(
+    details: list[ErrorDetails], model: type[BaseModel], data: Mapping[str, object]
+) -> Iterator[ErrorDetails]:
+    """Faults of a key of two kinds, only as the kind that was written: a dict, or a plain value.
+
+    pydantic tries both, and puts the name of the kind behind the key.
+    """
+    for detail in details:
+        key, *rest = detail["loc"] or ("",)
+        field = model.model_fields.get(str(key))
+        if not rest or len(_kinds(field)) < 2:
+            yield detail
+        elif isinstance(data.get(str(key)), Mapping) == _of_dict(str(rest[0]), field):
+            yield {**detail, "loc": (key, *rest[1:])}
+
+
+def _kinds(field: FieldInfo | None) -> list[Any]:
+    """What a field's value may be, None aside."""
+    annotation = field.annotation if field else None
+    union = get_origin(annotation) in (Union, UnionType)
+    return [kind for kind in get_args(annotation) if kind is not NoneType] if union else []
+
+
+def _of_dict(name: str, field: FieldInfo | None) -> bool:
+    inner = _inner_model(field)
+    return name.startswith("dict[") or bool(inner and name == inner.__name__)
 
 
 def _fault(detail: ErrorDetails, model: type[BaseModel], path: str) -> Fault:
@@ -136,11 +165,19 @@ def _rule(detail: ErrorDetails, owner: type[BaseModel], field: FieldInfo | None)
 
 
 def _choice(detail: ErrorDetails, field: FieldInfo | None) -> str:
-    names = [str(name) for name in get_args(field.annotation)] if field else []
+    annotation = field.annotation if field else None
+    literal = next((kind for kind in (annotation, *_kinds(field)) if _is_literal(kind)), None)
+    names = [str(name) for name in get_args(literal)]
     for name in names:
         if str(detail["input"]).lower() == name.lower():
             return f"must be written {name!r}"
+    if len(names) == 1:
+        return f"must be {names[0]}" + (", or left out" if NoneType in get_args(annotation) else "")
     return f"must be one of {', '.join(names)}" if names else f"must be {detail['ctx']['expected']}"
+
+
+def _is_literal(annotation: object) -> bool:
+    return get_origin(annotation) is Literal
 
 
 def _bounds(field: FieldInfo) -> str:

@@ -97,8 +97,8 @@ def _planning() -> None:
         reading.append(read - start)
     print(
         f"{SERVERS:,} servers of 8 GPUs with {SERVICES} services "
-        f"({len(made.replicas):,} replicas): read in {statistics.median(reading):.2f} s, planned in "
-        f"{statistics.median(planning):.2f} s (medians of {REPEAT})"
+        f"({len(made.replicas):,} replicas): read in {statistics.median(reading):.2f} s, "
+        f"planned in {statistics.median(planning):.2f} s (medians of {REPEAT})"
     )
 
 

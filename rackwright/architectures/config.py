@@ -46,6 +46,14 @@ class Config:
         """A whole number, or None where the key is absent, null or 0."""
         return self.count(key) if self.values.get(key) else None
 
+    def layer(self, key: str) -> int:
+        """A layer's number, counted from 0; 0 where the key is absent or null."""
+        value = self.values.get(key)
+        if value is None or (type(value) is int and 0 <= value <= MOST):
+            return value or 0
+        self.fault(key, "must be a layer's number, from 0", value)
+        return 0
+
     def flag(self, key: str, default: bool = False) -> bool:
         """A boolean; anything else is a fault."""
         value = self.values.get(key, default)

@@ -10,6 +10,7 @@ from rackwright.architectures.quantization import DTYPE_BYTES
 from rackwright.architectures.shape import Experts, KvCache, Layer, Sharding, Tensor
 
 MOST_LAYERS = 1000
+MOST_STRETCH = 1000
 RANKS, KV, EXPERTS = Sharding.RANKS, Sharding.KV_HEADS, Sharding.EXPERTS
 
 
@@ -39,12 +40,19 @@ class Decoder:
 
     def rotary(self) -> Tensor:
         """Sines and cosines of every position, as far as the model's scaling stretches them."""
-        scaling = self.config.values.get("rope_scaling") or {}
-        positions = self.config.count("max_position_embeddings")
-        if isinstance(scaling, Mapping) and scaling.get("rope_type") == "linear":
-            positions = round(positions * float(scaling.get("factor") or 1))
+        positions = round(self.config.count("max_position_embeddings") * self._stretch())
         width = self._latent_sizes()[1] if self.family.latent else self.head_dim
         return Tensor("rotary", positions, width, stored=False)
+
+    def _stretch(self) -> float:
+        scaling = self.config.values.get("rope_scaling")
+        if not isinstance(scaling, Mapping) or scaling.get("rope_type") != "linear":
+            return 1.0
+        factor = scaling.get("factor", 1)
+        if type(factor) in (int, float) and 1 <= factor <= MOST_STRETCH:
+            return float(factor)
+        self.config.fault("rope_scaling.factor", f"must be 1 to {MOST_STRETCH}", factor)
+        return 1.0
 
     def widths(self) -> dict[str, int]:
         """What tensor parallel sizes must divide, besides heads, by what it is called."""
@@ -233,7 +241,7 @@ class Decoder:
         if not self.experts:
             return [False] * self.count
         config = self.config
-        first = config.values.get(self.family.dense_first) or 0 if self.family.dense_first else 0
+        first = config.layer(self.family.dense_first) if self.family.dense_first else 0
         step = config.count("decoder_sparse_step", "moe_layer_freq", default=1)
         dense = config.indexes("mlp_only_layers")
         return [
@@ -265,9 +273,7 @@ class Decoder:
     def _slides(self, layer: int) -> bool:
         kind, config = self.family.windows, self.config
         if kind == "upper":
-            return config.flag("use_sliding_window") and layer >= (
-                config.values.get("max_window_layers") or 0
-            )
+            return config.flag("use_sliding_window") and layer >= config.layer("max_window_layers")
         if kind == "pattern":
             every = config.count("sliding_window_pattern", "_sliding_window_pattern", default=6)
             return bool((layer + 1) % every)

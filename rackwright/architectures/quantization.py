@@ -82,7 +82,9 @@ def _fp8(entry: Mapping[str, Any]) -> Quantization:
     block = entry.get("weight_block_size")
     rows, columns = (_whole(block[0]), _whole(block[1])) if block else (0, 0)
     kept = _names(entry.get("modules_to_not_convert") or entry.get("ignored_layers"))
-    return Quantization("fp8", 8, rows * columns, 4.0, "fp8", kept, block=rows or 1)
+    return Quantization(
+        "fp8", 8, rows * columns, 4.0 if block else 0.0, "fp8", kept, block=rows or 1
+    )
 
 
 def _integers(entry: Mapping[str, Any]) -> Quantization:

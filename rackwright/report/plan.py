@@ -97,7 +97,7 @@ def memory_bar(memory: GpuMemory, cells: int) -> str:
     parts = (
         memory.weights_bytes,
         max(0, memory.kv_cache_bytes),
-        memory.peak_activation_bytes + memory.overhead_bytes + memory.cuda_graph_bytes,
+        memory.working_bytes + memory.cuda_graph_bytes,
     )
     ends = [round(cells * end / memory.total_bytes) for end in accumulate(parts)]
     drawn = "".join(
@@ -109,11 +109,11 @@ def memory_bar(memory: GpuMemory, cells: int) -> str:
 
 def memory_line(memory: GpuMemory) -> str:
     """The parts of one GPU's memory in figures, each with the sign that draws it."""
-    working = memory.peak_activation_bytes + memory.overhead_bytes
     return (
         f"{_SIGNS[0]} weights {_gib(memory.weights_bytes)} + "
         f"{_SIGNS[1]} KV cache {_gib(memory.kv_cache_bytes)} + "
-        f"{_SIGNS[2]} activations {_gib(working)} and graphs {_gib(memory.cuda_graph_bytes)} + "
+        f"{_SIGNS[2]} activations {_gib(memory.working_bytes)} "
+        f"and graphs {_gib(memory.cuda_graph_bytes)} + "
         f"{_SIGNS[3]} free {_gib(memory.free_bytes)} GiB"
     )
 

@@ -67,10 +67,19 @@ class GpuMemory(BaseModel):
     sequences: int
 
     @property
+    def working_bytes(self) -> int:
+        """Activations at their peak, and what CUDA and NCCL keep."""
+        return self.peak_activation_bytes + self.overhead_bytes + self.context_bytes
+
+    @property
+    def outside_bytes(self) -> int:
+        """What the engine takes beside its share of the memory."""
+        return self.cuda_graph_bytes - self.graphs_inside_bytes + self.context_bytes
+
+    @property
     def free_bytes(self) -> int:
         """What stays unused beside the engine: negative when graphs do not fit."""
-        outside = self.cuda_graph_bytes - self.graphs_inside_bytes + self.context_bytes
-        return self.total_bytes - self.usable_bytes - outside
+        return self.total_bytes - self.usable_bytes - self.outside_bytes
 
 
 @lru_cache(maxsize=65536)

@@ -590,7 +590,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     ),
     "a garbled quantization": (
         config(quantization_config={"quant_method": "gptq", "bits": []}),
-        ["config.quantization_config: cannot be read"],
+        ["config.quantization_config: must have whole numbers from 1 to 8, not []"],
     ),
 }
 

@@ -19,7 +19,8 @@ def layout(
     groups = tuple((index,) for index in range(replicas))
     alone = Speed(concurrency=1, tpot_ms=tpot_ms, ttft_ms=10, out_tok_s=1000 / tpot_ms)
     busy = Speed(concurrency=64, tpot_ms=2 * tpot_ms, ttft_ms=99, out_tok_s=out_tok_s)
-    return Layout(Split(tensor), groups, alone=alone, busy=busy, **more)
+    asked = len(groups)
+    return Layout(Split(tensor), groups, alone=alone, busy=busy, asked=asked, **more)
 
 
 def impossible(tensor: int) -> Layout:

@@ -358,8 +358,6 @@ def test_more_gpus_never_give_less(config: Data, box: Data, objective: str) -> N
         assert twice.out_tok_s * CLOSE >= some.out_tok_s
         return
     assert twice.alone.tpot_ms <= some.alone.tpot_ms * CLOSE
-    tokens = [each.memory.kv_cache_tokens * len(each.groups) for each in (some, twice)]
-    assert tokens[1] >= tokens[0]
 
 
 @st.composite
