@@ -8,7 +8,7 @@ PACKAGES := debootstrap systemd-container iproute2 nftables openssh-client gcc l
             python3-venv ca-certificates
 COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc
 
-.PHONY: help demo deploy test unit lint setup system lab-up lab-down lab-status lock benchmark clean
+.PHONY: help demo deploy test unit lint setup system lab-up lab-down lab-status lock benchmark benchmark-planner clean
 
 help:  ## what can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -47,6 +47,9 @@ lab-status: setup  ## which hosts are up
 
 benchmark: setup  ## the no-change run against plain pyinfra operations
 	@$(BIN)/python -m benchmarks.converge
+
+benchmark-planner: setup  ## predicted beside measured, for every measured engine
+	@$(BIN)/python -m benchmarks.planner
 
 setup: system $(VENV)/.ready  ## everything the other targets need, if it is missing
 

@@ -83,7 +83,7 @@ gateways = [
 # What is served. The plan decides how each model is split over GPUs; `rackwright plan` shows it.
 _services = {
     "chat": {
-        # A model from rackwright/catalog/models.yaml, or from `models` below.
+        # A model from rackwright/catalog/models/, or from `models` below.
         "model": "llama-3.3-70b-instruct",
         # The commit of the model's Hugging Face repository: weights never change by themselves.
         "revision": "6f6073b423013f6a7d4d9f39144961bfbfbc386b",

@@ -51,7 +51,7 @@ def _of_repository(name: str) -> ModelSpec:
     owner, _, repository = name.partition("/")
     if not (owner and repository) or "/" in repository or name.startswith((".", "~")):
         rule = nearest(name, catalog.model_entries(), "model")
-        hint = f"{rule}, and no directory or repository (owner/name) either"
+        hint = f"{rule} (nor is it a directory or a repository, owner/name)"
         raise SpecError([Fault("model", hint, name)])
     url = f"{os.environ.get('HF_ENDPOINT', HUB).rstrip('/')}/{name}/resolve/main/config.json"
     try:

@@ -38,6 +38,7 @@ class Row(NamedTuple):
         run, limits = self.run, self.limits
         parts = [run["model"], f"TP {self.split.tensor}"]
         parts += [f"PP {self.split.pipeline}"] if self.split.pipeline > 1 else []
+        parts += ["EP"] if self.split.expert_parallel else []
         parts += [f"{run['replicas']} replicas"] if run.get("replicas", 1) > 1 else []
         parts += [str(run["quantization"])] if run.get("quantization") else []
         parts += ["fp8 KV"] if limits.kv_cache_dtype == "fp8" else []
@@ -83,7 +84,11 @@ def _rows(path: Path) -> Iterator[Row]:
         shape = read_shape(config)
         if run.get("quantization") == "fp8" and shape.quantization is None:
             shape = shape.with_quantization(NAMED["fp8"])
-        split = Split(run["tensor_parallel_size"], run["pipeline_parallel_size"])
+        split = Split(
+            run["tensor_parallel_size"],
+            run["pipeline_parallel_size"],
+            bool(run.get("expert_parallel")),
+        )
         yield Row(path.parent.name, run, shape, split, _limits(run))
 
 

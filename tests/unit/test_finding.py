@@ -243,7 +243,7 @@ def test_an_architecture_that_is_not_known_is_said(hub: Hub) -> None:
 )
 def test_a_name_that_is_near_is_said(name: str, nearest: str, hub: Hub) -> None:
     assert f"is not a known model, did you mean {nearest!r}?" in fault(name)
-    assert "and no directory or repository (owner/name) either" in fault(name)
+    assert "(nor is it a directory or a repository, owner/name)" in fault(name)
     assert hub.asked == []
 
 

@@ -99,6 +99,8 @@ def _install_release(request: Values) -> Steps:
     if request["compile_bytecode"]:
         sync.append("--compile-bytecode")
     yield [*sync, request["requirements"]], {}
+    if request.get("amendment"):
+        yield [python, "-c", request["amendment"]], {}
     with tempfile.TemporaryDirectory(prefix="rackwright-") as home:
         yield [python, "-c", request["smoke_test"]], _as_engine_user(request, home)
 
