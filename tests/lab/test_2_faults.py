@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from lab.ask import question
+from lab.ask import client, question
 from tests.lab.conftest import Run, deploy, main_pid, nginx_workers, ssh, wait_until
 from tests.lab.test_1_journey import UNITS, ask_many
 
@@ -70,6 +70,41 @@ STALE = (
     "class H(h.BaseHTTPRequestHandler):\n"
     ' def do_GET(self): self.send_response(200); self.end_headers(); self.wfile.write(b"ok")\n'
     'h.HTTPServer(("198.18.0.12", 8000), H).serve_forever()\n'
+)
+
+
+def test_a_token_reaches_the_client_before_the_next_is_made(deployed: Run) -> None:
+    """The stand-in makes its second token when the first was seen; buffered, none would arrive."""
+    for host, unit in UNITS.items():
+        ssh(host, f"systemctl stop {unit}")
+    ssh("gpu2", f"cat > /run/streamer.py <<'END'\n{STREAMER}END")
+    ssh("gpu2", "systemd-run --quiet --collect --unit streamer python3 /run/streamer.py")
+    try:
+        wait_until(lambda: ssh("gpu2", "curl -s 198.18.0.12:8000/; true") == "ok", 20)
+        body = question("hello", stream=True)
+        with client(30) as http, http.stream("POST", "/v1/chat/completions", json=body) as answer:
+            frames = answer.iter_raw()
+            assert next(frames) == b"data: first\n\n"
+            ssh("gpu2", "curl -s 198.18.0.12:8000/seen")
+            assert b"".join(frames) == b"data: second\n\n"
+    finally:
+        ssh("gpu2", "systemctl stop streamer")
+        ssh("gpu1", f"systemctl start {UNITS['gpu1']}")
+
+
+STREAMER = (
+    "import http.server as h, threading\n"
+    "seen = threading.Event()\n"
+    "class H(h.BaseHTTPRequestHandler):\n"
+    " def do_GET(self):\n"
+    '  self.send_response(200); self.end_headers(); self.wfile.write(b"ok")\n'
+    '  if self.path == "/seen": seen.set()\n'
+    " def do_POST(self):\n"
+    '  self.rfile.read(int(self.headers["Content-Length"]))\n'
+    '  self.send_response(200); self.send_header("Content-Type", "text/event-stream")\n'
+    '  self.end_headers(); self.wfile.write(b"data: first\\n\\n")\n'
+    '  if seen.wait(60): self.wfile.write(b"data: second\\n\\n")\n'
+    'h.ThreadingHTTPServer(("198.18.0.12", 8000), H).serve_forever()\n'
 )
 
 
