@@ -1,4 +1,4 @@
-"""`rackwright plan | size | report`: what `pyinfra` itself does not print."""
+"""`rackwright plan | size | verify | discover | report`: what `pyinfra` itself does not print."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from rackwright.architectures import NAMED as QUANTIZATIONS
-from rackwright.checks.results import CheckResult, Status
+from rackwright.checks.results import CheckResult, Status, worst
+from rackwright.discovering import discovered
 from rackwright.errors import RackwrightError
-from rackwright.report import plan_text, results_text
+from rackwright.report import junit_text, plan_text, results_text
 
 
 @click.group()
@@ -70,6 +71,49 @@ def size(model: str, as_json: bool, **asked: Any) -> None:
     document = answer.document()
     click.echo(json.dumps(document, indent=1) if as_json else answer.text())
     if document["chosen"] is None:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print results and observations as JSON.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")
+def verify(inventory: str, as_json: bool, junit: Path | None) -> None:
+    """Ask every host of INVENTORY what runs there, and compare it with the plan. Only reads.
+
+    Exits as a Nagios plugin does: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN, by the worst check.
+    """
+    from rackwright.runner.verifying import verified
+
+    try:
+        found = verified(inventory, lambda line: click.echo(line, err=True))
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+    if junit:
+        junit.write_text(junit_text(found.results), encoding="utf-8")
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(found.json() if as_json else results_text(found.results, colour=colour))
+    sys.exit(worst(found.results))
+
+
+@main.command()
+@click.argument("hosts", nargs=-1, required=True)
+@click.option("--user", "ssh_user", help="SSH user; else as ssh itself would choose.")
+@click.option("--port", "ssh_port", type=click.IntRange(1, 65535))
+@click.option("--key", "ssh_key", type=click.Path(exists=True, dir_okay=False))
+@click.option("--ssh-config", "ssh_config_file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print what the probe saw, as JSON.")
+def discover(hosts: tuple[str, ...], as_json: bool, **ssh: Any) -> None:
+    """Look at servers over SSH and print the inventory entries that declare them. Only reads.
+
+    HOST is a name as ssh takes it, or @local. Exits with 1 where one cannot be declared.
+    """
+    from rackwright.runner.discovery import look_at  # first: pyinfra's network code goes with it
+
+    answers = look_at(hosts, **{key: value for key, value in ssh.items() if value is not None})
+    found = [discovered(host, answer) for host, answer in answers.items()]
+    click.echo(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
+    if any(one.server is None for one in found):
         sys.exit(1)
 
 

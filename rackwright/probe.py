@@ -34,7 +34,8 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
       power            limit_w?, enforced_limit_w?, draw_w?
       temperature_c?
       utilization_percent?      gpu, memory: share of the last sample period that each was busy
-      processes?       compute processes: pid (of the host), used_bytes?
+      processes?       compute processes: pid (of the host), used_bytes?, command?, cgroups ([]
+                       for one that is gone, or runs in another PID namespace)
       numa_node?       the host memory nearest to the GPU; from NVML, else sysfs
       cpu_affinity?    the CPUs nearest to it, as Linux writes lists: "0-31,64-95"
     topology           matrices by NVML index; the diagonal is null
@@ -89,6 +90,7 @@ THROTTLE_REASONS = (
 FIELD_NVLINK_SPEED = 164
 MAX_LINKS = 36
 MASK_WORDS = 16
+MOST_COMMAND = 120
 MEMORY_INFO_V2 = 0x02000028
 
 
@@ -212,7 +214,29 @@ def _fabric(nvml: Any, handle: Any) -> dict[str, Any]:
 
 
 def _processes(found: list[Any]) -> list[dict[str, Any]]:
-    return [{"pid": process.pid, "used_bytes": process.usedGpuMemory} for process in found]
+    return [
+        {
+            "pid": process.pid,
+            "used_bytes": process.usedGpuMemory,
+            "command": _command(process.pid),
+            "cgroups": _cgroups(process.pid),
+        }
+        for process in found
+    ]
+
+
+def _command(pid: int) -> str | None:
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        return words.decode(errors="replace").strip()[:MOST_COMMAND] or None
+    return None
+
+
+def _cgroups(pid: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        return sorted({line.split(":", 2)[2] for line in lines})
+    return []
 
 
 def _far_end(info: Any) -> str | None:

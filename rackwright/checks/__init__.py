@@ -1,7 +1,8 @@
 """Checks: what was planned beside what was observed, judged. No I/O, and no guess.
 
 A new check is one module with a function ``(Planned, observation) -> CheckResult`` and one line in
-``REPLICA_CHECKS`` or ``GATEWAY_CHECKS``. What is missing or garbled is UNKNOWN, never OK.
+``REPLICA_CHECKS`` or ``GATEWAY_CHECKS``; those of hardware are in ``server/``. What is missing or
+garbled is UNKNOWN, never OK.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from rackwright.checks.results import (
     CheckResult,
     Observation,
     PlannedReplica,
+    PlannedServer,
     PlannedService,
     Status,
 )
+from rackwright.checks.server import SERVER_CHECKS, Probed, driver
 
-P = TypeVar("P", PlannedReplica, PlannedService)
+P = TypeVar("P", PlannedReplica, PlannedServer, PlannedService)
+S = TypeVar("S", Observation, Probed)
+Planned = PlannedReplica | PlannedServer | PlannedService
 ReplicaCheck = Callable[[PlannedReplica, Observation], CheckResult]
 GatewayCheck = Callable[[PlannedService, Observation], CheckResult]
 
@@ -38,22 +43,32 @@ GATEWAY_CHECKS: tuple[GatewayCheck, ...] = (
     endpoint.check_completions,
 )
 
-__all__ = ["GATEWAY_CHECKS", "REPLICA_CHECKS", "SILENT_CHECKS", "CheckResult", "Status", "judge"]
+__all__ = [
+    "GATEWAY_CHECKS",
+    "REPLICA_CHECKS",
+    "SERVER_CHECKS",
+    "SILENT_CHECKS",
+    "CheckResult",
+    "Status",
+    "judge",
+]
 
 
-def judge(
-    planned: Sequence[PlannedReplica | PlannedService], observed: Mapping[str, Observation]
-) -> list[CheckResult]:
-    """Run every check on every planned replica and service.
+def judge(planned: Sequence[Planned], observed: Mapping[str, Observation]) -> list[CheckResult]:
+    """Run every check on every planned server, replica and service.
 
-    ``observed`` maps a host to what ``runner/remote/serving.py`` answered there. A host that gave
-    no answer is one CRITICAL row for each thing planned on it.
+    ``observed`` maps a host to what ``runner/remote/serving.py`` answered there, with what
+    ``probe.py`` saw of a GPU server under ``probe``. A host that gave
+    no answer is one CRITICAL row.
     """
     results: list[CheckResult] = []
+    unreached: dict[str, CheckResult] = {}
     for one in planned:
         seen = observed.get(one.host)
         if not seen or "error" in seen:
-            results.append(_unreached(one, seen))
+            unreached.setdefault(one.host, _unreached(one.host, seen))
+        elif isinstance(one, PlannedServer):
+            results += _server(one, _mapping(seen.get("probe")))
         elif isinstance(one, PlannedReplica):
             replica = _mapping(_mapping(seen.get("replicas")).get(one.name))
             checks = REPLICA_CHECKS if one.answers else SILENT_CHECKS
@@ -61,14 +76,22 @@ def judge(
         else:
             gateway = _mapping(seen.get("gateway"))
             results += [_ask(check, one, gateway) for check in GATEWAY_CHECKS]
-    return results
+    return [*unreached.values(), *results]
+
+
+def _server(one: PlannedServer, seen: Observation) -> list[CheckResult]:
+    """A driver that does not answer is said once, not once a check."""
+    answer = _ask(driver.check, one, Probed(seen))
+    if not seen.get("nvml"):
+        return [answer]
+    return [answer, *(_ask(check, one, Probed(seen)) for check in SERVER_CHECKS)]
 
 
 def _mapping(value: Any) -> Observation:
     return value if isinstance(value, Mapping) else {}
 
 
-def _ask(check: Callable[[P, Observation], CheckResult], one: P, seen: Observation) -> CheckResult:
+def _ask(check: Callable[[P, S], CheckResult], one: P, seen: S) -> CheckResult:
     """The check's answer; UNKNOWN where the observation is not of the shape it reads."""
     try:
         return check(one, seen)
@@ -78,13 +101,13 @@ def _ask(check: Callable[[P, Observation], CheckResult], one: P, seen: Observati
         return one.says(name, Status.UNKNOWN, evidence, "run the deploy again")
 
 
-def _unreached(one: PlannedReplica | PlannedService, seen: Observation | None) -> CheckResult:
+def _unreached(host: str, seen: Observation | None) -> CheckResult:
     why = seen["error"] if seen else "the host failed earlier in this run, or could not be reached"
     return CheckResult(
         check="reached",
-        host=one.host,
-        subject=one.name,
+        host=host,
+        subject=host,
         status=Status.CRITICAL,
         evidence=str(why),
-        remedy=f"see the errors of {one.host} above, mend them and run the deploy again",
+        remedy=f"`ssh {host}` must work and the host must answer; then run this again",
     )

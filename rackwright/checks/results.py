@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rackwright.catalog import GpuType
 
 Observation = Mapping[str, Any]
 
@@ -34,6 +37,17 @@ class CheckResult:
     remedy: str = ""
 
 
+def worst(results: Iterable[CheckResult]) -> int:
+    """The exit code of a Nagios plugin: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN.
+
+    CRITICAL outweighs UNKNOWN.
+    """
+    found = {result.status for result in results}
+    order = (Status.CRITICAL, Status.UNKNOWN, Status.WARN, Status.OK)
+    first = next((status for status in order if status in found), Status.UNKNOWN)
+    return list(Status).index(first)
+
+
 @dataclass(frozen=True)
 class PlannedReplica:
     """What the checks need to know of a planned replica. ``max_model_len`` is in tokens.
@@ -51,6 +65,32 @@ class PlannedReplica:
 
     def says(self, check: str, status: Status, evidence: str, remedy: str = "") -> CheckResult:
         """A result about this replica."""
+        return CheckResult(check, self.host, self.name, status, evidence, remedy)
+
+
+@dataclass(frozen=True)
+class PlannedServer:
+    """What the checks need to know of a GPU server as declared; ``islands`` are GPU indexes.
+
+    ``tenants`` pairs a GPU index with the unit of each replica planned on it;
+    ``engines_use_gpus`` is false for an engine built for CPUs.
+    """
+
+    host: str
+    gpu: GpuType
+    gpus: int
+    interconnect: str
+    islands: tuple[tuple[int, ...], ...]
+    tenants: tuple[tuple[int, str], ...] = ()
+    engines_use_gpus: bool = True
+
+    @property
+    def name(self) -> str:
+        """What its results are about: the server itself."""
+        return self.host
+
+    def says(self, check: str, status: Status, evidence: str, remedy: str = "") -> CheckResult:
+        """A result about this server."""
         return CheckResult(check, self.host, self.name, status, evidence, remedy)
 
 

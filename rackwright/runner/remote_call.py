@@ -7,11 +7,12 @@ temporary file is left on the host, and its size has no limit.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.host import Host
 
@@ -29,6 +30,11 @@ exec(compile(call["source"], "rackwright", "exec"), scope)
 reply = scope[call["entry"]](*call["arguments"])
 print(reply if isinstance(reply, str) else json.dumps(reply), flush=True)
 """
+
+
+def _of_data(host: Host) -> Mapping[str, Any]:
+    """How commands are run on the host (``_sudo`` and its kin) where no operation says so."""
+    return pop_global_arguments(host.state, host, {})[0]
 
 
 class HostError(RackwrightError):
@@ -61,7 +67,7 @@ def call(
         "entry": entry,
         "arguments": arguments,
     }
-    given: dict[str, Any] = dict(host.current_op_global_arguments or {})
+    given: dict[str, Any] = dict(host.current_op_global_arguments or _of_data(host))
     options = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
     options |= {"_stdin": json.dumps(message), "_timeout": timeout_s}
     command = StringCommand("python3", "-c", QuoteString(LOADER))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
@@ -14,16 +11,9 @@ from pyinfra.context import host
 from rackwright.desired.replicas import replica_items
 from rackwright.planner import Replica
 from rackwright.runner.operations import converge, refuse
-from rackwright.runner.remote_call import HostError, call
+from rackwright.runner.probing import probe
+from rackwright.runner.remote_call import HostError
 from rackwright.settings import Settings
-
-
-@cache
-def _pynvml() -> dict[str, str]:
-    """nvidia-ml-py's one module, carried along so that the host needs none installed."""
-    found = find_spec("pynvml")
-    assert found is not None and found.origin is not None
-    return {"pynvml": Path(found.origin).read_text()}
 
 
 @operation()
@@ -35,7 +25,7 @@ def converge_replicas(
         host.noop("not for this host")
         return
     try:
-        observed = call(host, "probe", entry="observe", libraries=_pynvml(), timeout_s=120)
+        observed = probe(host)
     except HostError as error:
         yield refuse(str(error))
         return

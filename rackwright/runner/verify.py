@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,26 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
 from rackwright import checks
-from rackwright.checks.results import CheckResult, PlannedReplica, PlannedService, Status
+from rackwright.catalog import gpu_types
+from rackwright.checks.results import (
+    CheckResult,
+    PlannedReplica,
+    PlannedServer,
+    PlannedService,
+    Status,
+)
 from rackwright.desired import paths
 from rackwright.engines import ENGINES
 from rackwright.planner import Replica
 from rackwright.report import results_text
 from rackwright.runner.fleet import Fleet, this_fleet
 from rackwright.runner.operations import refuse
+from rackwright.runner.probing import probe
 from rackwright.runner.remote_call import HostError, call
 from rackwright.runner.secrets import secret
 from rackwright.settings import Settings
+from rackwright.spec import ServerSpec
+from rackwright.topology import islands
 
 SERVING = "runner/remote/serving"
 MAX_TOKENS = 8
@@ -42,15 +52,23 @@ def observe_serving() -> Generator[FunctionCommand]:
         return
     fleet = this_fleet()
     try:
-        seen = call(host, SERVING, _request(fleet), timeout_s=600)
+        seen = observe(fleet)
     except HostError as error:
         seen = {"error": str(error)}
-    fleet.observations[host.name] = {**seen, "ssh_commands": _commands_sent()}
+    commands = getattr(host.connector, "commands_sent", None)
+    fleet.observations[host.name] = {**seen, "ssh_commands": commands}
     yield from ()
 
 
-def _commands_sent() -> int | None:
-    return getattr(host.connector, "commands_sent", None)
+def observe(fleet: Fleet) -> dict[str, Any]:
+    """What the current host's replicas, gateway and GPUs answer.
+
+    Raises HostError where the host gives no answer.
+    """
+    seen: dict[str, Any] = call(host, SERVING, _request(fleet), timeout_s=600)
+    if fleet.server is not None:
+        seen["probe"] = probe(host)
+    return seen
 
 
 def _request(fleet: Fleet) -> dict[str, Any]:
@@ -116,7 +134,7 @@ def judge() -> Generator[FunctionCommand]:
     ready = _hosts_to_judge(fleet)
     if ready != fleet.judged:
         fleet.judged = ready
-        fleet.results = checks.judge(_planned(fleet, ready), fleet.observations)
+        fleet.results = checks.judge(planned(fleet, ready), fleet.observations)
         path = _save(fleet, fleet.results)
         click.echo(f"\n{_table(fleet.results)}\n\nReport: {path}\n", err=True)
     bad = [r for r in fleet.results if r.host == host.name and r.status in UNHEALTHY]
@@ -135,7 +153,9 @@ def _hosts_to_judge(fleet: Fleet) -> frozenset[str]:
     return frozenset(of_this_run - still_to_ask)
 
 
-def _planned(fleet: Fleet, hosts: frozenset[str]) -> list[PlannedReplica | PlannedService]:
+def planned(fleet: Fleet, hosts: Collection[str]) -> list[checks.Planned]:
+    """All that is planned on these hosts, as the checks need to know it."""
+    servers = [_planned_server(s, fleet) for n, s in fleet.spec.servers.items() if n in hosts]
     replicas = [_planned_replica(r) for r in fleet.plan.replicas if r.server in hosts]
     gateways = {n: g for n, g in fleet.spec.gateways.items() if n in hosts}
     services = [
@@ -149,7 +169,21 @@ def _planned(fleet: Fleet, hosts: frozenset[str]) -> list[PlannedReplica | Plann
         for name, gateway in gateways.items()
         for upstream in fleet.plan.upstreams
     ]
-    return [*replicas, *services]
+    return [*servers, *replicas, *services]
+
+
+def _planned_server(server: ServerSpec, fleet: Fleet) -> PlannedServer:
+    gpu = gpu_types()[server.gpus.type]
+    replicas = fleet.plan.on(server.name)
+    return PlannedServer(
+        host=server.name,
+        gpu=gpu,
+        gpus=server.gpus.count,
+        interconnect=server.interconnect,
+        islands=islands(server, gpu),
+        tenants=tuple((i, paths.unit_name(replica)) for replica in replicas for i in replica.gpus),
+        engines_use_gpus=fleet.settings(server.name).vllm_build == "cuda",
+    )
 
 
 def _planned_replica(replica: Replica) -> PlannedReplica:

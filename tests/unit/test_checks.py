@@ -346,7 +346,7 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize("observed", [{}, {"gpu1": {}}, {"gw1": {"gateway": GATEWAY}}])
 def test_a_host_that_gave_no_answer_is_one_critical_row(observed: dict[str, Any]) -> None:
     (result,) = judge([REPLICA], observed)
-    assert (result.check, result.status, result.subject) == ("reached", CRITICAL, "chat-gpu1-0")
+    assert (result.check, result.status, result.subject) == ("reached", CRITICAL, "gpu1")
     assert "could not be reached" in result.evidence
     assert "gpu1" in result.remedy
 

@@ -252,10 +252,15 @@ def test_an_older_driver_has_the_memory_without_what_is_reserved(observe: Observ
 
 
 def test_processes_throttling_and_unknown_codes(observe: Observe) -> None:
-    text = WHOLE.replace("[gpu 0]\n", "[gpu 0]\nprocess=4711,1073741824\n")
+    text = WHOLE.replace(
+        "[gpu 0]\n", "[gpu 0]\nprocess=" + str(os.getpid()) + ",1073741824\nprocess=4194305,1\n"
+    )
     text = text.replace("CurrentClocksThrottleReasons=1", "CurrentClocksThrottleReasons=0x8044")
     gpu = observe(text.replace("NvLinkVersion=6", "NvLinkVersion=99"))["gpus"][0]
-    assert gpu["processes"] == [{"pid": 4711, "used_bytes": 1 << 30}]
+    ours, gone = gpu["processes"]
+    assert (ours["pid"], ours["used_bytes"]) == (os.getpid(), 1 << 30)
+    assert "python" in ours["command"] and ours["cgroups"]
+    assert gone == {"pid": 4194305, "used_bytes": 1, "command": None, "cgroups": []}
     reasons = ["sw_power_cap", "hw_thermal_slowdown", "unknown (bit 15)"]
     assert gpu["throttle_reasons"] == reasons
     assert gpu["nvlinks"][0]["version"] == "unknown (99)"

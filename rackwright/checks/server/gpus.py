@@ -1,0 +1,49 @@
+"""As many GPUs as declared, of that type, with that memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rackwright.catalog import find_gpu
+from rackwright.checks.results import CheckResult, PlannedServer, Status
+from rackwright.checks.server.probed import Finding, Probed, conclude
+
+MEMORY_TOLERANCE = 0.02
+"""Drivers differ by some MiB in what they count; another card differs by GiB."""
+_MIB = 1024**2
+_DECLARE = "correct `gpus` in the inventory (`rackwright discover` prints it), or mend the server"
+_LOST = "reset or reseat the GPU; `dmesg | grep Xid` tells more"
+
+
+def check(planned: PlannedServer, probed: Probed) -> CheckResult:
+    """CRITICAL for a GPU too few, lost, or of another kind; WARN for more than declared."""
+    fine = f"{planned.gpus} x {planned.gpu.name}"
+    return conclude(planned, "GPUs", probed, list(_findings(planned, probed)), fine)
+
+
+def _findings(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
+    there = len(probed.gpus)
+    if there < planned.gpus:
+        yield Finding(Status.CRITICAL, f"{there} of {planned.gpus} GPUs are there", _DECLARE)
+    if there > planned.gpus:
+        evidence = f"{there} GPUs are there, {planned.gpus} are declared"
+        yield Finding(Status.WARN, evidence, _DECLARE)
+    for index, gpu in enumerate(probed.gpus):
+        if gpu is None:
+            reason = probed.reason(f"gpus[{index}]") or "it does not answer"
+            yield Finding(Status.CRITICAL, f"GPU {index} is lost ({reason})", _LOST)
+            continue
+        yield from _of_kind(planned, probed, index)
+
+
+def _of_kind(planned: PlannedServer, probed: Probed, index: int) -> Iterator[Finding]:
+    name = probed.read(index, "name")
+    total_bytes = probed.read(index, "memory", "total_bytes")
+    if name and find_gpu(name) != planned.gpu:
+        evidence = f"GPU {index} is {name}, {planned.gpu.name} is declared"
+        yield Finding(Status.CRITICAL, evidence, _DECLARE)
+        return
+    expected = planned.gpu.memory_mib * _MIB
+    if total_bytes and abs(total_bytes / expected - 1) > MEMORY_TOLERANCE:
+        evidence = f"GPU {index} has {total_bytes // _MIB} MiB, {planned.gpu.memory_mib} expected"
+        yield Finding(Status.CRITICAL, evidence, _DECLARE)

@@ -1,0 +1,62 @@
+"""NVLink joins the GPUs that the inventory says it joins, with every link up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rackwright.checks.results import CheckResult, PlannedServer, Status
+from rackwright.checks.server.probed import Finding, Probed, conclude
+from rackwright.topology import observed
+
+_DECLARE = "correct `interconnect` in the inventory (`rackwright discover` prints it)"
+_MEND = (
+    "reseat the bridge or the board, then `nvidia-smi nvlink --status`; plan without it till then"
+)
+
+
+def check(planned: PlannedServer, probed: Probed) -> CheckResult:
+    """CRITICAL for a link that is down or GPUs that are not joined; WARN for NVLink undeclared."""
+    if planned.interconnect not in ("nvlink", "nvswitch"):
+        findings, fine = list(_undeclared(planned, probed)), "no NVLink declared, none there"
+        if planned.interconnect == "none":
+            fine = "one GPU: nothing to join"
+    else:
+        findings = [*_down(planned, probed), *_apart(planned, probed)]
+        sizes = ", ".join("-".join(map(str, island)) for island in planned.islands)
+        fine = f"NVLink joins GPUs {sizes}, every link is up"
+    return conclude(planned, "links", probed, findings, fine)
+
+
+def _down(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
+    joined = {index for island in planned.islands if len(island) > 1 for index in island}
+    for index in sorted(joined & set(range(len(probed.gpus)))):
+        if probed.gpus[index] is None:
+            continue
+        links = probed.read(index, "nvlinks") or []
+        down = [str(link["link"]) for link in links if link.get("active") is False]
+        wanted = planned.gpu.nvlink.links if planned.gpu.nvlink else 0
+        if down:
+            evidence = f"GPU {index}: {len(down)} of {len(links)} links down ({', '.join(down)})"
+            yield Finding(Status.CRITICAL, evidence, _MEND)
+        elif len(links) < wanted:
+            evidence = f"GPU {index} shows {len(links)} of {wanted} links"
+            yield Finding(Status.CRITICAL, evidence, _MEND)
+
+
+def _apart(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
+    """Islands of the plan that NVLink does not join: their traffic takes PCIe."""
+    seen = [set(island) for island in observed(probed.seen).islands]
+    for island in planned.islands:
+        there = {index for index in island if index < len(probed.gpus) and probed.gpus[index]}
+        if len(there) > 1 and not any(there <= each for each in seen):
+            names = ", ".join(map(str, island))
+            evidence = f"no NVLink joins GPUs {names}: what they tell one another takes PCIe"
+            yield Finding(Status.CRITICAL, evidence, _DECLARE)
+
+
+def _undeclared(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
+    for island in observed(probed.seen).islands if planned.gpus > 1 else ():
+        if len(island) > 1:
+            names = ", ".join(map(str, island))
+            evidence = f"NVLink joins GPUs {names}, {planned.interconnect} is declared"
+            yield Finding(Status.WARN, evidence, _DECLARE)

@@ -1,0 +1,63 @@
+"""Hosts asked outside a deploy: all at once, and one that is dead holds up nobody."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from pyinfra.api.config import Config
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+from pyinfra.context import ctx_host, ctx_state
+
+from rackwright.runner.remote_call import HostError
+
+Answer = dict[str, Any]
+AT_ONCE = 100
+CONNECT_TIMEOUT_S = 10
+
+
+def ask_all(
+    inventory: Inventory,
+    question: Callable[[Host], Answer],
+    said: Callable[[str, Answer], None] = lambda name, answer: None,
+) -> dict[str, Answer]:
+    """The answer of each host by name; ``{"error": why}`` of one that gave none.
+
+    ``question`` runs with the host as pyinfra's context; ``said`` hears each answer as it comes.
+    """
+    _quiet()
+    state = State(inventory, Config(PARALLEL=AT_ONCE, CONNECT_TIMEOUT=CONNECT_TIMEOUT_S))
+    answers: dict[str, Answer] = {}
+
+    def ask(host: Host) -> None:
+        answers[host.name] = _ask(host, question)
+        said(host.name, answers[host.name])
+
+    with ctx_state.use(state):
+        for host in inventory:
+            state.pool.spawn(ask, host)
+        state.pool.join(raise_error=True)
+    return answers
+
+
+def _quiet() -> None:
+    """What goes wrong with a host is its answer; libraries need not print it as well."""
+    for name in ("paramiko", "pyinfra"):
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+
+
+def _ask(host: Host, question: Callable[[Host], Answer]) -> Answer:
+    with ctx_host.use(host):
+        try:
+            host.connect(show_errors=False, raise_exceptions=True)
+            return question(host)
+        except (ConnectError, HostError, PyinfraError, OSError) as error:
+            return {"error": str(error) or type(error).__name__}
+        finally:
+            host.disconnect()
