@@ -1,0 +1,1 @@
+"""testinfra over any inventory: `pytest tests/fleet --inventory inventories/prod.py`."""

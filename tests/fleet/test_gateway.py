@@ -1,0 +1,48 @@
+"""Each gateway: Nginx with the planned configuration, and a key that is its own."""
+
+from __future__ import annotations
+
+from testinfra.host import Host as Machine
+
+from rackwright.desired import paths
+from rackwright.desired.gateway import CONFIG, gateway_items
+from rackwright.desired.items import File
+from rackwright.runner.fleet import Fleet
+from rackwright.settings import Settings
+from rackwright.spec import GatewaySpec
+
+
+def test_nginx_runs_and_starts_at_boot(machine: Machine, gateway: GatewaySpec) -> None:
+    assert machine.service("nginx").is_running
+    assert machine.service("nginx").is_enabled
+
+
+def test_configuration_is_the_planned_one(
+    machine: Machine, fleet: Fleet, settings: Settings, gateway: GatewaySpec
+) -> None:
+    items = gateway_items(gateway, fleet.plan.upstreams, settings)
+    (planned,) = (item for item in items if isinstance(item, File) and item.key == CONFIG)
+    assert machine.file(CONFIG).content == planned.content
+
+
+def test_configuration_is_valid(machine: Machine, gateway: GatewaySpec) -> None:
+    found = machine.run("nginx -t -q")
+    assert found.rc == 0, found.stderr
+
+
+def test_key_is_private(machine: Machine, settings: Settings, gateway: GatewaySpec) -> None:
+    made = paths.certificate_paths(settings.config_dir)[1]
+    key = machine.file(gateway.certificate_key or made)
+    assert key.exists
+    assert key.mode & 0o077 == 0
+    assert key.user == "root"
+
+
+def test_port_is_open(machine: Machine, gateway: GatewaySpec) -> None:
+    assert machine.socket(f"tcp://0.0.0.0:{gateway.port}").is_listening
+
+
+def test_every_replica_is_reached(machine: Machine, fleet: Fleet, gateway: GatewaySpec) -> None:
+    for replica in fleet.plan.replicas:
+        if replica.answers:
+            assert machine.addr(replica.address).port(replica.port).is_reachable, replica.name

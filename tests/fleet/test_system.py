@@ -1,0 +1,39 @@
+"""What every host has before anything is served: packages, user, folders."""
+
+from __future__ import annotations
+
+from testinfra.host import Host as Machine
+
+from rackwright.desired.base import base_items
+from rackwright.desired.items import Directory, Package
+from rackwright.settings import Settings
+from rackwright.spec import GatewaySpec, ServerSpec
+
+
+def missing(machine: Machine, settings: Settings, *, server: bool, gateway: bool) -> list[str]:
+    items = base_items(settings, server=server, gateway=gateway)
+    names = [item.key for item in items if isinstance(item, Package)]
+    return [name for name in names if not machine.package(name).is_installed]
+
+
+def test_packages_of_a_server(machine: Machine, settings: Settings, server: ServerSpec) -> None:
+    assert missing(machine, settings, server=True, gateway=False) == []
+
+
+def test_packages_of_a_gateway(machine: Machine, settings: Settings, gateway: GatewaySpec) -> None:
+    assert missing(machine, settings, server=False, gateway=True) == []
+
+
+def test_engine_user(machine: Machine, settings: Settings, server: ServerSpec) -> None:
+    user = machine.user(settings.engine_user)
+    assert user.exists
+    assert user.shell.endswith("nologin")
+    assert {"render", "video"} <= set(user.groups)
+
+
+def test_folders_belong_to_root(machine: Machine, settings: Settings, server: ServerSpec) -> None:
+    for item in base_items(settings, server=True, gateway=False):
+        if isinstance(item, Directory):
+            folder = machine.file(item.key)
+            assert folder.is_directory, item.key
+            assert (folder.mode, folder.user, folder.group) == (item.mode, item.owner, item.group)
