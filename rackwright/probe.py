@@ -18,6 +18,8 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
       memory?          total_bytes, used_bytes, free_bytes, and reserved_bytes (by the driver; null
                        from drivers before 510, which count it as used)
       compute_capability?       "9.0"
+      acs_redirects?   PCI addresses of the bridges above it that send traffic between GPUs up to
+                       the CPU (ACS request or completion redirect)
       pcie             generation?, width? (lanes) now; max_generation?, max_width? of this GPU in
                        this slot; gpu_max_generation? of the GPU in any slot
       nvlinks?         one a link: link (number), active? (bool), version? ("4.0"), remote_type?
@@ -43,7 +45,11 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
       p2p              read, write, nvlink, atomics, pcie: OK, CNS, GNS, TNS, DR, NS or U, as
                        nvidia-smi topo -p2p
     os                 hostname, kernel, architecture, id?, version_id? (of os-release), cpu_count?,
-                       memory_total_bytes?, nvidia_module_version? (of the kernel module loaded)
+                       memory_total_bytes?, nvidia_module_version? (of the kernel module loaded),
+                       secure_boot? (bool), iommu? (how DMA is translated: DMA, DMA-FQ, identity;
+                       [] without an IOMMU)
+    xids?              the driver's errors in the kernel's log since boot, oldest first:
+                       pci_bus_id ("0000:17:00"), code, text
     unavailable        path -> reason
 
 A code that this file does not know is given as text: ``"unknown (9)"``.
@@ -57,10 +63,12 @@ import importlib
 import json
 import os
 import platform
+import re
+import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +99,16 @@ FIELD_NVLINK_SPEED = 164
 MAX_LINKS = 36
 MASK_WORDS = 16
 MOST_COMMAND = 120
+MOST_RECORD = 8192
+XID = re.compile(r"NVRM: Xid \(PCI:([0-9A-Fa-f:.]+)\): (\d+),?\s*(.*)")
+EFI = Path("/sys/firmware/efi")
+SECURE_BOOT = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+IOMMU_GROUPS = Path("/sys/kernel/iommu_groups")
+PCI_DEVICES = Path("/sys/bus/pci/devices")
+PCI_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+EXTENDED, MOST_CAPABILITIES = 0x100, 64
+"""Where extended capabilities of PCI configuration space begin, and more than it has room for."""
+ACS, REDIRECTS = 0x000D, 0x0004 | 0x0008
 MEMORY_INFO_V2 = 0x02000028
 
 
@@ -201,6 +219,29 @@ def _sysfs_node(nvml: Any, handle: Any) -> int:
     return node
 
 
+def _acs_redirects(nvml: Any, handle: Any) -> list[str]:
+    address = nvml.nvmlDeviceGetPciInfo(handle).busId.lower()[-12:]
+    path = (PCI_DEVICES / address).resolve(strict=True)
+    above = [part for part in path.parts[:-1] if PCI_ADDRESS.fullmatch(part)]
+    return [each for each in above if _redirects((PCI_DEVICES / each / "config").read_bytes())]
+
+
+def _redirects(config: bytes) -> bool:
+    """Whether ACS of a bridge redirects requests or completions (PCI Express 4.0, 7.7.8)."""
+    if len(config) <= EXTENDED:
+        raise PermissionError("PCI configuration space is readable in full by root only")
+    at = EXTENDED
+    for _ in range(MOST_CAPABILITIES):
+        head = int.from_bytes(config[at : at + 4], "little")
+        if head & 0xFFFF == ACS:
+            control = int.from_bytes(config[at + 6 : at + 8], "little")
+            return bool(control & REDIRECTS)
+        at = head >> 20
+        if at < EXTENDED:
+            return False
+    return False
+
+
 def _fabric(nvml: Any, handle: Any) -> dict[str, Any]:
     info = nvml.c_nvmlGpuFabricInfo_v2_t()
     nvml.nvmlDeviceGetGpuFabricInfoV(handle, ctypes.byref(info))
@@ -293,6 +334,7 @@ GPU: dict[str, Any] = {
     "utilization_percent": _ask(
         "UtilizationRates", then=lambda rates: {"gpu": rates.gpu, "memory": rates.memory}
     ),
+    "acs_redirects": _acs_redirects,
     "processes": _ask("ComputeRunningProcesses", then=_processes),
     "numa_node": _first(_ask("MemoryAffinity", MASK_WORDS, 0, then=_nearest_node), _sysfs_node),
     "cpu_affinity": _ask("CpuAffinity", MASK_WORDS, then=_cpu_list),
@@ -326,6 +368,39 @@ def _os_release() -> dict[str, str]:
     return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
 
 
+def _secure_boot() -> bool:
+    """The variable's value follows four bytes of attributes; firmware without EFI has none."""
+    if not EFI.exists():
+        return False
+    return (EFI / "efivars" / SECURE_BOOT).read_bytes()[4] == 1
+
+
+def _kernel_log() -> Iterator[str]:
+    """Lines of this boot: the kernel's own buffer, or what the journal kept of it."""
+    try:
+        handle = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        argv = ["journalctl", "--dmesg", "--boot", "--output=cat", "--no-pager"]
+        yield from subprocess.run(argv, stdout=-1, check=True, text=True).stdout.splitlines()
+        return
+    try:
+        while record := os.read(handle, MOST_RECORD):
+            yield record.decode(errors="replace").partition(";")[2].partition("\n")[0]
+    except BlockingIOError:
+        return  # nothing newer
+    finally:
+        os.close(handle)
+
+
+def _xids(lines: Iterable[str]) -> list[dict[str, Any]]:
+    found = (XID.search(line) for line in lines)
+    return [
+        {"pci_bus_id": one[1].lower(), "code": int(one[2]), "text": one[3].strip()}
+        for one in found
+        if one
+    ]
+
+
 def _memory_total_bytes() -> int:
     lines = Path("/proc/meminfo").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
@@ -339,6 +414,8 @@ OS: dict[str, Any] = {
     "version_id": lambda: _os_release()["VERSION_ID"],
     "cpu_count": os.cpu_count,
     "memory_total_bytes": _memory_total_bytes,
+    "secure_boot": lambda: _secure_boot(),
+    "iommu": lambda: sorted({path.read_text().strip() for path in IOMMU_GROUPS.glob("*/type")}),
     "nvidia_module_version": lambda: Path("/sys/module/nvidia/version").read_text().strip(),
 }
 """The questions about the operating system, asked with nothing."""
@@ -439,6 +516,7 @@ def observe() -> dict[str, Any]:
         "time_unix_s": time.time(),
         **(reader.read("nvml", _all_nvidia, reader) or nothing),
         "os": reader.fill("os", OS),
+        "xids": reader.read("xids", lambda: _xids(_kernel_log())),
         "unavailable": reader.unavailable,
     }
 

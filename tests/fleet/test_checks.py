@@ -18,6 +18,7 @@ HARDWARE = (
     "links",
     "PCIe",
     "memory errors",
+    "Xid errors",
     "throttling",
     "MIG",
     "persistence",

@@ -32,6 +32,7 @@ def seen(gpus: int = 2) -> Probe:
     """A healthy server: the GPU of a real capture, so often, joined by NVSwitch."""
     probe: Probe = json.loads(CAPTURE.read_text())
     (gpu,) = probe["gpus"]
+    probe["xids"] = []  # the capture is older than this question
     probe["gpus"] = [
         {
             **deepcopy(gpu),
@@ -97,6 +98,11 @@ def older_module(probe: Probe) -> None:
 
 def without(count: int) -> Callable[[Probe], None]:
     return lambda probe: probe["gpus"].__delitem__(slice(count))
+
+
+def xid(code: int) -> Callable[[Probe], None]:
+    one = {"pci_bus_id": "0000:17:00", "code": code, "text": ""}
+    return lambda probe: probe["xids"].append(one)
 
 
 def link_down(probe: Probe) -> None:
@@ -189,6 +195,20 @@ FAULTS: dict[str, tuple[Callable[[Probe], None], str, Status, str]] = {
         CRITICAL,
         "NVML code 999",
     ),
+    "a GPU that fell off the bus": (
+        xid(79),
+        "Xid errors",
+        CRITICAL,
+        "0000:17:00: Xid 79 (the GPU has fallen off the bus)",
+    ),
+    "a program that failed": (xid(31), "Xid errors", WARN, "invalid memory access"),
+    "a code nobody knows": (xid(999), "Xid errors", WARN, "Xid 999"),
+    "a kernel log that cannot be read": (
+        lambda probe: probe.update(xids=None),
+        "Xid errors",
+        UNKNOWN,
+        "could not be read",
+    ),
     "a value that cannot be read": (
         unreadable("persistence_mode", "NVMLError_Unknown: Unknown Error"),
         "persistence",
@@ -220,7 +240,7 @@ def test_a_healthy_server_gives_no_alarm(gpus: int) -> None:
 
 
 def test_one_gpu_of_a_real_capture_gives_no_alarm() -> None:
-    found = results(json.loads(CAPTURE.read_text()), planned(1, "none"))
+    found = results({**json.loads(CAPTURE.read_text()), "xids": []}, planned(1, "none"))
     assert {result.status for result in found.values()} == {OK}
 
 

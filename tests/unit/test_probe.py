@@ -98,7 +98,9 @@ def test_over_standard_input_it_says_what_the_host_said(
     assert len(observed["gpus"]) == count
     for gpu, captured in zip(observed["gpus"], CAPTURE["gpus"], strict=False):
         check_gpu(gpu, captured)
-    assert set(observed["unavailable"]) <= {"os.nvidia_module_version"}
+    # The stand-in's GPUs are on no bus of this machine.
+    here = {f"gpus[{index}].acs_redirects" for index in range(count)}
+    assert set(observed["unavailable"]) <= {"os.nvidia_module_version"} | here
 
 
 def check_gpu(gpu: dict[str, Any], captured: dict[str, Any]) -> None:
@@ -279,3 +281,54 @@ def test_it_is_one_file_for_an_old_python() -> None:
         for node in imports
     }
     assert {name.partition(".")[0] for name in names} <= set(sys.stdlib_module_names)
+
+
+LOG = """\
+NVRM: loading NVIDIA UNIX x86_64 Kernel Module  580.159.04
+NVRM: Xid (PCI:0000:17:00): 79, pid=1234, name=python, GPU has fallen off the bus.
+[ 9.1] NVRM: Xid (PCI:0000:A6:00): 31, pid='<unknown>', MMU Fault
+NVRM: Xid errors are documented elsewhere
+"""
+
+
+def test_errors_of_the_kernel_log() -> None:
+    assert probe._xids(LOG.splitlines()) == [
+        {
+            "pci_bus_id": "0000:17:00",
+            "code": 79,
+            "text": "pid=1234, name=python, GPU has fallen off the bus.",
+        },
+        {"pci_bus_id": "0000:a6:00", "code": 31, "text": "pid='<unknown>', MMU Fault"},
+    ]
+
+
+def capability(kind: int, version_next: int, control: int) -> bytes:
+    head = kind | version_next << 20 | 1 << 16
+    return head.to_bytes(4, "little") + b"\0\0" + control.to_bytes(2, "little")
+
+
+@pytest.mark.parametrize(
+    ("control", "redirects"), [(0x0000, False), (0x0011, False), (0x0004, True), (0x001D, True)]
+)
+def test_access_control_of_a_bridge(control: int, redirects: bool) -> None:
+    config = bytearray(4096)
+    config[0x100:0x108] = capability(0x0001, 0x148, 0xFFFF)
+    config[0x148:0x150] = capability(0x000D, 0, control)
+    assert probe._redirects(bytes(config)) is redirects
+
+
+def test_bridges_without_access_control() -> None:
+    assert probe._redirects(bytes(4096)) is False
+    with pytest.raises(PermissionError, match="by root only"):
+        probe._redirects(bytes(64))
+
+
+def test_secure_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "EFI", tmp_path / "none")
+    assert probe._secure_boot() is False
+    monkeypatch.setattr(probe, "EFI", tmp_path)
+    (tmp_path / "efivars").mkdir()
+    for value in (0, 1):
+        variable = tmp_path / "efivars" / probe.SECURE_BOOT
+        variable.write_bytes(bytes([6, 0, 0, 0, value]))
+        assert probe._secure_boot() is bool(value)

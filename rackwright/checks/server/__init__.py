@@ -19,6 +19,7 @@ from rackwright.checks.server import (
     persistence,
     processes,
     throttling,
+    xid,
 )
 from rackwright.checks.server.probed import Probed
 
@@ -29,6 +30,7 @@ SERVER_CHECKS: tuple[ServerCheck, ...] = (
     links.check,
     pcie.check,
     ecc.check,
+    xid.check,
     throttling.check,
     mig.check,
     persistence.check,
