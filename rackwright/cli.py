@@ -14,7 +14,7 @@ from rackwright.architectures import NAMED as QUANTIZATIONS
 from rackwright.checks.results import CheckResult, Status, worst
 from rackwright.discovering import discovered
 from rackwright.errors import RackwrightError
-from rackwright.report import junit_text, plan_text, results_text
+from rackwright.report import junit_text, page, plan_text, results_text
 
 
 @click.group()
@@ -78,7 +78,8 @@ def size(model: str, as_json: bool, **asked: Any) -> None:
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print results and observations as JSON.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")
-def verify(inventory: str, as_json: bool, junit: Path | None) -> None:
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
+def verify(inventory: str, as_json: bool, junit: Path | None, html: Path | None) -> None:
     """Ask every host of INVENTORY what runs there, and compare it with the plan. Only reads.
 
     Exits as a Nagios plugin does: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN, by the worst check.
@@ -91,6 +92,8 @@ def verify(inventory: str, as_json: bool, junit: Path | None) -> None:
         raise SystemExit(f"Error: {error}") from None
     if junit:
         junit.write_text(junit_text(found.results), encoding="utf-8")
+    if html:
+        html.write_text(page(found.plan, found.results, found.observations), encoding="utf-8")
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     click.echo(found.json() if as_json else results_text(found.results, colour=colour))
     sys.exit(worst(found.results))

@@ -1,7 +1,8 @@
 """Values to text for people: the plan, and the results of the checks."""
 
 from rackwright.report.junit import junit_text
+from rackwright.report.page import page
 from rackwright.report.plan import plan_text
 from rackwright.report.results import results_text
 
-__all__ = ["junit_text", "plan_text", "results_text"]
+__all__ = ["junit_text", "page", "plan_text", "results_text"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from rackwright import checks
 from rackwright.checks.results import CheckResult
+from rackwright.plan import FleetPlan
 from rackwright.runner.asking import ask_all
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
@@ -19,6 +20,7 @@ from rackwright.runner.verify import observe, planned
 class Verified:
     """What was observed, and what the checks say of it."""
 
+    plan: FleetPlan
     results: list[CheckResult]
     observations: dict[str, dict[str, Any]]
 
@@ -47,4 +49,4 @@ def verified(path: str, said: Callable[[str], None]) -> Verified:
 
     fleet.observations = ask_all(inventory, lambda _: observe(fleet), answered)
     results = checks.judge(planned(fleet, list(fleet.observations)), fleet.observations)
-    return Verified(results, fleet.observations)
+    return Verified(fleet.plan, results, fleet.observations)
