@@ -19,17 +19,17 @@ LAB = ROOT / ".cache" / "lab"
 BRIDGE = "rwlab0"
 GATEWAY_ADDRESS = "198.18.0.1"  # RFC 2544: a range reserved for tests of network devices
 NETWORK = "198.18.0.0/24"
-SUITE = "bookworm"
 TINY_MODEL = "/srv/models/tiny-llama"
 
 
 @dataclass(frozen=True)
 class LabHost:
-    """One host: its name, its address on the bridge, and the GPUs its NVML stand-in shows."""
+    """One host: name, address on the bridge, GPUs its NVML stand-in shows, release of Debian."""
 
     name: str
     address: str
     gpu_profile: str | None = None
+    suite: str = "bookworm"
 
 
 HOSTS = (
@@ -41,7 +41,12 @@ SPARES = tuple(LabHost(f"spare{n}", f"198.18.0.{20 + n}") for n in range(1, 5))
 """Bare hosts without GPUs, for tests and benchmarks; up only when asked for by name."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
-ALL = (*HOSTS, *SPARES, BOX)
+BARE = (
+    LabHost("deb12", "198.18.0.41"),
+    LabHost("deb13", "198.18.0.42", suite="trixie"),
+)
+"""Without GPU or stand-in, for drivers from real apt repositories; up only when asked for."""
+ALL = (*HOSTS, *SPARES, BOX, *BARE)
 
 
 def host_named(name: str) -> LabHost:

@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 from lab import cgroups, registries
-from lab.fleet import BRIDGE, CACHE, GATEWAY_ADDRESS, LAB, RUN, TINY_MODEL, LabHost
+from lab.fleet import BARE, BRIDGE, CACHE, GATEWAY_ADDRESS, LAB, RUN, TINY_MODEL, LabHost
 from lab.record import Container, Record, start_time
 from lab.shell import sh
 from rackwright.errors import LabError
 
 UV_CACHE = "/var/cache/uv"
 PYCACHE = "/var/cache/rackwright/pycache"
+ARCHIVES = "/var/cache/apt/archives"
 NETWORK = f"""[Match]
 Name=host0
 [Network]
@@ -121,12 +122,16 @@ def _install_nvml(root: Path, host: LabHost) -> None:
     shutil.copy(LAB / f"{host.name}.profile", profile)
 
 
-def _binds() -> list[str]:
+def _binds(host: LabHost) -> list[str]:
     binds = [
         f"--bind-ro={CACHE / 'tiny-llama'}:{TINY_MODEL}",
         f"--bind={CACHE / 'uv'}:{UV_CACHE}",
         f"--bind={CACHE / 'pycache'}:{PYCACHE}",
     ]
+    if host in BARE:  # alone: apt locks this folder, so that two hosts cannot share it
+        archives = CACHE / "apt" / host.name
+        (archives / "partial").mkdir(parents=True, exist_ok=True)
+        binds.append(f"--bind={archives}:{ARCHIVES}")
     return binds + [f"--bind-ro={folder}" for folder in registries.find_links()]
 
 
@@ -134,7 +139,7 @@ def _start(root: Path, host: LabHost) -> int:
     groups = cgroups.create(host.name)
     argv = ["systemd-nspawn", "--quiet", f"--directory={root}", "--boot", "--register=no",
             "--keep-unit", f"--network-bridge={BRIDGE}", f"--machine={host.name}",
-            "--link-journal=no", "--resolv-conf=off", "--console=pipe", *_binds()]  # fmt: skip
+            "--link-journal=no", "--resolv-conf=off", "--console=pipe", *_binds(host)]  # fmt: skip
     with (root.parent / "console.log").open("wb") as log:
         started = subprocess.Popen(
             argv,
