@@ -61,6 +61,9 @@ def repository() -> Path:
     with step("building the imitated apt repository"), tempfile.TemporaryDirectory() as scratch:
         built = _build_packages(partial / "pool", Path(scratch))
         with _keys(Path(scratch)) as keys:
+            for name in KEYS:
+                public = str(partial / f"{name}.pub")
+                _gpg(keys, "--armor", "--output", public, "--export", _address(name))
             for variant in VARIANTS:
                 for distribution in DISTRIBUTIONS:
                     _variant(partial, variant, distribution, built, keys)
@@ -124,7 +127,7 @@ def _variant(
         if one.branch not in variant.lacks:
             os.link(top / "pool" / one.file, folder / one.file)
     key = _address(variant.offers)
-    _gpg(keys, "--armor", "--output", str(folder / "lab.pub"), "--export", key)
+    shutil.copy(top / f"{variant.offers}.pub", folder)
     ring = folder / "cuda-archive-keyring.gpg"
     _gpg(keys, "--output", str(ring), "--export", key)
     source = f"deb [signed-by=/{KEYRING}] {URL}{path}/ /\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from lab import cgroups
 from lab.apt.repository import PORT, URL
-from lab.fleet import GATEWAY_ADDRESS, RUN
+from lab.fleet import GATEWAY_ADDRESS, LAB, RUN
 from rackwright.errors import LabError
 
 GROUP = "apt-repository"
@@ -21,8 +22,13 @@ READY_S = 10
 
 
 def start(folder: Path) -> None:
-    """Serve a folder on the lab's bridge, in place of what was served before."""
+    """Serve a folder on the lab's bridge, in place of what was served before.
+
+    Its keys go where inventories can name them: ``.cache/lab/apt-lab.pub`` and so on.
+    """
     stop()
+    for key in folder.glob("*.pub"):
+        shutil.copy(key, LAB / f"apt-{key.name}")
     groups = cgroups.create(GROUP)
     argv = [sys.executable, "-m", "http.server", str(PORT), "--bind", GATEWAY_ADDRESS,
             "--directory", str(folder)]  # fmt: skip
