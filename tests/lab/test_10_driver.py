@@ -1,4 +1,4 @@
-"""Drivers through the real apt, on Debian 12 and 13, from the lab's imitation of NVIDIA's archive."""
+"""Drivers through the real apt, on Debian 12 and 13, from imitated and real archives."""
 
 from __future__ import annotations
 
