@@ -24,12 +24,16 @@ TINY_MODEL = "/srv/models/tiny-llama"
 
 @dataclass(frozen=True)
 class LabHost:
-    """One host: name, address on the bridge, GPUs its NVML stand-in shows, release of Debian."""
+    """One host: name, address on the bridge, GPUs its NVML stand-in shows, release of Debian.
+
+    With an ``imitated_kernel`` the stand-in comes with a driver's packages (``lab/kernel``).
+    """
 
     name: str
     address: str
     gpu_profile: str | None = None
     suite: str = "bookworm"
+    imitated_kernel: bool = False
 
 
 HOSTS = (
@@ -44,8 +48,10 @@ BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 BARE = (
     LabHost("deb12", "198.18.0.41"),
     LabHost("deb13", "198.18.0.42", suite="trixie"),
+    LabHost("drv12", "198.18.0.43", "h200x2", imitated_kernel=True),
+    LabHost("drv13", "198.18.0.44", "h200x2", suite="trixie", imitated_kernel=True),
 )
-"""Without GPU or stand-in, for drivers from real apt repositories; up only when asked for."""
+"""Without a driver, for what installs one; deb12 and deb13 have no GPU either."""
 ALL = (*HOSTS, *SPARES, BOX, *BARE)
 
 

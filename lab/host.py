@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import cgroups, registries
+from lab import cgroups, kernel, registries
 from lab.fleet import BARE, BRIDGE, CACHE, GATEWAY_ADDRESS, LAB, RUN, TINY_MODEL, LabHost
 from lab.record import Container, Record, start_time
 from lab.shell import sh
@@ -97,7 +97,9 @@ def _furnish(root: Path, host: LabHost) -> None:
     _install_keys(root, host)
     (root / "etc/ssh/sshd_config.d/lab.conf").write_text(SSHD)
     registries.install(root, UV_CACHE)
-    if host.gpu_profile:
+    if host.imitated_kernel:
+        kernel.install(root, LAB / f"{host.name}.profile")
+    elif host.gpu_profile:
         _install_nvml(root, host)
 
 

@@ -23,10 +23,11 @@ ALWAYS = {
 
 @dataclass(frozen=True)
 class Package:
-    """One binary package: its control fields, and the driver version it belongs to ("" if none)."""
+    """One binary package: its control fields, and the driver version or kernel it belongs to."""
 
     fields: dict[str, str]
     driver: str = ""
+    kernel: str = ""
 
     @property
     def file(self) -> str:
@@ -40,6 +41,7 @@ class Package:
 
     def fill(self, text: str) -> str:
         """A text of ``tree/`` with this package's own words in place."""
+        text = text.replace("{kernel}", self.kernel)
         return _fill(text, self.driver, self.fields["Package"])
 
     def build(self, folder: Path, scratch: Path, extra: dict[str, bytes]) -> None:
@@ -75,6 +77,12 @@ def of_driver(version: str) -> list[Package]:
 def others() -> list[Package]:
     """The packages that follow no driver version."""
     return [Package(fields) for fields in _stanzas((HERE / "other.control").read_text(), "")]
+
+
+def kernel(release: str) -> Package:
+    """Headers of the running kernel (``uname -r``)."""
+    (fields,) = _stanzas((HERE / "kernel.control").read_text().replace("{kernel}", release), "")
+    return Package(fields, kernel=release)
 
 
 def keyring() -> Package:

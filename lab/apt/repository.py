@@ -20,6 +20,8 @@ from lab.shell import sh, step
 
 PORT = 8980
 URL = f"http://{GATEWAY_ADDRESS}:{PORT}"
+KERNEL_URL = f"{URL}/kernel"
+"""Where hosts with the lab's stand-in kernel have its headers from, as from their distribution."""
 DISTRIBUTIONS = ("debian12", "debian13")
 ARCHIVES = CACHE / "apt"
 """Packages that hosts fetched by apt, real ones and stand-ins, kept for the next run."""
@@ -67,6 +69,7 @@ def repository() -> Path:
             for variant in VARIANTS:
                 for distribution in DISTRIBUTIONS:
                     _variant(partial, variant, distribution, built, keys)
+        _kernel(partial / "kernel", Path(scratch))
     shutil.rmtree(partial / "pool")
     partial.rename(ready)
     return ready
@@ -74,7 +77,7 @@ def repository() -> Path:
 
 def _recipe() -> str:
     sources = sorted(path for path in packages.HERE.rglob("*") if path.is_file())
-    found = hashlib.sha256()
+    found = hashlib.sha256(os.uname().release.encode())
     for path in (*sources, *nvml.SOURCES):
         if "__pycache__" not in path.parts:
             found.update(path.name.encode() + path.read_bytes())
@@ -93,6 +96,12 @@ def _build_packages(pool: Path, scratch: Path) -> list[Package]:
         for old in ARCHIVES.glob(f"*/{one.file}"):  # apt knows a file by its name and size alone
             old.unlink()
     return list(unique.values())
+
+
+def _kernel(folder: Path, scratch: Path) -> None:
+    folder.mkdir()
+    packages.kernel(os.uname().release).build(folder, scratch, {})
+    _index(folder)
 
 
 @contextmanager

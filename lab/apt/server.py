@@ -45,8 +45,9 @@ def start(folder: Path) -> None:
 
 
 def stop() -> None:
-    """End the server; does nothing when there is none."""
+    """End the server, if there is one, and take its log away."""
     cgroups.kill(GROUP)
+    LOG.unlink(missing_ok=True)
 
 
 def _wait_ready() -> None:

@@ -1,0 +1,34 @@
+"""A stand-in for the kernel's side of a driver: headers to build for, and modules that load.
+
+A container has the machine's kernel: there are no headers for it, and it may load nothing. On hosts
+that ask for it, an archive has headers of the running kernel (``lab/apt/kernel.control``), by which
+DKMS really builds the stand-in module of ``lab/apt``; ``modprobe`` then writes what a kernel shows
+of a loaded module (``/sys/module``, ``/proc/driver``, ``/dev``), and makes NVML answer for the
+host's GPUs. apt, DKMS, modinfo, systemd and the reboot are real.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from lab.apt.repository import KERNEL_URL
+
+HERE = Path(__file__).parent
+UNIT = "lab-kernel.service"
+
+
+def install(root: Path, gpus: Path) -> None:
+    """Put the stand-in into a host's root; ``gpus`` is the profile of what NVML is to show."""
+    places = {"modprobe": "usr/local/sbin/modprobe", "nvml": "usr/local/lib/rackwright-lab/nvml",
+              UNIT: f"etc/systemd/system/{UNIT}"}  # fmt: skip
+    for name, place in places.items():
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / name, root / place)
+    wants = root / "etc/systemd/system/sysinit.target.wants"
+    wants.mkdir(parents=True, exist_ok=True)
+    (wants / UNIT).symlink_to(f"/etc/systemd/system/{UNIT}")
+    (root / "etc/rackwright-lab").mkdir(exist_ok=True)
+    shutil.copy(gpus, root / "etc/rackwright-lab/gpus.profile")
+    source = f"deb [trusted=yes] {KERNEL_URL}/ /\n"
+    (root / "etc/apt/sources.list.d/lab-kernel.list").write_text(source)
