@@ -1,4 +1,4 @@
-"""`rackwright plan | size | verify | discover | report`: what `pyinfra` itself does not print."""
+"""`rackwright plan | size | preflight | verify | ...`: what `pyinfra` itself does not print."""
 
 from __future__ import annotations
 
@@ -97,6 +97,24 @@ def verify(inventory: str, as_json: bool, junit: Path | None, html: Path | None)
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     click.echo(found.json() if as_json else results_text(found.results, colour=colour))
     sys.exit(worst(found.results))
+
+
+@main.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+def preflight(inventory: str) -> None:
+    """What would go wrong with the driver of each server of INVENTORY. Only reads.
+
+    Exits as a Nagios plugin does: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN, by the worst row.
+    """
+    from rackwright.runner.preflighting import preflight as predicted
+
+    try:
+        results = predicted(inventory, lambda line: click.echo(line, err=True))
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(results_text(results, colour=colour))
+    sys.exit(worst(results))
 
 
 @main.command()

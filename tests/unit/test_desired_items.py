@@ -9,6 +9,7 @@ from rackwright.desired.items import (
     Change,
     Directory,
     File,
+    Initramfs,
     Item,
     Link,
     Package,
@@ -26,6 +27,8 @@ USER = User("rackwright", home="/var/lib/rackwright", groups=("render", "video")
 CERTIFICATE = Certificate("/tls/a.crt", "/tls/a.key", "llm.example.com")
 SECRET = File("/etc/a.env", b"KEY=hunter2\n", mode=0o640, secret=True)
 UNIT = Unit("a.service", restart_on=(FILE, LINK), reload_on=(CERTIFICATE,))
+PINNED = Package("libcuda", version="580.159.04", hold=True)
+IMAGES = Initramfs("nouveau", (FILE,))
 
 ACCESS = {"mode": 0o750, "owner": "root", "group": "rackwright"}
 FOLDER = {"type": "directory", **ACCESS}
@@ -55,6 +58,16 @@ TABLE: list[tuple[Item, dict[str, Any], str | None]] = [
     (Package("nginx"), {"status": "install ok installed"}, None),
     (Package("nginx"), {"status": "hold ok installed"}, None),
     (Package("nginx"), {}, "not installed"),
+    (PINNED, {"status": "hold ok installed", "version": "580.159.04-1ubuntu1"}, None),
+    (PINNED, {"status": "hold ok installed", "version": "1:580.159.04-1"}, None),
+    (
+        PINNED,
+        {"status": "hold ok installed", "version": "580.126.20-1"},
+        "is 580.126.20-1, not 580.159.04",
+    ),
+    (PINNED, {"status": "install ok installed", "version": "580.159.04-1"}, "is not held"),
+    (IMAGES, {"stamp": IMAGES.stamp}, None),
+    (IMAGES, {}, "does not know /etc/a.conf yet: rebuild"),
     (Package("nginx"), {"status": "install ok unpacked"}, "is 'install ok unpacked'"),
     (Package("nginx"), {"status": "install ok half-installed"}, "is 'install ok half-installed'"),
     (Package("nginx"), {"status": "deinstall ok config-files"}, "is 'deinstall ok config-files'"),
@@ -103,15 +116,15 @@ def test_the_reason_is_in_words(item: Item, seen: dict[str, Any], reason: str | 
 
 
 def test_the_table_has_every_kind_both_equal_and_missing() -> None:
-    kinds = {Directory, File, Link, Package, User, Certificate, Unit}
+    kinds = {Directory, File, Link, Package, User, Certificate, Unit, Initramfs}
     assert {type(item) for item, seen, reason in TABLE if reason is None} == kinds
     assert {type(item) for item, seen, reason in TABLE if not seen} == kinds
 
 
 def test_every_item_says_its_kind_and_key_to_the_host() -> None:
-    items = [DIRECTORY, FILE, LINK, Package("nginx"), USER, CERTIFICATE, UNIT]
+    items = [DIRECTORY, FILE, LINK, Package("nginx"), USER, CERTIFICATE, UNIT, IMAGES]
     assert [one["kind"] for one in query(items)] == [
-        "directory", "file", "link", "package", "user", "certificate", "unit",
+        "directory", "file", "link", "package", "user", "certificate", "unit", "initramfs",
     ]  # fmt: skip
     changes = [Change(item, "missing", {}) for item in items]
     assert [one["key"] for one in payload(changes)] == [item.key for item in items]

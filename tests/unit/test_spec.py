@@ -447,7 +447,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     ),
     "an unknown stage": (
         hosts(stages="vllm,gatway"),
-        "settings[gpu1, gw1].stages: must be 'all' or a comma list of base, vllm, models, "
+        "settings[gpu1, gw1].stages: must be 'all' or a comma list of base, driver, vllm, models, "
         "replicas, gateway, verify (got 'vllm,gatway')",
     ),
 }
