@@ -27,6 +27,8 @@ Gateway={GATEWAY_ADDRESS}
 SSHD = "LogLevel VERBOSE\n"
 """sshd then logs every command it starts, by which tests count them on the host's side."""
 STOP_S = 15
+WHILE_IT_REBOOTS = 'trap : TERM; while "$0" "$@"; [ $? -eq 133 ]; do :; done'
+"""nspawn with --keep-unit leaves it to its caller to start a host again that rebooted."""
 
 
 def boot(host: LabHost, base: Path, record: Record) -> None:
@@ -139,9 +141,10 @@ def _binds(host: LabHost) -> list[str]:
 
 def _start(root: Path, host: LabHost) -> int:
     groups = cgroups.create(host.name)
-    argv = ["systemd-nspawn", "--quiet", f"--directory={root}", "--boot", "--register=no",
-            "--keep-unit", f"--network-bridge={BRIDGE}", f"--machine={host.name}",
-            "--link-journal=no", "--resolv-conf=off", "--console=pipe", *_binds(host)]  # fmt: skip
+    argv = ["sh", "-c", WHILE_IT_REBOOTS, "systemd-nspawn", "--quiet", f"--directory={root}",
+            "--boot", "--register=no", "--keep-unit", f"--network-bridge={BRIDGE}",
+            f"--machine={host.name}", "--link-journal=no", "--resolv-conf=off", "--console=pipe",
+            *_binds(host)]  # fmt: skip
     with (root.parent / "console.log").open("wb") as log:
         started = subprocess.Popen(
             argv,
@@ -170,11 +173,11 @@ def wait_ready(host: LabHost, record: Record, timeout_s: float = 30) -> None:
 
 def _end(pid: int) -> None:
     """End the container: all of its processes die with its init."""
-    os.kill(pid, signal.SIGTERM)
+    os.killpg(pid, signal.SIGTERM)
     if not _gone(pid, within_s=3):
-        os.kill(pid, signal.SIGTERM)  # nspawn: a second one ends it at once
+        os.killpg(pid, signal.SIGTERM)  # nspawn: a second one ends it at once
     if not _gone(pid, within_s=STOP_S):
-        os.kill(pid, signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)
         _gone(pid, within_s=STOP_S)
 
 

@@ -9,6 +9,7 @@ host's GPUs. apt, DKMS, modinfo, systemd and the reboot are real.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,10 @@ def install(root: Path, gpus: Path) -> None:
     wants = root / "etc/systemd/system/sysinit.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
     (wants / UNIT).symlink_to(f"/etc/systemd/system/{UNIT}")
+    modules = root / "lib/modules" / os.uname().release
+    modules.mkdir(parents=True)
+    for name in ("modules.dep", "modules.order", "modules.builtin", "modules.builtin.modinfo"):
+        (modules / name).touch()  # as a kernel's own package has them; depmod and DKMS look
     (root / "etc/rackwright-lab").mkdir(exist_ok=True)
     shutil.copy(gpus, root / "etc/rackwright-lab/gpus.profile")
     source = f"deb [trusted=yes] {KERNEL_URL}/ /\n"
