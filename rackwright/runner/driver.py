@@ -152,12 +152,12 @@ def _refusal(rows: Sequence[CheckResult]) -> str:
     return f"{host.name} was not touched; preflight:\n{results_text(bad)}"
 
 
-def _apply(state: Any, target: Host, found: Outlook) -> bool:
+def _apply(state: Any, host: Host, found: Outlook) -> bool:
     try:
         with ExitStack() as turn:
-            _carry_out(target, found, turn)
+            _carry_out(host, found, turn)
     except (HostError, Stopped, Unknown) as error:
-        target.log_styled(str(error), fg="red")
+        host.log_styled(str(error), fg="red")
         return False
     return True
 
