@@ -72,11 +72,11 @@ def fleet_of(inventory: Inventory) -> Fleet:
 
 
 def _absent_files(spec: FleetSpec) -> Iterator[Fault]:
-    """Requirements files that group data names and the checkout does not have."""
+    """Files that group data names and the checkout does not have."""
     for name, settings in spec.settings.items():
-        for key in ("vllm_requirements", "uv_requirements"):
+        for key in ("vllm_requirements", "uv_requirements", "driver_repository_key"):
             relative = getattr(settings, key)
-            if name in spec.servers and not (PROJECT / relative).is_file():
+            if name in spec.servers and relative and not (PROJECT / relative).is_file():
                 yield Fault(f"settings[{name}].{key}", "is not a file of this project", relative)
 
 
