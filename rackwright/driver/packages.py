@@ -25,9 +25,12 @@ def headers(kernel: str) -> str:
     return f"linux-headers-{kernel}"
 
 
+PIN = "nvidia-driver-pinning-"
+
+
 def pinning(version: str) -> str:
     """NVIDIA's package that keeps apt at one driver version."""
-    return f"nvidia-driver-pinning-{version}"
+    return PIN + version
 
 
 def driver(archive: str, branch: Branch, modules: str, kernel: str) -> Wanted:

@@ -213,7 +213,8 @@ def _companions(
     replaced = {installed[name] for name in named if name in installed} - {version}
     for name, its in sorted(installed.items()):
         wanted = its in replaced and DRIVER_VERSION.fullmatch(its) and name not in named
-        if wanted and not packages.of_another_branch(name, branch):
+        left = name.startswith(packages.PIN) or packages.of_another_branch(name, branch)
+        if wanted and not left:
             yield name
 
 

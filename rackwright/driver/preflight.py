@@ -384,7 +384,7 @@ def repository(at: Situation) -> Iterator[Trouble]:
         )
     elif missing:
         names = ", ".join(_named(p, at.offered) for p in missing)
-        has = [name.removeprefix("nvidia-driver-pinning-") for name in at.offered["family"]]
+        has = [name.removeprefix(packages.PIN) for name in at.offered["family"]]
         versions = [name for name in has if "." in name]
         known = f"; it pins {', '.join(versions[-8:])}" if versions else ""
         yield Trouble(

@@ -21,6 +21,7 @@ from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.desired import paths
 from rackwright.desired.items import Change, Package, differences, payload, query
+from rackwright.driver import packages
 from rackwright.driver.facts import Facts, Unknown
 from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
 from rackwright.driver.plan import DriverPlan, Unsupported, decide
@@ -114,7 +115,7 @@ def _compared(target: Host, at: Situation, plan: DriverPlan) -> Outlook:
     units = tuple(found[id(unit)] for unit in plan.units if id(unit) in found)
     if any(isinstance(c.item, Package) for stage in changes for c in stage):
         names = [package.key for package in plan.packages]
-        request = {"sources": dict(plan.added), "names": names, "prefix": "nvidia-driver-pinning-"}
+        request = {"sources": dict(plan.added), "names": names, "prefix": packages.PIN}
         at = replace(at, offered=ask(target, {"do": "look", **request}))
     return Outlook(at, changes, units)
 

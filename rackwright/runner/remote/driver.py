@@ -41,7 +41,7 @@ LISTS = Path("/var/lib/apt/lists")
 RUNFILE = (Path("/usr/bin/nvidia-uninstall"), Path("/usr/bin/nvidia-installer"))
 FILESYSTEMS = ("/boot", "/var")
 NVIDIA = "0x10de"
-PACKAGES = ("*nvidia*", "cuda*", "libcuda1*", "nvlsm", "libnvsdm*", "firmware-nvidia*")
+PACKAGES = ("*nvidia*", "cuda*", "libcuda*", "nvlsm", "libnvsdm*", "firmware-nvidia*")
 INTERESTING = re.compile(r"nvrm|nvidia|nouveau|lockdown|module verification|loading of", re.I)
 MOST_LINES = 15
 
