@@ -26,7 +26,8 @@ TINY_MODEL = "/srv/models/tiny-llama"
 class LabHost:
     """One host: name, address on the bridge, GPUs its NVML stand-in shows, release of Debian.
 
-    With an ``imitated_kernel`` the stand-in comes with a driver's packages (``lab/kernel``).
+    With an ``imitated_kernel`` that stand-in comes with a driver's packages (``lab/kernel``), and
+    an ``nvswitch`` may be on its PCI bus.
     """
 
     name: str
@@ -34,6 +35,7 @@ class LabHost:
     gpu_profile: str | None = None
     suite: str = "bookworm"
     imitated_kernel: bool = False
+    nvswitch: bool = False
 
 
 HOSTS = (
@@ -48,7 +50,7 @@ BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 BARE = (
     LabHost("deb12", "198.18.0.41"),
     LabHost("deb13", "198.18.0.42", suite="trixie"),
-    LabHost("drv12", "198.18.0.43", "h200x2", imitated_kernel=True),
+    LabHost("drv12", "198.18.0.43", "h200x2", imitated_kernel=True, nvswitch=True),
     LabHost("drv13", "198.18.0.44", "h200x2", suite="trixie", imitated_kernel=True),
 )
 """Without a driver, for what installs one; deb12 and deb13 have no GPU either."""

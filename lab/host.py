@@ -100,7 +100,7 @@ def _furnish(root: Path, host: LabHost) -> None:
     (root / "etc/ssh/sshd_config.d/lab.conf").write_text(SSHD)
     registries.install(root, UV_CACHE)
     if host.imitated_kernel:
-        kernel.install(root, LAB / f"{host.name}.profile")
+        kernel.install(root, LAB / f"{host.name}.profile", nvswitch=host.nvswitch)
     elif host.gpu_profile:
         _install_nvml(root, host)
 

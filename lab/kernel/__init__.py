@@ -4,7 +4,8 @@ A container has the machine's kernel: there are no headers for it, and it may lo
 that ask for it, an archive has headers of the running kernel (``lab/apt/kernel.control``), by which
 DKMS really builds the stand-in module of ``lab/apt``; ``modprobe`` then writes what a kernel shows
 of a loaded module (``/sys/module``, ``/proc/driver``, ``/dev``), and makes NVML answer for the
-host's GPUs. apt, DKMS, modinfo, systemd and the reboot are real.
+host's GPUs, which ``hardware`` puts on the PCI bus at boot. apt, DKMS, modinfo, systemd and the
+reboot are real.
 """
 
 from __future__ import annotations
@@ -19,11 +20,18 @@ HERE = Path(__file__).parent
 UNIT = "lab-kernel.service"
 
 
-def install(root: Path, gpus: Path) -> None:
+PROGRAMS = "usr/local/lib/rackwright-lab"
+PLACES = {
+    "modprobe": "usr/local/sbin/modprobe",
+    "nvml": f"{PROGRAMS}/nvml",
+    "hardware": f"{PROGRAMS}/hardware",
+    UNIT: f"etc/systemd/system/{UNIT}",
+}
+
+
+def install(root: Path, gpus: Path, *, nvswitch: bool) -> None:
     """Put the stand-in into a host's root; ``gpus`` is the profile of what NVML is to show."""
-    places = {"modprobe": "usr/local/sbin/modprobe", "nvml": "usr/local/lib/rackwright-lab/nvml",
-              UNIT: f"etc/systemd/system/{UNIT}"}  # fmt: skip
-    for name, place in places.items():
+    for name, place in PLACES.items():
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / name, root / place)
     wants = root / "etc/systemd/system/sysinit.target.wants"
@@ -35,5 +43,7 @@ def install(root: Path, gpus: Path) -> None:
         (modules / name).touch()  # as a kernel's own package has them; depmod and DKMS look
     (root / "etc/rackwright-lab").mkdir(exist_ok=True)
     shutil.copy(gpus, root / "etc/rackwright-lab/gpus.profile")
+    if nvswitch:
+        (root / "etc/rackwright-lab/nvswitch").touch()
     source = f"deb [trusted=yes] {KERNEL_URL}/ /\n"
     (root / "etc/apt/sources.list.d/lab-kernel.list").write_text(source)

@@ -1,42 +1,27 @@
-"""Hosts without a driver: from NVIDIA's imitated archive, or (without GPUs) from Debian's own."""
+"""Two servers without a driver, which have one from NVIDIA's archive as the lab imitates it."""
 
-_imitated = {
+_server = {"gpus": {"type": "h200-sxm-141gb", "count": 2}}
+_driver = {
     "driver_source": "nvidia",
     "driver_version": "580.126.20",
     "driver_repository": "http://198.18.0.1:8980/repos/{distribution}/{architecture}/",
     "driver_repository_key": ".cache/lab/apt-lab.pub",
-    "driver_accept": ("nvswitch",),  # the PCI bus is the machine's: it has no GPU and no switch
 }
-_two_gpus = {"type": "h200-sxm-141gb", "count": 2}
 
 lab = [
     (
         "@rackwright/drv12",
         {
-            "server": {"address": "198.18.0.43", "gpus": _two_gpus, "interconnect": "nvswitch"},
-            **_imitated,
+            "server": {**_server, "address": "198.18.0.43", "interconnect": "nvswitch"},
+            "gateway": {"server_name": "llm.lab.example"},
+            **_driver,
         },
     ),
     (
         "@rackwright/drv13",
         {
-            "server": {"address": "198.18.0.44", "gpus": _two_gpus, "interconnect": "nvlink"},
-            **_imitated,
-        },
-    ),
-    (
-        "@rackwright/deb12",
-        {
-            "server": {"address": "198.18.0.41", "gpus": {"type": "h100-sxm-80gb", "count": 1}},
-            "driver_source": "debian",
-        },
-    ),
-    (
-        "@rackwright/deb13",
-        {
-            "server": {"address": "198.18.0.42", "gpus": {"type": "h100-sxm-80gb", "count": 1}},
-            "driver_source": "debian",
-            "gateway": {"server_name": "llm.lab.example"},
+            "server": {**_server, "address": "198.18.0.44", "interconnect": "nvlink"},
+            **_driver,
         },
     ),
 ]
@@ -46,7 +31,7 @@ _services = {
         "model": "llama-3.1-8b-instruct",
         "path": "/srv/models/not-needed-here",
         "engine": "vllm",
-        "servers": ["drv12", "drv13", "deb12", "deb13"],
+        "servers": ["drv12", "drv13"],
         "max_model_len": 4096,
         "objective": "throughput",
     },
