@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from rackwright.catalog.drivers import Branch
 
+HEADERS = "linux-headers-"
+PINNING = "nvidia-driver-pinning-"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -22,12 +25,12 @@ class Wanted:
 
 def headers(kernel: str) -> str:
     """Headers of a kernel, in Debian's and Ubuntu's naming."""
-    return f"linux-headers-{kernel}"
+    return f"{HEADERS}{kernel}"
 
 
 def pinning(version: str) -> str:
     """NVIDIA's package that keeps apt at one driver version."""
-    return f"nvidia-driver-pinning-{version}"
+    return f"{PINNING}{version}"
 
 
 def driver(archive: str, branch: Branch, modules: str, kernel: str) -> Wanted:

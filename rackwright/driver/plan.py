@@ -110,7 +110,7 @@ def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -
     boot = _boot_files(nvlink if fabric else 0)
     unit = _settings_unit(server, fabric)
     groups: tuple[tuple[str, tuple[Item, ...]], ...] = (
-        ("archive", (*_source_files(added), _unattended())),
+        ("archive", (*_source_files(added), *_preferences(archive, settings), _unattended())),
         ("kernel headers", tuple(_headers(settings, archive, facts))),
         ("pin", tuple(_pin(archive, settings.driver_version))),
         ("driver", tuple(_driver(settings, archive, branch, modules, facts))),
@@ -167,6 +167,18 @@ def _source_files(added: Mapping[str, str]) -> Iterator[File]:
         yield File(f"{sources.FOLDER}/{name}", text.encode())
 
 
+def _preferences(archive: str, settings: Settings) -> Iterator[File]:
+    """A pin for archives that have no package for it: all of the driver's sources, one version."""
+    if not archive.startswith("nvidia"):
+        lines = (
+            "Package: src:*nvidia*:any src:fabric-manager*:any",
+            f"Pin: version {settings.driver_version}-*",
+            "Pin-Priority: 1000",
+        )
+        text = "".join(f"{line}\n" for line in lines)
+        yield File("/etc/apt/preferences.d/rackwright-driver.pref", text.encode())
+
+
 def _unattended() -> File:
     lines = "".join(f'    "{prefix}";\n' for prefix in UNATTENDED)
     text = f"Unattended-Upgrade::Package-Blacklist {{\n{lines}}};\n"
@@ -212,8 +224,8 @@ def _companions(
     installed = {name: upstream_version(p.version) for name, p in facts.packages.items()}
     replaced = {installed[name] for name in named if name in installed} - {version}
     for name, its in sorted(installed.items()):
-        wanted = its in replaced and DRIVER_VERSION.fullmatch(its) and name not in named
-        if wanted and not packages.of_another_branch(name, branch):
+        other = name.startswith(packages.PINNING) or packages.of_another_branch(name, branch)
+        if its in replaced and DRIVER_VERSION.fullmatch(its) and name not in named and not other:
             yield name
 
 

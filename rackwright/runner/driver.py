@@ -22,7 +22,9 @@ from rackwright.checks.results import CheckResult, Status
 from rackwright.desired import paths
 from rackwright.desired.items import Change, Package, differences, payload, query
 from rackwright.driver.facts import Facts, Unknown
+from rackwright.driver.offers import Offers
 from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
+from rackwright.driver.packages import PINNING
 from rackwright.driver.plan import DriverPlan, Unsupported, decide
 from rackwright.driver.preflight import Situation, predict
 from rackwright.report import results_text
@@ -93,6 +95,7 @@ def outlook(target: Host, fleet: Fleet) -> Outlook:
         server=server,
         gpu=gpu_types()[server.gpus.type],
         facts=Facts(ask(target, {"do": "observe"})),
+        month=time.strftime("%Y-%m"),
         our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(target.name)),
     )
     if at.provided:
@@ -114,8 +117,8 @@ def _compared(target: Host, at: Situation, plan: DriverPlan) -> Outlook:
     units = tuple(found[id(unit)] for unit in plan.units if id(unit) in found)
     if any(isinstance(c.item, Package) for stage in changes for c in stage):
         names = [package.key for package in plan.packages]
-        request = {"sources": dict(plan.added), "names": names, "prefix": "nvidia-driver-pinning-"}
-        at = replace(at, offered=ask(target, {"do": "look", **request}))
+        request = {"sources": dict(plan.added), "names": names, "prefix": PINNING}
+        at = replace(at, offers=Offers(ask(target, {"do": "look", **request})))
     return Outlook(at, changes, units)
 
 
