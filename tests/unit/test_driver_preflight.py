@@ -22,7 +22,7 @@ from driver_samples import (
 
 from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
-from rackwright.driver.facts import Facts
+from rackwright.driver.facts import Facts, Unknown
 from rackwright.driver.offers import Offers
 from rackwright.driver.plan import Unsupported, decide
 from rackwright.driver.preflight import PREDICTIONS, Situation, predict
@@ -61,9 +61,11 @@ def situation(
         return at
     try:
         plan = decide(group, spec, at.gpu, observed)
-    except Unsupported as error:
-        return replace(at, undecided=str(error))
-    return replace(at, plan=plan, offers=Offers({**offered(plan), **(offers or {})}))
+    except (Unknown, Unsupported) as error:
+        return replace(at, undecided=error)
+    return replace(
+        at, plan=plan, interrupts=True, offers=Offers({**offered(plan), **(offers or {})})
+    )
 
 
 def said(at: Situation) -> dict[str, CheckResult]:
@@ -315,6 +317,17 @@ def test_a_version_that_the_repository_lacks_is_named_with_what_it_has() -> None
     assert "580 on Debian 13" in row.remedy
 
 
+def test_what_is_installed_already_needs_no_prediction() -> None:
+    facts = {
+        **loaded("580.159.04"),
+        "users": [USER],
+        "free_bytes": {"/boot": 0, "/var": 0},
+        "packages": installed("libcuda1", version="580.159.04-1", origin=""),
+    }
+    facts["os"] = {**facts["os"], "kernel": "7.2.1-amd64", "secure_boot": True}
+    assert said(replace(situation(facts=facts), offers=None, interrupts=False)) == {}
+
+
 def test_an_accepted_prediction_only_warns() -> None:
     at = situation(
         facts={"os": {"kernel": "7.2.1-amd64"}}, driver_accept=("kernel-version", "kernel-headers")
@@ -344,6 +357,11 @@ def test_a_mirror_that_moved_makes_its_old_packages_no_strangers() -> None:
     facts = {"sources": [*seen("debian12")["sources"], *there], "packages": [*gone, *old]}
     moved = {"driver_repository": "http://mirror.example/{distribution}/{architecture}/"}
     assert "other-driver" not in said(situation(facts=facts, **moved))
+
+
+def test_a_host_that_does_not_tell_what_it_is_is_unknown() -> None:
+    row = said(situation(facts={"os": {"id": None}}))["distribution"]
+    assert row.status is Status.UNKNOWN and row.evidence.startswith("os.id was not observed")
 
 
 FACTS = {

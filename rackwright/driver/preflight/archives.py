@@ -28,14 +28,14 @@ UNREACHED = ("Failed to fetch", "Could not", "does not have a Release file", "Un
 
 def other_driver(at: Situation) -> Iterator[Trouble]:
     """Two archives, or an archive and NVIDIA's own installer, overwrite each other's files."""
-    if not at.plan:
+    if not at.installing:
         return
     if at.facts.runfile:
         yield Trouble(
             f"NVIDIA's own installer (.run) has put a driver here: {', '.join(at.facts.runfile)}",
             "remove it with `nvidia-uninstall`, reboot, and run this again",
         )
-    foreign = [f"{name} {why}" for name, why in _foreign(at.plan, at.facts)]
+    foreign = [f"{name} {why}" for name, why in _foreign(at.installing, at.facts)]
     if foreign:
         shown = ", ".join(foreign[:4]) + (f" and {len(foreign) - 4} more" if foreign[4:] else "")
         yield Trouble(

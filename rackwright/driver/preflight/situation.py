@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from rackwright.catalog import GpuType
 from rackwright.checks.results import Status
-from rackwright.driver.facts import Facts
+from rackwright.driver.facts import Facts, Unknown
 from rackwright.driver.offers import Offers
-from rackwright.driver.plan import DriverPlan
+from rackwright.driver.plan import DriverPlan, Unsupported
 from rackwright.settings import Settings
 from rackwright.spec import ServerSpec
 
@@ -28,8 +28,9 @@ class Situation:
     """A server, what is planned for it, and what is known of it.
 
     ``plan`` is None where none could be made (``undecided`` says why) and where the provider
-    manages the driver; ``offers`` is None where nothing is to be had;
-    ``our_units`` are those of the planned replicas; ``month`` is the current one, ``2026-11``.
+    manages the driver; ``offers`` is None where no package is to change; ``interrupts`` says
+    whether those who use the driver have to stop. ``our_units`` are those of the planned replicas;
+    ``month`` is the current one, ``2026-11``.
     """
 
     settings: Settings
@@ -37,10 +38,16 @@ class Situation:
     gpu: GpuType
     facts: Facts
     plan: DriverPlan | None = None
-    undecided: str = ""
+    undecided: Unknown | Unsupported | None = None
     offers: Offers | None = None
+    interrupts: bool = False
     our_units: frozenset[str] = frozenset()
     month: str = ""
+
+    @property
+    def installing(self) -> DriverPlan | None:
+        """The plan where packages are to change; what is installed already needs no prediction."""
+        return self.plan if self.offers else None
 
     @property
     def version(self) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rackwright.catalog.drivers import numbers
 from rackwright.driver import packages
-from rackwright.driver.facts import Process
+from rackwright.driver.facts import Process, Unknown
 from rackwright.driver.preflight.situation import Situation, Trouble
 
 GIB = 1024**3
@@ -21,18 +21,21 @@ DAEMONS = frozenset(
 
 def distribution(at: Situation) -> Iterator[Trouble]:
     """Packages are known for the host's release and architecture."""
+    if isinstance(at.undecided, Unknown):
+        raise at.undecided
     if at.undecided:
         remedy = (
             "supported: Ubuntu 22.04 and 24.04, Debian 12 and 13, on x86_64 and arm64; elsewhere "
             "install the driver yourself and set driver_source to none"
         )
-        yield Trouble(at.undecided, remedy)
+        yield Trouble(str(at.undecided), remedy)
 
 
 def secure_boot(at: Situation) -> Iterator[Trouble]:
     """A module built on the host is signed by no key the firmware knows."""
-    if at.plan and at.plan.builds and at.facts.secure_boot:
-        ubuntu = at.plan.distribution.startswith("ubuntu")
+    plan = at.installing
+    if plan and plan.builds and at.facts.secure_boot:
+        ubuntu = plan.distribution.startswith("ubuntu")
         signed = "set driver_source to ubuntu (Canonical's signed modules), or " if ubuntu else ""
         yield Trouble(
             "Secure Boot is on, and the module would be built on the host (DKMS): the kernel would "
@@ -44,7 +47,8 @@ def secure_boot(at: Situation) -> Iterator[Trouble]:
 
 def kernel_headers(at: Situation) -> Iterator[Trouble]:
     """The module is built against the running kernel's headers."""
-    if not at.plan or not at.plan.builds or at.facts.headers or at.offers is None:
+    plan = at.installing
+    if not plan or not plan.builds or at.facts.headers or at.offers is None:
         return
     name = packages.headers(at.facts.kernel)
     if not at.offers.versions(name):
@@ -58,14 +62,15 @@ def kernel_headers(at: Situation) -> Iterator[Trouble]:
 
 def kernel_version(at: Situation) -> Iterator[Trouble]:
     """A driver is older than the kernels that come after it."""
-    if not at.plan or not at.plan.builds:
+    plan = at.installing
+    if not plan or not plan.builds:
         return
-    newest = at.plan.branch.newest_kernel(at.plan.version)
+    newest = plan.branch.newest_kernel(plan.version)
     if newest is None:
         return
     if numbers(at.facts.kernel)[:2] > numbers(newest)[:2]:
         yield Trouble(
-            f"driver {at.plan.version} is known to build on Linux {newest} and older, the host "
+            f"driver {plan.version} is known to build on Linux {newest} and older, the host "
             f"runs {at.facts.kernel}",
             "pin a newer driver_version, or boot an older kernel",
         )
@@ -73,7 +78,7 @@ def kernel_version(at: Situation) -> Iterator[Trouble]:
 
 def module_in_use(at: Situation) -> Iterator[Trouble]:
     """A driver that is replaced under a running process breaks the next one that starts."""
-    if not at.plan or at.facts.module_version is None:
+    if not at.plan or not at.interrupts or at.facts.module_version is None:
         return
     allowed = at.settings.reboot == "if-needed"
     others = [p for p in at.facts.users if not _goes_down(p, at.our_units if allowed else None)]
@@ -93,7 +98,7 @@ def _goes_down(process: Process, our_units: frozenset[str] | None) -> bool:
 
 def space(at: Situation) -> Iterator[Trouble]:
     """Boot images, packages and the build of the module need room."""
-    if not at.plan:
+    if not at.installing:
         return
     toolkits = len(at.settings.cuda_toolkit)
     for place, needed in (("/boot", BOOT_BYTES), ("/var", VAR_BYTES + toolkits * TOOLKIT_BYTES)):
