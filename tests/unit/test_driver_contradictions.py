@@ -28,7 +28,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"driver_source": "fedora"}, "driver_source: must be one of auto, nvidia, ubuntu, debian"),
     ({"driver_version": "580"}, "driver_version: must be an exact driver version such as"),
     ({"driver_version": "581.10.01"}, "driver_version: must be of a branch that is known: 535"),
-    ({"driver_version": "550.54.14"}, "vLLM 0.32.0 needs CUDA 13 (got '550.54.14')"),
+    ({"driver_version": "550.54.14"}, "vllm 0.32.0 needs CUDA 13 (got '550.54.14')"),
     ({"driver_modules": "both"}, "driver_modules: must be one of auto, open, proprietary"),
     (
         {"driver_modules": "proprietary", "driver_version": "620.10.01"},

@@ -179,21 +179,21 @@ CASES: dict[str, Case] = {
         lambda: situation(driver_version="570.211.01"),
         "engine",
         Status.CRITICAL,
-        "vLLM 0.32.0 is built with CUDA 13, which needs a driver of branch 580 or newer, not "
+        "vllm 0.32.0 is built with CUDA 13, which needs a driver of branch 580 or newer, not "
         "570.211.01",
     ),
     "an engine for newer drivers than the provider's": (
         lambda: situation(driver_source="none", facts=loaded("550.90.07")),
         "engine",
         Status.CRITICAL,
-        "vLLM 0.32.0 is built with CUDA 13, which needs a driver of branch 580 or newer, not "
+        "vllm 0.32.0 is built with CUDA 13, which needs a driver of branch 580 or newer, not "
         "550.90.07",
     ),
     "an engine for newer GPUs": (
         lambda: situation(gpu=of_age(7, 0)),
         "engine",
         Status.CRITICAL,
-        "vLLM 0.32.0 is built with CUDA 13, which knows no NVIDIA Old",
+        "vllm 0.32.0 is built with CUDA 13, which does not know NVIDIA Old",
     ),
     "somebody's processes": (
         lambda: situation(

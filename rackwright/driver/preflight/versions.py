@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rackwright.catalog.drivers import drivers, numbers
 from rackwright.checks.results import Status
+from rackwright.driver.engines import cuda_majors
 from rackwright.driver.preflight.situation import Situation, Trouble
 
 
@@ -27,25 +28,22 @@ def cuda(at: Situation) -> Iterator[Trouble]:
 
 
 def engine(at: Situation) -> Iterator[Trouble]:
-    """The pinned engine is built with a CUDA that the driver must support."""
-    if at.settings.vllm_build != "cuda" or at.version is None:
+    """The pinned engines are built with a CUDA that the driver must support."""
+    if at.version is None:
         return
-    major = drivers().cuda_of("vllm", at.settings.vllm_version)
-    if major is None:
-        return
-    needs = drivers().cuda[major]
-    if numbers(at.version)[0] < needs.minimum_branch:
-        yield Trouble(
-            f"vLLM {at.settings.vllm_version} is built with CUDA {major}, which needs a driver of "
-            f"branch {needs.minimum_branch} or newer, not {at.version}",
-            "ask the provider for a newer driver" if at.provided else "pin a newer driver_version",
-        )
-    if at.gpu.compute_capability < needs.minimum_capability:
-        yield Trouble(
-            f"vLLM {at.settings.vllm_version} is built with CUDA {major}, which knows no "
-            f"{at.gpu.name}",
-            "pin an older engine that is built with CUDA 12",
-        )
+    for name, major in cuda_majors(at.settings).items():
+        needs = drivers().cuda[major]
+        if numbers(at.version)[0] < needs.minimum_branch:
+            yield Trouble(
+                f"{name} is built with CUDA {major}, which needs a driver of branch "
+                f"{needs.minimum_branch} or newer, not {at.version}",
+                "ask the provider for a newer one" if at.provided else "pin a newer driver_version",
+            )
+        if at.gpu.compute_capability < needs.minimum_capability:
+            yield Trouble(
+                f"{name} is built with CUDA {major}, which does not know {at.gpu.name}",
+                f"pin an older engine that is built with CUDA {major - 1}",
+            )
 
 
 def support(at: Situation) -> Iterator[Trouble]:
