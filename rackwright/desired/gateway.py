@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rackwright.desired import paths
-from rackwright.desired.items import Certificate, Directory, File, Item, Unit
+from rackwright.desired.items import Absent, Certificate, Directory, File, Item, Unit
 from rackwright.desired.render import render
 from rackwright.planner import Upstream
 from rackwright.settings import Settings
 from rackwright.spec import GatewaySpec
 
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
+MARK = "# Written by Rackwright"
+NO_GATEWAY: list[Item] = [Absent(CONFIG, MARK, reload="nginx.service")]
+"""Of every host that is none: it may have been one."""
 OPENAI_PATHS = (
     "/v1/models",
     "/v1/chat/completions",

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 STAMPS = Path("/var/lib/rackwright/units")
+UNIT_FILES = Path("/etc/systemd/system")
 LOCK = Path("/run/rackwright.lock")
 UNIT_PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,NRestarts,Result,Job"
 PACKAGE_LOCK_WAIT_S = 300
@@ -61,6 +63,8 @@ def observe(queries: Sequence[Values]) -> list[Values]:
         "link": _path,
         "user": _user,
         "certificate": _certificate,
+        "units": lambda q: {"units": [path.name for path in _other_units(q)]},
+        "absent": lambda q: {"there": True} if _leftover(Path(q["key"]), q["mark"]) else {},
         "package": lambda q: packages.get(q["key"], {}),
         "unit": lambda q: units.get(q["key"], {}),
     }
@@ -192,6 +196,33 @@ def _loaded(unit: Values) -> dict[str, str]:
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths if p.is_file()}
 
 
+def _other_units(query: Values) -> list[Path]:
+    """Unit files of ours that are not among those to keep."""
+    found = sorted(UNIT_FILES.glob(query["key"]))
+    return [
+        path for path in found if path.name not in query["keep"] and _is_ours(path, query["mark"])
+    ]
+
+
+def _is_ours(path: Path, mark: str) -> bool:
+    """Whether it is there, and a file that holds the line by which we know our own."""
+    if not mark:
+        return path.exists() or path.is_symlink()
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.startswith(mark) for line in lines)
+
+
+def _leftover(path: Path, mark: str) -> bool:
+    return _is_ours(path, mark) or _is_ours(_aside(path), mark)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.rackwright-old")
+
+
 # --- making it so ----------------------------------------------------------------------------
 
 
@@ -207,6 +238,8 @@ def apply(changes: Sequence[Values]) -> None:
             "link": _make_link,
             "user": _make_user,
             "certificate": _make_certificate,
+            "units": _remove_units,
+            "absent": _remove,
         }
         for change in changes:
             if change["kind"] in make:
@@ -352,6 +385,35 @@ def _make_certificate(change: Values) -> None:
     new_key.replace(key)
     new_target.chmod(0o644)
     new_target.replace(target)
+
+
+def _remove_units(change: Values) -> None:
+    """Stop, disable and remove; the unit's file goes last, so that a run cut off begins again."""
+    for path in _other_units(change):
+        run("systemctl", "disable", "--quiet", "--now", path.name)
+        name = path.name[change["key"].index("*") : -len(".service")]
+        for beside in (*change["beside"], str(STAMPS / f"{path.name}.json")):
+            _take_away(Path(beside.replace("{name}", name)))
+        path.unlink()
+    run("systemctl", "daemon-reload")
+
+
+def _remove(change: Values) -> None:
+    """Out of the way, then unloaded, then gone: a run that is cut off between leaves a trace."""
+    path = Path(change["key"])
+    if _is_ours(path, change["mark"]):
+        path.replace(_aside(path))
+    if change["reload"]:
+        run("systemctl", "try-reload-or-restart", change["reload"])
+    _take_away(_aside(path))
+
+
+def _take_away(path: Path) -> None:
+    """A file, a link or a folder with all that is in it; links in it are not followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _make_units(units: Sequence[Values], before: dict[str, Values | None]) -> None:
