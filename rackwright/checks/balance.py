@@ -7,7 +7,7 @@ from typing import Any
 
 from rackwright.checks.results import CheckResult, Observation, PlannedReplica, Status, number_of
 
-IDLE = 5.0
+IDLE = 2.0
 """Percent. A GPU that has part of the model is busier than this while tokens are made."""
 UNEVEN = 25.0
 """Percentage points between ranks, which do the same work at the same time."""
@@ -25,7 +25,11 @@ Found = tuple[Status, str, str]
 
 def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
     """CRITICAL for a GPU that does nothing; WARN where ranks differ. Stages may differ."""
-    gpus = (seen.get("burst") or {}).get("gpus") or {}
+    burst = seen.get("burst") or {}
+    if burst.get("errors"):
+        evidence = "the requests failed"
+        return planned.says("balance", Status.UNKNOWN, evidence, "see the throughput check")
+    gpus = burst.get("gpus") or {}
     busy = {gpu: number_of(gpus.get(str(gpu)), "utilization_percent") for gpu in planned.gpus}
     known = {gpu: percent for gpu, percent in busy.items() if percent is not None}
     if len(known) < len(planned.gpus) or not known:

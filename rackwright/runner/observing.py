@@ -21,10 +21,10 @@ SERVING = "runner/remote/serving"
 PARTS = ("metrics", "streaming", "burst", "nginx", "system")
 """What it imports, each before whoever imports it."""
 MAX_TOKENS = 8
-DELIVERY = {"tokens": 64, "most_s": 15}
+TIMED_TOKENS, TIMED_MOST_S = 64, 15
 """One streamed completion of a replica that is timed."""
-BURST = {"requests": 8, "tokens": 512, "most_s": 3}
-"""What a replica on GPUs is loaded with: so many at once, for so long."""
+BURST_REQUESTS, BURST_TOKENS, BURST_S = 8, 512, 3
+"""What a replica on GPUs is loaded with: so many requests at once, for so long."""
 ASKS_A_REPLICA = 2
 """Completions through the gateway for each replica: least_conn alternates between idle ones."""
 
@@ -73,9 +73,23 @@ def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[s
         "figures": dict(engine.figures),
         "timed_options": dict(engine.timed_options),
         "max_tokens": MAX_TOKENS,
-        "delivery": DELIVERY,
-        "burst": {**BURST, "gpus": replica.gpus} if is_loaded(replica, settings, load) else None,
+        "delivery": {"tokens": _tokens(replica, TIMED_TOKENS), "most_s": TIMED_MOST_S},
+        "burst": _burst(replica) if is_loaded(replica, settings, load) else None,
     }
+
+
+def _burst(replica: Replica) -> dict[str, Any]:
+    return {
+        "requests": min(BURST_REQUESTS, replica.max_num_seqs),
+        "tokens": _tokens(replica, BURST_TOKENS),
+        "most_s": BURST_S,
+        "gpus": replica.gpus,
+    }
+
+
+def _tokens(replica: Replica, wanted: int) -> int:
+    """As many as fit into the longest request, beside the question."""
+    return max(1, min(wanted, replica.max_model_len // 2))
 
 
 def _gateway_request(fleet: Fleet, settings: Settings) -> dict[str, Any] | None:

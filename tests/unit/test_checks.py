@@ -348,6 +348,7 @@ REPLICA_TABLE: list[tuple[Check, dict[str, Any], Status, str]] = [
         UNKNOWN,
         "NVMLError_GpuIsLost",
     ),
+    (balance.check, burst(errors=["HTTP 500"]), UNKNOWN, "the requests failed"),
     (balance.check, burst(gpus={}), UNKNOWN, "was not observed"),
     (balance.check, {"burst": None}, UNKNOWN, "was not observed"),
     (throughput.check, {}, OK, "500 tokens/s of 8 requests on 2 GPU(s), 450 predicted"),
@@ -617,3 +618,28 @@ def test_a_later_server_of_a_replica_is_judged_by_its_unit_and_process() -> None
     seen = {"unit": UNIT, "open_files": LIMITS}
     rows = judge([later], {"gpu1": {"replicas": {later.name: seen}}})
     assert [(row.check, row.status) for row in rows] == [("unit", OK), ("open files", OK)]
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str, Status]] = {
+    "another version": ({"version": answer({"version": "0.31.0"})}, "version", CRITICAL),
+    "another model": ({"models": model("mistral", 8192)}, "model", CRITICAL),
+    "no completion": ({"completion": {"status": 500, "body": "dead"}}, "completion", CRITICAL),
+    "a stale server": ({"listeners": [STALE]}, "identity", CRITICAL),
+    "no stream": ({"delivery": streamed(tokens=0)}, "delivery", CRITICAL),
+    "slow tokens": ({"delivery": streamed(25.0)}, "delivery", WARN),
+    "less KV cache": ({"metrics": metrics(kv_cache_tokens=80_000)}, "KV cache", WARN),
+    "too few open files": ({"open_files": {**LIMITS, "soft": "4096"}}, "open files", WARN),
+    "a rank that lags": (gpus(gpu(95), gpu(50)), "balance", WARN),
+    "a GPU that does nothing": (gpus(gpu(95), gpu(0)), "balance", CRITICAL),
+    "few tokens for the GPU count": (burst(tokens=700), "throughput", WARN),
+}
+
+
+@pytest.mark.parametrize(("changed", "check", "status"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_found_by_exactly_the_right_check(
+    changed: dict[str, Any], check: str, status: Status
+) -> None:
+    rows = judge([REPLICA], {"gpu1": {"replicas": {REPLICA.name: {**SEEN, **changed}}}})
+    (found,) = [row for row in rows if row.status is not OK]
+    assert (found.check, found.status) == (check, status)
+    assert found.remedy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sample_fleet import cluster, hosts, lab_hosts, service
 
 from rackwright.checks.results import (
     PlannedHost,
@@ -19,7 +20,6 @@ from rackwright.runner import observing
 from rackwright.runner.fleet import Fleet
 from rackwright.runner.planned import RELEASE_BYTES, planned
 from rackwright.spec import load_fleet
-from tests.unit.sample_fleet import cluster, hosts, lab_hosts, service
 
 GIB = 1024**3
 
@@ -65,6 +65,14 @@ def test_a_burst_is_asked_for_on_gpus_unless_it_is_left_out(load: bool, loaded: 
     if loaded:
         assert request["burst"]["gpus"] == replica.gpus
         assert request["burst"]["requests"] <= 8 and request["burst"]["most_s"] <= 3
+
+
+def test_what_is_asked_for_fits_into_the_longest_request() -> None:
+    fleet = fleet_of(hosts(services={"chat": service(max_model_len=96, max_num_seqs=4)}))
+    (replica,) = fleet.plan.replicas
+    request = observing._replica_request(replica, fleet.settings("gpu1"), load=True)
+    assert (request["delivery"]["tokens"], request["burst"]["tokens"]) == (48, 48)
+    assert request["burst"]["requests"] == 4
 
 
 def test_the_later_servers_of_a_replica_get_no_burst() -> None:
