@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rackwright.checks import balance
-from rackwright.checks.results import CheckResult, PlannedReplica
-from rackwright.runner import observing
-from rackwright.runner.asking import ask_all
-from rackwright.runner.fleet import fleet_of
-from rackwright.runner.inventory import load_inventory
-from rackwright.runner.planned import planned
+from lab.fleet import ROOT
 from tests.lab.conftest import Run, main_pid, ssh
 from tests.lab.test_1_journey import UNITS
-from tests.lab.test_7_hardware import profile, rackwright, write
-
-__all__ = ["profile"]
+from tests.lab.test_7_hardware import PROFILE, rackwright, write
 
 GPU2 = UNITS["gpu2"]
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
@@ -101,31 +94,22 @@ def test_a_fault_is_found_by_the_check_that_is_about_it(
     ],
 )
 def test_gpus_are_watched_while_a_burst_of_requests_runs(
-    deployed: Run,
-    profile: str,
-    monkeypatch: pytest.MonkeyPatch,
-    busy: tuple[int, int],
-    status: str,
-    words: str,
+    deployed: Run, busy: tuple[int, int], status: str, words: str
 ) -> None:
-    """The lab's engine uses no GPU, so it is not sent a burst: here it is, all the same."""
-    values = iter(busy)
-    write(re.sub(r"UtilizationRates=.*", lambda _: f"UtilizationRates={next(values)},1", profile))
-    monkeypatch.setattr(observing, "is_loaded", lambda *_: True)
-    found, burst = balance_of_gpu1()
-    assert (found.status, words in found.evidence) == (status, True), found
-    assert burst["requests"] == 8 and burst["errors"] == []
-    assert burst["tokens"] > 100
-    assert 3 <= burst["seconds"] < 8
-
-
-def balance_of_gpu1() -> tuple[CheckResult, dict[str, Any]]:
-    inventory = load_inventory("inventories/lab.py")
-    fleet = fleet_of(inventory)
-    seen = ask_all(inventory, lambda _: observing.observe(fleet))
-    (replica,) = (p for p in planned(fleet, ["gpu1"]) if isinstance(p, PlannedReplica))
-    of_replica = seen["gpu1"]["replicas"][replica.name]
-    return balance.check(replica, of_replica), of_replica["burst"]
+    """NVML's stand-in says how busy the GPUs are; the requests and the watching are real."""
+    values, before = iter(busy), ssh("gpu1", f"cat {PROFILE}") + "\n"
+    alike = re.sub(r"(?m)^ClockInfo=.*", "ClockInfo=-,1980", before)
+    write(re.sub(r"UtilizationRates=.*", lambda _: f"UtilizationRates={next(values)},1", alike))
+    argv = [sys.executable, "-m", "tests.lab.burst_to_gpu1"]
+    try:
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    finally:
+        write(before)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["status"], words in found["evidence"]) == (status, True), found
+    burst = found["burst"]
+    assert (burst["requests"], burst["errors"]) == (8, [])
+    assert burst["tokens"] > 100 and 3 <= burst["seconds"] < 8
 
 
 @pytest.fixture(scope="module")
