@@ -27,7 +27,8 @@ from rackwright.topology import islands
 
 RELEASE_BYTES = 10 * GIB
 """Room for a release beside the present one; the CPU build takes 3.5 GB, CUDA's libraries more."""
-LOGS_BYTES = GIB
+LOGS_BYTES = 4 * GIB
+"""What systemd's journal may grow to by default (SystemMaxUse in journald.conf)."""
 
 
 def planned(fleet: Fleet, hosts: Collection[str], load: bool = True) -> list[checks.Planned]:

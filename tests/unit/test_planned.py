@@ -101,7 +101,7 @@ def test_folders_of_hosts_and_the_room_their_next_version_takes() -> None:
     assert (releases.path, releases.next_bytes) == ("/opt/rackwright", RELEASE_BYTES)
     assert weights.path == "/var/lib/rackwright/models"
     assert 14.9 * GIB < weights.next_bytes < 15.1 * GIB  # Llama 3.1 8B in bfloat16
-    assert logs.path == "/var/log"
+    assert (logs.path, logs.next_bytes) == ("/var/log", 4 * GIB)
 
 
 def test_weights_of_the_operators_own_need_no_room_beside_them() -> None:

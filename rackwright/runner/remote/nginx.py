@@ -26,7 +26,8 @@ def configuration() -> Values:
     said = {"ok": nginx.returncode == 0, "words": nginx.stderr.strip()[-500:]}
     if not said["ok"]:
         return said
-    changed = [Path(path).stat().st_mtime for path in FILE.findall(nginx.stdout)]
+    files = [Path(path) for path in FILE.findall(nginx.stdout)]
+    changed = [path.stat().st_mtime for path in files if path.exists()]
     return {**said, "upstreams": upstreams(nginx.stdout), "changed_unix_s": max(changed, default=0)}
 
 
