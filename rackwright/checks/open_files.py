@@ -1,15 +1,17 @@
-"""The running engine may open as many files as its unit asks for, and has not used them up."""
+"""The running engine may open as many files as its unit asks for, or enough, and has some left."""
 
 from __future__ import annotations
 
 from rackwright.checks.results import CheckResult, Observation, PlannedReplica, Status
 
 NEARLY = 0.8
+ENOUGH = 16384
+"""A connection takes one; this is sixteen for each of the most requests that a plan allows."""
 _UNLIMITED = ("unlimited", "infinity")
 
 
 def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
-    """CRITICAL when nearly used up: no connection can come then. WARN for another limit."""
+    """CRITICAL when nearly used up: no connection can come then. WARN for fewer than is enough."""
     unit, limits = seen.get("unit") or {}, seen.get("open_files") or {}
     asked, soft, used = unit.get("LimitNOFILE"), limits.get("soft"), limits.get("used")
     if not asked or not soft or not isinstance(used, int):
@@ -22,7 +24,8 @@ def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
         return planned.says("open files", Status.CRITICAL, evidence, remedy)
     if most < _count(asked):
         evidence = f"{evidence}, the unit asks for {asked}"
-        remedy = f"restart {planned.unit}: the process is older than its unit's limit"
+    if most < min(_count(asked), ENOUGH):
+        remedy = f"restart {planned.unit}; if it stays so, the system allows no more (fs.nr_open)"
         return planned.says("open files", Status.WARN, evidence, remedy)
     return planned.says("open files", Status.OK, evidence)
 

@@ -14,7 +14,10 @@ from rackwright.checks.results import (
 
 
 def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
-    """WARN when clearly below the prediction for so many requests; CRITICAL when some failed."""
+    """WARN when clearly below the prediction for so many requests; CRITICAL when some failed.
+
+    Beside the requests of others, the burst's fair share of the prediction for all is expected.
+    """
     burst = seen.get("burst") or {}
     requests, tokens, seconds = (number_of(burst, k) for k in ("requests", "tokens", "seconds"))
     if planned.predicted is None or requests is None or tokens is None or not seconds:
@@ -24,12 +27,15 @@ def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
         evidence = f"under {requests:.0f} requests at once: {'; '.join(burst['errors'])}"
         remedy = f"journalctl -u {planned.unit} on {planned.host}"
         return planned.says("throughput", Status.CRITICAL, evidence[:300], remedy)
-    if burst.get("others"):
-        evidence = f"{burst['others']} requests of others ran: not judged"
+    others = number_of(burst, "others") or 0
+    if not requests:
+        evidence = f"{others:.0f} requests of others ran, none was added: not judged"
         return planned.says("throughput", Status.OK, evidence)
-    expected = _expected_tok_s(planned.predicted, requests)
+    share = requests / (requests + others)
+    expected = _expected_tok_s(planned.predicted, requests + others) * share
+    beside = f" beside {others:.0f} of others" if others else ""
     evidence = (
-        f"{tokens / seconds:,.0f} tokens/s of {requests:.0f} requests on "
+        f"{tokens / seconds:,.0f} tokens/s of {requests:.0f} requests{beside} on "
         f"{len(planned.gpus)} GPU(s), {expected:,.0f} predicted"
     )
     status = Status.WARN if tokens / seconds * SLOWER < expected else Status.OK

@@ -7,6 +7,7 @@ way, read at each request; nothing there is an engine that does as planned.
 from __future__ import annotations
 
 import json
+import resource
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,9 @@ class Engine(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         wrong = Path("/run/wrong").read_text().strip()
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        soft = 4096 if wrong == "files" else most
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
         version = "0.31.0" if wrong == "version" else "0.32.0"
         model = "another-model" if wrong == "model" else MODEL
         pages: dict[str, Any] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import ROOT
-from tests.lab.conftest import Run, main_pid, ssh
+from tests.lab.conftest import Run, ssh
 from tests.lab.test_1_journey import UNITS
 from tests.lab.test_7_hardware import PROFILE, rackwright, write
 
@@ -20,7 +20,6 @@ GPU2 = UNITS["gpu2"]
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
 DROP_IN = f"/run/systemd/system/{GPU2}.service.d"
 STAND_IN = Path(__file__).with_name("stand_in_engine.py")
-PID = f"$(systemctl show -P MainPID {GPU2})"
 Found = dict[tuple[str, str], str]
 
 # What is wrong with the engine; what is then said of its replica, and of no other.
@@ -31,6 +30,7 @@ WRONG: dict[str, dict[str, str]] = {
     "completion": {"completion": "CRITICAL", "delivery": "UNKNOWN"},
     "stream": {"delivery": "CRITICAL"},
     "metrics": {"KV cache": "UNKNOWN"},
+    "files": {"open files": "WARN"},
 }
 # Host, what breaks it, what mends it, all that is then said.
 BROKEN: dict[str, tuple[str, str, str, Found]] = {
@@ -43,15 +43,9 @@ BROKEN: dict[str, tuple[str, str, str, Found]] = {
     ),
     "a configuration that is not loaded": (
         "gw1",
-        f"cp -p {CONFIG} /run/config; echo '# more' >> {CONFIG}",
+        f"cp -p {CONFIG} /run/config; echo '# more' >> {CONFIG}; touch -d '1 minute' {CONFIG}",
         f"cp -p /run/config {CONFIG}",
         {("chat", "upstream"): "WARN"},
-    ),
-    "a limit of open files that is not the unit's": (
-        "gpu2",
-        f"prlimit --pid {PID} --nofile=4096:1048576",
-        f"prlimit --pid {PID} --nofile=1048576:1048576",
-        {("chat-gpu2-0", "open files"): "WARN"},
     ),
     "a disk that is full": (
         "gpu2",
@@ -108,8 +102,9 @@ def test_gpus_are_watched_while_a_burst_of_requests_runs(
     found = json.loads(done.stdout.splitlines()[-1])
     assert (found["status"], words in found["evidence"]) == (status, True), found
     burst = found["burst"]
-    assert (burst["requests"], burst["errors"]) == (8, [])
-    assert burst["tokens"] > 100 and 3 <= burst["seconds"] < 8
+    assert burst["requests"] + burst["others"] == 8  # the gateway's own may be under way
+    assert burst["errors"] == [] and burst["tokens"] > 10
+    assert 3 <= burst["seconds"] < 15
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +122,7 @@ def stand_in(first_deploy: Run) -> Iterator[None]:
 def test_an_engine_that_is_wrong_in_one_way(
     deployed: Run, stand_in: None, wrong: str, said: dict[str, str]
 ) -> None:
-    ssh("gpu2", f"echo {wrong} > /run/wrong")
-    assert main_pid("gpu2", GPU2)
+    ssh("gpu2", f"echo {wrong} > /run/wrong; curl -s 198.18.0.12:8000/health")
     found = alarms()
     of_replica = {check: status for (name, check), status in found.items() if "gpu" in name}
     assert of_replica == said

@@ -317,6 +317,12 @@ REPLICA_TABLE: list[tuple[Check, dict[str, Any], Status, str]] = [
     (open_files.check, {"open_files": {**LIMITS, "soft": "unlimited"}}, OK, "90 of unlimited"),
     (
         open_files.check,
+        {"open_files": {**LIMITS, "soft": "20000"}},
+        OK,
+        "90 of 20000 open, the unit asks for 1048576",
+    ),
+    (
+        open_files.check,
         {"open_files": {**LIMITS, "soft": "1024"}},
         WARN,
         "90 of 1024 open, the unit asks for 1048576",
@@ -353,7 +359,19 @@ REPLICA_TABLE: list[tuple[Check, dict[str, Any], Status, str]] = [
     (balance.check, {"burst": None}, UNKNOWN, "was not observed"),
     (throughput.check, {}, OK, "500 tokens/s of 8 requests on 2 GPU(s), 450 predicted"),
     (throughput.check, burst(tokens=800), WARN, "267 tokens/s of 8 requests"),
-    (throughput.check, burst(tokens=8, others=3), OK, "3 requests of others ran: not judged"),
+    (
+        throughput.check,
+        burst(requests=4, tokens=700, others=4),
+        OK,
+        "233 tokens/s of 4 requests beside 4 of others on 2 GPU(s), 225 predicted",
+    ),
+    (throughput.check, burst(requests=4, tokens=400, others=4), WARN, "225 predicted"),
+    (
+        throughput.check,
+        burst(requests=0, tokens=0, others=9),
+        OK,
+        "9 requests of others ran, none was added: not judged",
+    ),
     (throughput.check, burst(errors=["HTTP 500"]), CRITICAL, "8 requests at once: HTTP 500"),
     (throughput.check, burst(tokens=None), UNKNOWN, "no burst was observed"),
     (throughput.check, burst(seconds=0), UNKNOWN, "no burst was observed"),

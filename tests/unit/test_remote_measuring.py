@@ -27,26 +27,19 @@ Command = Callable[[str, str], Path]
 
 # --- metrics -----------------------------------------------------------------------------------
 
-# Of vLLM 0.32.0 (CPU build) in the lab; labels shortened.
-TEXT = """# HELP vllm:num_requests_running Number of requests in model execution batches.
-# TYPE vllm:num_requests_running gauge
-vllm:num_requests_running{engine="0",model_name="tiny-llama"} 3.0
-vllm:num_requests_waiting{engine="0",model_name="tiny-llama"} 9.0
-# TYPE vllm:cache_config_info gauge
-vllm:cache_config_info{block_size="16",engine="0",kv_cache_size_tokens="524288",layout="{a}"} 1.0
-python_info{version="3.11"} 1.0
-"""
+TEXT = (Path(__file__).parents[1] / "data/vllm/metrics.txt").read_text()
+RUNNING = 'vllm:num_requests_running{engine="0",model_name="tiny-llama"}'
 VLLM = ENGINES["vllm"].figures
 
 
 def test_the_figures_that_vllm_tells() -> None:
     told = metrics.figures(TEXT, VLLM)
-    assert told == {"requests_running": 3.0, "kv_cache_tokens": 524288.0}
+    assert told == {"requests_running": 0.0, "kv_cache_tokens": 2097152.0}
 
 
 def test_engines_behind_one_port_are_added() -> None:
-    second = TEXT.replace('engine="0"', 'engine="1"')
-    assert metrics.figures(TEXT + second, VLLM)["requests_running"] == 6.0
+    both = f"{RUNNING} 3.0\n" + RUNNING.replace('"0"', '"1"') + " 2\n"
+    assert metrics.figures(both, VLLM)["requests_running"] == 5.0
 
 
 @pytest.mark.parametrize(
@@ -54,9 +47,9 @@ def test_engines_behind_one_port_are_added() -> None:
     [
         "",
         "ok",
-        "<html>vllm:num_requests_running</html>",
-        TEXT.replace("3.0", "NaN").replace("524288", "None"),
-        TEXT.replace("3.0", "many").replace("kv_cache_size_tokens", "other"),
+        f"<html>{RUNNING} 1</html>",
+        f'{RUNNING} NaN\nvllm:cache_config_info{{kv_cache_size_tokens="None"}} 1.0',
+        f'{RUNNING} many\nvllm:cache_config_info{{other="1"}} 1.0',
         "vllm:num_requests_running{ 3",
         "\0" * 1000,
     ],
