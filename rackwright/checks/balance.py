@@ -20,6 +20,8 @@ _LOOK = (
 )
 _COOL = "see the checks of throttling and PCIe; compare power limits with `nvidia-smi -q -d POWER`"
 
+_NOT_THERE = "NVMLError_NotSupported"
+
 Found = tuple[Status, str, str]
 
 
@@ -32,8 +34,11 @@ def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
     gpus = burst.get("gpus") or {}
     busy = {gpu: number_of(gpus.get(str(gpu)), "utilization_percent") for gpu in planned.gpus}
     known = {gpu: percent for gpu, percent in busy.items() if percent is not None}
+    reasons = _reasons(gpus)
+    if reasons and all(reason.startswith(_NOT_THERE) for reason in reasons):
+        return planned.says("balance", Status.OK, "these GPUs do not tell their utilisation")
     if len(known) < len(planned.gpus) or not known:
-        evidence = f"utilisation could not be sampled ({_reason(gpus)})"
+        evidence = f"utilisation could not be sampled ({'; '.join(reasons) or 'was not observed'})"
         return planned.says("balance", Status.UNKNOWN, evidence, "see nvidia-smi on the host")
     size = max(1, planned.tensor_parallel_size)
     stages = [planned.gpus[start : start + size] for start in range(0, len(planned.gpus), size)]
@@ -65,6 +70,5 @@ def _uneven(
         yield Status.WARN, words, _COOL
 
 
-def _reason(gpus: Mapping[str, Any]) -> str:
-    reasons = {str(gpu["reason"]) for gpu in gpus.values() if gpu.get("reason")}
-    return "; ".join(sorted(reasons)) or "was not observed"
+def _reasons(gpus: Mapping[str, Any]) -> list[str]:
+    return sorted({str(gpu["reason"]) for gpu in gpus.values() if gpu.get("reason")})

@@ -32,10 +32,10 @@ def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
     if tokens is None:
         evidence = "the engine's metrics do not tell"
         return planned.says("KV cache", Status.UNKNOWN, evidence, "see its /metrics on the host")
-    if planned.predicted is None:
+    expected = planned.predicted.kv_cache_tokens if planned.predicted else 0
+    if not expected:
         evidence = f"{tokens:,.0f} tokens, a fixed size without GPUs: none is planned"
         return planned.says("KV cache", Status.OK, evidence)
-    expected = planned.predicted.kv_cache_tokens
     evidence = f"{tokens:,.0f} tokens, {expected:,} planned ({tokens / expected - 1:+.1%})"
     if tokens < expected * HALF:
         return planned.says("KV cache", Status.CRITICAL, evidence, _LESS)

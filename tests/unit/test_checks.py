@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from rackwright.checks.results import (
 )
 from rackwright.speed import Speed
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs/checks.md"
 OK, WARN, CRITICAL, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
 ALONE = Speed(concurrency=1, tpot_ms=10.0, ttft_ms=50.0, out_tok_s=100.0)
 BUSY = Speed(concurrency=15, tpot_ms=20.0, ttft_ms=500.0, out_tok_s=800.0)
@@ -355,6 +357,12 @@ REPLICA_TABLE: list[tuple[Check, dict[str, Any], Status, str]] = [
         "NVMLError_GpuIsLost",
     ),
     (balance.check, burst(errors=["HTTP 500"]), UNKNOWN, "the requests failed"),
+    (
+        balance.check,
+        gpus(*[{"samples": 0, "reason": "NVMLError_NotSupported: Not Supported"}] * 2),
+        OK,
+        "do not tell their utilisation",
+    ),
     (balance.check, burst(gpus={}), UNKNOWN, "was not observed"),
     (balance.check, {"burst": None}, UNKNOWN, "was not observed"),
     (throughput.check, {}, OK, "500 tokens/s of 8 requests on 2 GPU(s), 450 predicted"),
@@ -570,6 +578,8 @@ def test_all_is_well() -> None:
     assert {result.status for result in results} == {OK}
     assert len(results) == len(REPLICA_CHECKS) + len(BURST_CHECKS) + len(GATEWAY_CHECKS)
     assert len({(result.subject, result.check) for result in results}) == len(results)
+    text = DOCUMENTATION.read_text()
+    assert [result.check for result in results if f"\n| {result.check} |" not in text] == []
 
 
 @pytest.mark.parametrize("observed", [{}, {"gpu1": {}}, {"gw1": {"gateway": GATEWAY}}])

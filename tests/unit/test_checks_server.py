@@ -231,6 +231,11 @@ def test_a_fault_is_found_by_exactly_the_right_check(
     assert found[check].remedy
 
 
+def test_every_check_has_a_row_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/checks.md").read_text()
+    assert [name for name in results(seen()) if f"\n| {name} |" not in text] == []
+
+
 @pytest.mark.parametrize("gpus", [2, 4, 8])
 def test_a_healthy_server_gives_no_alarm(gpus: int) -> None:
     found = results(seen(gpus), planned(gpus))
