@@ -129,8 +129,8 @@ def test_tokens_are_timed_and_counted_as_the_engine_counts_them(engine: Streamer
     engine.pause_s = 0.05
     seen = stream(engine)
     assert (seen["status"], seen["tokens"], seen["cut"]) == (200, 3, False)
-    assert 0.05 <= seen["first_s"] < 1.0
-    assert 0.05 <= seen["last_s"] - seen["first_s"] < 0.5
+    assert 0.05 <= seen["first_s"] <= seen["last_s"] < 5
+    assert seen["last_s"] >= 0.1
     assert engine.asked[0]["stream_options"] == {"include_usage": True}
 
 
@@ -243,7 +243,7 @@ def test_a_burst_is_bounded_and_sampled(engine: Streamer, nvml: Nvml) -> None:
     engine.words, engine.pause_s = [ROLE, *[event("a")] * 5, event(usage=5), DONE], 0.01
     started_s = time.monotonic()
     seen = burst.burst([load(engine)])["chat-gpu1-0"]
-    assert 0.5 <= time.monotonic() - started_s < 2.0
+    assert 0.5 <= time.monotonic() - started_s < 5.0
     assert (seen["requests"], seen["others"], seen["errors"]) == (4, 0, [])
     assert len(engine.asked) > 4, "a lane asks again while there is time"
     assert seen["tokens"] >= 5 * (len(engine.asked) - 4)
@@ -259,7 +259,7 @@ def test_requests_that_never_end_are_ended(engine: Streamer, nvml: Nvml) -> None
     engine.words, engine.pause_s = [ROLE, *[event("a")] * 500], 0.02
     started_s = time.monotonic()
     seen = burst.burst([load(engine)])["chat-gpu1-0"]
-    assert time.monotonic() - started_s < 2.0
+    assert time.monotonic() - started_s < 8.0  # they would take 10 s
     assert seen["tokens"] > 8 and seen["errors"] == []
     assert engine.hung_up.wait(5)
 
@@ -281,9 +281,9 @@ def test_a_replica_that_fails_is_not_asked_again(engine: Streamer, nvml: Nvml) -
 def test_replicas_are_loaded_side_by_side(engine: Streamer, nvml: Nvml) -> None:
     engine.words, engine.pause_s = [ROLE, event("a"), DONE], 0.05
     started_s = time.monotonic()
-    both = [load(engine, gpus=[0]), load(engine, name="chat-gpu1-1", gpus=[1])]
-    seen = burst.burst(both)
-    assert time.monotonic() - started_s < 0.95
+    one = load(engine, gpus=[0], most_s=1.5)
+    seen = burst.burst([one, {**one, "name": "chat-gpu1-1", "gpus": [1]}])
+    assert time.monotonic() - started_s < 2.9
     assert [list(one["gpus"]) for one in seen.values()] == [["0"], ["1"]]
 
 
