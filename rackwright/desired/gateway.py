@@ -25,6 +25,11 @@ OPENAI_PATHS = (
 """What clients may reach. An engine serves more on the same port (metrics, pause, weights)."""
 
 
+def upstream_name(upstream: Upstream) -> str:
+    """What Nginx calls the replicas of a service."""
+    return f"rackwright_{upstream.service.replace('-', '_')}"
+
+
 def gateway_items(
     gateway: GatewaySpec, upstreams: Sequence[Upstream], settings: Settings
 ) -> list[Item]:
@@ -37,6 +42,7 @@ def gateway_items(
     values = {
         "gateway": gateway,
         "upstreams": upstreams,
+        "names": {upstream.service: upstream_name(upstream) for upstream in upstreams},
         "settings": settings,
         "certificate": certificate,
         "certificate_key": key,

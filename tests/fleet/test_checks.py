@@ -23,9 +23,21 @@ HARDWARE = (
     "persistence",
     "fabric",
     "processes",
+    "GPU memory",
 )
-REPLICA = ("unit", "identity", "health", "model", "completion")
-GATEWAY = ("nginx", "closed paths", "gateway model", "gateway completion")
+SYSTEM = ("clock", "disk")
+REPLICA = (
+    "unit",
+    "identity",
+    "health",
+    "model",
+    "version",
+    "completion",
+    "delivery",
+    "KV cache",
+    "open files",
+)
+GATEWAY = ("nginx", "upstream", "closed paths", "gateway model", "gateway completion")
 
 
 def judge(seen: list[CheckResult], host: str, subject: str, check: str) -> None:
@@ -43,9 +55,19 @@ def test_hardware(seen: list[CheckResult], server: ServerSpec, check: str) -> No
     judge(seen, server.name, server.name, check)
 
 
+@pytest.mark.parametrize("check", SYSTEM)
+def test_system_of_a_server(seen: list[CheckResult], server: ServerSpec, check: str) -> None:
+    judge(seen, server.name, server.name, check)
+
+
+@pytest.mark.parametrize("check", SYSTEM)
+def test_system_of_a_gateway(seen: list[CheckResult], gateway: GatewaySpec, check: str) -> None:
+    judge(seen, gateway.name, gateway.name, check)
+
+
 @pytest.mark.parametrize("check", REPLICA)
 def test_replica(seen: list[CheckResult], replica: Replica, check: str) -> None:
-    if not replica.answers and check != "unit":
+    if not replica.answers and check not in ("unit", "open files"):
         pytest.skip("a later server of its replica: the first answers for all")
     judge(seen, replica.server, replica.name, check)
 

@@ -33,12 +33,13 @@ from rackwright.desired.items import (
     payload,
     query,
 )
+from rackwright.runner.observing import PARTS
 from rackwright.runner.remote import state
 from rackwright.runner.remote_call import LOADER, source_of
 
 ME = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 Command = Callable[[str, str], Path]
-REMOTE = ("state", "release", "weights", "serving", "await_ready")
+REMOTE = ("state", "release", "weights", "serving", "await_ready", *PARTS)
 
 
 def observe(items: Sequence[Item]) -> list[Change]:
@@ -79,7 +80,9 @@ def test_a_script_travels_alone_to_python_3_9(name: str) -> None:
     tree = ast.parse(source_of(f"runner/remote/{name}"), feature_version=(3, 9))
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert {one.partition(".")[0] for one in imported} <= sys.stdlib_module_names
+    of_serving = ("serving", *PARTS)
+    along = {f"rackwright.runner.remote.{part}" for part in PARTS} if name in of_serving else set()
+    assert {one.partition(".")[0] for one in imported - along} <= sys.stdlib_module_names
 
 
 def test_it_runs_from_standard_input(host: Path) -> None:
@@ -449,6 +452,7 @@ def test_a_configuration_that_is_refused_is_put_back(
     if before:
         conf.write_text(before)
         conf.chmod(0o600)
+        os.utime(conf, (1000, 1000))
     words = f'grep -q broken {conf} || exit 0; echo "unknown directive broken"; exit 1'
     command("nginx", words)
     systemd.has({})
@@ -462,6 +466,7 @@ def test_a_configuration_that_is_refused_is_put_back(
         assert systemd.told() == ["daemon-reload"]
     if before:
         assert mode(conf) == 0o600
+        assert conf.stat().st_mtime == 1000  # as old as what runs
     assert not (state.STAMPS / "nginx.service.json").exists()
     assert not litter(host)
 
