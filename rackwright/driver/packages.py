@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from rackwright.catalog.drivers import Branch
 
 HEADERS = "linux-headers-"
+COMPILER = ("gcc", "make")
+"""What DKMS builds with; on Debian 13 it brings no compiler along."""
 PINNING = "nvidia-driver-pinning-"
 
 

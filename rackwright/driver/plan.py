@@ -111,7 +111,7 @@ def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -
     unit = _settings_unit(server, fabric)
     groups: tuple[tuple[str, tuple[Item, ...]], ...] = (
         ("archive", (*_source_files(added), *_preferences(archive, settings), _unattended())),
-        ("kernel headers", tuple(_headers(settings, archive, facts))),
+        ("kernel headers", tuple(_build(settings, archive, facts))),
         ("pin", tuple(_pin(archive, settings.driver_version))),
         ("driver", tuple(_driver(settings, archive, branch, modules, facts))),
         ("fabric", tuple(_fabric(settings, archive, branch, nvlink) if fabric else ())),
@@ -185,10 +185,12 @@ def _unattended() -> File:
     return File("/etc/apt/apt.conf.d/52rackwright-driver", text.encode())
 
 
-def _headers(settings: Settings, archive: str, facts: Facts) -> Iterator[Package]:
-    """None where they are there already, or where the operator has taken them on himself."""
-    accepted = "kernel-headers" in settings.driver_accept
-    if archive != "ubuntu" and not facts.headers and not accepted:
+def _build(settings: Settings, archive: str, facts: Facts) -> Iterator[Package]:
+    """What the module is built with; no headers where the operator has accepted their absence."""
+    if archive == "ubuntu":
+        return
+    yield from map(Package, packages.COMPILER)
+    if not facts.headers and "kernel-headers" not in settings.driver_accept:
         yield Package(packages.headers(facts.kernel))
 
 
