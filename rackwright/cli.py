@@ -79,15 +79,20 @@ def size(model: str, as_json: bool, **asked: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print results and observations as JSON.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
-def verify(inventory: str, as_json: bool, junit: Path | None, html: Path | None) -> None:
+@click.option("--no-load", is_flag=True, help="Without the burst of requests that loads the GPUs.")
+def verify(
+    inventory: str, as_json: bool, junit: Path | None, html: Path | None, no_load: bool
+) -> None:
     """Ask every host of INVENTORY what runs there, and compare it with the plan. Only reads.
+
+    Each replica on GPUs gets at most 8 requests at once for 3 seconds, less those it has anyway.
 
     Exits as a Nagios plugin does: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN, by the worst check.
     """
     from rackwright.runner.verifying import verified
 
     try:
-        found = verified(inventory, lambda line: click.echo(line, err=True))
+        found = verified(inventory, lambda line: click.echo(line, err=True), not no_load)
     except RackwrightError as error:
         raise SystemExit(f"Error: {error}") from None
     if junit:

@@ -1,8 +1,8 @@
 """Checks: what was planned beside what was observed, judged. No I/O, and no guess.
 
 A new check is one module with a function ``(Planned, observation) -> CheckResult`` and one line in
-``REPLICA_CHECKS`` or ``GATEWAY_CHECKS``; those of hardware are in ``server/``. What is missing or
-garbled is UNKNOWN, never OK.
+``REPLICA_CHECKS``, ``BURST_CHECKS`` or ``GATEWAY_CHECKS``; those of hardware are in ``server/``,
+those of any host in ``system/``. What is missing or garbled is UNKNOWN, never OK.
 """
 
 from __future__ import annotations
@@ -10,20 +10,37 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from rackwright.checks import completion, endpoint, health, listener, nginx, served_model, unit
+from rackwright.checks import (
+    balance,
+    completion,
+    delivery,
+    endpoint,
+    health,
+    kv_cache,
+    listener,
+    nginx,
+    open_files,
+    served_model,
+    throughput,
+    unit,
+    upstreams,
+    version,
+)
 from rackwright.checks.results import (
     CheckResult,
     Observation,
+    PlannedHost,
     PlannedReplica,
     PlannedServer,
     PlannedService,
     Status,
 )
 from rackwright.checks.server import SERVER_CHECKS, Probed, driver
+from rackwright.checks.system import HOST_CHECKS
 
-P = TypeVar("P", PlannedReplica, PlannedServer, PlannedService)
+P = TypeVar("P", PlannedHost, PlannedReplica, PlannedServer, PlannedService)
 S = TypeVar("S", Observation, Probed)
-Planned = PlannedReplica | PlannedServer | PlannedService
+Planned = PlannedHost | PlannedReplica | PlannedServer | PlannedService
 ReplicaCheck = Callable[[PlannedReplica, Observation], CheckResult]
 GatewayCheck = Callable[[PlannedService, Observation], CheckResult]
 
@@ -32,19 +49,28 @@ REPLICA_CHECKS: tuple[ReplicaCheck, ...] = (
     listener.check,
     health.check,
     served_model.check,
+    version.check,
     completion.check,
+    delivery.check,
+    kv_cache.check,
+    open_files.check,
 )
-SILENT_CHECKS: tuple[ReplicaCheck, ...] = (unit.check,)
+BURST_CHECKS: tuple[ReplicaCheck, ...] = (balance.check, throughput.check)
+"""Asked of a replica on GPUs where a burst of requests was sent to load them."""
+SILENT_CHECKS: tuple[ReplicaCheck, ...] = (unit.check, open_files.check)
 """For the later servers of a replica that spans several: the first answers for all of them."""
 GATEWAY_CHECKS: tuple[GatewayCheck, ...] = (
     nginx.check,
+    upstreams.check,
     endpoint.check_closed_paths,
     endpoint.check_models,
     endpoint.check_completions,
 )
 
 __all__ = [
+    "BURST_CHECKS",
     "GATEWAY_CHECKS",
+    "HOST_CHECKS",
     "REPLICA_CHECKS",
     "SERVER_CHECKS",
     "SILENT_CHECKS",
@@ -55,7 +81,7 @@ __all__ = [
 
 
 def judge(planned: Sequence[Planned], observed: Mapping[str, Observation]) -> list[CheckResult]:
-    """Run every check on every planned server, replica and service.
+    """Run every check on every planned host, server, replica and service.
 
     ``observed`` maps a host to what ``runner/remote/serving.py`` answered there, with what
     ``probe.py`` saw of a GPU server under ``probe``. A host that gave
@@ -67,16 +93,23 @@ def judge(planned: Sequence[Planned], observed: Mapping[str, Observation]) -> li
         seen = observed.get(one.host)
         if not seen or "error" in seen:
             unreached.setdefault(one.host, _unreached(one.host, seen))
+        elif isinstance(one, PlannedHost):
+            results += [_ask(check, one, seen) for check in HOST_CHECKS]
         elif isinstance(one, PlannedServer):
             results += _server(one, _mapping(seen.get("probe")))
         elif isinstance(one, PlannedReplica):
             replica = _mapping(_mapping(seen.get("replicas")).get(one.name))
-            checks = REPLICA_CHECKS if one.answers else SILENT_CHECKS
-            results += [_ask(check, one, replica) for check in checks]
+            results += [_ask(check, one, replica) for check in _checks_of(one)]
         else:
             gateway = _mapping(seen.get("gateway"))
             results += [_ask(check, one, gateway) for check in GATEWAY_CHECKS]
     return [*unreached.values(), *results]
+
+
+def _checks_of(one: PlannedReplica) -> tuple[ReplicaCheck, ...]:
+    if not one.answers:
+        return SILENT_CHECKS
+    return (*REPLICA_CHECKS, *BURST_CHECKS) if one.burst else REPLICA_CHECKS
 
 
 def _server(one: PlannedServer, seen: Observation) -> list[CheckResult]:

@@ -7,7 +7,7 @@ from rackwright.checks.results import CheckResult, Observation, PlannedService, 
 
 def check(planned: PlannedService, seen: Observation) -> CheckResult:
     """CRITICAL unless active; WARN when the next reload or reboot would fail."""
-    unit, test = seen.get("unit") or {}, seen.get("config_test") or {}
+    unit, test = seen.get("unit") or {}, seen.get("configuration") or {}
     if not unit.get("ActiveState") or "ok" not in test:
         return planned.says("nginx", Status.UNKNOWN, "was not observed", "run the deploy again")
     if unit["ActiveState"] != "active":

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
+    from rackwright.speed import Speed
 
 Observation = Mapping[str, Any]
 
@@ -48,11 +50,22 @@ def worst(results: Iterable[CheckResult]) -> int:
     return list(Status).index(first)
 
 
+class Predicted(NamedTuple):
+    """What the plan predicts of a replica: tokens of KV cache, and speeds; see ``plan.Replica``."""
+
+    kv_cache_tokens: int
+    alone: Speed
+    busy: Speed
+
+
 @dataclass(frozen=True)
 class PlannedReplica:
     """What the checks need to know of a planned replica. ``max_model_len`` is in tokens.
 
     A process that does not answer requests itself is a later server of a replica on several.
+    ``version`` and ``figures`` (of the metrics) are what the engine tells of itself: None and
+    empty for one that does not. ``predicted`` is None for an engine built for CPUs, of which
+    nothing was. ``gpus`` are indexes; ``burst`` says that requests were sent to load them.
     """
 
     name: str
@@ -62,18 +75,36 @@ class PlannedReplica:
     served_model_name: str
     max_model_len: int
     answers: bool = True
+    version: str | None = None
+    figures: tuple[str, ...] = ()
+    predicted: Predicted | None = None
+    gpus: tuple[int, ...] = ()
+    tensor_parallel_size: int = 1
+    burst: bool = False
 
     def says(self, check: str, status: Status, evidence: str, remedy: str = "") -> CheckResult:
         """A result about this replica."""
         return CheckResult(check, self.host, self.name, status, evidence, remedy)
 
 
+class Tenant(NamedTuple):
+    """A replica's unit on a GPU, by index, with the memory planned for it.
+
+    ``most_bytes`` is of the fullest GPU of the replica; ``even`` says that all hold as much.
+    """
+
+    gpu: int
+    unit: str
+    most_bytes: int = 0
+    even: bool = True
+
+
 @dataclass(frozen=True)
 class PlannedServer:
     """What the checks need to know of a GPU server as declared; ``islands`` are GPU indexes.
 
-    ``tenants`` pairs a GPU index with the unit of each replica planned on it;
-    ``engines_use_gpus`` is false for an engine built for CPUs.
+    ``tenants`` are the replicas planned on its GPUs; ``engines_use_gpus`` is false for an engine
+    built for CPUs. ``driver_version`` is a pin, in full or its first parts (``580``).
     """
 
     host: str
@@ -81,8 +112,9 @@ class PlannedServer:
     gpus: int
     interconnect: str
     islands: tuple[tuple[int, ...], ...]
-    tenants: tuple[tuple[int, str], ...] = ()
+    tenants: tuple[Tenant, ...] = ()
     engines_use_gpus: bool = True
+    driver_version: str | None = None
 
     @property
     def name(self) -> str:
@@ -94,15 +126,46 @@ class PlannedServer:
         return CheckResult(check, self.host, self.name, status, evidence, remedy)
 
 
+class Folder(NamedTuple):
+    """What lies where on a host, and the room that its next version will need beside it."""
+
+    path: str
+    what: str
+    next_bytes: int
+
+
+@dataclass(frozen=True)
+class PlannedHost:
+    """What the checks need to know of any host."""
+
+    host: str
+    folders: tuple[Folder, ...]
+
+    @property
+    def name(self) -> str:
+        """What its results are about: the host itself."""
+        return self.host
+
+    def says(self, check: str, status: Status, evidence: str, remedy: str = "") -> CheckResult:
+        """A result about this host."""
+        return CheckResult(check, self.host, self.name, status, evidence, remedy)
+
+
 @dataclass(frozen=True)
 class PlannedService:
-    """What the checks need to know of a service behind a gateway; ``host`` is the gateway."""
+    """What the checks need to know of a service behind a gateway; ``host`` is the gateway.
+
+    ``addresses`` (``192.0.2.11:8000``) are those of ``replicas``, one each, in Nginx's
+    ``upstream``.
+    """
 
     name: str
     host: str
     server_name: str
     served_model_name: str
     replicas: tuple[str, ...]
+    upstream: str = ""
+    addresses: tuple[str, ...] = ()
 
     def says(self, check: str, status: Status, evidence: str, remedy: str = "") -> CheckResult:
         """A result about this service at this gateway."""
@@ -123,3 +186,11 @@ def answer_of(reply: Any) -> tuple[Observation | None, Status, str]:
     if reply["status"] != 200:
         return None, Status.CRITICAL, f"HTTP {reply['status']}: {str(reply.get('body'))[:200]}"
     return reply, Status.OK, ""
+
+
+def number_of(body: Any, key: str) -> float | None:
+    """A number of an observation that is one, and finite; else None."""
+    value = body.get(key) if isinstance(body, Mapping) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        return None
+    return value

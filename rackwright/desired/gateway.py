@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rackwright.desired import paths
-from rackwright.desired.items import Certificate, Directory, File, Item, Unit
+from rackwright.desired.items import Absent, Certificate, Directory, File, Item, Unit
 from rackwright.desired.render import render
 from rackwright.planner import Upstream
 from rackwright.settings import Settings
 from rackwright.spec import GatewaySpec
 
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
+MARK = "# Written by Rackwright"
+NO_GATEWAY: list[Item] = [Absent(CONFIG, MARK, reload="nginx.service")]
+"""Of every host that is none: it may have been one."""
 OPENAI_PATHS = (
     "/v1/models",
     "/v1/chat/completions",
@@ -20,6 +23,11 @@ OPENAI_PATHS = (
     "/v1/responses",
 )
 """What clients may reach. An engine serves more on the same port (metrics, pause, weights)."""
+
+
+def upstream_name(upstream: Upstream) -> str:
+    """What Nginx calls the replicas of a service."""
+    return f"rackwright_{upstream.service.replace('-', '_')}"
 
 
 def gateway_items(
@@ -34,6 +42,7 @@ def gateway_items(
     values = {
         "gateway": gateway,
         "upstreams": upstreams,
+        "names": {upstream.service: upstream_name(upstream) for upstream in upstreams},
         "settings": settings,
         "certificate": certificate,
         "certificate_key": key,

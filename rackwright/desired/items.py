@@ -309,6 +309,61 @@ class Unit:
         return None if fine else f"is {seen['enabled']}: enable"
 
 
+@dataclass(frozen=True)
+class NoOtherUnits:
+    """No unit of ours but those to ``keep``: what left the plan is stopped and taken away.
+
+    ``key`` is a pattern of names, ``ours-*.service``; ours are those of them that hold a line that
+    begins with ``mark``. ``beside`` are paths made for a unit, with ``{name}`` for what the star
+    stands for; they go with it.
+    """
+
+    key: str
+    mark: str
+    keep: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+    kind: ClassVar[str] = "units"
+
+    def query(self) -> dict[str, Any]:
+        """How to tell which are ours and which stay."""
+        return {"mark": self.mark, "keep": list(self.keep)}
+
+    def payload(self) -> dict[str, Any]:
+        """The same, and what goes with a unit."""
+        return {**self.query(), "beside": list(self.beside)}
+
+    def difference(self, seen: Observed) -> str | None:
+        """Units that are there and not planned."""
+        if not seen["units"]:
+            return None
+        return f"{', '.join(seen['units'])} left the plan: stop and remove"
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A path of ours that must not be there any more. A file counts as ours by its ``mark``.
+
+    ``reload`` is the unit that had it loaded.
+    """
+
+    key: str
+    mark: str = ""
+    reload: str = ""
+    kind: ClassVar[str] = "absent"
+
+    def query(self) -> dict[str, Any]:
+        """Its path, and how to tell that it is ours."""
+        return {"mark": self.mark}
+
+    def payload(self) -> dict[str, Any]:
+        """The same, and who must hear of it."""
+        return {**self.query(), "reload": self.reload}
+
+    def difference(self, seen: Observed) -> str | None:
+        """There."""
+        return "is not planned any more: remove" if seen else None
+
+
 def _digest(items: Sequence[File | Link | Certificate]) -> str:
     if not items:
         return ""

@@ -49,9 +49,12 @@ def uv_requirements_path(settings: Settings) -> str:
     return f"{uv_dir(settings)}.txt"
 
 
+UNIT_PREFIX = "rackwright-"
+
+
 def unit_name(replica: Replica) -> str:
     """The systemd unit of a replica."""
-    return f"rackwright-{replica.name}.service"
+    return f"{UNIT_PREFIX}{replica.name}.service"
 
 
 def environment_path(replica: Replica, settings: Settings) -> str:

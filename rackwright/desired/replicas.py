@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 from rackwright.desired import paths
-from rackwright.desired.items import Directory, File, Item, Link, Unit
+from rackwright.desired.items import Directory, File, Item, Link, NoOtherUnits, Unit
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
 from rackwright.planner import Replica
@@ -15,6 +15,8 @@ from rackwright.settings import Settings
 STOP_MARGIN_S = 30
 """What systemd waits longer than the engine: it is the engine that ends its requests."""
 AWAIT_READY = "runner/remote/await_ready.py"
+MARK = "Description=Rackwright replica "
+"""By this line of its unit file a replica of ours is known."""
 READINESS = 15
 """Seconds that systemd gives the readiness check beyond the start-up time-out it enforces."""
 
@@ -27,13 +29,17 @@ def replica_items(
 ) -> list[Item]:
     """Units and environment files of the replicas of one host, and the link they run from.
 
+    First of all, what ran there and is not planned any more ends: it may hold a GPU or a port.
+
     ``gpu_uuids`` are the host's GPUs in NVML's order; None where there is no NVIDIA library.
     ``secrets`` are environment variables that go only into the environment file.
     """
+    others = _no_others(replicas, settings)
     if not replicas:
-        return []
+        return [others]
     link = Link(paths.current_link(settings), paths.release_dir(settings))
     items: list[Item] = [
+        others,
         Directory(f"{settings.root_dir}/bin"),
         Directory(f"{settings.config_dir}/replicas", mode=0o750, group=settings.engine_user),
         _cache_directory(settings.cache_dir, settings),
@@ -47,6 +53,12 @@ def replica_items(
         items += [folder, unit, environment]
         items.append(_unit(replica, settings, (unit, environment, link)))
     return items
+
+
+def _no_others(replicas: Sequence[Replica], settings: Settings) -> NoOtherUnits:
+    beside = (f"{settings.config_dir}/replicas/{{name}}.env", f"{settings.cache_dir}/{{name}}")
+    keep = tuple(paths.unit_name(replica) for replica in replicas)
+    return NoOtherUnits(f"{paths.UNIT_PREFIX}*.service", MARK, keep, beside)
 
 
 def _cache_directory(path: str, settings: Settings) -> Directory:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rackwright.catalog import GpuType, gpu_types
 from rackwright.catalog.drivers import Branch, drivers, numbers
+from rackwright.driver.engines import cuda_majors
 from rackwright.driver.plan import branch_of, modules_of
 from rackwright.driver.preflight import PREDICTIONS
 from rackwright.errors import Fault, gathered, nearest
@@ -97,14 +98,12 @@ def _modules(settings: Settings, gpu: GpuType, branch: Branch) -> Iterator[Fault
 def _cuda(settings: Settings, gpu: GpuType, branch: Branch) -> Iterator[Fault]:
     """The engine's and the toolkits' CUDA need a driver, and a GPU, that are new enough."""
     needs = {f"CUDA {each}": numbers(each)[0] for each in settings.cuda_toolkit}
-    engine = drivers().cuda_of("vllm", settings.vllm_version)
-    if settings.vllm_build == "cuda" and engine is not None:
-        needs[f"vLLM {settings.vllm_version}"] = engine
+    needs |= cuda_majors(settings)
     for what, major in needs.items():
         cuda = drivers().cuda.get(major)
         if cuda and branch.number < cuda.minimum_branch:
             rule = f"must be of branch {cuda.minimum_branch} or newer: {what} needs CUDA {major}"
             yield _fault("driver_version", rule, settings.driver_version)
         if cuda and gpu.compute_capability < cuda.minimum_capability:
-            key = "cuda_toolkit" if what.startswith("CUDA") else "vllm_version"
-            yield _fault(key, f"must be older: CUDA {major} knows no {gpu.name}", what)
+            key = "cuda_toolkit" if what.startswith("CUDA") else f"{what.split()[0]}_version"
+            yield _fault(key, f"must be older: CUDA {major} does not know {gpu.name}", what)

@@ -11,6 +11,11 @@ from dataclasses import dataclass
 
 from rackwright.catalog.drivers import Branch
 
+HEADERS = "linux-headers-"
+COMPILER = ("gcc", "make")
+"""What DKMS builds with; on Debian 13 it brings no compiler along."""
+PINNING = "nvidia-driver-pinning-"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -22,15 +27,12 @@ class Wanted:
 
 def headers(kernel: str) -> str:
     """Headers of a kernel, in Debian's and Ubuntu's naming."""
-    return f"linux-headers-{kernel}"
-
-
-PIN = "nvidia-driver-pinning-"
+    return f"{HEADERS}{kernel}"
 
 
 def pinning(version: str) -> str:
     """NVIDIA's package that keeps apt at one driver version."""
-    return PIN + version
+    return f"{PINNING}{version}"
 
 
 def driver(archive: str, branch: Branch, modules: str, kernel: str) -> Wanted:

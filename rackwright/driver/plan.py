@@ -110,8 +110,8 @@ def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -
     boot = _boot_files(nvlink if fabric else 0)
     unit = _settings_unit(server, fabric)
     groups: tuple[tuple[str, tuple[Item, ...]], ...] = (
-        ("archive", (*_source_files(added), _unattended())),
-        ("kernel headers", tuple(_headers(settings, archive, facts))),
+        ("archive", (*_source_files(added), *_preferences(archive, settings), _unattended())),
+        ("kernel headers", tuple(_build(settings, archive, facts))),
         ("pin", tuple(_pin(archive, settings.driver_version))),
         ("driver", tuple(_driver(settings, archive, branch, modules, facts))),
         ("fabric", tuple(_fabric(settings, archive, branch, nvlink) if fabric else ())),
@@ -167,16 +167,30 @@ def _source_files(added: Mapping[str, str]) -> Iterator[File]:
         yield File(f"{sources.FOLDER}/{name}", text.encode())
 
 
+def _preferences(archive: str, settings: Settings) -> Iterator[File]:
+    """A pin for archives that have no package for it: all of the driver's sources, one version."""
+    if not archive.startswith("nvidia"):
+        lines = (
+            "Package: src:*nvidia*:any src:fabric-manager*:any",
+            f"Pin: version {settings.driver_version}-*",
+            "Pin-Priority: 1000",
+        )
+        text = "".join(f"{line}\n" for line in lines)
+        yield File("/etc/apt/preferences.d/rackwright-driver.pref", text.encode())
+
+
 def _unattended() -> File:
     lines = "".join(f'    "{prefix}";\n' for prefix in UNATTENDED)
     text = f"Unattended-Upgrade::Package-Blacklist {{\n{lines}}};\n"
     return File("/etc/apt/apt.conf.d/52rackwright-driver", text.encode())
 
 
-def _headers(settings: Settings, archive: str, facts: Facts) -> Iterator[Package]:
-    """None where they are there already, or where the operator has taken them on himself."""
-    accepted = "kernel-headers" in settings.driver_accept
-    if archive != "ubuntu" and not facts.headers and not accepted:
+def _build(settings: Settings, archive: str, facts: Facts) -> Iterator[Package]:
+    """What the module is built with; no headers where the operator has accepted their absence."""
+    if archive == "ubuntu":
+        return
+    yield from map(Package, packages.COMPILER)
+    if not facts.headers and "kernel-headers" not in settings.driver_accept:
         yield Package(packages.headers(facts.kernel))
 
 
@@ -212,9 +226,8 @@ def _companions(
     installed = {name: upstream_version(p.version) for name, p in facts.packages.items()}
     replaced = {installed[name] for name in named if name in installed} - {version}
     for name, its in sorted(installed.items()):
-        wanted = its in replaced and DRIVER_VERSION.fullmatch(its) and name not in named
-        left = name.startswith(packages.PIN) or packages.of_another_branch(name, branch)
-        if wanted and not left:
+        other = name.startswith(packages.PINNING) or packages.of_another_branch(name, branch)
+        if its in replaced and DRIVER_VERSION.fullmatch(its) and name not in named and not other:
             yield name
 
 

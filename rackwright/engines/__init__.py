@@ -14,12 +14,26 @@ if TYPE_CHECKING:
 
 
 class Engine(Protocol):
-    """How one engine is installed, started and asked. It plans nothing."""
+    """How one engine is installed, started and asked. It plans nothing.
+
+    A path is None for what the engine does not offer. ``figures`` says where its metrics tell
+    ``requests_running`` and ``kv_cache_tokens``: a series, and a label of it or "" for its value.
+    ``timed_options`` are what a completion that is timed asks for beside its question: to go on
+    until it has all its tokens, and to count them as they come.
+    """
 
     name: str
     health_path: str
     models_path: str
     completions_path: str
+    version_path: str | None
+    metrics_path: str | None
+    figures: Mapping[str, tuple[str, str]]
+    timed_options: Mapping[str, object]
+
+    def version(self, settings: Settings) -> str:
+        """The version that ``version_path`` must tell."""
+        ...
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
         """Sequences and tokens a step on such a GPU, unless the operator says otherwise."""

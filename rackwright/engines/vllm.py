@@ -48,6 +48,22 @@ class Vllm:
     health_path = "/health"
     models_path = "/v1/models"
     completions_path = "/v1/chat/completions"
+    version_path: str | None = "/version"
+    metrics_path: str | None = "/metrics"
+    # kv_cache_size_tokens is what vLLM also logs at start, with requests of the longest context;
+    # block_size times num_gpu_blocks is another number where layers form several groups.
+    figures: Mapping[str, tuple[str, str]] = {
+        "requests_running": ("vllm:num_requests_running", ""),
+        "kv_cache_tokens": ("vllm:cache_config_info", "kv_cache_size_tokens"),
+    }
+    timed_options: Mapping[str, object] = {
+        "ignore_eos": True,
+        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+    }
+
+    def version(self, settings: Settings) -> str:
+        """The version that ``/version`` must tell; a build may add a ``+local`` part."""
+        return settings.vllm_version
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
         """vLLM's own choice of (max_num_seqs, max_num_batched_tokens) for its API server.

@@ -2,122 +2,122 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 from pyinfra.api.command import FunctionCommand
-from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
-from pyinfra.connectors.local import LocalConnector
 from pyinfra.context import host
 
 from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.desired import paths
-from rackwright.desired.items import Change, Package, differences, payload, query
-from rackwright.driver import packages
+from rackwright.desired.items import Change, Item, Package, Unit, differences, payload, query
 from rackwright.driver.facts import Facts, Unknown
+from rackwright.driver.offers import Offers
 from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
+from rackwright.driver.packages import PINNING
 from rackwright.driver.plan import DriverPlan, Unsupported, decide
 from rackwright.driver.preflight import Situation, predict
 from rackwright.report import results_text
 from rackwright.runner.fleet import Fleet
-from rackwright.runner.operations import STATE, _await_units, _show, refuse
+from rackwright.runner.operations import STATE, await_units, refuse, show
 from rackwright.runner.probing import probe
+from rackwright.runner.rebooting import POLL_S, Stopped, await_boot, may_reboot, turn
 from rackwright.runner.remote_call import HostError, call, source_of
 
 DRIVER = "runner/remote/driver"
-REBOOT_TIMEOUT_S = 1800
-FABRIC_TIMEOUT_S = 300
 ANSWER_TIMEOUT_S = 30
-POLL_S = 5.0
-_one_at_a_time = threading.Lock()
-_failed: list[str] = []
-"""Hosts of this run whose driver did not come up again: no other host is interrupted after one."""
-
-
-class Stopped(Exception):
-    """The host cannot go on; the message says why, and what to do."""
+FABRIC_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a host's driver needs: the situation, and what differs, by stage."""
+    """What a host's driver needs: the situation, and what differs, by stage and of units."""
 
     at: Situation
-    changes: tuple[tuple[Change, ...], ...] = ()
+    stages: tuple[tuple[str, tuple[Change, ...]], ...] = ()
     units: tuple[Change, ...] = ()
 
     @property
-    def plan(self) -> DriverPlan:
-        """The plan; there is one wherever something is to change."""
-        assert self.at.plan is not None
-        return self.at.plan
-
-    @property
-    def everything(self) -> list[Change]:
+    def changes(self) -> list[Change]:
         """All that differs, in order."""
-        return [change for stage in self.changes for change in stage] + list(self.units)
+        return [change for _, changes in self.stages for change in changes] + list(self.units)
 
     @property
     def settled(self) -> bool:
         """Whether the host is as planned, and runs it."""
-        facts = self.at.facts
-        runs = facts.module_version == self.plan.version and not reboot_reason(self.plan, facts)
-        return not self.everything and runs
-
-    def rows(self) -> list[CheckResult]:
-        """Every prediction."""
-        return predict(self.at)
+        plan, facts = self.at.plan, self.at.facts
+        if plan is None or self.changes:
+            return False
+        return facts.module_version == plan.version and not reboot_reason(plan, facts)
 
 
-def ask(target: Host, request: Mapping[str, Any], timeout_s: int | None = 600) -> Any:
+def ask(host: Host, request: Mapping[str, Any], timeout_s: int | None = 600) -> Any:
     """One question to ``runner/remote/driver.py``. Raises HostError where it has no answer."""
     libraries = {"rackwright_probe": source_of("probe")}
-    return call(target, DRIVER, request, libraries=libraries, timeout_s=timeout_s)
+    return call(host, DRIVER, request, libraries=libraries, timeout_s=timeout_s)
 
 
-def outlook(target: Host, fleet: Fleet) -> Outlook:
+def observed(host: Host, timeout_s: int = 600) -> Facts:
+    """The host's facts now."""
+    return Facts(ask(host, {"do": "observe"}, timeout_s))
+
+
+def outlook(host: Host, fleet: Fleet) -> Outlook:
     """Facts, plan, differences, and what the archives offer where packages are to change.
 
-    Raises HostError where the host gives no answer.
+    Raises HostError where the host gives no answer, Unknown where one cannot be read.
     """
-    server, settings = fleet.spec.servers[target.name], fleet.settings(target.name)
+    server, settings = fleet.spec.servers[host.name], fleet.settings(host.name)
     at = Situation(
         settings=settings,
         server=server,
         gpu=gpu_types()[server.gpus.type],
-        facts=Facts(ask(target, {"do": "observe"})),
-        our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(target.name)),
+        facts=observed(host),
+        month=time.strftime("%Y-%m"),
+        our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(host.name)),
     )
     if at.provided:
         return Outlook(at)
     try:
         plan = decide(settings, server, at.gpu, at.facts)
     except (Unknown, Unsupported) as error:
-        return Outlook(replace(at, undecided=str(error)))
-    at = replace(at, plan=plan)
-    return _compared(target, at, plan)
+        return Outlook(replace(at, undecided=error))
+    changes = {id(change.item): change for change in _differing(host, [*plan.items, *plan.units])}
+
+    def of(items: Sequence[Item]) -> tuple[Change, ...]:
+        return tuple(changes[id(item)] for item in items if id(item) in changes)
+
+    stages = tuple((stage.name, of(stage.items)) for stage in plan.stages)
+    return Outlook(_seen(host, replace(at, plan=plan), plan, stages), stages, of(plan.units))
 
 
-def _compared(target: Host, at: Situation, plan: DriverPlan) -> Outlook:
-    items = [*plan.items, *plan.units]
-    seen = call(target, STATE, {"do": "observe", "items": query(items)})
-    found = {id(change.item): change for change in differences(items, seen)}
-    stages = [[found[id(i)] for i in s.items if id(i) in found] for s in plan.stages]
-    changes = tuple(tuple(stage) for stage in stages)
-    units = tuple(found[id(unit)] for unit in plan.units if id(unit) in found)
-    if any(isinstance(c.item, Package) for stage in changes for c in stage):
-        names = [package.key for package in plan.packages]
-        request = {"sources": dict(plan.added), "names": names, "prefix": packages.PIN}
-        at = replace(at, offered=ask(target, {"do": "look", **request}))
-    return Outlook(at, changes, units)
+def _differing(host: Host, items: Sequence[Item]) -> list[Change]:
+    seen = call(host, STATE, {"do": "observe", "items": query(items)}) if items else []
+    return differences(items, seen)
+
+
+def _seen(
+    host: Host,
+    at: Situation,
+    plan: DriverPlan,
+    stages: Sequence[tuple[str, Sequence[Change]]],
+) -> Situation:
+    """The situation with what follows from the differences."""
+    changed = [c.item for _, changes in stages for c in changes if isinstance(c.item, Package)]
+    replaced = any(package.version for package in changed)
+    at = replace(at, interrupts=replaced or bool(reboot_reason(plan, at.facts)))
+    if not changed:
+        return at
+    names = [package.key for package in plan.packages]
+    request = {"sources": dict(plan.added), "names": names, "prefix": PINNING}
+    return replace(at, offers=Offers(ask(host, {"do": "look", **request})))
 
 
 @operation()
@@ -131,133 +131,111 @@ def converge_driver(fleet: Fleet) -> Generator[FunctionCommand]:
         return
     try:
         found = outlook(host, fleet)
-        rows = [] if found.at.plan and found.settled else found.rows()
+        if found.settled:
+            host.noop(f"driver {fleet.settings(host.name).driver_version} is installed and loaded")
+            return
     except (HostError, Unknown) as error:
-        yield refuse(str(error))
+        yield refuse(f"{host.name} was not touched: {error}")
         return
+    rows = [row for row in predict(found.at) if row.status is not Status.OK]
     if any(row.status in (Status.CRITICAL, Status.UNKNOWN) for row in rows):
-        yield refuse(_refusal(rows))
+        yield refuse(f"{host.name} was not touched; preflight:\n{results_text(rows)}")
         return
-    if not rows:
-        host.noop(f"driver {found.plan.version} is installed and loaded")
-        return
-    for row in rows:
-        if row.status is Status.WARN:
-            host.log_styled(f"  {row.check}: {row.evidence}. {row.remedy}", fg="yellow")
-    _show(host, found.everything)
+    _warn(rows)
+    show(host, found.changes)
     yield FunctionCommand(_apply, (found,), {})
 
 
-def _refusal(rows: Sequence[CheckResult]) -> str:
-    bad = [row for row in rows if row.status is not Status.OK]
-    return f"{host.name} was not touched; preflight:\n{results_text(bad)}"
+def _warn(rows: Sequence[CheckResult]) -> None:
+    for row in rows:
+        host.log_styled(f"  {row.check}: {row.evidence}. {row.remedy}", fg="yellow")
 
 
 def _apply(state: Any, host: Host, found: Outlook) -> bool:
+    """pyinfra calls it by these names."""
+    assert found.at.plan is not None
     try:
-        with ExitStack() as turn:
-            _carry_out(host, found, turn)
+        with ExitStack() as alone:
+            _carry_out(host, found, found.at.plan, alone)
     except (HostError, Stopped, Unknown) as error:
         host.log_styled(str(error), fg="red")
         return False
     return True
 
 
-@contextmanager
-def _turn(target: Host) -> Iterator[None]:
-    """One host of the run at a time; none after one that did not come back well."""
-    with _one_at_a_time:
-        if _failed:
-            raise Stopped(f"{target.name} was not interrupted: {_failed[0]} failed before it")
-        try:
-            yield
-        except BaseException:
-            _failed.append(target.name)
-            raise
-
-
-def _carry_out(target: Host, found: Outlook, turn: ExitStack) -> None:
-    plan, at = found.plan, found.at
+def _carry_out(host: Host, found: Outlook, plan: DriverPlan, alone: ExitStack) -> None:
+    """Packages and files, a reboot where one is needed, the module, units, and the proof."""
+    at = found.at
     serving = sorted({unit for process in at.facts.users for unit in process.units & at.our_units})
-    if serving:
-        turn.enter_context(_turn(target))
-        _say(target, f"stopping {', '.join(serving)}: they finish what they are answering")
-        ask(target, {"do": "stop", "units": serving}, timeout_s=None)
-    for stage, changes in zip(plan.stages, found.changes, strict=True):
+    if serving and at.interrupts:
+        may_reboot(host, at.settings.reboot, "replicas use the driver")
+        alone.enter_context(turn(host))
+        _say(host, f"stopping {', '.join(serving)}: they finish what they are answering")
+        ask(host, {"do": "stop", "units": serving}, timeout_s=None)
+    for name, changes in found.stages:
         if changes:
-            _say(target, f"{stage.name}: {len(changes)} to change")
-            _make(target, changes)
-    facts = Facts(ask(target, {"do": "observe"}))
+            _say(host, f"{name}: {len(changes)} to change")
+            _make(host, changes)
+    facts = observed(host)
     if reason := reboot_reason(plan, facts):
+        may_reboot(host, at.settings.reboot, reason)
         if not serving:
-            turn.enter_context(_turn(target))
-        facts = _rebooted(target, at, reason)
+            alone.enter_context(turn(host))
+        facts = _rebooted(host, at, reason)
     if facts.module_version is None:
-        _load(target, plan)
-    units = found.units or tuple(_compared(target, at, plan).units)
-    _make(target, units)
-    if not _await_units(target, [unit.item for unit in units if unit.item in plan.units]):
-        raise Stopped("the driver's units did not start")
-    _prove(target, plan)
+        _load(host, plan)
+    _bring_up(host, plan.units)
+    _prove(host, plan)
+    if serving and at.interrupts:
+        ask(host, {"do": "start", "units": serving})
 
 
-def _make(target: Host, changes: Sequence[Change]) -> None:
-    if not changes:
-        return
-    reply = call(target, STATE, {"do": "apply", "items": payload(changes)})
+def _make(host: Host, changes: Sequence[Change]) -> None:
+    reply = call(host, STATE, {"do": "apply", "items": payload(changes)})
     if error := reply.get("error"):
         raise Stopped(str(error))
 
 
-def _rebooted(target: Host, at: Situation, reason: str) -> Facts:
-    """The facts after a reboot, where one is allowed."""
-    if isinstance(target.connector, LocalConnector):
-        raise Stopped(f"a reboot is needed ({reason}): reboot this machine, then run this again")
-    if at.settings.reboot == "never":
-        raise Stopped(
-            f"a reboot is needed ({reason}), and group data says reboot = never: drain and reboot "
-            f"{target.name}, then run this again; or set reboot to if-needed"
-        )
-    _say(target, f"rebooting: {reason}")
-    before = ask(target, {"do": "reboot", "units": sorted(at.our_units)})["boot_id"]
-    deadline = time.monotonic() + REBOOT_TIMEOUT_S
-    while time.monotonic() < deadline:
-        time.sleep(POLL_S)
-        try:
-            facts = Facts(ask(target, {"do": "observe"}, timeout_s=ANSWER_TIMEOUT_S))
-            if facts.boot_id != before:
-                _say(target, "is back")
-                return facts
-        except (ConnectError, HostError, Unknown, OSError):
-            continue  # going down, or not up yet
-    raise Stopped(f"{target.name} did not come back within {REBOOT_TIMEOUT_S} s: see its console")
+def _rebooted(host: Host, at: Situation, reason: str) -> Facts:
+    _say(host, f"rebooting: {reason}")
+    before = ask(host, {"do": "reboot", "units": sorted(at.our_units)}, timeout_s=None)["boot_id"]
+    facts = await_boot(host, before, lambda: observed(host, ANSWER_TIMEOUT_S))
+    _say(host, "is back")
+    return facts
 
 
-def _load(target: Host, plan: DriverPlan) -> None:
-    reply = ask(target, {"do": "load"})
+def _load(host: Host, plan: DriverPlan) -> None:
+    reply = ask(host, {"do": "load"})
     if not reply["ok"]:
         words = f"the kernel module of driver {plan.version} could not be loaded: {reply['words']}"
         raise Stopped("\n".join([words, *reply["log"]]))
 
 
-def _prove(target: Host, plan: DriverPlan) -> None:
+def _bring_up(host: Host, units: Sequence[Unit]) -> None:
+    if changes := _differing(host, units):
+        _make(host, changes)
+    if not await_units(host, [change.item for change in changes if isinstance(change.item, Unit)]):
+        raise Stopped("the driver is loaded, and its units did not start")
+
+
+def _prove(host: Host, plan: DriverPlan) -> None:
     """Module, library and pin are of one version, and the fabric is completed."""
     deadline = time.monotonic() + FABRIC_TIMEOUT_S
-    seen = probe(target)
+    seen = probe(host)
     while plan.fabric and (pending := fabric_pending(seen)):
         if time.monotonic() > deadline:
-            raise Stopped(_with_log(target, f"the fabric is not completed: {pending}"))
+            raise Stopped(_with_log(host, f"the fabric is not completed: {pending}"))
         time.sleep(POLL_S)
-        seen = probe(target)
-    facts = Facts(ask(target, {"do": "observe"}))
+        seen = probe(host)
+    facts = observed(host)
     if words := reboot_reason(plan, facts) or disagreement(plan, facts, seen):
-        raise Stopped(_with_log(target, words))
-    _say(target, f"driver {plan.version}: loaded module, library and pin agree")
+        raise Stopped(_with_log(host, words))
+    _say(host, f"driver {plan.version}: loaded module, library and pin agree")
 
 
-def _with_log(target: Host, words: str) -> str:
-    return "\n".join([words, *ask(target, {"do": "why"})["log"]])
+def _with_log(host: Host, words: str) -> str:
+    return "\n".join([words, *ask(host, {"do": "why"})["log"]])
 
 
-def _say(target: Host, words: str) -> None:
-    target.log(f"  {click.style('~', 'yellow')} {words}")
+def _say(host: Host, words: str) -> None:
+    host.log(f"  {click.style('~', 'yellow')} {words}")

@@ -78,6 +78,14 @@ def _absent_files(spec: FleetSpec) -> Iterator[Fault]:
             relative = getattr(settings, key)
             if name in spec.servers and relative and not (PROJECT / relative).is_file():
                 yield Fault(f"settings[{name}].{key}", "is not a file of this project", relative)
+            elif name in spec.servers and key == "driver_repository_key" and relative:
+                yield from _unarmored(f"settings[{name}].{key}", relative)
+
+
+def _unarmored(path: str, relative: str) -> Iterator[Fault]:
+    """apt reads a key inside a source file only where it is text."""
+    if b"-----BEGIN PGP PUBLIC KEY BLOCK-----" not in (PROJECT / relative).read_bytes():
+        yield Fault(path, "must be an armored public key (`gpg --armor --export`)", relative)
 
 
 def this_fleet() -> Fleet:

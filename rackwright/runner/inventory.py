@@ -1,7 +1,13 @@
-"""pyinfra's inventory without a run: the same file, the same group data, no connection."""
+"""pyinfra's inventory without a run: the same file, the same group data, no connection.
+
+`python -m rackwright.runner.inventory INVENTORY` prints each host's merged data as JSON, for
+programs that must not load pyinfra themselves (it changes Python's sockets as it is imported).
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 from pyinfra.api.inventory import Inventory
@@ -26,3 +32,16 @@ def load_inventory(path: str) -> Inventory:
             cause = getattr(error, "exception", error)
             raise RackwrightError(f"{path}: {type(cause).__name__}: {cause}") from None
     return inventory
+
+
+def main(path: str) -> None:
+    """Print the hosts of an inventory and their data; exits with the fault of the file."""
+    try:
+        hosts = {host.name: host.data.dict() for host in load_inventory(path)}
+    except RackwrightError as error:
+        sys.exit(f"Error: {error}")
+    print(json.dumps(hosts, default=str))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -9,6 +9,7 @@ from typing import Any
 from pyinfra.api.host import Host
 
 from rackwright.checks.results import CheckResult, Status
+from rackwright.driver.preflight import predict
 from rackwright.runner.asking import ask_all
 from rackwright.runner.driver import outlook
 from rackwright.runner.fleet import fleet_of
@@ -27,7 +28,7 @@ def preflight(path: str, said: Callable[[str], None]) -> list[CheckResult]:
     def question(host: Host) -> dict[str, Any]:
         if host.name not in fleet.spec.servers:
             return {"rows": []}
-        return {"rows": [asdict(row) for row in outlook(host, fleet).rows()]}
+        return {"rows": [asdict(row) for row in predict(outlook(host, fleet).at)]}
 
     answers = ask_all(inventory, question, lambda name, _: said(f"{name} answered"))
     return [row for name, answer in answers.items() for row in _rows(name, answer)]

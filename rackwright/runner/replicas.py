@@ -20,9 +20,12 @@ from rackwright.settings import Settings
 def converge_replicas(
     replicas: Sequence[Replica], settings: Settings, secrets: Mapping[str, str]
 ) -> Generator[FunctionCommand]:
-    """Probe the host's GPUs, then converge on the units that use them by UUID."""
+    """Probe the host's GPUs, then converge on the units that use them by UUID.
+
+    A host without replicas is asked only whether it had some.
+    """
     if not replicas:
-        host.noop("not for this host")
+        yield from converge._inner(items=replica_items((), settings, None, {}))
         return
     try:
         observed = probe(host)

@@ -6,10 +6,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 from pyinfra.api.command import FunctionCommand
@@ -17,32 +16,15 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
 from rackwright import checks
-from rackwright.catalog import gpu_types
-from rackwright.checks.results import (
-    CheckResult,
-    PlannedReplica,
-    PlannedServer,
-    PlannedService,
-    Status,
-)
-from rackwright.desired import paths
-from rackwright.engines import ENGINES
-from rackwright.planner import Replica
+from rackwright.checks.results import CheckResult, Status
 from rackwright.report import results_text
 from rackwright.runner.fleet import Fleet, this_fleet
+from rackwright.runner.observing import observe
 from rackwright.runner.operations import refuse
-from rackwright.runner.probing import probe
-from rackwright.runner.remote_call import HostError, call
-from rackwright.runner.secrets import secret
-from rackwright.settings import Settings
-from rackwright.spec import ServerSpec
-from rackwright.topology import islands
+from rackwright.runner.planned import planned
+from rackwright.runner.remote_call import HostError
 
-SERVING = "runner/remote/serving"
-MAX_TOKENS = 8
 UNHEALTHY = (Status.CRITICAL, Status.UNKNOWN)
-ASKS_A_REPLICA = 2
-"""Completions through the gateway for each replica: least_conn alternates between idle ones."""
 
 
 @operation()
@@ -58,67 +40,6 @@ def observe_serving() -> Generator[FunctionCommand]:
     commands = getattr(host.connector, "commands_sent", None)
     fleet.observations[host.name] = {**seen, "ssh_commands": commands}
     yield from ()
-
-
-def observe(fleet: Fleet) -> dict[str, Any]:
-    """What the current host's replicas, gateway and GPUs answer.
-
-    Raises HostError where the host gives no answer.
-    """
-    seen: dict[str, Any] = call(host, SERVING, _request(fleet), timeout_s=600)
-    if fleet.server is not None:
-        seen["probe"] = probe(host)
-    return seen
-
-
-def _request(fleet: Fleet) -> dict[str, Any]:
-    settings = fleet.settings(host.name)
-    return {
-        "replicas": [_replica_request(replica, settings) for replica in fleet.replicas],
-        "gateway": _gateway_request(fleet, settings),
-    }
-
-
-def _replica_request(replica: Replica, settings: Settings) -> dict[str, Any]:
-    engine = ENGINES[replica.engine]
-    return {
-        "name": replica.name,
-        "unit": paths.unit_name(replica),
-        "answers": replica.answers,
-        "address": replica.address,
-        "port": replica.port,
-        "served_model_name": replica.served_model_name,
-        "environment_path": paths.environment_path(replica, settings),
-        "health_path": engine.health_path,
-        "models_path": engine.models_path,
-        "completions_path": engine.completions_path,
-        "max_tokens": MAX_TOKENS,
-    }
-
-
-def _gateway_request(fleet: Fleet, settings: Settings) -> dict[str, Any] | None:
-    gateway = fleet.gateway
-    if gateway is None:
-        return None
-    made, _ = paths.certificate_paths(settings.config_dir)
-    key = secret("key", settings.vllm_api_key_env).get("key", "")
-    alone = len(fleet.plan.upstreams) == 1
-    services = [
-        {
-            "name": upstream.service,
-            "prefix": "" if alone else f"/{upstream.service}",
-            "served_model_name": upstream.served_model_name,
-            "completions": ASKS_A_REPLICA * len(upstream.replicas),
-            "key": key,
-        }
-        for upstream in fleet.plan.upstreams
-    ]
-    return {
-        "server_name": gateway.server_name,
-        "port": gateway.port,
-        "certificate": None if gateway.certificate else made,
-        "services": services,
-    }
 
 
 @operation()
@@ -151,51 +72,6 @@ def _hosts_to_judge(fleet: Fleet) -> frozenset[str]:
     of_this_run = {one.name for one in state.inventory if state.is_host_in_limit(one)}
     still_to_ask = {one.name for one in state.active_hosts} - set(fleet.observations)
     return frozenset(of_this_run - still_to_ask)
-
-
-def planned(fleet: Fleet, hosts: Collection[str]) -> list[checks.Planned]:
-    """All that is planned on these hosts, as the checks need to know it."""
-    servers = [_planned_server(s, fleet) for n, s in fleet.spec.servers.items() if n in hosts]
-    replicas = [_planned_replica(r) for r in fleet.plan.replicas if r.server in hosts]
-    gateways = {n: g for n, g in fleet.spec.gateways.items() if n in hosts}
-    services = [
-        PlannedService(
-            name=upstream.service,
-            host=name,
-            server_name=gateway.server_name,
-            served_model_name=upstream.served_model_name,
-            replicas=tuple(replica.name for replica in upstream.replicas),
-        )
-        for name, gateway in gateways.items()
-        for upstream in fleet.plan.upstreams
-    ]
-    return [*servers, *replicas, *services]
-
-
-def _planned_server(server: ServerSpec, fleet: Fleet) -> PlannedServer:
-    gpu = gpu_types()[server.gpus.type]
-    replicas = fleet.plan.on(server.name)
-    return PlannedServer(
-        host=server.name,
-        gpu=gpu,
-        gpus=server.gpus.count,
-        interconnect=server.interconnect,
-        islands=islands(server, gpu),
-        tenants=tuple((i, paths.unit_name(replica)) for replica in replicas for i in replica.gpus),
-        engines_use_gpus=fleet.settings(server.name).vllm_build == "cuda",
-    )
-
-
-def _planned_replica(replica: Replica) -> PlannedReplica:
-    return PlannedReplica(
-        name=replica.name,
-        host=replica.server,
-        unit=paths.unit_name(replica),
-        port=replica.port,
-        served_model_name=replica.served_model_name,
-        max_model_len=replica.max_model_len,
-        answers=replica.answers,
-    )
 
 
 def _save(fleet: Fleet, results: list[CheckResult]) -> Path:

@@ -13,7 +13,8 @@ from rackwright.plan import FleetPlan
 from rackwright.runner.asking import ask_all
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
-from rackwright.runner.verify import observe, planned
+from rackwright.runner.observing import observe
+from rackwright.runner.planned import planned
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ class Verified:
         return json.dumps(document, indent=1, default=str)
 
 
-def verified(path: str, said: Callable[[str], None]) -> Verified:
+def verified(path: str, said: Callable[[str], None], load: bool = True) -> Verified:
     """Ask every host of an inventory at once, and judge. Changes nothing on any of them.
 
-    ``said`` hears a line as each host has answered. Raises SpecError or PlanError with every fault
+    ``said`` hears a line as each host has answered; ``load`` sends a short burst of requests to
+    replicas on GPUs. Raises SpecError or PlanError with every fault
     of the inventory.
     """
     inventory = load_inventory(path)
@@ -47,6 +49,6 @@ def verified(path: str, said: Callable[[str], None]) -> Verified:
         words = f"no answer: {answer['error']}" if "error" in answer else "answered"
         said(f"{done} of {total}: {name} {words}")
 
-    fleet.observations = ask_all(inventory, lambda _: observe(fleet), answered)
-    results = checks.judge(planned(fleet, list(fleet.observations)), fleet.observations)
+    fleet.observations = ask_all(inventory, lambda _: observe(fleet, load), answered)
+    results = checks.judge(planned(fleet, list(fleet.observations), load), fleet.observations)
     return Verified(fleet.plan, results, fleet.observations)

@@ -1,24 +1,31 @@
 """What the tests of a fleet share: its plan, and a connection to each host of its inventory.
 
-Both come from the pyinfra inventory alone. Tests only read.
+Both come from the pyinfra inventory alone. Tests only read. pyinfra runs in processes of its own:
+it changes Python's sockets as it is imported, which pytest-xdist's workers do not survive.
 """
 
 from __future__ import annotations
 
+import fcntl
+import json
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra
-from pyinfra.api.host import Host
-from pyinfra.api.inventory import Inventory
 from testinfra.host import Host as Machine
 
+from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import RackwrightError
-from rackwright.runner.fleet import Fleet, fleet_of
-from rackwright.runner.inventory import load_inventory
-from rackwright.runner.verifying import Verified, verified
+from rackwright.planner import plan
+from rackwright.runner.fleet import Fleet
 from rackwright.settings import Settings
+from rackwright.spec import load_fleet
+
+Data = dict[str, Any]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,12 +38,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @cache
-def loaded(path: str) -> tuple[Inventory, Fleet]:
+def loaded(path: str) -> tuple[dict[str, Data], Fleet]:
+    """Data of each host, and the fleet that it declares."""
     try:
-        inventory = load_inventory(path)
-        return inventory, fleet_of(inventory)
+        hosts: dict[str, Data] = json.loads(told("rackwright.runner.inventory", path))
+        spec = load_fleet(hosts)
+        return hosts, Fleet(spec, plan(spec))
     except RackwrightError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def told(module: str, *words: str) -> str:
+    """What a module prints, run as a program; where that is nothing, its error is raised."""
+    argv = [sys.executable, "-m", module, *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise pytest.UsageError(done.stderr.strip())
+    return done.stdout
 
 
 def path_of(config: pytest.Config) -> str:
@@ -77,8 +95,10 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def machine(pytestconfig: pytest.Config, name: str) -> Machine:
-    inventory, _ = loaded(path_of(pytestconfig))
-    return connected(inventory.get_host(name))
+    hosts, _ = loaded(path_of(pytestconfig))
+    if name not in machines:
+        machines[name] = connected(name, hosts[name])
+    return machines[name]
 
 
 @pytest.fixture
@@ -87,21 +107,32 @@ def settings(fleet: Fleet, name: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def seen(pytestconfig: pytest.Config) -> Verified:
-    """Every check of the deploy, asked once."""
-    return verified(path_of(pytestconfig), lambda line: None)
+def seen(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> list[CheckResult]:
+    """Every check of the deploy, asked once, however many workers share the tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own if worker_id == "master" else own.parent) / "checks.json"
+    with Path(f"{shared}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            words = ("verify", path_of(pytestconfig), "--json", "--no-load")
+            shared.write_text(told("rackwright", *words))
+    rows = json.loads(shared.read_text())["results"]
+    return [CheckResult(**{**row, "status": Status(row["status"])}) for row in rows]
 
 
-@cache
-def connected(host: Host) -> Machine:
+machines: dict[str, Machine] = {}
+
+
+def connected(name: str, data: Data) -> Machine:
     """testinfra's view of a host, by the same SSH settings that pyinfra takes from its data."""
-    data = host.data
     sudo = {"sudo": bool(data.get("_sudo")), "sudo_user": data.get("_sudo_user")}
-    if host.name == "@local":
+    if name == "@local":
         return testinfra.get_host("local://", **sudo)
     user, port = data.get("ssh_user"), data.get("ssh_port")
     spec = f"{user}@" if user else ""
-    spec += str(data.get("ssh_hostname") or host.name) + (f":{port}" if port else "")
+    spec += str(data.get("ssh_hostname") or name) + (f":{port}" if port else "")
     options = ["-o BatchMode=yes"]
     if known := data.get("ssh_known_hosts_file"):
         options.append(f"-o UserKnownHostsFile={known}")

@@ -6,10 +6,9 @@ import warnings
 
 import pytest
 
-from rackwright.checks.results import Status
+from rackwright.checks.results import CheckResult, Status
 from rackwright.planner import Replica
 from rackwright.runner.fleet import Fleet
-from rackwright.runner.verifying import Verified
 from rackwright.spec import GatewaySpec, ServerSpec
 
 HARDWARE = (
@@ -24,14 +23,26 @@ HARDWARE = (
     "persistence",
     "fabric",
     "processes",
+    "GPU memory",
 )
-REPLICA = ("unit", "identity", "health", "model", "completion")
-GATEWAY = ("nginx", "closed paths", "gateway model", "gateway completion")
+SYSTEM = ("clock", "disk")
+REPLICA = (
+    "unit",
+    "identity",
+    "health",
+    "model",
+    "version",
+    "completion",
+    "delivery",
+    "KV cache",
+    "open files",
+)
+GATEWAY = ("nginx", "upstream", "closed paths", "gateway model", "gateway completion")
 
 
-def judge(seen: Verified, host: str, subject: str, check: str) -> None:
+def judge(seen: list[CheckResult], host: str, subject: str, check: str) -> None:
     """A warning passes, and is shown at the end of the run."""
-    rows = [row for row in seen.results if row.host == host]
+    rows = [row for row in seen if row.host == host]
     about = [row for row in rows if (row.subject, row.check) == (subject, check)]
     (row,) = about or [row for row in rows if row.check in ("reached", "driver")]
     assert row.status in (Status.OK, Status.WARN), f"{row.check}: {row.evidence}; {row.remedy}"
@@ -40,18 +51,28 @@ def judge(seen: Verified, host: str, subject: str, check: str) -> None:
 
 
 @pytest.mark.parametrize("check", HARDWARE)
-def test_hardware(seen: Verified, server: ServerSpec, check: str) -> None:
+def test_hardware(seen: list[CheckResult], server: ServerSpec, check: str) -> None:
     judge(seen, server.name, server.name, check)
 
 
+@pytest.mark.parametrize("check", SYSTEM)
+def test_system_of_a_server(seen: list[CheckResult], server: ServerSpec, check: str) -> None:
+    judge(seen, server.name, server.name, check)
+
+
+@pytest.mark.parametrize("check", SYSTEM)
+def test_system_of_a_gateway(seen: list[CheckResult], gateway: GatewaySpec, check: str) -> None:
+    judge(seen, gateway.name, gateway.name, check)
+
+
 @pytest.mark.parametrize("check", REPLICA)
-def test_replica(seen: Verified, replica: Replica, check: str) -> None:
-    if not replica.answers and check != "unit":
+def test_replica(seen: list[CheckResult], replica: Replica, check: str) -> None:
+    if not replica.answers and check not in ("unit", "open files"):
         pytest.skip("a later server of its replica: the first answers for all")
     judge(seen, replica.server, replica.name, check)
 
 
 @pytest.mark.parametrize("check", GATEWAY)
-def test_service(seen: Verified, fleet: Fleet, gateway: GatewaySpec, check: str) -> None:
+def test_service(seen: list[CheckResult], fleet: Fleet, gateway: GatewaySpec, check: str) -> None:
     for upstream in fleet.plan.upstreams:
         judge(seen, gateway.name, upstream.service, check)

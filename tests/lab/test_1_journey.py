@@ -10,7 +10,7 @@ import httpx
 
 from lab.ask import client, question, tokens
 from lab.tiny_model import ANSWER
-from rackwright.checks import SERVER_CHECKS
+from rackwright.checks import GATEWAY_CHECKS, HOST_CHECKS, REPLICA_CHECKS, SERVER_CHECKS
 from tests.lab.conftest import Run, deploy, main_pid, ssh
 
 UNITS = {"gpu1": "rackwright-chat-gpu1-0", "gpu2": "rackwright-chat-gpu2-0"}
@@ -26,7 +26,8 @@ def sessions(host: str) -> int:
 def test_first_deploy_ends_with_every_check_ok(first_deploy: Run) -> None:
     assert first_deploy.code == 0, first_deploy.words
     assert set(first_deploy.statuses().values()) == {"OK"}, first_deploy.report["results"]
-    assert len(first_deploy.statuses()) == 14 + 2 * (1 + len(SERVER_CHECKS))
+    servers, hosts = 1 + len(SERVER_CHECKS) + len(REPLICA_CHECKS), len(HOST_CHECKS)
+    assert len(first_deploy.statuses()) == 2 * servers + 3 * hosts + len(GATEWAY_CHECKS)
 
 
 def test_second_run_changes_nothing_in_few_commands(deployed: Run) -> None:

@@ -1,4 +1,7 @@
-"""One replica on two servers: a rank on each, started together, proven by one answer."""
+"""One replica on two servers: a rank on each, started together, proven by one answer.
+
+Its inventory has another service than the lab's: each deploy takes away what the other left.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,26 @@ SERVERS = ("gpu1", "gpu2")
 WORDS = ("--limit", "gpu1", "--limit", "gpu2", "--data", "stages=models,replicas,verify")
 
 
-@pytest.fixture
-def spread(deployed: Run) -> Iterator[Run]:
+def ours(server: str) -> set[str]:
+    """Names of the replicas that a server has units, settings and caches of."""
+    folders = "/etc/rackwright/replicas /var/cache/rackwright /var/lib/rackwright/units"
+    units = "systemctl list-unit-files --no-legend 'rackwright-*'"
+    found = ssh(server, f"ls {folders}; {units}")
+    return set(re.findall(r"[a-z]+-gpu\d-\d", found))
+
+
+@pytest.fixture(scope="module")
+def spread(first_deploy: Run) -> Iterator[Run]:
     yield deploy(*WORDS, inventory=INVENTORY)
-    for server in SERVERS:
-        ssh(server, f"systemctl disable --now {UNIT}")
-        ssh(server, f"rm /etc/systemd/system/{UNIT} /etc/rackwright/replicas/{NAME}.env")
+    back = deploy()
+    assert back.code == 0, back.words
+    assert [ours(server) for server in SERVERS] == [{"chat-gpu1-0"}, {"chat-gpu2-0"}]
+
+
+def test_what_is_not_in_the_inventory_is_taken_away(spread: Run) -> None:
+    assert "rackwright-chat-gpu1-0.service left the plan: stop and remove" in spread.words
+    assert [ours(server) for server in SERVERS] == [{NAME}, {NAME}]
+    assert ssh("gpu1", "systemctl show -P LoadState rackwright-chat-gpu1-0") == "not-found"
 
 
 def test_a_replica_spans_two_servers(spread: Run) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.fleet import LAB, ROOT
-from rackwright.checks import SERVER_CHECKS
+from rackwright.checks import HOST_CHECKS, SERVER_CHECKS
 from tests.lab.conftest import BIN, Run, ssh
 
 PROFILE = "/etc/rackwright-lab/nvml.profile"
@@ -57,7 +57,7 @@ def rackwright(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def statuses(inventory: str = "inventories/lab.py") -> dict[tuple[str, str], str]:
-    """(host, check) to status of the servers' own checks."""
+    """(host, check) to status of the hosts' own checks."""
     done = rackwright("verify", inventory, "--json")
     assert "Traceback" not in done.stderr, done.stderr
     rows = json.loads(done.stdout)["results"]
@@ -94,7 +94,7 @@ def test_a_fault_is_found_by_exactly_the_right_check(
 def test_a_healthy_fleet_gives_no_alarm_and_a_dead_host_is_one_row(deployed: Run) -> None:
     found = statuses()
     assert set(found.values()) == {"OK"}
-    assert len(found) == 2 * (1 + len(SERVER_CHECKS))
+    assert len(found) == 2 * (1 + len(SERVER_CHECKS)) + 3 * len(HOST_CHECKS)
     dead = statuses(inventory="tests/lab/inventories/dead.py")
     assert dead == {**found, ("gpu3", "reached"): "CRITICAL"}
 

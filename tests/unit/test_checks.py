@@ -1,29 +1,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rackwright.checks import (
+    BURST_CHECKS,
     GATEWAY_CHECKS,
     REPLICA_CHECKS,
+    balance,
     completion,
+    delivery,
     endpoint,
     health,
     judge,
+    kv_cache,
     listener,
     nginx,
+    open_files,
     served_model,
+    throughput,
     unit,
+    upstreams,
+    version,
 )
-from rackwright.checks.results import CheckResult, PlannedReplica, PlannedService, Status
+from rackwright.checks.results import (
+    CheckResult,
+    PlannedReplica,
+    PlannedService,
+    Predicted,
+    Status,
+)
+from rackwright.speed import Speed
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs/checks.md"
 OK, WARN, CRITICAL, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
+ALONE = Speed(concurrency=1, tpot_ms=10.0, ttft_ms=50.0, out_tok_s=100.0)
+BUSY = Speed(concurrency=15, tpot_ms=20.0, ttft_ms=500.0, out_tok_s=800.0)
 REPLICA = PlannedReplica(
-    "chat-gpu1-0", "gpu1", "rackwright-chat-gpu1-0.service", 8000, "llama", 8192
+    name="chat-gpu1-0",
+    host="gpu1",
+    unit="rackwright-chat-gpu1-0.service",
+    port=8000,
+    served_model_name="llama",
+    max_model_len=8192,
+    version="0.32.0",
+    figures=("requests_running", "kv_cache_tokens"),
+    predicted=Predicted(100_000, ALONE, BUSY),
+    gpus=(0, 1),
+    tensor_parallel_size=2,
+    burst=True,
 )
-SERVICE = PlannedService("chat", "gw1", "llm.example.com", "llama", ("chat-gpu1-0", "chat-gpu2-0"))
+SERVICE = PlannedService(
+    name="chat",
+    host="gw1",
+    server_name="llm.example.com",
+    served_model_name="llama",
+    replicas=("chat-gpu1-0", "chat-gpu2-0"),
+    upstream="rackwright_chat",
+    addresses=("192.0.2.11:8000", "192.0.2.12:8000"),
+)
 
 GROUP = "/system.slice/rackwright-chat-gpu1-0.service"
 UNIT = {
@@ -34,6 +73,7 @@ UNIT = {
     "NRestarts": "0",
     "NeedDaemonReload": "no",
     "ControlGroup": GROUP,
+    "LimitNOFILE": "1048576",
     "ExecMainStartTimestampMonotonic": "5000000",
 }
 OURS = {
@@ -58,13 +98,50 @@ def answer(body: Any, **more: Any) -> dict[str, Any]:
     return {"status": 200, "body": body, "replica": None, "seconds": 0.05, **more}
 
 
+def streamed(each_ms: float = 10.0, first_ms: float = 30.0, **more: Any) -> dict[str, Any]:
+    """64 tokens of a stream, so fast."""
+    last_s = (first_ms + 63 * each_ms) / 1e3
+    seen = {"status": 200, "tokens": 64, "first_s": first_ms / 1e3, "last_s": last_s, "others": 0}
+    return {**seen, **more}
+
+
+def metrics(**more: Any) -> dict[str, Any]:
+    return answer({"requests_running": 0.0, "kv_cache_tokens": 99_900.0, **more})
+
+
+def gpu(percent: float, mhz: Any = 1980) -> dict[str, Any]:
+    return {"samples": 20, "utilization_percent": percent, "clock_mhz": mhz}
+
+
+BURST = {
+    "requests": 8,
+    "others": 0,
+    "tokens": 1500,
+    "seconds": 3.0,
+    "errors": [],
+    "gpus": {"0": gpu(96), "1": gpu(93)},
+}
 SEEN = {
     "unit": UNIT,
+    "open_files": {"soft": "1048576", "hard": "1048576", "used": 90},
     "listeners": [OURS],
     "health": answer(""),
     "models": answer(MODELS),
+    "version": answer({"version": "0.32.0"}),
     "completion": answer(COMPLETION),
+    "metrics": metrics(),
+    "delivery": streamed(),
+    "burst": BURST,
 }
+LIMITS = {"soft": "1048576", "hard": "1048576", "used": 90}
+
+
+def burst(**more: Any) -> dict[str, Any]:
+    return {"burst": {**BURST, **more}}
+
+
+def gpus(first: Any, second: Any) -> dict[str, Any]:
+    return burst(gpus={"0": first, "1": second})
 
 
 def by(name: str | None, **more: Any) -> dict[str, Any]:
@@ -72,9 +149,17 @@ def by(name: str | None, **more: Any) -> dict[str, Any]:
 
 
 BOTH = [by("chat-gpu1-0"), by("chat-gpu2-0")]
+TWO = [{"address": f"192.0.2.1{n}:8000", "options": ["max_fails=2"]} for n in (1, 2)]
+CONFIGURATION = {
+    "ok": True,
+    "words": "",
+    "upstreams": {"rackwright_chat": TWO, "other": []},
+    "changed_unix_s": 1000.0,
+}
 GATEWAY = {
     "unit": {"ActiveState": "active"},
-    "config_test": {"ok": True, "words": ""},
+    "configuration": CONFIGURATION,
+    "loaded_unix_s": 1000.5,
     "services": {"chat": {"models": answer(MODELS), "completions": BOTH}},
     "closed_path": {"status": 404, "body": {}},
 }
@@ -82,6 +167,11 @@ GATEWAY = {
 
 def service(**more: Any) -> dict[str, Any]:
     return {**GATEWAY, "services": {"chat": {**GATEWAY["services"]["chat"], **more}}}  # type: ignore[index]
+
+
+def upstream(*servers: Any, **more: Any) -> dict[str, Any]:
+    found = {**CONFIGURATION, "upstreams": {"rackwright_chat": list(servers)}, **more}
+    return {**GATEWAY, "configuration": found}
 
 
 def model(name: Any, length: Any) -> dict[str, Any]:
@@ -182,6 +272,118 @@ REPLICA_TABLE: list[tuple[Check, dict[str, Any], Status, str]] = [
     (completion.check, {"completion": {"error": "TimeoutError: timed out"}}, CRITICAL, "timed out"),
     (completion.check, {"completion": None}, UNKNOWN, "was not observed"),
     (completion.check, {"completion": {}}, UNKNOWN, "was not observed"),
+    (version.check, {}, OK, "0.32.0"),
+    (version.check, {"version": answer({"version": "0.32.0+cpu"})}, OK, "0.32.0+cpu"),
+    (
+        version.check,
+        {"version": answer({"version": "0.32.1"})},
+        CRITICAL,
+        "0.32.1 answers, 0.32.0 is pinned",
+    ),
+    (version.check, {"version": answer({"version": "0.32.0.post1"})}, CRITICAL, "0.32.0 is pinned"),
+    (version.check, {"version": answer("ok")}, UNKNOWN, "names no version"),
+    (version.check, {"version": answer({"version": 32})}, UNKNOWN, "names no version"),
+    (version.check, {"version": {"status": 404, "body": ""}}, UNKNOWN, "HTTP 404"),
+    (version.check, {"version": REFUSED}, UNKNOWN, "Connection refused"),
+    (version.check, {"version": None}, UNKNOWN, "was not observed"),
+    (kv_cache.check, {}, OK, "99,900 tokens, 100,000 planned (-0.1%)"),
+    (kv_cache.check, {"metrics": metrics(kv_cache_tokens=104_000)}, OK, "(+4.0%)"),
+    (kv_cache.check, {"metrics": metrics(kv_cache_tokens=94_000)}, WARN, "(-6.0%)"),
+    (kv_cache.check, {"metrics": metrics(kv_cache_tokens=200_000)}, WARN, "(+100.0%)"),
+    (kv_cache.check, {"metrics": metrics(kv_cache_tokens=49_000)}, CRITICAL, "(-51.0%)"),
+    (kv_cache.check, {"metrics": metrics(kv_cache_tokens=None)}, UNKNOWN, "do not tell"),
+    (kv_cache.check, {"metrics": metrics(kv_cache_tokens="many")}, UNKNOWN, "do not tell"),
+    (kv_cache.check, {"metrics": answer("ok")}, UNKNOWN, "do not tell"),
+    (kv_cache.check, {"metrics": REFUSED}, UNKNOWN, "Connection refused"),
+    (kv_cache.check, {"metrics": None}, UNKNOWN, "was not observed"),
+    (
+        delivery.check,
+        {},
+        OK,
+        "10.0 ms a token, first after 30 ms, 97 tokens/s (10.0 and 50 ms predicted)",
+    ),
+    (delivery.check, {"delivery": streamed(14.5)}, OK, "14.5 ms a token"),
+    (delivery.check, {"delivery": streamed(16.0)}, WARN, "16.0 ms a token"),
+    (delivery.check, {"delivery": streamed(10.0, 290)}, OK, "first after 290 ms"),
+    (delivery.check, {"delivery": streamed(10.0, 310)}, WARN, "first after 310 ms"),
+    (delivery.check, {"delivery": streamed(28.0, 600, others=3)}, OK, "beside 3 other requests"),
+    (delivery.check, {"delivery": streamed(31.0, 600, others=3)}, WARN, "beside 3 other requests"),
+    (delivery.check, {"delivery": streamed(90.0, 9000, others=15)}, OK, "not judged"),
+    (delivery.check, {"delivery": streamed(9.0, others=None)}, OK, "is not told"),
+    (delivery.check, {"delivery": streamed(31.0, others=None)}, WARN, "is not told"),
+    (delivery.check, {"delivery": streamed(tokens=1)}, CRITICAL, "no stream of tokens"),
+    (delivery.check, {"delivery": streamed(first_s=None)}, CRITICAL, "no stream of tokens"),
+    (delivery.check, {"delivery": {"error": "TimeoutError: timed out"}}, CRITICAL, "timed out"),
+    (delivery.check, {"delivery": None}, UNKNOWN, "was not observed"),
+    (open_files.check, {}, OK, "90 of 1048576 open"),
+    (open_files.check, {"open_files": {**LIMITS, "soft": "unlimited"}}, OK, "90 of unlimited"),
+    (
+        open_files.check,
+        {"open_files": {**LIMITS, "soft": "20000"}},
+        OK,
+        "90 of 20000 open, the unit asks for 1048576",
+    ),
+    (
+        open_files.check,
+        {"open_files": {**LIMITS, "soft": "1024"}},
+        WARN,
+        "90 of 1024 open, the unit asks for 1048576",
+    ),
+    (
+        open_files.check,
+        {"open_files": {**LIMITS, "soft": "1024", "used": 900}},
+        CRITICAL,
+        "900 of 1024 open",
+    ),
+    (open_files.check, {"open_files": None}, UNKNOWN, "no running process"),
+    (open_files.check, {"unit": {}}, UNKNOWN, "no running process"),
+    (open_files.check, {"open_files": {**LIMITS, "used": "90"}}, UNKNOWN, "no running process"),
+    (balance.check, {}, OK, "GPU 0: 96 %, GPU 1: 93 %"),
+    (balance.check, gpus(gpu(90), gpu(66)), OK, "GPU 1: 66 %"),
+    (balance.check, gpus(gpu(90, None), gpu(89, None)), OK, "GPU 1: 89 %"),
+    (balance.check, gpus(gpu(90), gpu(60)), WARN, "GPU 1 works less than GPU 0"),
+    (
+        balance.check,
+        gpus(gpu(99, 1200), gpu(99, 1980)),
+        WARN,
+        "GPU 0 runs at 1200 MHz, GPU 1 at 1980",
+    ),
+    (balance.check, gpus(gpu(99), gpu(0)), CRITICAL, "GPU 1 does nothing while requests run"),
+    (balance.check, gpus(gpu(1), gpu(0)), CRITICAL, "GPU 0, 1 does nothing"),
+    (
+        balance.check,
+        gpus(gpu(99), {"samples": 0, "reason": "NVMLError_GpuIsLost"}),
+        UNKNOWN,
+        "NVMLError_GpuIsLost",
+    ),
+    (balance.check, burst(errors=["HTTP 500"]), UNKNOWN, "the requests failed"),
+    (
+        balance.check,
+        gpus(*[{"samples": 0, "reason": "NVMLError_NotSupported: Not Supported"}] * 2),
+        OK,
+        "do not tell their utilisation",
+    ),
+    (balance.check, burst(gpus={}), UNKNOWN, "was not observed"),
+    (balance.check, {"burst": None}, UNKNOWN, "was not observed"),
+    (throughput.check, {}, OK, "500 tokens/s of 8 requests on 2 GPU(s), 450 predicted"),
+    (throughput.check, burst(tokens=800), WARN, "267 tokens/s of 8 requests"),
+    (
+        throughput.check,
+        burst(requests=4, tokens=700, others=4),
+        OK,
+        "233 tokens/s of 4 requests beside 4 of others on 2 GPU(s), 225 predicted",
+    ),
+    (throughput.check, burst(requests=4, tokens=400, others=4), WARN, "225 predicted"),
+    (
+        throughput.check,
+        burst(requests=0, tokens=0, others=9),
+        OK,
+        "9 requests of others ran, none was added: not judged",
+    ),
+    (throughput.check, burst(errors=["HTTP 500"]), CRITICAL, "8 requests at once: HTTP 500"),
+    (throughput.check, burst(tokens=None), UNKNOWN, "no burst was observed"),
+    (throughput.check, burst(seconds=0), UNKNOWN, "no burst was observed"),
+    (throughput.check, {"burst": None}, UNKNOWN, "no burst was observed"),
 ]
 
 
@@ -198,14 +400,44 @@ GATEWAY_TABLE: list[tuple[GatewayCheck, dict[str, Any], Status, str]] = [
     (nginx.check, GATEWAY, OK, "active, configuration valid"),
     (
         nginx.check,
-        {**GATEWAY, "config_test": {"ok": False, "words": "unknown directive"}},
+        {**GATEWAY, "configuration": {"ok": False, "words": "unknown directive"}},
         WARN,
         "unknown directive",
     ),
-    (nginx.check, {**GATEWAY, "config_test": {"ok": "no"}}, WARN, "None"),
+    (nginx.check, {**GATEWAY, "configuration": {"ok": "no"}}, WARN, "None"),
     (nginx.check, {**GATEWAY, "unit": {"ActiveState": "failed"}}, CRITICAL, "failed"),
     (nginx.check, {**GATEWAY, "unit": {}}, UNKNOWN, "was not observed"),
-    (nginx.check, {**GATEWAY, "config_test": {}}, UNKNOWN, "was not observed"),
+    (nginx.check, {**GATEWAY, "configuration": {}}, UNKNOWN, "was not observed"),
+    (upstreams.check, GATEWAY, OK, "2 replicas, as planned"),
+    (
+        upstreams.check,
+        upstream(TWO[0]),
+        CRITICAL,
+        "1 of 2 replicas get no requests: chat-gpu2-0 (192.0.2.12:8000)",
+    ),
+    (upstreams.check, upstream(), CRITICAL, "2 of 2 replicas get no requests"),
+    (upstreams.check, {**GATEWAY, "configuration": {"upstreams": {}}}, CRITICAL, "2 of 2 replicas"),
+    (
+        upstreams.check,
+        upstream(TWO[0], {**TWO[1], "options": ["down"]}),
+        CRITICAL,
+        "chat-gpu2-0 (192.0.2.12:8000)",
+    ),
+    (
+        upstreams.check,
+        upstream(*TWO, {"address": "192.0.2.99:8000", "options": []}),
+        WARN,
+        "192.0.2.99:8000, which the plan does not know",
+    ),
+    (upstreams.check, upstream(*TWO, changed_unix_s=1009.0), WARN, "after Nginx had loaded it"),
+    (upstreams.check, {**GATEWAY, "loaded_unix_s": None}, UNKNOWN, "could not be told"),
+    (
+        upstreams.check,
+        {**GATEWAY, "configuration": {"ok": False, "words": "unknown directive"}},
+        UNKNOWN,
+        "unknown directive",
+    ),
+    (upstreams.check, {**GATEWAY, "configuration": None}, UNKNOWN, "was not read"),
     (endpoint.check_closed_paths, GATEWAY, OK, "refused with 404"),
     (
         endpoint.check_closed_paths,
@@ -272,11 +504,11 @@ def test_every_check_has_rows_for_all_it_can_say() -> None:
     said: dict[Any, set[Status]] = {}
     for check, _, status, _ in [*REPLICA_TABLE, *GATEWAY_TABLE]:
         said.setdefault(check, set()).add(status)
-    assert set(said) == {*REPLICA_CHECKS, *GATEWAY_CHECKS}
+    assert set(said) == {*REPLICA_CHECKS, *BURST_CHECKS, *GATEWAY_CHECKS}
     assert all({OK, CRITICAL, UNKNOWN} <= statuses for statuses in said.values())
 
 
-@pytest.mark.parametrize("check", REPLICA_CHECKS)
+@pytest.mark.parametrize("check", [*REPLICA_CHECKS, *BURST_CHECKS])
 @pytest.mark.parametrize("seen", [{}, dict.fromkeys(SEEN), {key: {} for key in SEEN}])
 def test_nothing_observed_of_a_replica_is_unknown(check: Check, seen: dict[str, Any]) -> None:
     result = judge_one(check, REPLICA, seen)
@@ -302,6 +534,11 @@ GARBAGE: list[Any] = ["", "OK", "200", 200, True, [], ["OK"], [[]], {"status": 2
 
 NAMES = {
     "unit": {"unit"},
+    "open_files": {"open files"},
+    "version": {"version"},
+    "metrics": {"KV cache", "kv cache"},
+    "delivery": {"delivery"},
+    "burst": {"balance", "throughput"},
     "listeners": {"identity", "listener"},
     "health": {"health"},
     "models": {"model"},
@@ -314,7 +551,7 @@ NAMES = {
 @pytest.mark.parametrize("key", SEEN)
 def test_a_garbled_observation_of_a_replica_is_never_ok(key: str, garbage: Any) -> None:
     results = judge([REPLICA], {"gpu1": {"replicas": {"chat-gpu1-0": {**SEEN, key: garbage}}}})
-    assert len(results) == len(REPLICA_CHECKS)
+    assert len(results) == len(REPLICA_CHECKS) + len(BURST_CHECKS)
     if key == "health" and garbage == {"status": 200}:
         return  # all there is to know of /health
     assert {r.check for r in results if r.status is not OK} & NAMES[key]
@@ -339,8 +576,10 @@ def test_all_is_well() -> None:
     observed = {"gpu1": {"replicas": {"chat-gpu1-0": SEEN}}, "gw1": {"gateway": GATEWAY}}
     results = judge([REPLICA, SERVICE], observed)
     assert {result.status for result in results} == {OK}
-    assert len(results) == len(REPLICA_CHECKS) + len(GATEWAY_CHECKS)
+    assert len(results) == len(REPLICA_CHECKS) + len(BURST_CHECKS) + len(GATEWAY_CHECKS)
     assert len({(result.subject, result.check) for result in results}) == len(results)
+    text = DOCUMENTATION.read_text()
+    assert [result.check for result in results if f"\n| {result.check} |" not in text] == []
 
 
 @pytest.mark.parametrize("observed", [{}, {"gpu1": {}}, {"gw1": {"gateway": GATEWAY}}])
@@ -359,3 +598,76 @@ def test_an_unreachable_host_says_why() -> None:
 def test_a_replica_its_host_says_nothing_of_is_not_ok() -> None:
     results = judge([REPLICA], {"gpu1": {"replicas": {"chat-gpu1-1": SEEN}}})
     assert {result.status for result in results} == {UNKNOWN}
+
+
+def test_what_an_engine_does_not_tell_is_no_fault() -> None:
+    silent = replace(REPLICA, version=None, figures=())
+    for check in (version.check, kv_cache.check):
+        result = check(silent, {**SEEN, "version": None, "metrics": None})
+        assert (result.status, result.evidence) == (OK, "the engine does not tell")
+
+
+def test_without_gpus_nothing_is_predicted_and_what_was_measured_is_said() -> None:
+    plain = replace(REPLICA, predicted=None, burst=False)
+    slow = {**SEEN, "delivery": streamed(900.0), "metrics": metrics(kv_cache_tokens=5.0)}
+    assert delivery.check(plain, slow).status is OK
+    assert "900.0 ms a token" in delivery.check(plain, slow).evidence
+    assert "no prediction without GPUs" in delivery.check(plain, slow).evidence
+    assert kv_cache.check(plain, slow).status is OK
+    assert "5 tokens, a fixed size" in kv_cache.check(plain, slow).evidence
+    rows = judge([plain], {"gpu1": {"replicas": {plain.name: {**slow, "burst": None}}}})
+    assert len(rows) == len(REPLICA_CHECKS)
+
+
+def test_stages_of_a_pipeline_may_differ_and_their_ranks_may_not() -> None:
+    four = replace(REPLICA, gpus=(0, 1, 2, 3), tensor_parallel_size=2)
+    stages = {"0": gpu(40), "1": gpu(41), "2": gpu(90), "3": gpu(91)}
+    fine = balance.check(four, burst(gpus=stages))
+    assert fine.status is OK
+    assert "stages of a pipeline work in turn" in fine.evidence
+    bad = balance.check(four, burst(gpus={**stages, "3": gpu(50)}))
+    assert bad.status is WARN
+    assert "GPU 3 works less than GPU 2" in bad.evidence
+
+
+def test_the_prediction_for_a_burst_lies_between_that_for_one_and_for_all() -> None:
+    def predicted(requests: int, busy: Speed = BUSY) -> str:
+        planned = replace(REPLICA, predicted=Predicted(1, ALONE, busy))
+        return throughput.check(planned, burst(requests=requests)).evidence.split(", ")[1]
+
+    assert predicted(1) == "100 predicted"
+    assert predicted(8) == "450 predicted"
+    assert predicted(15) == predicted(40) == "800 predicted"
+    assert predicted(8, ALONE) == "100 predicted"
+
+
+def test_a_later_server_of_a_replica_is_judged_by_its_unit_and_process() -> None:
+    later = replace(REPLICA, answers=False)
+    seen = {"unit": UNIT, "open_files": LIMITS}
+    rows = judge([later], {"gpu1": {"replicas": {later.name: seen}}})
+    assert [(row.check, row.status) for row in rows] == [("unit", OK), ("open files", OK)]
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str, Status]] = {
+    "another version": ({"version": answer({"version": "0.31.0"})}, "version", CRITICAL),
+    "another model": ({"models": model("mistral", 8192)}, "model", CRITICAL),
+    "no completion": ({"completion": {"status": 500, "body": "dead"}}, "completion", CRITICAL),
+    "a stale server": ({"listeners": [STALE]}, "identity", CRITICAL),
+    "no stream": ({"delivery": streamed(tokens=0)}, "delivery", CRITICAL),
+    "slow tokens": ({"delivery": streamed(25.0)}, "delivery", WARN),
+    "less KV cache": ({"metrics": metrics(kv_cache_tokens=80_000)}, "KV cache", WARN),
+    "too few open files": ({"open_files": {**LIMITS, "soft": "4096"}}, "open files", WARN),
+    "a rank that lags": (gpus(gpu(95), gpu(50)), "balance", WARN),
+    "a GPU that does nothing": (gpus(gpu(95), gpu(0)), "balance", CRITICAL),
+    "few tokens for the GPU count": (burst(tokens=700), "throughput", WARN),
+}
+
+
+@pytest.mark.parametrize(("changed", "check", "status"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_found_by_exactly_the_right_check(
+    changed: dict[str, Any], check: str, status: Status
+) -> None:
+    rows = judge([REPLICA], {"gpu1": {"replicas": {REPLICA.name: {**SEEN, **changed}}}})
+    (found,) = [row for row in rows if row.status is not OK]
+    assert (found.check, found.status) == (check, status)
+    assert found.remedy

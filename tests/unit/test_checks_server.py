@@ -12,7 +12,7 @@ import pytest
 
 from rackwright import catalog
 from rackwright.checks import judge
-from rackwright.checks.results import CheckResult, PlannedServer, Status
+from rackwright.checks.results import CheckResult, PlannedServer, Status, Tenant
 from rackwright.checks.server import SERVER_CHECKS
 
 OK, WARN, CRITICAL, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
@@ -231,6 +231,11 @@ def test_a_fault_is_found_by_exactly_the_right_check(
     assert found[check].remedy
 
 
+def test_every_check_has_a_row_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/checks.md").read_text()
+    assert [name for name in results(seen()) if f"\n| {name} |" not in text] == []
+
+
 @pytest.mark.parametrize("gpus", [2, 4, 8])
 def test_a_healthy_server_gives_no_alarm(gpus: int) -> None:
     found = results(seen(gpus), planned(gpus))
@@ -314,15 +319,97 @@ def test_who_is_on_the_planned_gpus(on_gpu0: list[Probe], on_gpu1: list[Probe], 
     probe = seen(3)
     probe["gpus"][2]["processes"] = [OTHER]  # nothing is planned there
     probe["gpus"][0]["processes"], probe["gpus"][1]["processes"] = on_gpu0, on_gpu1
-    found = results(probe, planned(3, tenants=((0, UNIT), (1, UNIT))))
+    tenants = (Tenant(0, UNIT, 5 << 30), Tenant(1, UNIT, 5 << 30))
+    found = results(probe, planned(3, tenants=tenants))
     assert found["processes"].status is (CRITICAL if words else OK)
     assert words in found["processes"].evidence
     assert {each.status for name, each in found.items() if name != "processes"} == {OK}
 
 
 def test_an_engine_without_gpus_is_not_missed() -> None:
-    server = planned(tenants=((0, UNIT),), engines_use_gpus=False)
-    assert results(seen(), server)["processes"].status is OK
+    server = planned(tenants=(Tenant(0, UNIT, 5 << 30),), engines_use_gpus=False)
+    found = results(seen(), server)
+    assert found["processes"].status is OK
+    assert found["GPU memory"].status is OK
+    assert "engines without GPUs" in found["GPU memory"].evidence
+
+
+MEMORY_FAULTS: dict[str, tuple[dict[str, Any], Callable[[Probe], None] | None, Status, str]] = {
+    "as planned": ({}, None, OK, "as planned"),
+    "a little more": ({"used_bytes": 125 << 30}, None, OK, "as planned"),
+    "more than planned": (
+        {"used_bytes": 130 << 30},
+        None,
+        WARN,
+        f"GPU 0: {UNIT} has 130.0 GiB, 120.0 GiB planned: a risk to run out",
+    ),
+    "a part that is missing": (
+        {"used_bytes": 60 << 30},
+        None,
+        WARN,
+        f"GPU 0: {UNIT} has 60.0 GiB, 120.0 GiB planned",
+    ),
+    "what the driver does not tell": ({"used_bytes": None}, None, UNKNOWN, "does not tell"),
+    "nothing left": (
+        {},
+        gpu0("memory", "free_bytes", to=100 << 20),
+        CRITICAL,
+        "GPU 0: 0.1 GiB free, 20.4 GiB planned: about to run out",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("process", "change", "status", "words"), MEMORY_FAULTS.values(), ids=MEMORY_FAULTS
+)
+def test_the_memory_of_the_planned_processes(
+    process: dict[str, Any], change: Callable[[Probe], None] | None, status: Status, words: str
+) -> None:
+    probe = seen()
+    probe["gpus"][0]["processes"] = [{**OURS, "used_bytes": 120 << 30, **process}]
+    if change:
+        change(probe)
+    found = results(probe, planned(tenants=(Tenant(0, UNIT, 120 << 30),)))
+    assert (found["GPU memory"].status, bool(found["GPU memory"].remedy)) == (
+        status,
+        status is not OK,
+    )
+    assert words in found["GPU memory"].evidence
+    assert {each.status for name, each in found.items() if name != "GPU memory"} == {OK}
+
+
+def test_processes_of_one_unit_count_together() -> None:
+    probe = seen()
+    half = {**OURS, "used_bytes": 60 << 30}
+    probe["gpus"][0]["processes"] = [half, {**half, "pid": 9}]
+    found = results(probe, planned(tenants=(Tenant(0, UNIT, 120 << 30),)))
+    assert found["GPU memory"].status is OK
+
+
+def test_a_stage_of_a_pipeline_may_hold_less_than_the_fullest() -> None:
+    probe = seen()
+    probe["gpus"][0]["processes"] = [{**OURS, "used_bytes": 60 << 30}]
+    found = results(probe, planned(tenants=(Tenant(0, UNIT, 120 << 30, even=False),)))
+    assert found["GPU memory"].status is OK
+
+
+def test_memory_that_the_plan_itself_leaves_not_free_is_no_alarm() -> None:
+    probe = seen()
+    probe["gpus"][0]["processes"] = [{**OURS, "used_bytes": 140 << 30}]
+    gpu0("memory", "free_bytes", to=100 << 20)(probe)
+    total = probe["gpus"][0]["memory"]["total_bytes"]
+    found = results(probe, planned(tenants=(Tenant(0, UNIT, total - (100 << 20)),)))
+    assert found["GPU memory"].status is OK
+
+
+@pytest.mark.parametrize(
+    ("pin", "status"),
+    [(None, OK), ("580.159.04", OK), ("580", OK), ("580.15", CRITICAL), ("575", CRITICAL)],
+)
+def test_the_driver_is_the_pinned_one(pin: str | None, status: Status) -> None:
+    found = results(seen(), planned(driver_version=pin))
+    assert found["driver"].status is status
+    assert ("pinned" in found["driver"].evidence) == (status is CRITICAL)
 
 
 def test_nvlink_that_is_not_declared_is_a_warning() -> None:

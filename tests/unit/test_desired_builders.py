@@ -11,7 +11,17 @@ from rackwright.desired import paths
 from rackwright.desired.base import base_items
 from rackwright.desired.engine import lock_items, release_request
 from rackwright.desired.gateway import CONFIG, OPENAI_PATHS, gateway_items
-from rackwright.desired.items import Certificate, Directory, File, Item, Link, Package, Unit, User
+from rackwright.desired.items import (
+    Certificate,
+    Directory,
+    File,
+    Item,
+    Link,
+    NoOtherUnits,
+    Package,
+    Unit,
+    User,
+)
 from rackwright.desired.replicas import replica_items
 from rackwright.desired.weights import weights_request
 from rackwright.errors import PlanError
@@ -231,8 +241,20 @@ def test_a_changed_secret_or_setting_restarts_and_the_same_again_does_not() -> N
     assert all(stamps[0][key] != stamps[2][key] for key in stamps[0])
 
 
-def test_a_host_without_replicas_needs_nothing() -> None:
-    assert replica_items((), big().settings(), UUIDS, SECRETS) == []
+def test_only_replicas_of_ours_that_are_not_planned_are_removed() -> None:
+    sample = big()
+    first = sample.items()[0]
+    assert isinstance(first, NoOtherUnits)
+    assert first.keep == ("rackwright-chat-gpu1-0.service",)
+    unit = next(i for i in sample.items() if isinstance(i, File) and i.key.endswith(".service"))
+    assert any(line.startswith(first.mark) for line in unit.content.decode().splitlines())
+    folders = [item.key for item in sample.items() if isinstance(item, (Directory, File))]
+    assert {each.replace("{name}", "chat-gpu1-0") for each in first.beside} <= set(folders)
+
+
+def test_a_host_without_replicas_needs_only_to_have_none() -> None:
+    (only,) = replica_items((), big().settings(), None, {})
+    assert isinstance(only, NoOtherUnits) and only.keep == ()
 
 
 # --- a replica over two servers ----------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rackwright.desired.items import (
+    Absent,
     Certificate,
     Change,
     Directory,
@@ -12,6 +13,7 @@ from rackwright.desired.items import (
     Initramfs,
     Item,
     Link,
+    NoOtherUnits,
     Package,
     Unit,
     User,
@@ -26,6 +28,8 @@ LINK = Link("/opt/current", "/opt/0.32.0")
 USER = User("rackwright", home="/var/lib/rackwright", groups=("render", "video"))
 CERTIFICATE = Certificate("/tls/a.crt", "/tls/a.key", "llm.example.com")
 SECRET = File("/etc/a.env", b"KEY=hunter2\n", mode=0o640, secret=True)
+NO_OTHERS = NoOtherUnits("ours-*.service", "Description=Ours", keep=("ours-a.service",))
+ABSENT = Absent("/etc/nginx/conf.d/ours.conf", "# Ours", reload="nginx.service")
 UNIT = Unit("a.service", restart_on=(FILE, LINK), reload_on=(CERTIFICATE,))
 PINNED = Package("libcuda", version="580.159.04", hold=True)
 IMAGES = Initramfs("nouveau", (FILE,))
@@ -83,6 +87,10 @@ TABLE: list[tuple[Item, dict[str, Any], str | None]] = [
     (CERTIFICATE, {}, "missing"),
     (CERTIFICATE, {"for_name": False, "ends_soon": False}, "is not for llm.example.com"),
     (CERTIFICATE, {"for_name": True, "ends_soon": True}, "ends within 30 days"),
+    (NO_OTHERS, {"units": []}, None),
+    (NO_OTHERS, {"units": ["ours-b.service"]}, "ours-b.service left the plan: stop and remove"),
+    (ABSENT, {}, None),
+    (ABSENT, {"there": True}, "is not planned any more: remove"),
     (UNIT, RUNNING, None),
     (UNIT, {**RUNNING, "active": "reloading"}, None),
     (UNIT, {}, "not there yet: enable and start"),
@@ -117,14 +125,28 @@ def test_the_reason_is_in_words(item: Item, seen: dict[str, Any], reason: str | 
 
 def test_the_table_has_every_kind_both_equal_and_missing() -> None:
     kinds = {Directory, File, Link, Package, User, Certificate, Unit, Initramfs}
-    assert {type(item) for item, seen, reason in TABLE if reason is None} == kinds
-    assert {type(item) for item, seen, reason in TABLE if not seen} == kinds
+    unwanted = {NoOtherUnits, Absent}
+    assert {type(item) for item, seen, reason in TABLE if reason is None} == kinds | unwanted
+    assert {type(item) for item, seen, reason in TABLE if reason and not seen} == kinds
+    assert {type(item) for item, seen, reason in TABLE if reason and seen} >= unwanted
 
 
 def test_every_item_says_its_kind_and_key_to_the_host() -> None:
-    items = [DIRECTORY, FILE, LINK, Package("nginx"), USER, CERTIFICATE, UNIT, IMAGES]
+    items = [
+        DIRECTORY,
+        FILE,
+        LINK,
+        Package("nginx"),
+        USER,
+        CERTIFICATE,
+        NO_OTHERS,
+        ABSENT,
+        UNIT,
+        IMAGES,
+    ]
     assert [one["kind"] for one in query(items)] == [
-        "directory", "file", "link", "package", "user", "certificate", "unit", "initramfs",
+        "directory", "file", "link", "package", "user", "certificate", "units", "absent",
+        "unit", "initramfs",
     ]  # fmt: skip
     changes = [Change(item, "missing", {}) for item in items]
     assert [one["key"] for one in payload(changes)] == [item.key for item in items]

@@ -18,10 +18,15 @@ from typing import Any
 import pytest
 
 from rackwright.desired.render import environment_quote
-from rackwright.runner.remote import await_ready, serving
+from rackwright.runner.remote import await_ready, serving, system
 
 Command = Callable[[str, str], Path]
 KEY = 's3cr$t"`\\key%'
+METRICS = """
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0",model_name="llama"} 2.0
+vllm:cache_config_info{block_size="16",engine="0",kv_cache_size_tokens="4096"} 1.0
+"""
 COMPLETION = {"object": "chat.completion", "model": "llama", "usage": {"completion_tokens": 8}}
 LISTEN = """
 import socket, sys, time
@@ -45,6 +50,10 @@ class Replica(BaseHTTPRequestHandler):
             self.answer(200, "")
         elif self.headers.get("Authorization") != f"Bearer {KEY}":
             self.answer(401, json.dumps({"error": "key"}))
+        elif self.path == "/version":
+            self.answer(200, json.dumps({"version": "0.32.0+cpu"}))
+        elif self.path == "/metrics":
+            self.answer(200, METRICS)
         elif self.path == "/v1/models":
             self.answer(200, json.dumps({"data": [{"id": "llama", "max_model_len": 1024}]}))
         else:
@@ -54,7 +63,16 @@ class Replica(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append({"host": self.headers["Host"], "path": self.path, **body})
         time.sleep(self.server.hangs_s)
+        if body.get("stream"):
+            return self.answer(200, "".join(self.events(body["max_tokens"])))
         self.answer(self.server.status, json.dumps({**COMPLETION, "model": body["model"]}))
+
+    def events(self, tokens: int) -> Iterator[str]:
+        yield event({"delta": {"role": "assistant", "content": ""}})
+        for _ in range(tokens):
+            yield event({"delta": {"content": "a"}})
+        yield event(usage={"completion_tokens": tokens})
+        yield "data: [DONE]\n\n"
 
     def answer(self, status: int, text: str) -> None:
         self.send_response(status)
@@ -65,6 +83,10 @@ class Replica(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
+
+
+def event(*choices: Any, usage: Any = None) -> str:
+    return f"data: {json.dumps({'choices': choices, 'usage': usage})}\n\n"
 
 
 class Server(ThreadingHTTPServer):
@@ -171,7 +193,7 @@ def test_files_that_close_while_they_are_looked_at_hide_nothing(
     handles = {Path("/proc/self/fd/999999"), *Path(f"/proc/{os.getpid()}/fd").iterdir()}
     monkeypatch.setattr(Path, "iterdir", lambda _self: iter(sorted(handles, reverse=True)))
     assert server.fileno() > 0
-    assert serving._sockets(Path(f"/proc/{os.getpid()}")) >= {
+    assert system._sockets(Path(f"/proc/{os.getpid()}")) >= {
         str(Path(f"/proc/self/fd/{server.fileno()}").readlink())[8:-1]
     }
     assert await_ready.is_ours(os.getpid(), server.port)
@@ -193,7 +215,16 @@ def asked(server: Server, tmp_path: Path, **more: Any) -> dict[str, Any]:
         "health_path": "/health",
         "models_path": "/v1/models",
         "completions_path": "/v1/chat/completions",
+        "version_path": "/version",
+        "metrics_path": "/metrics",
+        "figures": {
+            "requests_running": ("vllm:num_requests_running", ""),
+            "kv_cache_tokens": ("vllm:cache_config_info", "kv_cache_size_tokens"),
+        },
+        "timed_options": {"ignore_eos": True},
         "max_tokens": 8,
+        "delivery": {"tokens": 16, "most_s": 5},
+        "burst": None,
     }
     return {**usual, **more}
 
@@ -211,8 +242,13 @@ def test_everything_about_a_replica(server: Server, tmp_path: Path) -> None:
     assert seen["models"]["body"]["data"][0]["max_model_len"] == 1024
     assert seen["completion"]["body"] == COMPLETION
     assert 0 <= seen["completion"]["seconds"] < 5
-    (question,) = server.asked
+    assert seen["version"]["body"] == {"version": "0.32.0+cpu"}
+    assert seen["metrics"]["body"] == {"requests_running": 2.0, "kv_cache_tokens": 4096.0}
+    assert (seen["delivery"]["tokens"], seen["delivery"]["others"]) == (16, 2.0)
+    assert 0 < seen["delivery"]["first_s"] <= seen["delivery"]["last_s"] < 5
+    question, timed = server.asked
     assert (question["model"], question["max_tokens"]) == ("llama", 8)
+    assert (timed["max_tokens"], timed["stream"], timed["ignore_eos"]) == (16, True, True)
     assert KEY not in json.dumps(seen) and "s3cr" not in json.dumps(seen)
 
 
@@ -225,8 +261,44 @@ def test_without_a_key_none_is_sent(server: Server, tmp_path: Path) -> None:
 def test_a_replica_that_is_down_is_an_observation(tmp_path: Path, server: Server) -> None:
     seen = serving.replica(asked(server, tmp_path, port=free_port()))
     assert seen["listeners"] == []
-    for part in ("health", "models", "completion"):
+    for part in ("health", "models", "version", "metrics", "completion"):
         assert seen[part]["error"].startswith("ConnectionRefusedError")
+    assert seen["delivery"] is None
+
+
+def test_what_an_engine_does_not_offer_is_not_asked(tmp_path: Path, server: Server) -> None:
+    silent = asked(server, tmp_path, version_path=None, metrics_path=None)
+    seen = serving.replica(silent)
+    assert (seen["version"], seen["metrics"], seen["delivery"]["others"]) == (None, None, None)
+    assert seen["delivery"]["tokens"] == 16
+
+
+def test_a_replica_that_completes_nothing_is_not_timed(tmp_path: Path, server: Server) -> None:
+    server.status = 500
+    seen = serving.replica(asked(server, tmp_path))
+    assert (seen["completion"]["status"], seen["delivery"]) == (500, None)
+    assert len(server.asked) == 1
+
+
+def test_a_burst_is_smaller_by_what_runs_already(
+    tmp_path: Path, server: Server, other: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def burst(requests: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        sent.extend(requests)
+        return {one["name"]: {"tokens": 7} for one in requests}
+
+    monkeypatch.setattr(serving, "burst", burst)
+    wanted = {"requests": 8, "tokens": 512, "most_s": 3, "gpus": [1]}
+    loaded, left = asked(server, tmp_path, burst=wanted), asked(other, tmp_path, name="chat-gpu1-1")
+    seen = serving.main({"replicas": [loaded, left], "gateway": None, "folders": []})["replicas"]
+    assert seen["chat-gpu1-0"]["burst"] == {"tokens": 7}
+    assert "burst" not in seen["chat-gpu1-1"]
+    (one,) = sent
+    assert (one["requests"], one["others"], one["gpus"], one["most_s"]) == (6, 2, [1], 3)
+    assert (one["body"]["max_tokens"], one["body"]["ignore_eos"]) == (512, True)
+    assert one["headers"] == {"Authorization": f"Bearer {KEY}"}
 
 
 @pytest.fixture
@@ -297,8 +369,10 @@ def test_a_replica_that_hangs_does_not_keep_the_others_waiting(
     server.hangs_s = other.hangs_s = 0.6
     replicas = [asked(server, tmp_path), asked(other, tmp_path, name="chat-gpu1-1")]
     started = time.monotonic()
-    seen = serving.main({"replicas": replicas, "gateway": None})
-    assert time.monotonic() - started < 1.1
+    seen = serving.main({"replicas": replicas, "gateway": None, "folders": ["/var/log"]})
+    assert time.monotonic() - started < 2.2  # two completions each; 2.4 one after the other
+    assert seen["disks"]["/var/log"]["free_bytes"] > 0
+    assert 1.2 <= seen["elapsed_s"] < 2.2
     assert list(seen["replicas"]) == ["chat-gpu1-0", "chat-gpu1-1"]
     assert {one["completion"]["status"] for one in seen["replicas"].values()} == {200}
     assert seen["gateway"] is None
@@ -311,6 +385,13 @@ def test_systemd_that_cannot_be_asked_is_nothing_observed(monkeypatch: pytest.Mo
 
 
 # --- the gateway -----------------------------------------------------------------------------
+
+
+NGINX = """# configuration file /etc/hosts:
+upstream rackwright_chat {
+    server 192.0.2.11:8000;
+}
+"""
 
 
 @pytest.fixture
@@ -340,9 +421,11 @@ def test_the_gateway_as_a_client_sees_it(
     gateway: tuple[Server, dict[str, Any]], command: Command
 ) -> None:
     server, ask = gateway
-    command("nginx", "echo noise; exit 0")
-    seen = serving.main({"replicas": [], "gateway": ask})["gateway"]
-    assert seen["config_test"] == {"ok": True, "words": ""}
+    command("nginx", f"cat <<'END'\n{NGINX}END")
+    seen = serving.main({"replicas": [], "gateway": ask, "folders": []})["gateway"]
+    assert (seen["configuration"]["ok"], seen["configuration"]["words"]) == (True, "")
+    assert seen["configuration"]["upstreams"].keys() == {"rackwright_chat"}
+    assert seen["loaded_unix_s"] is None  # this nginx has no process
     assert seen["unit"]["ActiveState"] == "active"
     assert [one["status"] for one in seen["services"]["chat"]["completions"]] == [200] * 3
     assert {one["replica"] for one in seen["services"]["chat"]["completions"]} == {"chat-gpu1-0"}
@@ -383,9 +466,10 @@ def test_a_faulty_or_absent_nginx_is_an_observation(
     gateway: Any, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command("nginx", 'echo "unknown directive" >&2; exit 1')
-    assert serving.gateway(gateway[1])["config_test"] == {"ok": False, "words": "unknown directive"}
+    faulty = {"ok": False, "words": "unknown directive"}
+    assert serving.gateway(gateway[1])["configuration"] == faulty
     monkeypatch.setenv("PATH", "/nowhere")
-    assert "nginx" in serving.gateway(gateway[1])["config_test"]["words"]
+    assert "nginx" in serving.gateway(gateway[1])["configuration"]["words"]
 
 
 # --- readiness -------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from rackwright.desired.items import (
+    Absent,
     Certificate,
     Change,
     Directory,
@@ -25,6 +26,7 @@ from rackwright.desired.items import (
     Initramfs,
     Item,
     Link,
+    NoOtherUnits,
     Package,
     Unit,
     User,
@@ -32,12 +34,13 @@ from rackwright.desired.items import (
     payload,
     query,
 )
+from rackwright.runner.observing import PARTS
 from rackwright.runner.remote import state
 from rackwright.runner.remote_call import LOADER, source_of
 
 ME = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 Command = Callable[[str, str], Path]
-REMOTE = ("driver", "state", "release", "weights", "serving", "await_ready")
+REMOTE = ("driver", "state", "release", "weights", "serving", "await_ready", *PARTS)
 
 
 def observe(items: Sequence[Item]) -> list[Change]:
@@ -59,6 +62,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that stands for the host; locks and stamps are kept in the test's own."""
     monkeypatch.setattr(state, "LOCK", tmp_path / "lock")
     monkeypatch.setattr(state, "STAMPS", tmp_path / "stamps")
+    monkeypatch.setattr(state, "UNIT_FILES", tmp_path / "units")
     folder = tmp_path / "host"
     folder.mkdir()
     return folder
@@ -77,7 +81,9 @@ def test_a_script_travels_alone_to_python_3_9(name: str) -> None:
     tree = ast.parse(source_of(f"runner/remote/{name}"), feature_version=(3, 9))
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert {one.partition(".")[0] for one in imported} <= sys.stdlib_module_names
+    of_serving = ("serving", *PARTS)
+    along = {f"rackwright.runner.remote.{part}" for part in PARTS} if name in of_serving else set()
+    assert {one.partition(".")[0] for one in imported - along} <= sys.stdlib_module_names
 
 
 def test_it_runs_from_standard_input(host: Path) -> None:
@@ -447,6 +453,7 @@ def test_a_configuration_that_is_refused_is_put_back(
     if before:
         conf.write_text(before)
         conf.chmod(0o600)
+        os.utime(conf, (1000, 1000))
     words = f'grep -q broken {conf} || exit 0; echo "unknown directive broken"; exit 1'
     command("nginx", words)
     systemd.has({})
@@ -460,6 +467,7 @@ def test_a_configuration_that_is_refused_is_put_back(
         assert systemd.told() == ["daemon-reload"]
     if before:
         assert mode(conf) == 0o600
+        assert conf.stat().st_mtime == 1000  # as old as what runs
     assert not (state.STAMPS / "nginx.service.json").exists()
     assert not litter(host)
 
@@ -485,6 +493,104 @@ def test_a_validation_that_cannot_run_puts_back_too(host: Path, systemd: Systemd
 
 
 # --- certificates ----------------------------------------------------------------------------
+
+
+MARK = "Description=Ours "
+
+
+def unit_files(host: Path, **marks: str) -> dict[str, Path]:
+    """Unit files by name, each with what is beside it: settings, a cache, a stamp."""
+    made = {}
+    for name, mark in marks.items():
+        made[name] = state.UNIT_FILES / f"rackwright-{name}.service"
+        for folder in (state.UNIT_FILES, state.STAMPS, host / "etc", host / "cache" / name):
+            folder.mkdir(parents=True, exist_ok=True)
+        made[name].write_text(f"[Unit]\n{mark}{name}\n")
+        (state.STAMPS / f"rackwright-{name}.service.json").write_text("{}")
+        (host / "etc" / f"{name}.env").write_text("A=1\n")
+    return made
+
+
+def no_others(host: Path, *keep: str) -> NoOtherUnits:
+    beside = (f"{host}/etc/{{name}}.env", f"{host}/cache/{{name}}")
+    units = tuple(f"rackwright-{name}.service" for name in keep)
+    return NoOtherUnits("rackwright-*.service", MARK, units, beside)
+
+
+def test_units_that_left_the_plan_go_with_what_was_made_for_them(
+    host: Path, systemd: Systemd
+) -> None:
+    made = unit_files(host, kept=MARK, old=MARK, theirs="Description=Theirs ")
+    changed, error = converge([no_others(host, "kept")])
+    assert error == ""
+    assert changed == [
+        "units rackwright-*.service: rackwright-old.service left the plan: stop and remove"
+    ]
+    assert systemd.told() == ["disable --quiet --now rackwright-old.service", "daemon-reload"]
+    assert not made["old"].exists()
+    assert {path.name for path in (host / "etc").iterdir()} == {"kept.env", "theirs.env"}
+    assert {path.name for path in (host / "cache").iterdir()} == {"kept", "theirs"}
+    assert not (state.STAMPS / "rackwright-old.service.json").exists()
+    assert made["kept"].exists() and made["theirs"].exists()
+    assert observe([no_others(host, "kept")]) == []
+
+
+def test_a_removal_that_is_cut_off_begins_again(
+    host: Path, systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = unit_files(host, old=MARK)
+
+    def cut_off(path: Path) -> None:
+        raise OSError("power is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state, "_take_away", cut_off)
+        assert converge([no_others(host)])[1] == "power is gone"
+    assert made["old"].exists()
+    assert converge([no_others(host)])[1] == ""
+    assert not made["old"].exists() and not (host / "etc" / "old.env").exists()
+
+
+def test_a_unit_that_does_not_stop_keeps_its_files(host: Path, command: Command) -> None:
+    command("systemctl", "echo it hangs >&2; exit 1")
+    made = unit_files(host, old=MARK)
+    assert "it hangs" in converge([no_others(host)])[1]
+    assert made["old"].exists() and (host / "etc" / "old.env").exists()
+
+
+def test_a_file_of_ours_that_is_not_planned_goes_and_is_unloaded(
+    host: Path, systemd: Systemd
+) -> None:
+    ours, theirs = host / "ours.conf", host / "theirs.conf"
+    ours.write_text("# Made by us\nlisten 443;\n")
+    theirs.write_text("listen 80;\n")
+    items = [Absent(str(path), "# Made by us", "nginx.service") for path in (ours, theirs)]
+    assert converge(items) == ([f"absent {ours}: is not planned any more: remove"], "")
+    assert systemd.told() == ["try-reload-or-restart nginx.service"]
+    assert [path.name for path in host.glob("*.conf")] == ["theirs.conf"]
+    assert observe(items) == []
+
+
+def test_a_removal_cut_off_before_the_reload_is_made_good(host: Path, command: Command) -> None:
+    ours = host / "ours.conf"
+    ours.write_text("# Made by us\n")
+    items = [Absent(str(ours), "# Made by us", "nginx.service")]
+    command("systemctl", "exit 1")
+    assert converge(items)[1] != ""
+    assert not ours.exists()
+    command("systemctl", "exit 0")
+    assert converge(items) == ([f"absent {ours}: is not planned any more: remove"], "")
+    assert observe(items) == []
+
+
+def test_a_folder_goes_whole_and_links_in_it_are_not_followed(host: Path) -> None:
+    folder, beyond = host / "engine", host / "precious"
+    beyond.mkdir()
+    (beyond / "file").write_text("x")
+    folder.mkdir()
+    (folder / "link").symlink_to(beyond)
+    assert converge([Absent(str(folder))])[1] == ""
+    assert not folder.exists() and (beyond / "file").exists()
 
 
 def certificate(host: Path, name: str = "llm.example.com") -> Certificate:

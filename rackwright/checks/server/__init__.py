@@ -12,6 +12,7 @@ from rackwright.checks.server import (
     driver,
     ecc,
     fabric,
+    gpu_memory,
     gpus,
     links,
     mig,
@@ -36,6 +37,7 @@ SERVER_CHECKS: tuple[ServerCheck, ...] = (
     persistence.check,
     fabric.check,
     processes.check,
+    gpu_memory.check,
 )
 """Asked where the driver answers; where it does not, ``driver`` alone says so."""
 

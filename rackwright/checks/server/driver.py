@@ -1,4 +1,4 @@
-"""The NVIDIA driver answers, and library and kernel module are of one version."""
+"""The NVIDIA driver answers, is the pinned one, and library and kernel module agree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rackwright.checks.server.probed import Probed
 
 
 def check(planned: PlannedServer, probed: Probed) -> CheckResult:
-    """CRITICAL where NVML does not answer, or where the loaded module is of another version."""
+    """CRITICAL where NVML does not answer, or is of another version than its module or the pin."""
     nvml = probed.seen.get("nvml")
     if "nvml" not in probed.seen:
         return planned.says("driver", Status.UNKNOWN, "was not observed", "run the deploy again")
@@ -24,4 +24,13 @@ def check(planned: PlannedServer, probed: Probed) -> CheckResult:
     if not library:
         why = probed.reason("nvml.driver_version") or "no version"
         return planned.says("driver", Status.UNKNOWN, why, "see nvidia-smi on the host")
+    if planned.driver_version and not _is(library, planned.driver_version):
+        evidence = f"{library}, {planned.driver_version} is pinned"
+        remedy = "install the pinned driver and reboot, or pin the one that is there"
+        return planned.says("driver", Status.CRITICAL, evidence, remedy)
     return planned.says("driver", Status.OK, f"{library}, CUDA {nvml.get('cuda_version')}")
+
+
+def _is(version: str, pin: str) -> bool:
+    """Whether a version is the pinned one, or of the pinned branch: 580 is every 580.x."""
+    return f"{version}.".startswith(f"{pin}.")

@@ -17,7 +17,7 @@ def check(planned: PlannedServer, probed: Probed) -> CheckResult:
     """CRITICAL for a process of somebody else, or for a replica that is not on its GPUs."""
     findings = [
         finding
-        for gpu in sorted({gpu for gpu, _ in planned.tenants})
+        for gpu in sorted({tenant.gpu for tenant in planned.tenants})
         for finding in _findings(planned, probed, gpu)
     ]
     fine = "those of the plan" if planned.engines_use_gpus else "nobody else's"
@@ -30,16 +30,16 @@ def _findings(planned: PlannedServer, probed: Probed, gpu: int) -> Iterator[Find
     found = probed.read(gpu, "processes")
     if found is None:
         return
-    units = {unit for index, unit in planned.tenants if index == gpu}
+    units = {tenant.unit for tenant in planned.tenants if tenant.gpu == gpu}
     for process in found:
-        if not units & _units(process):
+        if not units & units_of(process):
             yield Finding(Status.CRITICAL, f"GPU {gpu}: {_named(process)} is not of the plan", _END)
-    missing = units - {unit for process in found for unit in _units(process)}
+    missing = units - {unit for process in found for unit in units_of(process)}
     for unit in sorted(missing) if planned.engines_use_gpus else ():
         yield Finding(Status.CRITICAL, f"GPU {gpu}: no process of {unit} uses it", _MOVE)
 
 
-def _units(process: Mapping[str, Any]) -> set[str]:
+def units_of(process: Mapping[str, Any]) -> set[str]:
     """The parts of its control groups' paths, one of which is its unit's name."""
     return {part for group in process.get("cgroups") or () for part in group.split("/")}
 

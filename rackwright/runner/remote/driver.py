@@ -298,6 +298,12 @@ def stop(units: Sequence[str]) -> Values:
     return {}
 
 
+def start(units: Sequence[str]) -> Values:
+    """Start units again; whoever deploys them waits for them."""
+    _output("systemctl", "--no-block", "start", *units)
+    return {}
+
+
 def reboot(units: Sequence[str]) -> Values:
     """Stop units as they want to be stopped, then reboot; says which boot this was."""
     boot = _boot_id()
@@ -308,7 +314,7 @@ def reboot(units: Sequence[str]) -> Values:
 
 
 def main(request: Values) -> Any:
-    """``do`` is observe, look, load, why, stop or reboot."""
+    """``do`` is observe, look, load, why, stop, start or reboot."""
     do = request["do"]
     if do == "observe":
         return observe()
@@ -316,6 +322,6 @@ def main(request: Values) -> Any:
         return look(request)
     if do == "reboot":
         return reboot(request["units"])
-    if do == "stop":
-        return stop(request["units"])
+    if do in ("stop", "start"):
+        return (stop if do == "stop" else start)(request["units"])
     return load() if do == "load" else why()

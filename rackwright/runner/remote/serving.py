@@ -7,22 +7,23 @@ Everything is read twice over: what the process says (HTTP) and what the system 
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import ssl
-import subprocess
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
-UNIT_PROPERTIES = (
-    "LoadState,ActiveState,SubState,MainPID,NRestarts,Result,ControlGroup,"
-    "ActiveEnterTimestampMonotonic,ExecMainStartTimestampMonotonic,NeedDaemonReload"
-)
+from rackwright.runner.remote.burst import burst
+from rackwright.runner.remote.metrics import figures
+from rackwright.runner.remote.nginx import configuration, loaded_unix_s
+from rackwright.runner.remote.streaming import stream
+from rackwright.runner.remote.system import disks, listeners, open_files, unit
+
 HEALTH_TIMEOUT_S = 10
 COMPLETION_TIMEOUT_S = 120
 MOST_BYTES = 1 << 20
@@ -31,80 +32,15 @@ MOST_BYTES = 1 << 20
 Values = dict[str, Any]
 
 
-def unit(name: str) -> dict[str, str]:
-    """What systemd says of a unit; nothing where it cannot be asked."""
-    argv = ["systemctl", "show", "--property", UNIT_PROPERTIES, name]
-    try:
-        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
-    except OSError:
-        return {}
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-
-
-def listeners(port: int) -> list[Values]:
-    """Every process that listens on a TCP port, from /proc: more than one can (SO_REUSEPORT).
-
-    Each with pid, command, control groups, start (seconds after boot) and local addresses.
-    """
-    listening, found = _listening(port), []
-    for entry in Path("/proc").glob("[0-9]*") if listening else ():
-        inodes = listening.keys() & _sockets(entry)
-        process = _process(entry) if inodes else None
-        if process:
-            found.append({**process, "addresses": sorted({listening[one] for one in inodes})})
-    return found
-
-
-def _listening(port: int) -> dict[str, str]:
-    """Inode to local address (hex) of the sockets that listen on the port (state 0A, proc(5))."""
-    found = {}
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        lines = table.read_text().splitlines()[1:] if table.exists() else []
-        rows = [line.split() for line in lines]
-        at = f":{port:04X}"
-        found.update({row[9]: row[1] for row in rows if row[3] == "0A" and row[1].endswith(at)})
-    return found
-
-
-def _sockets(entry: Path) -> set[str]:
-    try:
-        links = [_target(handle) for handle in (entry / "fd").iterdir()]
-    except OSError:
-        return set()
-    return {link[8:-1] for link in links if link.startswith("socket:[")}
-
-
-def _target(handle: Path) -> str:
-    """What an open file is; a busy process has closed it by the time it is asked for."""
-    try:
-        return str(handle.readlink())
-    except OSError:
-        return ""
-
-
-def _process(entry: Path) -> Values | None:
-    try:
-        command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        groups = (entry / "cgroup").read_text()
-        ticks = int((entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[19])
-    except OSError:
-        return None
-    return {
-        "pid": int(entry.name),
-        "command": command.strip()[:200],
-        "cgroups": sorted({line.split(":", 2)[2] for line in groups.splitlines()}),
-        "started_s": ticks / os.sysconf("SC_CLK_TCK"),
-    }
-
-
 def http(
     connection: HTTPConnection,
     method: str,
     path: str,
     body: Values | None = None,
     headers: dict[str, str] | None = None,
+    read: Callable[[str], Any] | None = None,
 ) -> Values:
-    """One request: status, parsed JSON (or text), chosen headers and seconds; or the error."""
+    """One request: status, what ``read`` (JSON, or text) makes of it, seconds; or the error."""
     started = time.monotonic()
     try:
         payload = json.dumps(body) if body is not None else None
@@ -120,7 +56,12 @@ def http(
     finally:
         connection.close()
     seconds = round(time.monotonic() - started, 3)
-    return {"status": answer.status, "body": _json(text), "replica": replica, "seconds": seconds}
+    return {
+        "status": answer.status,
+        "body": (read or _json)(text),
+        "replica": replica,
+        "seconds": seconds,
+    }
 
 
 def _json(text: str) -> Any:
@@ -159,51 +100,103 @@ def _bearer(key: str) -> dict[str, str]:
 
 
 def replica(asked: Values) -> Values:
-    """Everything about one replica: unit, listeners, health, models and a real completion.
+    """Everything about one replica: unit, listeners, and what it answers to requests.
 
     Of a later server of a replica that spans several only the unit: the first answers for it.
     """
-
-    def ask(method: str, path: str, timeout_s: int, body: Values | None = None) -> Values:
-        connection = HTTPConnection(asked["address"], asked["port"], timeout=timeout_s)
-        return http(connection, method, asked[path], body, key)
-
+    seen: Values = {"unit": unit(asked["unit"])}
+    seen["open_files"] = open_files(int(seen["unit"].get("MainPID") or 0))
     if not asked.get("answers", True):
-        return {"unit": unit(asked["unit"])}
+        return seen
     key = _authorization(asked["environment_path"])
+    return {**seen, "listeners": listeners(asked["port"]), **_answers(asked, key)}
+
+
+def _answers(asked: Values, key: dict[str, str]) -> Values:
+    """Health, models, version, metrics and real completions; null for what it does not offer."""
+
+    def ask(method: str, path: str, body: Values | None = None) -> Values | None:
+        timeout_s = COMPLETION_TIMEOUT_S if body else HEALTH_TIMEOUT_S
+        connection = HTTPConnection(asked["address"], asked["port"], timeout=timeout_s)
+        return http(connection, method, asked[path], body, key) if asked.get(path) else None
+
     question = _question(asked["served_model_name"], asked["max_tokens"])
+    seen = {
+        "health": ask("GET", "health_path"),
+        "models": ask("GET", "models_path"),
+        "version": ask("GET", "version_path"),
+        "completion": ask("POST", "completions_path", question),
+        "metrics": _metrics(asked, key),
+    }
+    works = (seen["completion"] or {}).get("status") == 200
+    return {**seen, "delivery": _delivery(asked, key, seen["metrics"]) if works else None}
+
+
+def _metrics(asked: Values, key: dict[str, str]) -> Values | None:
+    """The figures that are wanted of the engine's metrics; null for an engine without metrics."""
+    if not asked.get("metrics_path"):
+        return None
+    connection = HTTPConnection(asked["address"], asked["port"], timeout=HEALTH_TIMEOUT_S)
+    wanted = asked["figures"]
+    return http(
+        connection, "GET", asked["metrics_path"], None, key, lambda text: figures(text, wanted)
+    )
+
+
+def _delivery(asked: Values, key: dict[str, str], before: Values | None) -> Values:
+    """A streamed completion, and how many other requests ran before or after it (or null)."""
+    timed = asked["delivery"]
+    connection = HTTPConnection(asked["address"], asked["port"], timeout=timed["most_s"])
+    body = {**_question(asked["served_model_name"], timed["tokens"]), **asked["timed_options"]}
+    seen = stream(connection, asked["completions_path"], body, key, timed["most_s"])
+    return {**seen, "others": _running(before, _metrics(asked, key))}
+
+
+def _running(*seen: Values | None) -> float | None:
+    bodies = [(each or {}).get("body") for each in seen]
+    found = [body.get("requests_running") for body in bodies if isinstance(body, dict)]
+    counted = [running for running in found if running is not None]
+    return max(counted, default=None)
+
+
+def _bursts(replicas: list[Values], seen: dict[str, Values]) -> None:
+    """A burst to each replica that is to have one and completes requests; kept in ``seen``."""
+    sent = []
+    for asked in replicas:
+        delivery = seen[asked["name"]].get("delivery")
+        if asked.get("burst") and delivery and "error" not in delivery:
+            sent.append(_burst_request(asked, int(delivery["others"] or 0)))
+    for name, reply in burst(sent).items() if sent else ():
+        seen[name]["burst"] = reply
+
+
+def _burst_request(asked: Values, others: int) -> Values:
+    wanted = asked["burst"]
+    question = _question(asked["served_model_name"], wanted["tokens"])
     return {
-        "unit": unit(asked["unit"]),
-        "listeners": listeners(asked["port"]),
-        "health": ask("GET", "health_path", HEALTH_TIMEOUT_S),
-        "models": ask("GET", "models_path", HEALTH_TIMEOUT_S),
-        "completion": ask("POST", "completions_path", COMPLETION_TIMEOUT_S, question),
+        **wanted,
+        "name": asked["name"],
+        "address": asked["address"],
+        "port": asked["port"],
+        "path": asked["completions_path"],
+        "headers": _authorization(asked["environment_path"]),
+        "body": {**question, **asked["timed_options"]},
+        "requests": max(0, wanted["requests"] - others),
+        "others": others,
     }
 
 
 def gateway(asked: Values) -> Values:
     """The gateway as a client would see it, from its own host: nginx, TLS, models, completions."""
     services = {service["name"]: _service(asked, service) for service in asked["services"]}
+    nginx = unit("nginx.service")
     return {
-        "unit": unit("nginx.service"),
-        "config_test": _config_test(),
+        "unit": nginx,
+        "configuration": configuration(),
+        "loaded_unix_s": loaded_unix_s(int(nginx.get("MainPID") or 0)),
         "services": services,
         "closed_path": _gateway_call(asked, "GET", "/metrics"),
     }
-
-
-def _config_test() -> Values:
-    try:
-        nginx = subprocess.run(
-            ["nginx", "-t", "-q"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    except OSError as error:
-        return {"ok": False, "words": str(error)}
-    return {"ok": nginx.returncode == 0, "words": nginx.stderr.strip()[-500:]}
 
 
 def _service(asked: Values, service: Values) -> Values:
@@ -257,16 +250,21 @@ class _LoopbackConnection(HTTPSConnection):
 
 
 def main(request: Values) -> Values:
-    """``replicas`` and ``gateway`` (or None) as ``runner/verify.py`` asks; host clock included.
+    """``replicas``, ``gateway`` (or None) and ``folders`` as ``runner/verify.py`` asks.
 
-    Replicas are asked side by side: one that hangs must not use up the time of the others.
+    Replicas are asked side by side: one that hangs must not use up the time of the others. The
+    host's clock is read last, and how long all of it took is told, for a fair comparison.
     """
+    started_s, asked = time.monotonic(), request["replicas"]
     with ThreadPoolExecutor(max_workers=16) as side_by_side:
-        replicas = list(side_by_side.map(replica, request["replicas"]))
-    names = [asked["name"] for asked in request["replicas"]]
+        answers = list(side_by_side.map(replica, asked))
+    replicas = {one["name"]: answers[index] for index, one in enumerate(asked)}
+    _bursts(asked, replicas)
     return {
-        "time_unix_s": time.time(),
-        "uptime_s": float(Path("/proc/uptime").read_text().split()[0]),
-        "replicas": {names[index]: seen for index, seen in enumerate(replicas)},
+        "replicas": replicas,
         "gateway": gateway(request["gateway"]) if request["gateway"] else None,
+        "disks": disks(request["folders"]),
+        "uptime_s": float(Path("/proc/uptime").read_text().split()[0]),
+        "elapsed_s": time.monotonic() - started_s,
+        "time_unix_s": time.time(),
     }

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 STAMPS = Path("/var/lib/rackwright/units")
+UNIT_FILES = Path("/etc/systemd/system")
 LOCK = Path("/run/rackwright.lock")
 UNIT_PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,NRestarts,Result,Job"
 PACKAGE_LOCK_WAIT_S = 300
@@ -63,6 +64,8 @@ def observe(queries: Sequence[Values]) -> list[Values]:
         "user": _user,
         "certificate": _certificate,
         "initramfs": _initramfs,
+        "units": lambda q: {"units": [path.name for path in _other_units(q)]},
+        "absent": lambda q: {"there": True} if _leftover(Path(q["key"]), q["mark"]) else {},
         "package": lambda q: packages.get(q["key"], {}),
         "unit": lambda q: units.get(q["key"], {}),
     }
@@ -205,6 +208,33 @@ def _loaded(unit: Values) -> dict[str, str]:
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths if p.is_file()}
 
 
+def _other_units(query: Values) -> list[Path]:
+    """Unit files of ours that are not among those to keep."""
+    found = sorted(UNIT_FILES.glob(query["key"]))
+    return [
+        path for path in found if path.name not in query["keep"] and _is_ours(path, query["mark"])
+    ]
+
+
+def _is_ours(path: Path, mark: str) -> bool:
+    """Whether it is there, and a file that holds the line by which we know our own."""
+    if not mark:
+        return path.exists() or path.is_symlink()
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.startswith(mark) for line in lines)
+
+
+def _leftover(path: Path, mark: str) -> bool:
+    return _is_ours(path, mark) or _is_ours(_aside(path), mark)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.rackwright-old")
+
+
 # --- making it so ----------------------------------------------------------------------------
 
 
@@ -221,6 +251,8 @@ def apply(changes: Sequence[Values]) -> None:
             "user": _make_user,
             "certificate": _make_certificate,
             "initramfs": _make_initramfs,
+            "units": _remove_units,
+            "absent": _remove,
         }
         for change in changes:
             if change["kind"] in make:
@@ -234,8 +266,8 @@ def _saved(path: Path) -> Values | None:
         info, content = path.stat(), path.read_bytes()
     except OSError:
         return None
-    mode = stat.S_IMODE(info.st_mode)
-    return {"content": content, "uid": info.st_uid, "gid": info.st_gid, "mode": mode}
+    owned = {"uid": info.st_uid, "gid": info.st_gid, "mode": stat.S_IMODE(info.st_mode)}
+    return {"content": content, **owned, "mtime_ns": info.st_mtime_ns}
 
 
 def _install(packages: Sequence[Values]) -> None:
@@ -394,6 +426,35 @@ def _make_certificate(change: Values) -> None:
     new_target.replace(target)
 
 
+def _remove_units(change: Values) -> None:
+    """Stop, disable and remove; the unit's file goes last, so that a run cut off begins again."""
+    for path in _other_units(change):
+        run("systemctl", "disable", "--quiet", "--now", path.name)
+        name = path.name[change["key"].index("*") : -len(".service")]
+        for beside in (*change["beside"], str(STAMPS / f"{path.name}.json")):
+            _take_away(Path(beside.replace("{name}", name)))
+        path.unlink()
+    run("systemctl", "daemon-reload")
+
+
+def _remove(change: Values) -> None:
+    """Out of the way, then unloaded, then gone: a run that is cut off between leaves a trace."""
+    path = Path(change["key"])
+    if _is_ours(path, change["mark"]):
+        path.replace(_aside(path))
+    if change["reload"]:
+        run("systemctl", "try-reload-or-restart", change["reload"])
+    _take_away(_aside(path))
+
+
+def _take_away(path: Path) -> None:
+    """A file, a link or a folder with all that is in it; links in it are not followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _make_units(units: Sequence[Values], before: dict[str, Values | None]) -> None:
     if not units:
         return
@@ -445,11 +506,16 @@ def _validate(unit: Values, before: dict[str, Values | None]) -> None:
 
 
 def _put_back(path: Path, saved: Values | None) -> None:
-    """Restore a file of this run to what it was, with its owner and mode."""
+    """Restore a file of this run to what it was, with its owner, mode and time.
+
+    By its time the upstream check knows that whoever runs has read it.
+    """
     if saved is None:
         path.unlink()
-    else:
-        _write(path, **saved)
+        return
+    mtime_ns = saved["mtime_ns"]
+    _write(path, saved["content"], saved["uid"], saved["gid"], saved["mode"])
+    os.utime(path, ns=(mtime_ns, mtime_ns))
 
 
 def _stamp(unit: Values) -> None:

@@ -1,0 +1,86 @@
+"""Is it delivering? A streamed completion, beside what the plan predicts of its speed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rackwright.checks.results import (
+    CheckResult,
+    Observation,
+    PlannedReplica,
+    Predicted,
+    Status,
+    answer_of,
+    number_of,
+)
+
+SLOWER = 1.5
+"""Of one request alone, engines were measured at 0.93 to 1.20 of the predicted time a token."""
+LATER = 3.0
+LATE_S = 0.25
+"""First tokens vary more (0.66 to 1.61 of the prediction), and the shortest are HTTP's own time."""
+SLOW = (
+    "find what is slow: links, PCIe, throttling, Xid errors and the balance of its GPUs have "
+    "checks of their own; if all are OK, look for other work on the host, and at what else "
+    "`rackwright plan` could have chosen"
+)
+
+
+class Timing(NamedTuple):
+    """Of one request: milliseconds a token after the first, and to the first; tokens a second."""
+
+    tpot_ms: float
+    ttft_ms: float
+    out_tok_s: float
+
+
+def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
+    """WARN when clearly slower than predicted for as many requests as run at that time."""
+    reply, status, why = answer_of(seen.get("delivery"))
+    if reply is None:
+        remedy = f"see the completion check, then journalctl -u {planned.unit} on {planned.host}"
+        return planned.says("delivery", status, why, remedy)
+    timing = timing_of(reply)
+    if timing is None:
+        evidence = "no stream of tokens that could be timed"
+        return planned.says("delivery", Status.CRITICAL, evidence, "see the completion check")
+    words = (
+        f"{timing.tpot_ms:.1f} ms a token, first after {timing.ttft_ms:.0f} ms, "
+        f"{timing.out_tok_s:.0f} tokens/s"
+    )
+    if planned.predicted is None:
+        return planned.says("delivery", Status.OK, f"{words}; no prediction without GPUs")
+    others = number_of(reply, "others")
+    if others is not None and others >= max(1, planned.predicted.busy.concurrency):
+        evidence = f"{words}, beside {others:.0f} requests: more than planned for, not judged"
+        return planned.says("delivery", Status.OK, evidence)
+    return _compared(planned, planned.predicted, timing, words, others)
+
+
+def timing_of(reply: Observation) -> Timing | None:
+    """The timing of a stream of two tokens or more; None where that is not what was seen."""
+    tokens, first_s, last_s = (number_of(reply, key) for key in ("tokens", "first_s", "last_s"))
+    if tokens is None or first_s is None or last_s is None:
+        return None
+    if tokens < 2 or not 0 < first_s <= last_s:
+        return None
+    each_s = (last_s - first_s) / (tokens - 1)
+    return Timing(each_s * 1e3, first_s * 1e3, tokens / last_s)
+
+
+def _compared(
+    planned: PlannedReplica, predicted: Predicted, timing: Timing, words: str, others: float | None
+) -> CheckResult:
+    """Beside others, or where nobody knows, the slower of the two predictions is the fair one."""
+    speeds = [predicted.alone] if others == 0 else [predicted.alone, predicted.busy]
+    tpot_ms = max(speed.tpot_ms for speed in speeds)
+    ttft_ms = max(speed.ttft_ms for speed in speeds)
+    beside = f", beside {others:.0f} other requests" if others else ""
+    if others is None:
+        beside = "; how many other requests ran is not told"
+    evidence = f"{words} ({tpot_ms:.1f} and {ttft_ms:.0f} ms predicted){beside}"
+    slow = timing.tpot_ms > tpot_ms * SLOWER
+    late = timing.ttft_ms > max(ttft_ms * LATER, ttft_ms + LATE_S * 1e3)
+    if slow or late:
+        return planned.says("delivery", Status.WARN, evidence, SLOW)
+    return planned.says("delivery", Status.OK, evidence)

@@ -1,0 +1,51 @@
+"""Tokens a second of a whole replica under a short burst, beside what its GPUs should give."""
+
+from __future__ import annotations
+
+from rackwright.checks.delivery import SLOW, SLOWER
+from rackwright.checks.results import (
+    CheckResult,
+    Observation,
+    PlannedReplica,
+    Predicted,
+    Status,
+    number_of,
+)
+
+
+def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
+    """WARN when clearly below the prediction for so many requests; CRITICAL when some failed.
+
+    Beside the requests of others, the burst's fair share of the prediction for all is expected.
+    """
+    burst = seen.get("burst") or {}
+    requests, tokens, seconds = (number_of(burst, k) for k in ("requests", "tokens", "seconds"))
+    if planned.predicted is None or requests is None or tokens is None or not seconds:
+        remedy = "see the completion check; then run this again"
+        return planned.says("throughput", Status.UNKNOWN, "no burst was observed", remedy)
+    if burst.get("errors"):
+        evidence = f"under {requests:.0f} requests at once: {'; '.join(burst['errors'])}"
+        remedy = f"journalctl -u {planned.unit} on {planned.host}"
+        return planned.says("throughput", Status.CRITICAL, evidence[:300], remedy)
+    others = number_of(burst, "others") or 0
+    if not requests:
+        evidence = f"{others:.0f} requests of others ran, none was added: not judged"
+        return planned.says("throughput", Status.OK, evidence)
+    share = requests / (requests + others)
+    expected = _expected_tok_s(planned.predicted, requests + others) * share
+    beside = f" beside {others:.0f} of others" if others else ""
+    evidence = (
+        f"{tokens / seconds:,.0f} tokens/s of {requests:.0f} requests{beside} on "
+        f"{len(planned.gpus)} GPU(s), {expected:,.0f} predicted"
+    )
+    status = Status.WARN if tokens / seconds * SLOWER < expected else Status.OK
+    return planned.says("throughput", status, evidence, SLOW if status is Status.WARN else "")
+
+
+def _expected_tok_s(predicted: Predicted, requests: float) -> float:
+    """Between the two predictions on a straight line, below the curve that it really is."""
+    alone, busy = predicted.alone, predicted.busy
+    if busy.concurrency <= 1:
+        return alone.out_tok_s
+    share = min(1.0, max(0.0, (requests - 1) / (busy.concurrency - 1)))
+    return alone.out_tok_s + share * (busy.out_tok_s - alone.out_tok_s)

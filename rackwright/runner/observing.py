@@ -1,0 +1,117 @@
+"""What a host is asked of its replicas and its gateway, and the asking; see ``SERVING``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pyinfra.context import host
+
+from rackwright.desired import paths
+from rackwright.engines import ENGINES
+from rackwright.planner import Replica
+from rackwright.runner.fleet import Fleet
+from rackwright.runner.planned import folders_of, is_loaded
+from rackwright.runner.probing import probe, pynvml
+from rackwright.runner.remote_call import call, parts
+from rackwright.runner.secrets import secret
+from rackwright.settings import Settings
+
+SERVING = "runner/remote/serving"
+PARTS = ("metrics", "streaming", "burst", "nginx", "system")
+"""What it imports, each before whoever imports it."""
+MAX_TOKENS = 8
+TIMED_TOKENS, TIMED_MOST_S = 64, 15
+"""One streamed completion of a replica that is timed."""
+BURST_REQUESTS, BURST_TOKENS, BURST_S = 8, 512, 3
+"""What a replica on GPUs is loaded with: so many requests at once, for so long."""
+ASKS_A_REPLICA = 2
+"""Completions through the gateway for each replica: least_conn alternates between idle ones."""
+
+
+def observe(fleet: Fleet, load: bool = True) -> dict[str, Any]:
+    """What the current host's replicas, gateway and GPUs answer.
+
+    ``load`` sends a short burst of requests to replicas on GPUs. Raises HostError where the host
+    gives no answer.
+    """
+    request = _request(fleet, load)
+    bursts = any(replica["burst"] for replica in request["replicas"])
+    libraries = parts(*(f"runner.remote.{name}" for name in PARTS)) | (pynvml() if bursts else {})
+    sent_unix_s = time.time()
+    seen: dict[str, Any] = call(host, SERVING, request, libraries=libraries, timeout_s=600)
+    seen["asked"] = {"sent_unix_s": sent_unix_s, "received_unix_s": time.time()}
+    if fleet.server is not None:
+        seen["probe"] = probe(host)
+    return seen
+
+
+def _request(fleet: Fleet, load: bool) -> dict[str, Any]:
+    settings = fleet.settings(host.name)
+    return {
+        "replicas": [_replica_request(replica, settings, load) for replica in fleet.replicas],
+        "gateway": _gateway_request(fleet, settings),
+        "folders": [folder.path for folder in folders_of(fleet, host.name)],
+    }
+
+
+def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[str, Any]:
+    engine = ENGINES[replica.engine]
+    return {
+        "name": replica.name,
+        "unit": paths.unit_name(replica),
+        "answers": replica.answers,
+        "address": replica.address,
+        "port": replica.port,
+        "served_model_name": replica.served_model_name,
+        "environment_path": paths.environment_path(replica, settings),
+        "health_path": engine.health_path,
+        "models_path": engine.models_path,
+        "completions_path": engine.completions_path,
+        "version_path": engine.version_path,
+        "metrics_path": engine.metrics_path,
+        "figures": dict(engine.figures),
+        "timed_options": dict(engine.timed_options),
+        "max_tokens": MAX_TOKENS,
+        "delivery": {"tokens": _tokens(replica, TIMED_TOKENS), "most_s": TIMED_MOST_S},
+        "burst": _burst(replica) if is_loaded(replica, settings, load) else None,
+    }
+
+
+def _burst(replica: Replica) -> dict[str, Any]:
+    return {
+        "requests": min(BURST_REQUESTS, replica.max_num_seqs),
+        "tokens": _tokens(replica, BURST_TOKENS),
+        "most_s": BURST_S,
+        "gpus": replica.gpus,
+    }
+
+
+def _tokens(replica: Replica, wanted: int) -> int:
+    """As many as fit into the longest request, beside the question."""
+    return max(1, min(wanted, replica.max_model_len // 2))
+
+
+def _gateway_request(fleet: Fleet, settings: Settings) -> dict[str, Any] | None:
+    gateway = fleet.gateway
+    if gateway is None:
+        return None
+    made, _ = paths.certificate_paths(settings.config_dir)
+    key = secret("key", settings.vllm_api_key_env).get("key", "")
+    alone = len(fleet.plan.upstreams) == 1
+    services = [
+        {
+            "name": upstream.service,
+            "prefix": "" if alone else f"/{upstream.service}",
+            "served_model_name": upstream.served_model_name,
+            "completions": ASKS_A_REPLICA * len(upstream.replicas),
+            "key": key,
+        }
+        for upstream in fleet.plan.upstreams
+    ]
+    return {
+        "server_name": gateway.server_name,
+        "port": gateway.port,
+        "certificate": None if gateway.certificate else made,
+        "services": services,
+    }

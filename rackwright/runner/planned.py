@@ -1,0 +1,132 @@
+"""What is planned on some hosts, as the checks need to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rackwright import checks
+from rackwright.catalog import gpu_types
+from rackwright.checks.results import (
+    Folder,
+    PlannedHost,
+    PlannedReplica,
+    PlannedServer,
+    PlannedService,
+    Predicted,
+    Tenant,
+)
+from rackwright.desired import paths
+from rackwright.desired.gateway import upstream_name
+from rackwright.engines import ENGINES
+from rackwright.planner import Replica
+from rackwright.runner.fleet import Fleet
+from rackwright.settings import Settings
+from rackwright.sizing import GIB, Split, weights_bytes
+from rackwright.spec import ServerSpec
+from rackwright.topology import islands
+
+RELEASE_BYTES = 10 * GIB
+"""Room for a release beside the present one; the CPU build takes 3.5 GB, CUDA's libraries more."""
+LOGS_BYTES = 4 * GIB
+"""What systemd's journal may grow to by default (SystemMaxUse in journald.conf)."""
+
+
+def planned(fleet: Fleet, hosts: Collection[str], load: bool = True) -> list[checks.Planned]:
+    """All that is planned on these hosts, as the checks need to know it; ``load`` as observed."""
+    names = [name for name in fleet.spec.settings if name in hosts]
+    systems = [PlannedHost(name, folders_of(fleet, name)) for name in names]
+    servers = [_planned_server(s, fleet) for n, s in fleet.spec.servers.items() if n in hosts]
+    replicas = [
+        _planned_replica(replica, fleet.settings(replica.server), load)
+        for replica in fleet.plan.replicas
+        if replica.server in hosts
+    ]
+    gateways = {n: g for n, g in fleet.spec.gateways.items() if n in hosts}
+    services = [
+        PlannedService(
+            name=upstream.service,
+            host=name,
+            server_name=gateway.server_name,
+            served_model_name=upstream.served_model_name,
+            replicas=tuple(replica.name for replica in upstream.replicas),
+            upstream=upstream_name(upstream),
+            addresses=tuple(f"{one.address}:{one.port}" for one in upstream.replicas),
+        )
+        for name, gateway in gateways.items()
+        for upstream in fleet.plan.upstreams
+    ]
+    return [*systems, *servers, *replicas, *services]
+
+
+def _planned_server(server: ServerSpec, fleet: Fleet) -> PlannedServer:
+    gpu = gpu_types()[server.gpus.type]
+    replicas = fleet.plan.on(server.name)
+    settings = fleet.settings(server.name)
+    return PlannedServer(
+        host=server.name,
+        gpu=gpu,
+        gpus=server.gpus.count,
+        interconnect=server.interconnect,
+        islands=islands(server, gpu),
+        tenants=tuple(_tenant(replica, gpu) for replica in replicas for gpu in replica.gpus),
+        engines_use_gpus=_uses_gpus(settings),
+        driver_version=None if settings.driver_source == "none" else settings.driver_version,
+    )
+
+
+def _tenant(replica: Replica, gpu: int) -> Tenant:
+    memory = replica.memory
+    return Tenant(
+        gpu=gpu,
+        unit=paths.unit_name(replica),
+        most_bytes=memory.usable_bytes + memory.outside_bytes,
+        even=replica.pipeline_parallel_size == 1,
+    )
+
+
+def _planned_replica(replica: Replica, settings: Settings, load: bool) -> PlannedReplica:
+    engine = ENGINES[replica.engine]
+    predicted = Predicted(replica.memory.kv_cache_tokens, replica.alone, replica.busy)
+    return PlannedReplica(
+        name=replica.name,
+        host=replica.server,
+        unit=paths.unit_name(replica),
+        port=replica.port,
+        served_model_name=replica.served_model_name,
+        max_model_len=replica.max_model_len,
+        answers=replica.answers,
+        version=engine.version(settings) if engine.version_path else None,
+        figures=tuple(engine.figures),
+        predicted=predicted if _uses_gpus(settings) else None,
+        gpus=replica.gpus,
+        tensor_parallel_size=replica.tensor_parallel_size,
+        burst=is_loaded(replica, settings, load),
+    )
+
+
+def is_loaded(replica: Replica, settings: Settings, load: bool) -> bool:
+    """Whether a burst goes to a replica: not to one without GPUs, of which nothing is predicted."""
+    return load and replica.answers and _uses_gpus(settings)
+
+
+def _uses_gpus(settings: Settings) -> bool:
+    return settings.vllm_build == "cuda"
+
+
+def folders_of(fleet: Fleet, name: str) -> tuple[Folder, ...]:
+    """What takes room on a host: logs on every one, releases and weights on GPU servers."""
+    settings, replicas = fleet.settings(name), fleet.plan.on(name)
+    found = [Folder("/var/log", "logs", LOGS_BYTES)]
+    if name in fleet.spec.servers:
+        found.append(Folder(settings.root_dir, "releases", RELEASE_BYTES))
+    models = {replica.model.name: replica for replica in replicas if replica.model.source.repo}
+    if models:
+        # A new revision is fetched beside the one that is served.
+        largest = max(_weights_bytes(replica) for replica in models.values())
+        found.append(Folder(f"{settings.state_dir}/models", "weights", largest))
+    given = {paths.model_path(r, settings) for r in replicas if r.model.source.path}
+    return (*found, *(Folder(path, "weights", 0) for path in sorted(given)))
+
+
+def _weights_bytes(replica: Replica) -> int:
+    return weights_bytes(replica.model.shape, Split(), 0)

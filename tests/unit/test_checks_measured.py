@@ -1,0 +1,86 @@
+"""Checks of what an engine delivers, on engines that were measured: none of them gives an alarm.
+
+Sixteen engines on H200 (tests/data/h200x1 and h200x2), each beside its own prediction; and the same
+with a fault that costs what such faults cost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.planner.rows import Row, measured_rows
+from rackwright.checks import delivery, kv_cache, throughput
+from rackwright.checks.results import CheckResult, PlannedReplica, Predicted, Status
+
+ROWS = [row for row in measured_rows() if row.run.get("kv_cache_tokens")]
+LOADS = [(row, load) for row in ROWS for load in row.run.get("load", ())]
+ALONE = [(row, load) for row, load in LOADS if load["concurrency"] == 1]
+MANY = [(row, load) for row, load in LOADS if load["concurrency"] > 1]
+PCIE = 3.0
+"""Decoding over PCIe instead of NVLink, or at a third of the clock."""
+
+
+def named(value: Any) -> str:
+    return f"{value.source} {value.name}" if isinstance(value, Row) else f"{value['concurrency']}"
+
+
+def replica(row: Row, concurrency: int = 32) -> PlannedReplica:
+    predicted = Predicted(row.memory.kv_cache_tokens, row.speed(1), row.speed(concurrency))
+    return PlannedReplica(
+        "chat-gpu1-0",
+        "gpu1",
+        "rackwright-chat-gpu1-0.service",
+        8000,
+        "llama",
+        8192,
+        figures=("kv_cache_tokens",),
+        predicted=predicted,
+        gpus=tuple(range(row.split.gpus)),
+    )
+
+
+def streamed(load: dict[str, Any], slower: float = 1.0) -> dict[str, Any]:
+    first_s = load["ttft_ms"] / 1e3
+    last_s = first_s + 63 * load["tpot_ms"] * slower / 1e3
+    return {"status": 200, "tokens": 64, "first_s": first_s, "last_s": last_s, "others": 0}
+
+
+def burst(row: Row, load: dict[str, Any], slower: float = 1.0) -> CheckResult:
+    count = load["concurrency"] // row.run.get("replicas", 1)
+    tokens = load["out_tok_s"] / row.run.get("replicas", 1) / slower
+    seen = {"requests": count, "others": 0, "tokens": tokens, "seconds": 1.0, "errors": []}
+    return throughput.check(replica(row, load["concurrency"]), {"burst": seen})
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(ROWS) >= 16 and len(ALONE) >= 8 and len(MANY) >= 12
+
+
+@pytest.mark.parametrize("row", ROWS, ids=named)
+def test_the_kv_cache_of_a_measured_engine_is_as_planned(row: Row) -> None:
+    tokens = row.run["kv_cache_tokens"]
+    seen = {"metrics": {"status": 200, "body": {"kv_cache_tokens": tokens}}}
+    result = kv_cache.check(replica(row), seen)
+    assert result.status is Status.OK, result.evidence
+
+
+@pytest.mark.parametrize(("row", "load"), ALONE, ids=named)
+def test_one_request_to_a_measured_engine_is_as_fast_as_planned(
+    row: Row, load: dict[str, Any]
+) -> None:
+    result = delivery.check(replica(row), {"delivery": streamed(load)})
+    assert result.status is Status.OK, result.evidence
+    slow = delivery.check(replica(row), {"delivery": streamed(load, PCIE)})
+    assert slow.status is Status.WARN, slow.evidence
+
+
+@pytest.mark.parametrize(("row", "load"), MANY, ids=named)
+def test_many_requests_to_a_measured_engine_give_the_planned_tokens(
+    row: Row, load: dict[str, Any]
+) -> None:
+    result = burst(row, load)
+    assert result.status is Status.OK, result.evidence
+    slow = burst(row, load, PCIE)
+    assert slow.status is Status.WARN, slow.evidence
