@@ -10,7 +10,7 @@ import pytest
 
 from lab.apt.repository import URL
 from lab.apt.server import LOG
-from tests.lab.conftest import Run, deploy, lab, ssh, start, wait_until
+from tests.lab.conftest import Run, deploy, fresh, ssh, start, wait_until
 
 INVENTORY = "tests/lab/inventories/driver.py"
 STAGE = "NVIDIA driver"
@@ -57,12 +57,8 @@ def assert_runs(host: str, version: str) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def bare() -> Iterator[None]:
-    """The hosts as debootstrap left them."""
-    lab("down", *HOSTS)
-    up = lab("up", *HOSTS)
-    assert up.returncode == 0, up.stderr
-    yield
-    lab("down", *HOSTS)
+    with fresh(*HOSTS):
+        yield
 
 
 def update_by_hand(host: str, variant: str = "") -> str:
@@ -130,7 +126,7 @@ def test_the_whole_driver_is_installed_and_loaded_in_the_order_of_the_book() -> 
     named = [[word.partition("=")[0] for word in line.split(" --no-install-recommends ")[1].split()
               if not word.startswith("-")] for line in asked]  # fmt: skip
     assert named == [
-        [f"linux-headers-{os.uname().release}"],
+        ["gcc", "make", f"linux-headers-{os.uname().release}"],
         [f"nvidia-driver-pinning-{OLDER}"],
         ["nvidia-driver-cuda", "nvidia-kernel-open-dkms", "nvidia-persistenced"],
         ["nvidia-fabricmanager"],
