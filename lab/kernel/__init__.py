@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from lab.apt.repository import KERNEL_URL
+from lab.shell import sh
 
 HERE = Path(__file__).parent
 UNIT = "lab-kernel.service"
@@ -37,13 +38,19 @@ def install(root: Path, gpus: Path, *, nvswitch: bool) -> None:
     wants = root / "etc/systemd/system/sysinit.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
     (wants / UNIT).symlink_to(f"/etc/systemd/system/{UNIT}")
-    modules = root / "lib/modules" / os.uname().release
-    modules.mkdir(parents=True)
-    for name in ("modules.dep", "modules.order", "modules.builtin", "modules.builtin.modinfo"):
-        (modules / name).touch()  # as a kernel's own package has them; depmod and DKMS look
+    _modules(root / "lib/modules" / os.uname().release)
     (root / "etc/rackwright-lab").mkdir(exist_ok=True)
     shutil.copy(gpus, root / "etc/rackwright-lab/gpus.profile")
     if nvswitch:
         (root / "etc/rackwright-lab/nvswitch").touch()
     source = f"deb [trusted=yes] {KERNEL_URL}/ /\n"
     (root / "etc/apt/sources.list.d/lab-kernel.list").write_text(source)
+
+
+def _modules(folder: Path) -> None:
+    """What a kernel's own package has there: DKMS takes a folder without modules for a leftover."""
+    (folder / "kernel").mkdir(parents=True)
+    sh("gcc", "-c", "-x", "c", "/dev/null", "-o", str(folder / "kernel/imitated.ko"))
+    (folder / "modules.dep").write_text("kernel/imitated.ko:\n")
+    for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+        (folder / name).touch()
