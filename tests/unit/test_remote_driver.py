@@ -187,10 +187,10 @@ ls ${{word#*=}} >> {said}; cat ${{word#*=}}/* >> {said};; esac; done"""
 
 def test_archives_are_asked_in_a_folder_of_their_own(host: Path, archives: Path) -> None:
     write(host / "etc/apt/sources.list.d/debian.sources", "the host's own\n")
-    write(host / "etc/apt/sources.list.d/ours.sources", "of yesterday\n")
+    write(host / "etc/apt/sources.list.d/rackwright-x.sources", "of yesterday\n")
     write(host / "var/lib/apt/lists/x_Packages", "cached")
     before = sorted(path for path in host.rglob("*") if path.is_file() and path != archives)
-    seen = driver.main(asked(sources={"ours.sources": "of today\n"}))
+    seen = driver.main(asked(sources={"rackwright-x.sources": "of today\n"}))
     assert seen == {
         "update": "",
         "versions": {"libcuda": [["580.159.04-1", "https://x.example"]]},

@@ -44,6 +44,8 @@ NVIDIA = "0x10de"
 PACKAGES = ("*nvidia*", "cuda*", "libcuda*", "nvlsm", "libnvsdm*", "firmware-nvidia*")
 INTERESTING = re.compile(r"nvrm|nvidia|nouveau|lockdown|module verification|loading of", re.I)
 MOST_LINES = 15
+OURS = "rackwright-"
+"""How source files begin that were written here."""
 
 Values = dict[str, Any]
 
@@ -220,12 +222,12 @@ def look(request: Values) -> Values:
 
 
 def _scratch(folder: Path, added: dict[str, str]) -> list[str]:
-    """apt's own lists to begin with, the host's sources, and the added ones instead of theirs."""
+    """apt's own lists to begin with, the host's sources, and the added ones instead of ours."""
     folder.chmod(0o755)
     parts, lists = folder / "sources.list.d", folder / "lists"
     parts.mkdir()
     for path in sorted((APT / "sources.list.d").glob("*")):
-        if path.is_file() and path.name not in added:
+        if path.is_file() and not path.name.startswith(OURS):
             shutil.copy(path, parts)
     for name, text in added.items():
         (parts / name).write_text(text)
