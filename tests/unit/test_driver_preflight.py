@@ -253,7 +253,19 @@ CASES: dict[str, Case] = {
         lambda: situation("ubuntu2404", HGX_B200, facts={"os": {"secure_boot": True}}),
         "nvswitch",
         Status.CRITICAL,
-        "NVLink 5 needs nvlsm and libnvsdm, which only NVIDIA's repository has",
+        "nvlsm for NVLink 5 is needed, and only NVIDIA's repository has it",
+    ),
+    "a switch with Debian's driver": (
+        lambda: situation(
+            spec=HGX,
+            driver_source="debian",
+            driver_version="535.309.01",
+            vllm_build="cpu",
+            facts={"pci": [GPU, SWITCH]},
+        ),
+        "nvswitch",
+        Status.CRITICAL,
+        "fabric manager is needed, and only NVIDIA's repository has it",
     ),
     "no GPU": (
         lambda: situation(facts={"pci": []}),
