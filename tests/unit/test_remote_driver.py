@@ -222,13 +222,28 @@ def test_a_module_that_does_not_load_says_why(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command("modprobe", "echo 'modprobe: ERROR: Key was rejected by service' >&2; exit 1")
+    command("modinfo", "exit 1")
     log = ["eth0 up", "Loading of unsigned module is rejected", "NVRM: none found"]
     monkeypatch.setattr(probe, "_kernel_log", lambda: iter(log))
-    assert driver.main({"do": "load"}) == {
+    assert driver.main({"do": "load", "build": False}) == {
         "ok": False,
         "words": "modprobe: ERROR: Key was rejected by service",
         "log": log[1:],
     }
+
+
+@pytest.mark.parametrize(("on_disk", "built"), [("580.159.04", False), ("", True)])
+def test_a_kernel_that_came_later_has_its_module_built_first(
+    host: Path, command: Command, monkeypatch: pytest.MonkeyPatch, on_disk: str, built: bool
+) -> None:
+    monkeypatch.setattr(probe, "_kernel_log", lambda: iter(()))
+    command("modinfo", f"[ -n '{on_disk}' ] && echo {on_disk}")
+    command("dkms", f"echo 'Building module' && echo \"dkms $*\" >> {host}/said")
+    command("modprobe", f'echo "modprobe $*" >> {host}/said')
+    reply = driver.main({"do": "load", "build": True})
+    assert reply["ok"] and reply["log"] == (["dkms: Building module"] if built else [])
+    said = (host / "said").read_text().splitlines()
+    assert said == [*(["dkms autoinstall"] * built), "modprobe --all nvidia nvidia_uvm"]
 
 
 def test_a_reboot_stops_units_first_and_names_the_boot(host: Path, command: Command) -> None:

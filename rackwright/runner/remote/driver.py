@@ -272,8 +272,12 @@ def _versions(table: str) -> dict[str, list[list[str]]]:
 # --- the module ------------------------------------------------------------------------------
 
 
-def load() -> Values:
-    """Load the kernel modules; what went wrong in the words of modprobe and of the kernel."""
+def load(build: bool) -> Values:
+    """Load the kernel modules, built first where they should be there and are not.
+
+    What went wrong is in the words of modprobe, of DKMS and of the kernel.
+    """
+    built = _built() if build and not _on_disk() else []
     done = subprocess.run(
         ["modprobe", "--all", "nvidia", "nvidia_uvm"],
         stdin=NOTHING,
@@ -281,7 +285,17 @@ def load() -> Values:
         check=False,
     )
     words = done.stderr.decode(errors="replace").strip()
-    return {"ok": done.returncode == 0, "words": words, **why()}
+    return {"ok": done.returncode == 0, "words": words, "log": [*built, *why()["log"]]}
+
+
+def _built() -> list[str]:
+    """What DKMS says: a kernel whose headers came later than the driver has no module yet."""
+    if not shutil.which("dkms"):
+        return []
+    argv = ["dkms", "autoinstall"]
+    done = subprocess.run(argv, stdin=NOTHING, stdout=PIPE, stderr=STDOUT, check=False)
+    lines = done.stdout.decode(errors="replace").strip().splitlines()
+    return [f"dkms: {line}" for line in lines[-5:]]
 
 
 def why() -> Values:
@@ -326,4 +340,4 @@ def main(request: Values) -> Any:
         return reboot(request["units"])
     if do in ("stop", "start"):
         return (stop if do == "stop" else start)(request["units"])
-    return load() if do == "load" else why()
+    return load(request["build"]) if do == "load" else why()
