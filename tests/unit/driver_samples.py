@@ -89,9 +89,9 @@ def installed(*names: str, version: str, origin: str, held: bool = True) -> list
 
 def settings(**changed: Any) -> Settings:
     """Group data with the driver's settings changed."""
-    return Settings(
-        vllm_version="0.32.0", vllm_requirements="lock.txt", uv_requirements="uv.txt", **changed
-    )
+    pinned = {"vllm_version": "0.32.0", "driver_version": "580.159.04"}
+    locks = {"vllm_requirements": "lock.txt", "uv_requirements": "uv.txt"}
+    return Settings.model_validate({**pinned, **locks, **changed})
 
 
 def server(gpu: str = "l40s-48gb", count: int = 2, interconnect: str = "none", **gpus: Any) -> Any:
