@@ -61,7 +61,7 @@ def seen(release: str = "debian12", **changed: Any) -> dict[str, Any]:
         "packages": [],
         "sources": [{"path": path, "text": sources}] if sources else [],
         "runfile": [],
-        "free_bytes": {"/boot": 10**10, "/var": 10**11},
+        "free_bytes": {"/boot": 10**10, "/usr": 10**11, "/var": 10**11},
         "boot_id": "1",
         "unavailable": {"os.nvidia_module_version": NO_MODULE},
     }

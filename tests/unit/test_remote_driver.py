@@ -215,6 +215,18 @@ def test_apts_complaints_are_kept_and_its_progress_is_not(host: Path, archives: 
     assert driver.main(asked())["update"].splitlines() == [word.strip() for word in words[1:]]
 
 
+def test_sources_that_apt_cannot_read_are_told_in_its_words(
+    host: Path, archives: Path, command: Command
+) -> None:
+    command("apt-cache", "exit 100")
+    write(host / "complaints", "E: The list of sources could not be read.\n")
+    assert driver.main(asked()) == {
+        "update": "E: The list of sources could not be read.",
+        "versions": {},
+        "family": [],
+    }
+
+
 # --- the module ----------------------------------------------------------------------------------
 
 

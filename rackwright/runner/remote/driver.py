@@ -14,7 +14,7 @@ Everything but ``load`` and ``reboot`` only reads. The shape of what is observed
     packages?         of the driver and CUDA: name, version, status, origins ("URI suite/component")
     sources?          what apt is configured for, one text a file: path, text
     runfile?          what NVIDIA's own installer leaves and no package owns
-    free_bytes?       of /boot and /var
+    free_bytes?       of /boot, /usr and /var
     boot_id?          changes with every boot
 """
 
@@ -39,7 +39,7 @@ KERNELS = Path("/lib/modules")
 APT = Path("/etc/apt")
 LISTS = Path("/var/lib/apt/lists")
 RUNFILE = (Path("/usr/bin/nvidia-uninstall"), Path("/usr/bin/nvidia-installer"))
-FILESYSTEMS = ("/boot", "/var")
+FILESYSTEMS = ("/boot", "/usr", "/var")
 NVIDIA = "0x10de"
 PACKAGES = ("*nvidia*", "cuda*", "libcuda*", "nvlsm", "libnvsdm*", "firmware-nvidia*")
 INTERESTING = re.compile(r"nvrm|nvidia|nouveau|lockdown|module verification|loading of", re.I)
@@ -216,8 +216,11 @@ def look(request: Values) -> Values:
     with tempfile.TemporaryDirectory(prefix="rackwright-apt-", dir="/var/tmp") as folder:
         options = _scratch(Path(folder), request["sources"])
         words = _update(options)
-        table = _output("apt-cache", *options, "madison", *request["names"])
-        family = _output("apt-cache", *options, "pkgnames", request["prefix"])
+        try:
+            table = _output("apt-cache", *options, "madison", *request["names"])
+            family = _output("apt-cache", *options, "pkgnames", request["prefix"])
+        except OSError:  # sources that apt cannot even read: what it said of them tells
+            table = family = ""
     return {"update": words, "versions": _versions(table), "family": sorted(family.split())}
 
 
