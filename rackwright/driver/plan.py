@@ -147,11 +147,14 @@ def _archives(
     """The URL of NVIDIA's repository or "", and the source files that have to be there."""
     url, added = "", {}
     if archive.startswith("nvidia"):
-        repository = drivers().repositories[distribution]
         places = {"distribution": distribution, "architecture": architecture}
         url = settings.driver_repository.format(**places)
         key = settings.driver_repository_key
-        text = (PROJECT / key).read_text() if key else sources.key_of(repository.key)
+        text = (
+            (PROJECT / key).read_text()
+            if key
+            else sources.key_of(drivers().repositories[distribution])
+        )
         added[sources.NVIDIA_FILE] = sources.nvidia(url, DEBIAN_ARCHITECTURES[architecture], text)
     if distribution.startswith("debian"):
         wanted = frozenset(("contrib",) if url else ("contrib", "non-free", "non-free-firmware"))

@@ -14,6 +14,7 @@ from rackwright.driver.preflight.situation import Situation, Trouble
 
 REFUSED_KEY = (
     "NO_PUBKEY",
+    "Missing key",
     "not bound",
     "BADSIG",
     "EXPKEYSIG",

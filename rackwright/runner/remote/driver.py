@@ -44,6 +44,7 @@ NVIDIA = "0x10de"
 PACKAGES = ("*nvidia*", "cuda*", "libcuda*", "nvlsm", "libnvsdm*", "firmware-nvidia*")
 INTERESTING = re.compile(r"nvrm|nvidia|nouveau|lockdown|module verification|loading of", re.I)
 MOST_LINES = 15
+COMPLAINTS = ("E:", "W:", "Error:", "Warning:", "Err:", "  ")
 OURS = "rackwright-"
 """How source files begin that were written here."""
 
@@ -259,7 +260,7 @@ def _update(options: Sequence[str]) -> str:
         argv, env=environment, stdin=NOTHING, stdout=PIPE, stderr=STDOUT, check=False
     )
     lines = done.stdout.decode(errors="replace").splitlines()
-    said = [line for line in lines if line.startswith(("E:", "W:", "Err:", "  "))]
+    said = [line for line in lines if line.startswith(COMPLAINTS)]
     return "\n".join(line.strip() for line in said)
 
 
