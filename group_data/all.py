@@ -8,7 +8,7 @@ cache_dir = "/var/cache/rackwright"  # compiled kernels, one folder a replica
 
 # The NVIDIA driver; docs/driver.md says more. A new version, or an older one, is its number here.
 driver_source = "auto"  # nvidia, ubuntu (Canonical's signed modules), debian, or none: only checked
-driver_version = "580.159.04"  # exactly
+driver_version = "580.178.04"  # exactly
 driver_modules = "auto"  # open wherever the GPU is new enough; or "open", "proprietary"
 driver_repository_key = (
     None  # None: NVIDIA's key; for a mirror, a file of this project with its key

@@ -73,7 +73,7 @@ class Settings(BaseModel):
 
     driver_source: Literal["auto", "nvidia", "ubuntu", "debian", "none"] = "auto"
     driver_version: str = Field(
-        "580.159.04",
+        "580.178.04",
         pattern=r"^[0-9]{3}\.[0-9]{2,3}(\.[0-9]{2})?$",
         description="must be an exact driver version such as 580.159.04",
     )

@@ -57,13 +57,6 @@ class EngineBuild(_Entry):
     cuda: int
 
 
-class Repository(_Entry):
-    """NVIDIA's repository of one distribution: who signs it, and for which architectures it is."""
-
-    key: str
-    architectures: frozenset[str]
-
-
 class Drivers(_Entry):
     """All of ``drivers.yaml``."""
 
@@ -75,7 +68,7 @@ class Drivers(_Entry):
     engines: dict[str, tuple[EngineBuild, ...]]
     engine_sources: str = Field(min_length=1)
     keys: dict[str, str]
-    repositories: dict[str, Repository]
+    repositories: dict[str, str]
 
     def cuda_of(self, engine: str, version: str) -> int | None:
         """The CUDA major that an engine's release is built with; None where it is not known."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rackwright.catalog import GpuType
 from rackwright.catalog.drivers import Branch, drivers, numbers
-from rackwright.desired.items import File, Initramfs, Item, Package, Unit, upstream_version
+from rackwright.desired.items import Absent, File, Initramfs, Item, Package, Unit, upstream_version
 from rackwright.desired.paths import PROJECT
 from rackwright.desired.render import render
 from rackwright.driver import packages, sources
@@ -110,7 +110,7 @@ def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -
     boot = _boot_files(nvlink if fabric else 0)
     unit = _settings_unit(server, fabric)
     groups: tuple[tuple[str, tuple[Item, ...]], ...] = (
-        ("archive", (*_source_files(added), *_preferences(archive, settings), _unattended())),
+        ("archive", (*_archive_files(archive, added, settings), _unattended())),
         ("kernel headers", tuple(_build(settings, archive, facts))),
         ("pin", tuple(_pin(archive, settings.driver_version))),
         ("driver", tuple(_driver(settings, archive, branch, modules, facts))),
@@ -147,11 +147,14 @@ def _archives(
     """The URL of NVIDIA's repository or "", and the source files that have to be there."""
     url, added = "", {}
     if archive.startswith("nvidia"):
-        repository = drivers().repositories[distribution]
         places = {"distribution": distribution, "architecture": architecture}
         url = settings.driver_repository.format(**places)
         key = settings.driver_repository_key
-        text = (PROJECT / key).read_text() if key else sources.key_of(repository.key)
+        text = (
+            (PROJECT / key).read_text()
+            if key
+            else sources.key_of(drivers().repositories[distribution])
+        )
         added[sources.NVIDIA_FILE] = sources.nvidia(url, DEBIAN_ARCHITECTURES[architecture], text)
     if distribution.startswith("debian"):
         wanted = frozenset(("contrib",) if url else ("contrib", "non-free", "non-free-firmware"))
@@ -162,21 +165,16 @@ def _archives(
     return url, added
 
 
-def _source_files(added: Mapping[str, str]) -> Iterator[File]:
-    for name, text in added.items():
-        yield File(f"{sources.FOLDER}/{name}", text.encode())
-
-
-def _preferences(archive: str, settings: Settings) -> Iterator[File]:
-    """A pin for archives that have no package for it: all of the driver's sources, one version."""
+def _archive_files(archive: str, added: Mapping[str, str], settings: Settings) -> Iterator[Item]:
+    """Source files and pin of this archive; those that another one had are taken away."""
+    wanted = {f"{sources.FOLDER}/{name}": text for name, text in added.items()}
     if not archive.startswith("nvidia"):
-        lines = (
-            "Package: src:*nvidia*:any src:fabric-manager*:any",
-            f"Pin: version {settings.driver_version}-*",
-            "Pin-Priority: 1000",
-        )
-        text = "".join(f"{line}\n" for line in lines)
-        yield File("/etc/apt/preferences.d/rackwright-driver.pref", text.encode())
+        wanted[sources.PIN_FILE] = sources.pin(settings.driver_version)
+    for path in sources.OURS:
+        if path in wanted:
+            yield File(path, wanted[path].encode())
+        else:
+            yield Absent(path, mark=sources.MARK)
 
 
 def _unattended() -> File:

@@ -9,7 +9,10 @@ from importlib.resources import files
 FOLDER = "/etc/apt/sources.list.d"
 NVIDIA_FILE = "rackwright-nvidia.sources"
 DEBIAN_FILE = "rackwright-debian.sources"
-HEAD = "# Written by Rackwright; change driver_source and driver_repository in group data.\n"
+PIN_FILE = "/etc/apt/preferences.d/rackwright-driver.pref"
+OURS = (f"{FOLDER}/{NVIDIA_FILE}", f"{FOLDER}/{DEBIAN_FILE}", PIN_FILE)
+MARK = "Written by Rackwright"
+HEAD = f"# {MARK}; change driver_source and driver_repository in group data.\n"
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,16 @@ def more_of_debian(texts: Mapping[str, str], codename: str, wanted: frozenset[st
     if not missing or not main:
         return ""
     return HEAD + "\n".join(_stanza(source) for source in main)
+
+
+def pin(version: str) -> str:
+    """A preference for archives without a pinning package: all of the driver, at one version."""
+    return (
+        f"Explanation: {MARK}\n"
+        "Package: src:*nvidia*:any src:fabric-manager*:any\n"
+        f"Pin: version {version}-*\n"
+        "Pin-Priority: 1000\n"
+    )
 
 
 def _is_of(source: Source, codename: str) -> bool:

@@ -205,7 +205,7 @@ def _rebooted(host: Host, at: Situation, reason: str) -> Facts:
 
 
 def _load(host: Host, plan: DriverPlan) -> None:
-    reply = ask(host, {"do": "load"})
+    reply = ask(host, {"do": "load", "build": plan.builds}, timeout_s=None)
     if not reply["ok"]:
         words = f"the kernel module of driver {plan.version} could not be loaded: {reply['words']}"
         raise Stopped("\n".join([words, *reply["log"]]))

@@ -61,7 +61,7 @@ def seen(release: str = "debian12", **changed: Any) -> dict[str, Any]:
         "packages": [],
         "sources": [{"path": path, "text": sources}] if sources else [],
         "runfile": [],
-        "free_bytes": {"/boot": 10**10, "/var": 10**11},
+        "free_bytes": {"/boot": 10**10, "/usr": 10**11, "/var": 10**11},
         "boot_id": "1",
         "unavailable": {"os.nvidia_module_version": NO_MODULE},
     }
@@ -89,9 +89,9 @@ def installed(*names: str, version: str, origin: str, held: bool = True) -> list
 
 def settings(**changed: Any) -> Settings:
     """Group data with the driver's settings changed."""
-    return Settings(
-        vllm_version="0.32.0", vllm_requirements="lock.txt", uv_requirements="uv.txt", **changed
-    )
+    pinned = {"vllm_version": "0.32.0", "driver_version": "580.159.04"}
+    locks = {"vllm_requirements": "lock.txt", "uv_requirements": "uv.txt"}
+    return Settings.model_validate({**pinned, **locks, **changed})
 
 
 def server(gpu: str = "l40s-48gb", count: int = 2, interconnect: str = "none", **gpus: Any) -> Any:

@@ -62,7 +62,7 @@ def test_a_key_is_the_one_that_is_named(name: str) -> None:
 
 def test_every_supported_release_has_a_repository_with_a_known_key() -> None:
     assert set(drivers().repositories) == set(DISTRIBUTIONS.values()) == set(CODENAMES)
-    assert {each.key for each in drivers().repositories.values()} <= set(drivers().keys)
+    assert set(drivers().repositories.values()) == set(drivers().keys)
 
 
 def test_every_toolkit_and_engine_is_of_a_cuda_that_is_known() -> None:

@@ -34,8 +34,12 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "argv",
-    [("rackwright", "plan", BROKEN), ("pyinfra", BROKEN, "deploy.py", "-y")],
-    ids=["rackwright", "pyinfra"],
+    [
+        ("rackwright", "plan", BROKEN),
+        ("rackwright", "preflight", BROKEN),
+        ("pyinfra", BROKEN, "deploy.py", "-y"),
+    ],
+    ids=["plan", "preflight", "pyinfra"],
 )
 def test_every_fault_at_once_and_no_host_touched(argv: tuple[str, ...]) -> None:
     done = run(*argv)

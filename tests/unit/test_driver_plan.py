@@ -18,7 +18,7 @@ from driver_samples import (
 )
 
 from rackwright.catalog import gpu_types
-from rackwright.desired.items import Change, File, Initramfs, Package, Unit, payload
+from rackwright.desired.items import Absent, Change, File, Initramfs, Package, Unit, payload
 from rackwright.driver.facts import Facts, Unknown
 from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
 from rackwright.driver.plan import DriverPlan, Unsupported, decide
@@ -82,6 +82,8 @@ def text_of(plan: DriverPlan, said: list[str]) -> str:
         for item in stage.items:
             if isinstance(item, File):
                 lines += [f"--- {item.key} {item.mode:04o}", item.content.decode()]
+            if isinstance(item, Absent):
+                lines.append(f"--- {item.key} taken away where it says {item.mark!r}")
             if isinstance(item, Initramfs):
                 lines.append(f"$ update-initramfs -u -k all  (when {item.files[0].key} changed)")
     lines.append(f"##### units: {', '.join(unit.key for unit in plan.units)}")

@@ -73,6 +73,12 @@ def said(at: Situation) -> dict[str, CheckResult]:
     return {row.check: row for row in predict(at) if row.status is not Status.OK}
 
 
+def also(text: str) -> dict[str, Any]:
+    """One more source file on Debian 12."""
+    file = {"path": "/etc/apt/sources.list.d/cuda.list", "text": text}
+    return {"sources": [*seen("debian12")["sources"], file]}
+
+
 Case = tuple[Callable[[], Situation], str, Status, str]
 CASES: dict[str, Case] = {
     "another distribution": (
@@ -222,18 +228,44 @@ CASES: dict[str, Case] = {
         "PCIe access control (ACS) sends traffic between GPUs up to the CPU at 0000:16:01.0",
     ),
     "a small /boot": (
-        lambda: situation(facts={"free_bytes": {"/boot": 10**8, "/var": 10**11}}),
+        lambda: situation(facts={"free_bytes": {"/boot": 10**8, "/usr": 10**11, "/var": 10**11}}),
         "space",
         Status.CRITICAL,
         "/boot has 0.1 GiB free, 0.2 GiB are needed",
     ),
     "a small /var": (
+        lambda: situation(facts={"free_bytes": {"/boot": 10**10, "/usr": 10**10, "/var": 10**9}}),
+        "space",
+        Status.CRITICAL,
+        "/var has 0.9 GiB free, 3.0 GiB are needed",
+    ),
+    "a small /usr for a toolkit": (
         lambda: situation(
-            cuda_toolkit=("13.0",), facts={"free_bytes": {"/boot": 10**10, "/var": 10**10}}
+            cuda_toolkit=("13.0",),
+            facts={"free_bytes": {"/boot": 10**10, "/usr": 10**10, "/var": 10**10}},
         ),
         "space",
         Status.CRITICAL,
-        "/var has 9.3 GiB free, 11.0 GiB are needed",
+        "/usr has 9.3 GiB free, 10.0 GiB are needed",
+    ),
+    "the same repository from cuda-keyring": (
+        lambda: situation(facts=also(f"deb [signed-by=/k.gpg] {NVIDIA}/ /\n")),
+        "other-sources",
+        Status.CRITICAL,
+        f"/etc/apt/sources.list.d/cuda.list names {NVIDIA} as well: apt refuses one repository "
+        "with two keys",
+    ),
+    "NVIDIA's repository beside Debian's driver": (
+        lambda: situation(
+            driver_source="debian",
+            driver_version="535.261.03",
+            vllm_build="cpu",
+            facts=also(f"deb {NVIDIA}/ /\n"),
+        ),
+        "other-sources",
+        Status.CRITICAL,
+        "/etc/apt/sources.list.d/cuda.list names another repository of NVIDIA's: apt would mix its "
+        "driver with the planned one",
     ),
     "a switch that is not there": (
         lambda: situation(spec=HGX),
@@ -253,7 +285,19 @@ CASES: dict[str, Case] = {
         lambda: situation("ubuntu2404", HGX_B200, facts={"os": {"secure_boot": True}}),
         "nvswitch",
         Status.CRITICAL,
-        "NVLink 5 needs nvlsm and libnvsdm, which only NVIDIA's repository has",
+        "nvlsm for NVLink 5 is needed, and only NVIDIA's repository has it",
+    ),
+    "a switch with Debian's driver": (
+        lambda: situation(
+            spec=HGX,
+            driver_source="debian",
+            driver_version="535.309.01",
+            vllm_build="cpu",
+            facts={"pci": [GPU, SWITCH]},
+        ),
+        "nvswitch",
+        Status.CRITICAL,
+        "fabric manager is needed, and only NVIDIA's repository has it",
     ),
     "no GPU": (
         lambda: situation(facts={"pci": []}),
@@ -321,7 +365,7 @@ def test_what_is_installed_already_needs_no_prediction() -> None:
     facts = {
         **loaded("580.159.04"),
         "users": [USER],
-        "free_bytes": {"/boot": 0, "/var": 0},
+        "free_bytes": {},
         "packages": installed("libcuda1", version="580.159.04-1", origin=""),
     }
     facts["os"] = {**facts["os"], "kernel": "7.2.1-amd64", "secure_boot": True}

@@ -187,10 +187,10 @@ ls ${{word#*=}} >> {said}; cat ${{word#*=}}/* >> {said};; esac; done"""
 
 def test_archives_are_asked_in_a_folder_of_their_own(host: Path, archives: Path) -> None:
     write(host / "etc/apt/sources.list.d/debian.sources", "the host's own\n")
-    write(host / "etc/apt/sources.list.d/ours.sources", "of yesterday\n")
+    write(host / "etc/apt/sources.list.d/rackwright-x.sources", "of yesterday\n")
     write(host / "var/lib/apt/lists/x_Packages", "cached")
     before = sorted(path for path in host.rglob("*") if path.is_file() and path != archives)
-    seen = driver.main(asked(sources={"ours.sources": "of today\n"}))
+    seen = driver.main(asked(sources={"rackwright-x.sources": "of today\n"}))
     assert seen == {
         "update": "",
         "versions": {"libcuda": [["580.159.04-1", "https://x.example"]]},
@@ -215,6 +215,18 @@ def test_apts_complaints_are_kept_and_its_progress_is_not(host: Path, archives: 
     assert driver.main(asked())["update"].splitlines() == [word.strip() for word in words[1:]]
 
 
+def test_sources_that_apt_cannot_read_are_told_in_its_words(
+    host: Path, archives: Path, command: Command
+) -> None:
+    command("apt-cache", "exit 100")
+    write(host / "complaints", "E: The list of sources could not be read.\n")
+    assert driver.main(asked()) == {
+        "update": "E: The list of sources could not be read.",
+        "versions": {},
+        "family": [],
+    }
+
+
 # --- the module ----------------------------------------------------------------------------------
 
 
@@ -222,13 +234,28 @@ def test_a_module_that_does_not_load_says_why(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command("modprobe", "echo 'modprobe: ERROR: Key was rejected by service' >&2; exit 1")
+    command("modinfo", "exit 1")
     log = ["eth0 up", "Loading of unsigned module is rejected", "NVRM: none found"]
     monkeypatch.setattr(probe, "_kernel_log", lambda: iter(log))
-    assert driver.main({"do": "load"}) == {
+    assert driver.main({"do": "load", "build": False}) == {
         "ok": False,
         "words": "modprobe: ERROR: Key was rejected by service",
         "log": log[1:],
     }
+
+
+@pytest.mark.parametrize(("on_disk", "built"), [("580.159.04", False), ("", True)])
+def test_a_kernel_that_came_later_has_its_module_built_first(
+    host: Path, command: Command, monkeypatch: pytest.MonkeyPatch, on_disk: str, built: bool
+) -> None:
+    monkeypatch.setattr(probe, "_kernel_log", lambda: iter(()))
+    command("modinfo", f"[ -n '{on_disk}' ] && echo {on_disk}")
+    command("dkms", f"echo 'Building module' && echo \"dkms $*\" >> {host}/said")
+    command("modprobe", f'echo "modprobe $*" >> {host}/said')
+    reply = driver.main({"do": "load", "build": True})
+    assert reply["ok"] and reply["log"] == (["dkms: Building module"] if built else [])
+    said = (host / "said").read_text().splitlines()
+    assert said == [*(["dkms autoinstall"] * built), "modprobe --all nvidia nvidia_uvm"]
 
 
 def test_a_reboot_stops_units_first_and_names_the_boot(host: Path, command: Command) -> None:

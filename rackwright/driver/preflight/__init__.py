@@ -20,6 +20,7 @@ PREDICTIONS: dict[str, Prediction] = {
     "kernel-headers": system.kernel_headers,
     "kernel-version": system.kernel_version,
     "other-driver": archives.other_driver,
+    "other-sources": archives.other_sources,
     "gpu-generation": hardware.gpu_generation,
     "cuda": versions.cuda,
     "engine": versions.engine,

@@ -14,6 +14,7 @@ from rackwright.driver.preflight.situation import Situation, Trouble
 
 REFUSED_KEY = (
     "NO_PUBKEY",
+    "Missing key",
     "not bound",
     "BADSIG",
     "EXPKEYSIG",
@@ -23,6 +24,7 @@ REFUSED_KEY = (
     "verification failed",
     "invalid signature",
 )
+_NVIDIA = "/compute/cuda/repos/"
 UNREACHED = ("Failed to fetch", "Could not", "does not have a Release file", "Unable to connect")
 
 
@@ -82,6 +84,28 @@ def _belongs(origin: str, plan: DriverPlan, urls: Sequence[str]) -> bool:
     if urls:
         return uri.rstrip("/") in urls
     return suite.startswith(CODENAMES[plan.distribution]) and "launchpad" not in uri
+
+
+def other_sources(at: Situation) -> Iterator[Trouble]:
+    """apt refuses one repository with two keys, and mixes two repositories that have a driver."""
+    if not at.installing:
+        return
+    url = at.installing.repository.rstrip("/")
+    for path, text in at.facts.sources.items():
+        uris = [uri.rstrip("/") for source in sources.read({path: text}) for uri in source.uris]
+        if path in sources.OURS:
+            continue
+        if url and url in uris:
+            yield Trouble(
+                f"{path} names {url} as well: apt refuses one repository with two keys",
+                "take that file away (`apt-get purge cuda-keyring` if it brought it)",
+            )
+        elif any(_NVIDIA in uri for uri in uris):
+            yield Trouble(
+                f"{path} names another repository of NVIDIA's: apt would mix its driver with the "
+                "planned one",
+                "take that file away, or set driver_source and driver_repository to it",
+            )
 
 
 def repository(at: Situation) -> Iterator[Trouble]:

@@ -48,9 +48,10 @@ def nvswitch(at: Situation) -> Iterator[Trouble]:
             f"{at.server.interconnect}: without fabric manager CUDA fails with error 802",
             "set interconnect to nvswitch",
         )
-    if declared and not on_bus and at.plan.archive in ("ubuntu", "debian"):
+    lacking = {"debian": "fabric manager"} | ({} if on_bus else {"ubuntu": "nvlsm for NVLink 5"})
+    if declared and at.plan.archive in lacking:
         yield Trouble(
-            "NVLink 5 needs nvlsm and libnvsdm, which only NVIDIA's repository has",
+            f"{lacking[at.plan.archive]} is needed, and only NVIDIA's repository has it",
             "set driver_source to nvidia",
         )
 

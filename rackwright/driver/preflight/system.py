@@ -12,8 +12,10 @@ from rackwright.driver.preflight.situation import Situation, Trouble
 GIB = 1024**3
 BOOT_BYTES = GIB // 4
 VAR_BYTES = 3 * GIB
+USR_BYTES = 2 * GIB
 TOOLKIT_BYTES = 8 * GIB
-"""Room for one more boot image with the modules in it; packages and a DKMS build; a toolkit."""
+"""Room for one more boot image with the modules in it; for packages and a DKMS build; for the
+driver installed; for a toolkit installed, half of which is its packages while they are unpacked."""
 DAEMONS = frozenset(
     ("nvidia-persistenced.service", "nvidia-fabricmanager.service", "nvidia-dcgm.service")
 )
@@ -101,7 +103,11 @@ def space(at: Situation) -> Iterator[Trouble]:
     if not at.installing:
         return
     toolkits = len(at.settings.cuda_toolkit)
-    for place, needed in (("/boot", BOOT_BYTES), ("/var", VAR_BYTES + toolkits * TOOLKIT_BYTES)):
+    for place, needed in (
+        ("/boot", BOOT_BYTES),
+        ("/var", VAR_BYTES + toolkits * TOOLKIT_BYTES // 2),
+        ("/usr", USR_BYTES + toolkits * TOOLKIT_BYTES),
+    ):
         free = at.facts.free_bytes(place)
         if free < needed:
             yield Trouble(

@@ -14,7 +14,7 @@ Everything but ``load`` and ``reboot`` only reads. The shape of what is observed
     packages?         of the driver and CUDA: name, version, status, origins ("URI suite/component")
     sources?          what apt is configured for, one text a file: path, text
     runfile?          what NVIDIA's own installer leaves and no package owns
-    free_bytes?       of /boot and /var
+    free_bytes?       of /boot, /usr and /var
     boot_id?          changes with every boot
 """
 
@@ -39,11 +39,14 @@ KERNELS = Path("/lib/modules")
 APT = Path("/etc/apt")
 LISTS = Path("/var/lib/apt/lists")
 RUNFILE = (Path("/usr/bin/nvidia-uninstall"), Path("/usr/bin/nvidia-installer"))
-FILESYSTEMS = ("/boot", "/var")
+FILESYSTEMS = ("/boot", "/usr", "/var")
 NVIDIA = "0x10de"
 PACKAGES = ("*nvidia*", "cuda*", "libcuda*", "nvlsm", "libnvsdm*", "firmware-nvidia*")
 INTERESTING = re.compile(r"nvrm|nvidia|nouveau|lockdown|module verification|loading of", re.I)
 MOST_LINES = 15
+COMPLAINTS = ("E:", "W:", "Error:", "Warning:", "Err:", "  ")
+OURS = "rackwright-"
+"""How source files begin that were written here."""
 
 Values = dict[str, Any]
 
@@ -214,18 +217,21 @@ def look(request: Values) -> Values:
     with tempfile.TemporaryDirectory(prefix="rackwright-apt-", dir="/var/tmp") as folder:
         options = _scratch(Path(folder), request["sources"])
         words = _update(options)
-        table = _output("apt-cache", *options, "madison", *request["names"])
-        family = _output("apt-cache", *options, "pkgnames", request["prefix"])
+        try:
+            table = _output("apt-cache", *options, "madison", *request["names"])
+            family = _output("apt-cache", *options, "pkgnames", request["prefix"])
+        except OSError:  # sources that apt cannot even read: what it said of them tells
+            table = family = ""
     return {"update": words, "versions": _versions(table), "family": sorted(family.split())}
 
 
 def _scratch(folder: Path, added: dict[str, str]) -> list[str]:
-    """apt's own lists to begin with, the host's sources, and the added ones instead of theirs."""
+    """apt's own lists to begin with, the host's sources, and the added ones instead of ours."""
     folder.chmod(0o755)
     parts, lists = folder / "sources.list.d", folder / "lists"
     parts.mkdir()
     for path in sorted((APT / "sources.list.d").glob("*")):
-        if path.is_file() and path.name not in added:
+        if path.is_file() and not path.name.startswith(OURS):
             shutil.copy(path, parts)
     for name, text in added.items():
         (parts / name).write_text(text)
@@ -254,7 +260,7 @@ def _update(options: Sequence[str]) -> str:
         argv, env=environment, stdin=NOTHING, stdout=PIPE, stderr=STDOUT, check=False
     )
     lines = done.stdout.decode(errors="replace").splitlines()
-    said = [line for line in lines if line.startswith(("E:", "W:", "Err:", "  "))]
+    said = [line for line in lines if line.startswith(COMPLAINTS)]
     return "\n".join(line.strip() for line in said)
 
 
@@ -270,8 +276,12 @@ def _versions(table: str) -> dict[str, list[list[str]]]:
 # --- the module ------------------------------------------------------------------------------
 
 
-def load() -> Values:
-    """Load the kernel modules; what went wrong in the words of modprobe and of the kernel."""
+def load(build: bool) -> Values:
+    """Load the kernel modules, built first where they should be there and are not.
+
+    What went wrong is in the words of modprobe, of DKMS and of the kernel.
+    """
+    built = _built() if build and not _on_disk() else []
     done = subprocess.run(
         ["modprobe", "--all", "nvidia", "nvidia_uvm"],
         stdin=NOTHING,
@@ -279,7 +289,17 @@ def load() -> Values:
         check=False,
     )
     words = done.stderr.decode(errors="replace").strip()
-    return {"ok": done.returncode == 0, "words": words, **why()}
+    return {"ok": done.returncode == 0, "words": words, "log": [*built, *why()["log"]]}
+
+
+def _built() -> list[str]:
+    """What DKMS says: a kernel whose headers came later than the driver has no module yet."""
+    if not shutil.which("dkms"):
+        return []
+    argv = ["dkms", "autoinstall"]
+    done = subprocess.run(argv, stdin=NOTHING, stdout=PIPE, stderr=STDOUT, check=False)
+    lines = done.stdout.decode(errors="replace").strip().splitlines()
+    return [f"dkms: {line}" for line in lines[-5:]]
 
 
 def why() -> Values:
@@ -324,4 +344,4 @@ def main(request: Values) -> Any:
         return reboot(request["units"])
     if do in ("stop", "start"):
         return (stop if do == "stop" else start)(request["units"])
-    return load() if do == "load" else why()
+    return load(request["build"]) if do == "load" else why()
