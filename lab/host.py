@@ -98,6 +98,7 @@ def _furnish(root: Path, host: LabHost) -> None:
     wants.symlink_to("/lib/systemd/system/systemd-networkd.service")
     _install_keys(root, host)
     (root / "etc/ssh/sshd_config.d/lab.conf").write_text(SSHD)
+    (root / "etc/dpkg/dpkg.cfg.d/lab").write_text("force-unsafe-io\n")  # its disk is thrown away
     registries.install(root, UV_CACHE)
     if host.imitated_kernel:
         kernel.install(root, LAB / f"{host.name}.profile", nvswitch=host.nvswitch)

@@ -9,7 +9,7 @@ lab = [
             "server": {**_server, "address": "198.18.0.41"},
             "gateway": {"server_name": "llm.lab.example"},
             "driver_source": "debian",
-            "driver_version": "535.00.00",  # named by the test that asks which there are
+            "driver_version": "535.999.99",  # named by the test that asks which there are
         },
     ),
     (
@@ -17,7 +17,7 @@ lab = [
         {
             "server": {**_server, "address": "198.18.0.42"},
             "driver_source": "debian",
-            "driver_version": "550.00.00",
+            "driver_version": "550.999.99",
         },
     ),
 ]
