@@ -51,7 +51,7 @@ def test_real_packages_are_installed_up_to_the_module_and_what_is_missing_is_sai
     assert "the headers of the running kernel are not there" in words
     assert f"no archive of the host has linux-headers-{os.uname().release}" in words
     assert f"the host runs {os.uname().release}" in words  # newer than the driver builds on
-    there = re.search(r"libcuda1 \S+ \(but ([0-9.]+)", words)
+    there = re.search(r"nvidia-open-kernel-dkms \S+ \(but ([0-9.]+)", words)
     assert there, words  # no version is called 999.99, and the refusal names those that there are
     assert states(host) == before
 
@@ -59,15 +59,16 @@ def test_real_packages_are_installed_up_to_the_module_and_what_is_missing_is_sai
     run, words = install(host, *setting("driver_version", version), *ACCEPTED)
     assert run.code == 1
     assert f"the kernel module of driver {version} could not be loaded" in words
-    assert "Module nvidia not found" in words
+    assert "Module nvidia-current-open not found" in words
     rows = [line.split() for line in ssh(host, INSTALLED).splitlines()]
     installed = {name: (status, found) for name, status, found in rows}
     for name in ("libcuda1", "libnvidia-ml1", "nvidia-smi", "nvidia-open-kernel-dkms"):
         status, found = installed[name]
         assert (status, found.rpartition("-")[0]) == ("hi", version)
-    assert f"/{version}: added" in ssh(host, "dkms status")
+    assert f"nvidia-current-open/{version}: added" in ssh(host, "dkms status")
     assert "couldn't communicate with the NVIDIA driver" in ssh(host, "nvidia-smi", check=False)
-    assert verified(host)["driver"] == ("CRITICAL", "")
+    unloaded = "NVMLError_DriverNotLoaded: Driver Not Loaded"  # said by NVIDIA's own library
+    assert verified(host)["driver"] == ("CRITICAL", unloaded)
 
     history = "cat /var/log/apt/history.log"
     log = ssh(host, history)
