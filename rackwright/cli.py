@@ -101,6 +101,31 @@ def verify(inventory: str, as_json: bool, junit: Path | None, html: Path | None)
 
 
 @main.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.5),
+    default=2.0,
+    show_default=True,
+    help="Seconds from one reading to the next.",
+)
+@click.option("--count", type=click.IntRange(1), help="Readings; without end if left out.")
+def watch(inventory: str, interval: float, count: int | None) -> None:
+    """Show what the GPUs and replicas of INVENTORY do, again and again. Only reads; Ctrl-C ends it.
+
+    Without a terminal each reading is a plain table. Tokens a second are shown from the second
+    reading on.
+    """
+    from rackwright.runner.watching import show, watching
+
+    try:
+        with watching(inventory) as fleet:
+            show(fleet, interval, count)
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+
+
+@main.command()
 @click.argument("hosts", nargs=-1, required=True)
 @click.option("--user", "ssh_user", help="SSH user; else as ssh itself would choose.")
 @click.option("--port", "ssh_port", type=click.IntRange(1, 65535))

@@ -11,6 +11,7 @@ from rackwright.errors import Fault, PlanError
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
+    from rackwright.engines import Metric
     from rackwright.plan import Replica
     from rackwright.settings import Settings
 
@@ -48,6 +49,13 @@ class Vllm:
     health_path = "/health"
     models_path = "/v1/models"
     completions_path = "/v1/chat/completions"
+    metrics_path = "/metrics"
+    metrics: Mapping[Metric, str] = {
+        "running": "vllm:num_requests_running",
+        "waiting": "vllm:num_requests_waiting",
+        "kv_cache": "vllm:kv_cache_usage_perc",
+        "tokens": "vllm:generation_tokens_total",
+    }
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
         """vLLM's own choice of (max_num_seqs, max_num_batched_tokens) for its API server.

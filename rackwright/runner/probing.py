@@ -17,13 +17,13 @@ TIMEOUT_S = 120
 def probe(host: Host) -> dict[str, Any]:
     """What ``rackwright/probe.py`` sees on the host. Raises HostError where it gives no answer."""
     answer: dict[str, Any] = call(
-        host, "probe", entry="observe", libraries=_pynvml(), timeout_s=TIMEOUT_S
+        host, "probe", entry="observe", libraries=pynvml(), timeout_s=TIMEOUT_S
     )
     return answer
 
 
 @cache
-def _pynvml() -> dict[str, str]:
+def pynvml() -> dict[str, str]:
     """nvidia-ml-py's one module, carried along so that the host needs none installed."""
     found = find_spec("pynvml")
     assert found is not None and found.origin is not None
