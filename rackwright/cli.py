@@ -102,6 +102,25 @@ def verify(inventory: str, as_json: bool, junit: Path | None, html: Path | None)
 
 @main.command()
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+def bandwidth(inventory: str) -> None:
+    """Measure the links between the GPUs of every replica, and compare with the catalog's figures.
+
+    Copies between neighbours and all-reduces, by the engine release's own torch: seconds of full
+    load on the links. Refused where the GPUs have no memory left for it. Exits as verify does.
+    """
+    from rackwright.runner.measuring import measured
+
+    try:
+        results = measured(inventory, lambda line: click.echo(line, err=True))
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(results_text(results, colour=colour))
+    sys.exit(worst(results) if results else 0)
+
+
+@main.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option(
     "--interval",
     type=click.FloatRange(0.5),
