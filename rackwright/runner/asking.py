@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 from paramiko.ssh_exception import SSHException
 from pyinfra.api.config import Config
 from pyinfra.api.exceptions import PyinfraError
@@ -60,15 +61,18 @@ def _ask(host: Host, question: Callable[[Host], Answer]) -> Answer:
     return answer
 
 
-def ask(host: Host, question: Callable[[Host], Answer]) -> Answer:
+def ask(host: Host, question: Callable[[Host], Answer], limit_s: float | None = None) -> Answer:
     """The answer of one host; ``{"error": why}`` of one that gave none, which is disconnected.
 
-    The connection is kept for the next question.
+    The connection is kept for the next question. ``limit_s`` is for all of it: on a connection
+    whose other end is gone without a word, paramiko alone would wait for an hour.
     """
+    silence = TimeoutError(f"no answer within {limit_s} s")
     with ctx_host.use(host):
         try:
-            host.connect(show_errors=False, raise_exceptions=True)
-            return question(host)
+            with gevent.Timeout(limit_s, silence):
+                host.connect(show_errors=False, raise_exceptions=True)
+                return question(host)
         except (HostError, PyinfraError, SSHException, EOFError, OSError) as error:
             host.disconnect()
             return {"error": str(error) or type(error).__name__}

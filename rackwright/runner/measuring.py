@@ -31,7 +31,8 @@ def measured(path: str, said: Callable[[str], None]) -> list[CheckResult]:
     groups = {name: _groups(fleet, name) for name in fleet.plan.servers}
 
     def answered(name: str, answer: Answer) -> None:
-        said(f"{name}: {answer.get('error', 'measured')}")
+        if groups.get(name):
+            said(f"{name}: {answer.get('error', 'answered')}")
 
     def question(host: Host) -> Answer:
         return _ask(host, fleet, groups.get(host.name, []))

@@ -27,7 +27,8 @@ from rackwright.runner.probing import pynvml
 from rackwright.runner.remote_call import call, source_of
 from rackwright.watching import Reading, reading
 
-ANSWER_TIMEOUT_S = 15
+LIMIT_S = 15
+"""To connect to a host and have its answer."""
 PLAIN_WIDTH = 140
 """Columns where there is no terminal that has a width."""
 
@@ -59,20 +60,14 @@ class Watch:
 
     def _ask(self, host: Host) -> None:
         with ctx_state.use(self._state):
-            answer = ask(host, self._question)
+            answer = ask(host, self._question, LIMIT_S)
         self._before[host.name] = self._now.get(host.name, {})
         self._now[host.name] = answer
 
     def _question(self, host: Host) -> Answer:
         libraries = {**pynvml(), "probe": source_of("probe")}
         asked = [_request(replica) for replica in self.plan.on(host.name)]
-        answer: Answer = call(
-            host,
-            "runner/remote/watching",
-            asked,
-            libraries=libraries,
-            timeout_s=ANSWER_TIMEOUT_S,
-        )
+        answer: Answer = call(host, "runner/remote/watching", asked, libraries=libraries)
         return answer
 
     def close(self) -> None:
@@ -124,10 +119,12 @@ def _show(watch: Watch, interval_s: float, count: int | None) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
-        for seen in _readings(watch, interval_s, count, CONNECT_TIMEOUT_S + ANSWER_TIMEOUT_S):
-            console.print(watch_tables(seen, _headline(seen)), end="\n\n")
+        for seen in _readings(watch, interval_s, count, LIMIT_S):
+            console.print(watch_tables(seen, _headline(seen)))
+            console.print()
         return
     with Live(console=console, auto_refresh=False) as live:
+        live.update(watch_tables(watch.read(0)), refresh=True)
         for seen in _readings(watch, interval_s, count, interval_s):
             live.update(watch_tables(seen, f"{_headline(seen)}; Ctrl-C ends"), refresh=True)
 
