@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rackwright.desired.paths import unit_name
-from rackwright.engines import ENGINES, Metric
+from rackwright.engines import ENGINES
 from rackwright.plan import FleetPlan, Replica
 
 Answer = Mapping[str, Any]
+FIGURES = ("requests_running", "requests_waiting", "kv_cache_share", "tokens_generated")
+"""What is read of an engine's metrics, by the names of its ``figures``."""
 _GIB = 1024**3
 
 
@@ -116,35 +118,25 @@ def _gib(size_bytes: int | None) -> float | None:
 def _replica(host: str, replica: Replica, now: Answer, past: Answer) -> ReplicaRow:
     seen = (now.get("replicas") or {}).get(replica.name) or {}
     state = str(seen.get("unit") or "unknown")
-    if not replica.answers:
+    if not replica.answers or ENGINES[replica.engine].metrics_path is None:
         return ReplicaRow(host, replica.name, state)
     if seen.get("status") != 200:
         return ReplicaRow(host, replica.name, "no answer" if state == "active" else state)
     before = (past.get("replicas") or {}).get(replica.name) or {}
-    kv_cache = _samples(replica, seen, "kv_cache")
+    told, told_before = seen.get("figures") or {}, before.get("figures") or {}
     return ReplicaRow(
         host=host,
         name=replica.name,
         state=state,
-        running=_total(replica, seen, "running"),
-        waiting=_total(replica, seen, "waiting"),
-        kv_cache=max(kv_cache) if kv_cache else None,
+        running=told.get("requests_running"),
+        waiting=told.get("requests_waiting"),
+        kv_cache=told.get("kv_cache_share"),
         tokens_per_s=_rate(
-            _total(replica, before, "tokens"),
-            _total(replica, seen, "tokens"),
+            told_before.get("tokens_generated"),
+            told.get("tokens_generated"),
             (now.get("time_unix_s") or 0) - (past.get("time_unix_s") or 0),
         ),
     )
-
-
-def _samples(replica: Replica, seen: Answer, metric: Metric) -> list[float]:
-    name = ENGINES[replica.engine].metrics.get(metric)
-    return list((seen.get("metrics") or {}).get(name) or ())
-
-
-def _total(replica: Replica, seen: Answer, metric: Metric) -> float | None:
-    samples = _samples(replica, seen, metric)
-    return sum(samples) if samples else None
 
 
 def _rate(before: float | None, now: float | None, seconds: float) -> float | None:

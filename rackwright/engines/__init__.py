@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rackwright.engines.vllm import VLLM
 
@@ -13,23 +13,20 @@ if TYPE_CHECKING:
     from rackwright.settings import Settings
 
 
-Metric = Literal["running", "waiting", "kv_cache", "tokens"]
-"""What is watched of a replica: requests now, share of the KV cache in use, tokens ever made."""
-
-
 class Engine(Protocol):
     """How one engine is installed, started and asked. It plans nothing.
 
-    ``metrics`` names what is watched as the engine does, in Prometheus' text at ``metrics_path``;
-    what it does not tell is left out, and an engine without metrics has its health path there.
+    A path is None for what the engine does not offer. ``figures`` says where its metrics tell
+    ``requests_running``, ``requests_waiting``, ``kv_cache_share`` (in use, 0 to 1) and
+    ``tokens_generated`` (since it started): a series, and a label of it or "" for its value.
     """
 
     name: str
     health_path: str
     models_path: str
     completions_path: str
-    metrics_path: str
-    metrics: Mapping[Metric, str]
+    metrics_path: str | None
+    figures: Mapping[str, tuple[str, str]]
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
         """Sequences and tokens a step on such a GPU, unless the operator says otherwise."""

@@ -11,7 +11,6 @@ from rackwright.errors import Fault, PlanError
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
-    from rackwright.engines import Metric
     from rackwright.plan import Replica
     from rackwright.settings import Settings
 
@@ -49,12 +48,12 @@ class Vllm:
     health_path = "/health"
     models_path = "/v1/models"
     completions_path = "/v1/chat/completions"
-    metrics_path = "/metrics"
-    metrics: Mapping[Metric, str] = {
-        "running": "vllm:num_requests_running",
-        "waiting": "vllm:num_requests_waiting",
-        "kv_cache": "vllm:kv_cache_usage_perc",
-        "tokens": "vllm:generation_tokens_total",
+    metrics_path: str | None = "/metrics"
+    figures: Mapping[str, tuple[str, str]] = {
+        "requests_running": ("vllm:num_requests_running", ""),
+        "requests_waiting": ("vllm:num_requests_waiting", ""),
+        "kv_cache_share": ("vllm:kv_cache_usage_perc", ""),
+        "tokens_generated": ("vllm:generation_tokens_total", ""),
     }
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:

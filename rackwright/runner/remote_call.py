@@ -47,6 +47,11 @@ def source_of(script: str) -> str:
     return (files("rackwright") / f"{script}.py").read_text()
 
 
+def parts(*names: str) -> dict[str, str]:
+    """Scripts of ``runner/remote`` that a called one imports, by the name it imports them by."""
+    return {f"rackwright.{name}": source_of(name.replace(".", "/")) for name in names}
+
+
 def call(
     host: Host,
     script: str,

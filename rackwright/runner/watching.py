@@ -24,8 +24,8 @@ from rackwright.runner.asking import AT_ONCE, CONNECT_TIMEOUT_S, Answer, ask, qu
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.probing import pynvml
-from rackwright.runner.remote_call import call, source_of
-from rackwright.watching import Reading, reading
+from rackwright.runner.remote_call import call, parts
+from rackwright.watching import FIGURES, Reading, reading
 
 LIMIT_S = 15
 """To connect to a host and have its answer."""
@@ -65,7 +65,7 @@ class Watch:
         self._now[host.name] = answer
 
     def _question(self, host: Host) -> Answer:
-        libraries = {**pynvml(), "probe": source_of("probe")}
+        libraries = pynvml() | parts("probe", "runner.remote.metrics")
         asked = [_request(replica) for replica in self.plan.on(host.name)]
         answer: Answer = call(host, "runner/remote/watching", asked, libraries=libraries)
         return answer
@@ -84,11 +84,10 @@ def _request(replica: Replica) -> dict[str, Any]:
     return {
         "name": replica.name,
         "unit": unit_name(replica),
-        "answers": replica.answers,
         "address": replica.address,
         "port": replica.port,
-        "path": engine.metrics_path,
-        "metrics": list(engine.metrics.values()),
+        "path": engine.metrics_path if replica.answers else None,
+        "figures": {name: engine.figures[name] for name in FIGURES if name in engine.figures},
     }
 
 

@@ -332,3 +332,15 @@ def test_secure_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         variable = tmp_path / "efivars" / probe.SECURE_BOOT
         variable.write_bytes(bytes([6, 0, 0, 0, value]))
         assert probe._secure_boot() is bool(value)
+
+
+def test_a_glance_is_a_part_of_what_is_observed(observe: Observe) -> None:
+    whole = observe(WHOLE)
+    found = probe.glance()
+    assert found["gpus"] == [{key: gpu[key] for key in probe.GLANCE} for gpu in whole["gpus"]]
+    assert found["unavailable"] == {}
+    observe(WHOLE.replace("[gpu 0]\n", "[gpu 0]\nHandle=!15\n").replace("PowerUsage=112606\n", ""))
+    lost, other = probe.glance()["gpus"]
+    assert lost is None and other["power"]["draw_w"] is None
+    observe("no profile at all")
+    assert probe.glance()["gpus"] == [] and "nvml" in probe.glance()["unavailable"]

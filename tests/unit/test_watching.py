@@ -19,11 +19,11 @@ from rackwright.planner import plan
 from rackwright.report import watch_tables
 from rackwright.runner.remote import watching as remote
 from rackwright.spec import load_fleet
-from rackwright.watching import Reading, reading
+from rackwright.watching import FIGURES, Reading, reading
 
 PLAN = plan(load_fleet(hosts({"gpu1": server(), "gpu2": server(12)}, {"chat": service()})))
 (REPLICA,) = PLAN.on("gpu1")
-NAMES = ENGINES["vllm"].metrics
+ASKED = {name: ENGINES["vllm"].figures[name] for name in FIGURES}
 
 
 def answer(at_s: float = 100.0, tokens: float = 500.0, **replica: Any) -> dict[str, Any]:
@@ -33,9 +33,8 @@ def answer(at_s: float = 100.0, tokens: float = 500.0, **replica: Any) -> dict[s
         gpu |= {"utilization_percent": {"gpu": 93, "memory": 40}, "temperature_c": 61}
         gpu["memory"] |= {"used_bytes": 120 << 30, "total_bytes": 140 << 30}
         gpu["power"] = {"draw_w": 512.4, "limit_w": 700.0}
-    metrics = {"running": [3.0, 4.0], "waiting": [1.0], "kv_cache": [0.25, 0.5], "tokens": [tokens]}
-    told = {NAMES[key]: values for key, values in metrics.items()}  # type: ignore[index]
-    shown = {"unit": "active", "status": 200, "metrics": told, **replica}
+    told = dict(zip(FIGURES, (7.0, 1.0, 0.5, tokens), strict=True))
+    shown = {"unit": "active", "status": 200, "figures": told, **replica}
     return {"time_unix_s": at_s, "gpus": gpus, "replicas": {REPLICA.name: shown}}
 
 
@@ -170,28 +169,21 @@ def port() -> Iterator[int]:
 
 
 def test_metrics_are_read_on_the_host(port: int) -> None:
-    asked = {"address": "127.0.0.1", "port": port, "path": "/metrics"}
-    names = [*NAMES.values()]
-    found = remote.answer({**asked, "metrics": names})
-    running, kv_cache = NAMES["running"], NAMES["kv_cache"]
-    assert found == {"status": 200, "metrics": {running: [2.0, 3.0], kv_cache: [0.15]}}
-    assert remote.answer({**asked, "path": "/x", "metrics": names})["status"] == 404
+    asked = {"address": "127.0.0.1", "port": port, "path": "/metrics", "figures": ASKED}
+    figures = dict(zip(FIGURES, (5.0, None, 0.15, None), strict=True))
+    assert remote.answer(asked) == {"status": 200, "figures": figures}
+    assert remote.answer({**asked, "path": "/x"})["status"] == 404
 
 
 def test_nobody_on_the_port_is_an_error() -> None:
-    asked = {"address": "127.0.0.1", "port": 1, "path": "/metrics", "metrics": []}
+    asked = {"address": "127.0.0.1", "port": 1, "path": "/metrics", "figures": {}}
     assert "ConnectionRefusedError" in remote.answer(asked)["error"]
 
 
-def test_a_host_answers_in_json(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    from rackwright import probe
-
-    monkeypatch.setitem(sys.modules, "probe", probe)
-    asked = {"name": "chat", "unit": "none.service", "answers": True, "address": "127.0.0.1"}
-    asked |= {"port": port, "path": "/metrics", "metrics": [NAMES["running"]]}
-    later = {**asked, "name": "later", "answers": False}
+def test_a_host_answers_in_json(port: int) -> None:
+    asked = {"name": "chat", "unit": "none.service", "address": "127.0.0.1"}
+    asked |= {"port": port, "path": "/metrics", "figures": ASKED}
+    later = {**asked, "name": "later", "path": None}
     found = json.loads(json.dumps(remote.main([asked, later])))
     assert found["gpus"] == [] and "nvml" in found["unavailable"]
     assert found["replicas"]["chat"]["status"] == 200
@@ -200,7 +192,6 @@ def test_a_host_answers_in_json(port: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_every_engine_says_where_it_is_watched(name: str) -> None:
+def test_every_engine_that_has_metrics_says_what_they_are_called(name: str) -> None:
     engine = ENGINES[name]
-    assert engine.metrics_path.startswith("/")
-    assert set(engine.metrics) <= {"running", "waiting", "kv_cache", "tokens"}
+    assert engine.metrics_path is None or set(FIGURES) <= set(engine.figures)

@@ -53,7 +53,8 @@ def _measured(request: Values, group: Values) -> Values:
     finally:
         for each in ranks:
             _end(each)
-    if failed := [words for each, (_, words) in zip(ranks, spoken) if each.returncode]:  # noqa: B905
+    failed = [words for each, (_, words) in enumerate(spoken) if ranks[each].returncode]
+    if failed:
         return {"error": failed[0].strip()[-500:]}
     answer: Values = json.loads(spoken[0][0].splitlines()[-1])
     return answer

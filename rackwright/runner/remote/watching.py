@@ -1,22 +1,18 @@
-"""On the host: what its GPUs and replicas do right now. Judges nothing, asks for no completion.
-
-``probe`` (``rackwright/probe.py``) is carried along, as nvidia-ml-py is.
-"""
+"""On the host: what its GPUs and replicas do right now. Judges nothing, asks for no completion."""
 
 from __future__ import annotations
 
-import importlib
-import re
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+from rackwright.probe import glance
+from rackwright.runner.remote.metrics import figures
+
 TIMEOUT_S = 2
 MOST_BYTES = 4 << 20
-SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{.*\})? (\S+)")
-"""A line of Prometheus' text format: name, labels, value."""
 
 Values = dict[str, Any]
 
@@ -34,7 +30,7 @@ def states(units: list[str]) -> dict[str, str]:
 
 
 def answer(asked: Values) -> Values:
-    """One replica's HTTP status, and the values of the metrics asked for (one a set of labels)."""
+    """The HTTP status of a replica's metrics, and the figures asked for."""
     connection = HTTPConnection(asked["address"], asked["port"], timeout=TIMEOUT_S)
     try:
         connection.request("GET", asked["path"])
@@ -44,26 +40,12 @@ def answer(asked: Values) -> Values:
         return {"error": f"{type(error).__name__}: {error}"}
     finally:
         connection.close()
-    return {"status": reply.status, "metrics": metrics(text, set(asked["metrics"]))}
-
-
-def metrics(text: str, names: set[str]) -> dict[str, list[float]]:
-    """The samples of these names in Prometheus' text format."""
-    found: dict[str, list[float]] = {}
-    for line in text.splitlines():
-        sample = SAMPLE.match(line)
-        if sample and sample[1] in names:
-            try:
-                value = float(sample[2])
-            except ValueError:
-                continue
-            found.setdefault(sample[1], []).append(value)
-    return found
+    return {"status": reply.status, "figures": figures(text, asked["figures"])}
 
 
 def replica(asked: Values) -> Values:
-    """What one replica answers; nothing of a later server of a replica that spans several."""
-    return answer(asked) if asked["answers"] else {}
+    """What a replica's metrics tell; nothing where it has none (``path``), or answers elsewhere."""
+    return answer(asked) if asked["path"] else {}
 
 
 def main(replicas: list[Values]) -> Values:
@@ -72,7 +54,7 @@ def main(replicas: list[Values]) -> Values:
         answers = list(side_by_side.map(replica, replicas))
     known = states([asked["unit"] for asked in replicas]) if replicas else {}
     return {
-        **importlib.import_module("probe").glance(),
+        **glance(),
         "time_unix_s": time.time(),
         "replicas": {
             asked["name"]: {"unit": known.get(asked["unit"]), **answers[index]}
