@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from rackwright.catalog import GpuType, Interconnect, Link, link
 from rackwright.checks.results import CheckResult, Status
@@ -52,7 +52,7 @@ class Group:
         """The link between GPUs at these places: NVLink inside an island, else PCIe."""
         gpus = {self.replica.gpus[place] for place in places}
         joined = any(gpus <= set(island) for island in self.islands)
-        kind: Interconnect = self.replica.interconnect if joined else "pcie"  # type: ignore[assignment]
+        kind = cast("Interconnect", self.replica.interconnect if joined else "pcie")
         return kind, link(kind, self.gpu)
 
     def share(self, places: Sequence[int]) -> float:

@@ -73,6 +73,6 @@ def ask(host: Host, question: Callable[[Host], Answer], limit_s: float | None = 
             with gevent.Timeout(limit_s, silence):
                 host.connect(show_errors=False, raise_exceptions=True)
                 return question(host)
-        except (HostError, PyinfraError, SSHException, EOFError, OSError) as error:
+        except (HostError, PyinfraError, SSHException, EOFError, OSError, ValueError) as error:
             host.disconnect()
             return {"error": str(error) or type(error).__name__}

@@ -64,13 +64,6 @@ NOT_SUPPORTED = {"error": "NVMLError_NotSupported: Not Supported"}
 INVALID = {"error": "NVMLError_InvalidArgument: Invalid Argument"}
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("nvml") / nvml.SONAME
-    nvml.build(output)
-    return output
-
-
 Start = Callable[[str], list[Any]]
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import ast
-import ctypes
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import pynvml
 import pytest
 
-from lab import nvml
 from lab.nvml import compose
 from rackwright import probe
 from rackwright.catalog import gpu_types
@@ -67,26 +63,10 @@ CANNOT_HAVE = {
 """Faults of what a card, or a server of one GPU, does not have."""
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("nvml") / nvml.SONAME
-    nvml.build(output)
-    return output
-
-
-@pytest.fixture
-def observe(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Observe:
-    """The probe in this process, on a profile's text; this machine's kernel log is not asked."""
-    monkeypatch.setattr(pynvml, "nvmlLib", ctypes.CDLL(str(library)))
-    monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
+@pytest.fixture(autouse=True)
+def without_xids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel log of this machine is not asked."""
     monkeypatch.setattr(probe, "_kernel_log", lambda: [])
-    monkeypatch.setenv("RACKWRIGHT_NVML_PROFILE", str(tmp_path / "profile"))
-
-    def observed(text: str) -> dict[str, Any]:
-        (tmp_path / "profile").write_text(text)
-        return probe.observe()
-
-    return observed
 
 
 def server(name: str) -> dict[str, Any]:
