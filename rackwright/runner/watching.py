@@ -25,7 +25,7 @@ from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.probing import pynvml
 from rackwright.runner.remote_call import call, parts
-from rackwright.watching import FIGURES, Reading, reading
+from rackwright.watching import CARRIED, FIGURES, Reading, reading
 
 LIMIT_S = 15
 """To connect to a host and have its answer."""
@@ -65,7 +65,7 @@ class Watch:
         self._now[host.name] = answer
 
     def _question(self, host: Host) -> Answer:
-        libraries = pynvml() | parts("probe", "runner.remote.metrics")
+        libraries = pynvml() | parts(*CARRIED)
         asked = [_request(replica) for replica in self.plan.on(host.name)]
         answer: Answer = call(host, "runner/remote/watching", asked, libraries=libraries)
         return answer
