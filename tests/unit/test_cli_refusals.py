@@ -34,8 +34,11 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "argv",
-    [("rackwright", "plan", BROKEN), ("pyinfra", BROKEN, "deploy.py", "-y")],
-    ids=["rackwright", "pyinfra"],
+    [
+        *(("rackwright", verb, BROKEN) for verb in ("plan", "verify", "watch", "bandwidth")),
+        ("pyinfra", BROKEN, "deploy.py", "-y"),
+    ],
+    ids=lambda argv: argv[1] if argv[0] == "rackwright" else argv[0],
 )
 def test_every_fault_at_once_and_no_host_touched(argv: tuple[str, ...]) -> None:
     done = run(*argv)
