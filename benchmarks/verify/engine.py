@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 MODEL, LENGTH = "tiny-llama", 1024
 MODELS = {"object": "list", "data": [{"id": MODEL, "max_model_len": LENGTH}]}
 COMPLETION = {
+    "object": "chat.completion",
     "model": MODEL,
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "blue"}}],
     "usage": {"completion_tokens": 1},
