@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rackwright.checks.server.processes import units_of
 from rackwright.desired.paths import unit_name
 from rackwright.engines import ENGINES
 from rackwright.plan import FleetPlan, Replica
@@ -91,7 +92,7 @@ def _gpu(host: str, index: int, gpu: Answer | None, planned: tuple[Replica, ...]
     memory, power = seen.get("memory") or {}, seen.get("power") or {}
     own = [replica for replica in planned if index in replica.gpus]
     units = {unit_name(replica) for replica in own}
-    others = [each for each in seen.get("processes") or () if not units & set(_parts(each))]
+    others = [each for each in seen.get("processes") or () if not units & units_of(each)]
     return GpuRow(
         host=host,
         index=index,
@@ -105,12 +106,6 @@ def _gpu(host: str, index: int, gpu: Answer | None, planned: tuple[Replica, ...]
         replicas=tuple(replica.name for replica in own),
         others=len(others),
     )
-
-
-def _parts(process: Answer) -> Iterator[str]:
-    """The parts of its control groups' paths, one of which is its unit's name."""
-    for group in process.get("cgroups") or ():
-        yield from group.split("/")
 
 
 def _gib(size_bytes: int | None) -> float | None:
