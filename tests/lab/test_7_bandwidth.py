@@ -16,4 +16,4 @@ def test_ranks_of_the_release_measure_and_say_that_no_gpu_did(deployed: Run) -> 
     assert "chat-gpu1-0" in row and "without GPUs" in row
     rates = [float(rate) for rate in re.findall(r"([\d.]+) GB/s", done.stdout)]
     assert len(rates) == 2 and all(rate > 0.01 for rate in rates)
-    assert ssh("gpu1", "pgrep -f 'rank.json' || echo none") == "none"
+    assert ssh("gpu1", "pgrep -f '[r]ank.json' || echo none") == "none"

@@ -93,9 +93,8 @@ def test_a_host_that_is_cut_off_holds_up_nobody_and_comes_back(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_it_cleanly(deployed: Run, number: int) -> None:
     running = watch("inventories/lab.py", "--interval", "1")
-    assert running.stdout is not None
+    assert running.stdout is not None and running.stderr is not None
     running.stdout.readline()
     os.kill(running.pid, number)
-    out, err = running.communicate(timeout=10)
-    assert (running.returncode, err) == (0, "")
-    assert "chat-gpu1-0" in out
+    assert "chat-gpu1-0" in running.stdout.read()
+    assert (running.wait(timeout=10), running.stderr.read()) == (0, "")
