@@ -20,6 +20,8 @@ from rackwright.runner.remote_call import HostError
 Answer = dict[str, Any]
 AT_ONCE = 100
 CONNECT_TIMEOUT_S = 10
+LIMIT_S = 900
+"""For one host's answer: above the limits of all that is asked (serving 600 s, the probe 120 s)."""
 
 
 def ask_all(
@@ -55,7 +57,7 @@ def quiet() -> None:
 
 
 def _ask(host: Host, question: Callable[[Host], Answer]) -> Answer:
-    answer = ask(host, question)
+    answer = ask(host, question, LIMIT_S)
     with ctx_host.use(host):
         host.disconnect()
     return answer
