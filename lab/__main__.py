@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from lab import cgroups, host, image, needs, network, nvml, tiny_model
 from lab.fleet import CACHE, HOSTS, LAB, RUN, LabHost, host_named
 from lab.keys import write_keys, write_ssh_config
-from lab.nvml.profile import write_profile
+from lab.nvml.compose import write_profile
 from lab.record import FILE, load, locked
 from lab.shell import say, step
 from rackwright.errors import LabError

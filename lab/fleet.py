@@ -39,9 +39,11 @@ HOSTS = (
 )
 SPARES = tuple(LabHost(f"spare{n}", f"198.18.0.{20 + n}") for n in range(1, 5))
 """Bare hosts without GPUs, for tests and benchmarks; up only when asked for by name."""
+RACK = tuple(LabHost(f"rack{n}", f"198.18.0.{40 + n}", gpu_profile="h200x2") for n in range(1, 9))
+"""Servers of two GPUs each, to measure what a fleet costs; up only when asked for by name."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
-ALL = (*HOSTS, *SPARES, BOX)
+ALL = (*HOSTS, *SPARES, *RACK, BOX)
 
 
 def host_named(name: str) -> LabHost:
