@@ -8,7 +8,7 @@ PACKAGES := debootstrap systemd-container iproute2 nftables openssh-client gcc l
             apt-utils gnupg python3-venv ca-certificates
 COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc apt-ftparchive gpg
 
-.PHONY: help demo deploy test unit lint setup system lab-up lab-down lab-status lock benchmark benchmark-planner clean
+.PHONY: help demo deploy test unit lint setup system lab-up lab-down lab-status lock benchmark benchmark-planner benchmark-verify clean
 
 help:  ## what can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -50,6 +50,9 @@ benchmark: setup  ## the no-change run against plain pyinfra operations
 
 benchmark-planner: setup  ## predicted beside measured, for every measured engine
 	@$(BIN)/python -m benchmarks.planner
+
+benchmark-verify: setup  ## what verifying eight hosts takes beside one
+	@$(BIN)/python -m benchmarks.verify
 
 setup: system $(VENV)/.ready  ## everything the other targets need, if it is missing
 

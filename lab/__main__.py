@@ -11,7 +11,7 @@ from lab import cgroups, host, image, needs, network, nvml, tiny_model
 from lab.apt import repository, server
 from lab.fleet import BARE, CACHE, HOSTS, LAB, RUN, LabHost, host_named
 from lab.keys import write_keys, write_ssh_config
-from lab.nvml.profile import write_profile
+from lab.nvml.compose import write_profile
 from lab.record import FILE, load, locked
 from lab.shell import say, step
 from rackwright.errors import LabError

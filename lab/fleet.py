@@ -45,16 +45,18 @@ HOSTS = (
 )
 SPARES = tuple(LabHost(f"spare{n}", f"198.18.0.{20 + n}") for n in range(1, 5))
 """Bare hosts without GPUs, for tests and benchmarks; up only when asked for by name."""
+RACK = tuple(LabHost(f"rack{n}", f"198.18.0.{40 + n}", gpu_profile="h200x2") for n in range(1, 9))
+"""Servers of two GPUs each, to measure what a fleet costs; up only when asked for by name."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
 BARE = (
-    LabHost("deb12", "198.18.0.41"),
-    LabHost("deb13", "198.18.0.42", suite="trixie"),
-    LabHost("drv12", "198.18.0.43", "h200x2", imitated_kernel=True, nvswitch=True),
-    LabHost("drv13", "198.18.0.44", "h200x2", suite="trixie", imitated_kernel=True),
+    LabHost("deb12", "198.18.0.61"),
+    LabHost("deb13", "198.18.0.62", suite="trixie"),
+    LabHost("drv12", "198.18.0.63", "h200x2", imitated_kernel=True, nvswitch=True),
+    LabHost("drv13", "198.18.0.64", "h200x2", suite="trixie", imitated_kernel=True),
 )
 """Without a driver, for what installs one; deb12 and deb13 have no GPU either."""
-ALL = (*HOSTS, *SPARES, BOX, *BARE)
+ALL = (*HOSTS, *SPARES, *RACK, BOX, *BARE)
 
 
 def host_named(name: str) -> LabHost:

@@ -1,4 +1,4 @@
-"""`rackwright plan | size | preflight | verify | ...`: what `pyinfra` itself does not print."""
+"""`rackwright plan | size | preflight | verify | watch | ...`: what pyinfra does not."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import click
 
 from rackwright.architectures import NAMED as QUANTIZATIONS
 from rackwright.checks.results import CheckResult, Status, worst
-from rackwright.discovering import discovered
-from rackwright.errors import RackwrightError
+from rackwright.discovering import discovered, topo_text
+from rackwright.errors import RackwrightError, nearest
 from rackwright.report import junit_text, page, plan_text, results_text
+from rackwright.spec import ServerSpec
 
 
 @click.group()
@@ -119,7 +120,51 @@ def preflight(inventory: str) -> None:
         raise SystemExit(f"Error: {error}") from None
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     click.echo(results_text(results, colour=colour))
-    sys.exit(worst(results))
+    sys.exit(worst(results) if results else 0)
+
+
+@main.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+def bandwidth(inventory: str) -> None:
+    """Measure the links between the GPUs of every replica, and compare with the catalog's figures.
+
+    Copies between neighbours and all-reduces, by the engine release's own torch: seconds of full
+    load on the links. Refused where the GPUs have no memory left for it. Exits as verify does.
+    """
+    from rackwright.runner.measuring import measured
+
+    try:
+        results = measured(inventory, lambda line: click.echo(line, err=True))
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(results_text(results, colour=colour))
+    sys.exit(worst(results) if results else 0)
+
+
+@main.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.5),
+    default=2.0,
+    show_default=True,
+    help="Seconds from one reading to the next.",
+)
+@click.option("--count", type=click.IntRange(1), help="Readings; without end if left out.")
+def watch(inventory: str, interval: float, count: int | None) -> None:
+    """Show what the GPUs and replicas of INVENTORY do, again and again. Only reads; Ctrl-C ends it.
+
+    Without a terminal each reading is a plain table. Tokens a second are shown from the second
+    reading on.
+    """
+    from rackwright.runner.watching import show, watching
+
+    try:
+        with watching(inventory) as fleet:
+            show(fleet, interval, count)
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
 
 
 @main.command()
@@ -141,6 +186,42 @@ def discover(hosts: tuple[str, ...], as_json: bool, **ssh: Any) -> None:
     click.echo(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
     if any(one.server is None for one in found):
         sys.exit(1)
+
+
+@main.command()
+@click.argument("text", type=click.File("r"))
+@click.option("--gpu", help="A GPU type of the catalog: print the inventory's keys for it.")
+@click.option("--inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option("--server", help="The server of INVENTORY whose declaration is compared.")
+def topo(text: Any, gpu: str | None, inventory: str | None, server: str | None) -> None:
+    """Read what `nvidia-smi topo -m` printed: TEXT is a file, or - for standard input.
+
+    For servers that are not reached over SSH. Says which GPUs NVLink joins and which share a NUMA
+    node; with --inventory and --server compares that with what is declared, and exits with 2 where
+    they differ.
+    """
+    try:
+        said, agrees = topo_text(text.read(), gpu, _declared(inventory, server))
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+    click.echo(said)
+    if not agrees:
+        sys.exit(2)
+
+
+def _declared(path: str | None, name: str | None) -> ServerSpec | None:
+    """A server as its inventory declares it; None where neither is named."""
+    if path is None or name is None:
+        if path or name:
+            raise RackwrightError("--inventory and --server go together")
+        return None
+    from rackwright.runner.fleet import fleet_of
+    from rackwright.runner.inventory import load_inventory
+
+    servers = fleet_of(load_inventory(path)).spec.servers
+    if name not in servers:
+        raise RackwrightError(f"--server {name!r} {nearest(name, servers)}")
+    return servers[name]
 
 
 @main.command()

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pprint import pformat
 from typing import Any
 
-from rackwright.catalog import GpuType, find_gpu
-from rackwright.topology import Topology, observed
+from rackwright.catalog import GpuType, find_gpu, gpu_types
+from rackwright.errors import Fault, SpecError, nearest
+from rackwright.spec import ServerSpec
+from rackwright.topology import Topology, declared, observed
+from rackwright.topology_text import differences, listed, matrix_text, named, read_matrix
 
 _WIDTH = 88
 
@@ -53,7 +56,7 @@ def discovered(host: str, answer: Mapping[str, Any]) -> Discovered:
         rule = "is not in the catalog: add it to rackwright/catalog/gpus.yaml"
         return Discovered(host, None, (f"{count} x {name} {rule}",))
     server = {"address": _address(host), "gpus": {"type": kind.key, "count": count}}
-    server |= _links(kind, count, observed(answer))
+    server |= links_entry(kind, count, observed(answer))
     return Discovered(host, server, tuple(_notes(answer, kinds, kind)))
 
 
@@ -61,7 +64,7 @@ def _address(host: str) -> str:
     return "127.0.0.1" if host == "@local" else host.rpartition("@")[2]
 
 
-def _links(kind: GpuType, count: int, seen: Topology) -> dict[str, Any]:
+def links_entry(kind: GpuType, count: int, seen: Topology) -> dict[str, Any]:
     """``interconnect``, and islands and NUMA nodes where they are not as usual."""
     if count == 1:
         return {"interconnect": "none"}
@@ -86,3 +89,33 @@ def _notes(answer: Mapping[str, Any], kinds: Counter[str], kind: GpuType) -> Ite
         yield f"mixed GPUs ({others}): only {kind.name} is declared below"
     if lost := sum(gpu is None for gpu in answer.get("gpus") or ()):
         yield f"{lost} GPU(s) lost: not counted below"
+    if len(answer["gpus"]) > 1:
+        yield from matrix_text(answer).splitlines()
+
+
+def topo_text(text: str, gpu: str | None, server: ServerSpec | None) -> tuple[str, bool]:
+    """What a matrix says, in words, and whether it agrees with what is declared of a server.
+
+    ``gpu`` names a GPU type, for which the keys of an inventory entry are said as well. Raises
+    SpecError where the text or the type is not known.
+    """
+    seen = read_matrix(text)
+    kind = find_gpu(gpu) if gpu else None
+    if gpu and kind is None:
+        raise SpecError(
+            [Fault("gpu", nearest(gpu, gpu_types(), "GPU type"), gpu)], "in what was asked"
+        )
+    count = sum(map(len, seen.islands))
+    lines = [
+        f"{count} GPU{'s' * (count > 1)}; NVLink joins {named(seen.islands)}; "
+        f"NUMA nodes {listed(seen.numa_nodes)}"
+    ]
+    if kind:
+        entry = {"gpus": {"type": kind.key, "count": count}, **links_entry(kind, count, seen)}
+        lines.append(pformat(entry, sort_dicts=False))
+    found = (
+        list(differences(declared(server, gpu_types()[server.gpus.type]), seen)) if server else []
+    )
+    if server:
+        lines += found or [f"as {server.name} is declared"]
+    return "\n".join(lines), not found

@@ -52,21 +52,17 @@ def observed(probe: Mapping[str, Any]) -> Topology:
     is on node 0; one that is lost (null) is on no island but its own.
     """
     gpus = [gpu or {} for gpu in probe.get("gpus") or ()]
-    addresses = [_address(gpu.get("pci_bus_id")) for gpu in gpus]
+    addresses = [bus_address(gpu.get("pci_bus_id")) for gpu in gpus]
     index_of = {address: index for index, address in enumerate(addresses) if address}
     pairs: set[tuple[int, int]] = set()
     switched: list[int] = []
     for index, gpu in enumerate(gpus):
         active = [link for link in gpu.get("nvlinks") or () if link.get("active")]
-        peers = {index_of.get(_address(link.get("remote_pci_bus_id"))) for link in active}
+        peers = {index_of.get(bus_address(link.get("remote_pci_bus_id"))) for link in active}
         pairs.update((index, peer) for peer in peers if peer is not None)
         switched += [index] if any(link.get("remote_type") == "switch" for link in active) else []
     pairs.update(pairwise(switched))
-    nodes: dict[int, list[int]] = {}
-    for index, gpu in enumerate(gpus):
-        nodes.setdefault(gpu.get("numa_node") or 0, []).append(index)
-    numa = tuple(tuple(nodes[node]) for node in sorted(nodes))
-    return Topology(_joined(len(gpus), pairs), numa)
+    return Topology(joined(len(gpus), pairs), grouped(gpu.get("numa_node") or 0 for gpu in gpus))
 
 
 def within(groups: Iterable[Island], gpus: Iterable[int]) -> list[Island]:
@@ -76,7 +72,16 @@ def within(groups: Iterable[Island], gpus: Iterable[int]) -> list[Island]:
     return [group for group in cut if group]
 
 
-def _joined(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[Island, ...]:
+def grouped(nodes: Iterable[int]) -> tuple[Island, ...]:
+    """Indexes by the number of their node, the lowest node first."""
+    found: dict[int, list[int]] = {}
+    for index, node in enumerate(nodes):
+        found.setdefault(node, []).append(index)
+    return tuple(tuple(found[node]) for node in sorted(found))
+
+
+def joined(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[Island, ...]:
+    """The islands that pairs of ``count`` indexes make."""
     island = list(range(count))
     for first, second in sorted(pairs):
         old, new = island[second], island[first]
@@ -86,7 +91,7 @@ def _joined(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[Island, ...]:
     )
 
 
-def _address(bus_id: object) -> str:
+def bus_address(bus_id: object) -> str:
     """PCI addresses come with four or eight digits of domain, in either case; "" for none."""
     domain, _, rest = str(bus_id).lower().partition(":")
     return f"{domain[-4:]}:{rest}" if bus_id else ""

@@ -5,43 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from benchmarks.converge import sessions
 from benchmarks.converge.desired import DRIFT
 from benchmarks.converge.table import Figure, heading, table
 from benchmarks.converge.ways import FLOOR, WAYS, Unfit, expect
-from lab.fleet import ROOT, SPARES, LabHost
-from lab.record import load
+from benchmarks.lab_hosts import fresh
+from lab.fleet import SPARES, LabHost
 from lab.shell import say, step
 from rackwright.errors import LabError
 
 FEWEST, MOST = 5, 30
 HOST_COUNTS = (1, len(SPARES))
-
-
-@contextmanager
-def spare_hosts() -> Iterator[Sequence[LabHost]]:
-    """The lab's spare hosts, fresh, and taken away again; refused when somebody has them."""
-    names = [spare.name for spare in SPARES]
-    record = load()
-    if record and (taken := [name for name in names if name in record.containers]):
-        hosts = " ".join(taken)
-        raise LabError(f'{hosts} are in use; once they are not: make lab-down HOSTS="{hosts}"')
-    try:
-        _lab("up", names)
-        yield SPARES
-    finally:
-        _lab("down", names)
-
-
-def _lab(verb: str, names: Sequence[str]) -> None:
-    argv = [sys.executable, "-m", "lab", verb, *names]
-    if subprocess.run(argv, cwd=ROOT, stdout=sys.stderr).returncode != 0:
-        raise LabError(f"`python -m lab {verb}` failed, see above")
 
 
 def prepare(hosts: Sequence[LabHost]) -> None:
@@ -74,7 +51,7 @@ def measure(hosts: Sequence[LabHost], repetitions: int) -> list[Figure]:
 
 def benchmark(repetitions: int) -> None:
     """Prepare, measure, and only then print: figures of runs that changed nothing, or none."""
-    with spare_hosts() as hosts:
+    with fresh(SPARES) as hosts:
         prepare(hosts)
         load_before = os.getloadavg()[0]
         figures = [f for count in HOST_COUNTS for f in measure(hosts[:count], repetitions)]

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from lab.nvml.capture import read_capture
-from rackwright.errors import LabError, nearest
 
 PROFILES = Path(__file__).parent / "profiles"
 FIELDS = {
@@ -61,17 +60,6 @@ def salted(text: str, salt: str) -> str:
         return f"GPU-{uuid.uuid5(uuid.NAMESPACE_OID, f'{salt}/{match[0]}')}"
 
     return re.sub(r"(?<=^UUID=)\S+", fresh, text, flags=re.MULTILINE) if salt else text
-
-
-def write_profile(name: str, salt: str, output: Path) -> None:
-    """Write the shipped profile ``name`` (``h200x2``) to ``output`` for the host ``salt``.
-
-    Raises ``LabError`` when there is no such profile.
-    """
-    known = {path.stem: path for path in PROFILES.glob("*.profile")}
-    if name not in known:
-        raise LabError(f"GPU profile {name!r} {nearest(name, known)}")
-    output.write_text(salted(known[name].read_text(), salt))
 
 
 def _gpu(gpu: Mapping[str, Any], chosen: Sequence[int]) -> Iterator[str]:

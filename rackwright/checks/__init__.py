@@ -35,7 +35,7 @@ from rackwright.checks.results import (
     PlannedService,
     Status,
 )
-from rackwright.checks.server import SERVER_CHECKS, Probed, driver
+from rackwright.checks.server import SERVER_CHECKS, Probed, driver, gpus
 from rackwright.checks.system import HOST_CHECKS
 
 P = TypeVar("P", PlannedHost, PlannedReplica, PlannedServer, PlannedService)
@@ -113,11 +113,13 @@ def _checks_of(one: PlannedReplica) -> tuple[ReplicaCheck, ...]:
 
 
 def _server(one: PlannedServer, seen: Observation) -> list[CheckResult]:
-    """A driver that does not answer is said once, not once a check."""
-    answer = _ask(driver.check, one, Probed(seen))
+    """A driver that does not answer, or shows no GPU, is said once, not once a check."""
+    asked = (driver.check, *SERVER_CHECKS)
     if not seen.get("nvml"):
-        return [answer]
-    return [answer, *(_ask(check, one, Probed(seen)) for check in SERVER_CHECKS)]
+        asked = (driver.check,)
+    elif not any(seen.get("gpus") or ()):
+        asked = (driver.check, gpus.check)
+    return [_ask(check, one, Probed(seen)) for check in asked]
 
 
 def _mapping(value: Any) -> Observation:

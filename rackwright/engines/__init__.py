@@ -17,7 +17,8 @@ class Engine(Protocol):
     """How one engine is installed, started and asked. It plans nothing.
 
     A path is None for what the engine does not offer. ``figures`` says where its metrics tell
-    ``requests_running`` and ``kv_cache_tokens``: a series, and a label of it or "" for its value.
+    ``requests_running``, ``requests_waiting``, ``kv_cache_tokens``, ``kv_cache_share`` (in use, 0
+    to 1) and ``tokens_generated`` (since its start): a series, and a label or "" for its value.
     ``timed_options`` are what a completion that is timed asks for beside its question: to go on
     until it has all its tokens, and to count them as they come.
     """

@@ -54,6 +54,9 @@ class Vllm:
     # block_size times num_gpu_blocks is another number where layers form several groups.
     figures: Mapping[str, tuple[str, str]] = {
         "requests_running": ("vllm:num_requests_running", ""),
+        "requests_waiting": ("vllm:num_requests_waiting", ""),
+        "kv_cache_share": ("vllm:kv_cache_usage_perc", ""),
+        "tokens_generated": ("vllm:generation_tokens_total", ""),
         "kv_cache_tokens": ("vllm:cache_config_info", "kv_cache_size_tokens"),
     }
     timed_options: Mapping[str, object] = {

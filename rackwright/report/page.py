@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,15 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.plan import FleetPlan
-from rackwright.topology import observed
+from rackwright.report.drawing import BOX, Drawing, drawing
+from rackwright.topology_text import matrix_text
 
-_GIB = 1024**3
-_STEP, _BOX = 118, 98
-"""Pixels from one GPU to the next, and across one."""
+_RANK = (Status.CRITICAL, Status.UNKNOWN, Status.WARN, Status.OK)
 _environment = Environment(
     loader=PackageLoader("rackwright.report", "."),
     autoescape=True,
@@ -25,67 +26,23 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
-
-@dataclass(frozen=True)
-class Link:
-    """A line of the drawing: from GPU ``start`` to GPU ``end``, or to the switch (None)."""
-
-    start: int
-    end: int | None
-    up: int
-    count: int
-
-    @property
-    def state(self) -> str:
-        """``ok``, ``warn`` where some links are down, ``critical`` where all are."""
-        return "ok" if self.up == self.count else "warn" if self.up else "critical"
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """One GPU of the drawing; memory in GiB, ``replica`` as planned, "" for none."""
-
-    index: int
-    name: str
-    used_gib: float
-    total_gib: float
-    temperature_c: int | None
-    pcie: str
-    pcie_state: str
-    replica: str
-
-    @property
-    def x(self) -> int:
-        """Pixels from the left."""
-        return self.index * _STEP
-
-    @property
-    def used(self) -> float:
-        """Share of the memory in use."""
-        return self.used_gib / self.total_gib if self.total_gib else 0.0
+_environment.filters["coded"] = lambda text: Markup(
+    re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
+)
+"""Escaped text in which what stands between backticks is set as code."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """One host of the page."""
+    """One host of the page: what it is, how it is, its drawing, and results, the worst first."""
 
     name: str
     about: str
     status: Status
-    gpus: list[Gpu]
-    links: list[Link]
-    results: list[CheckResult]
-
-    @property
-    def switched(self) -> bool:
-        """Whether any link goes to a switch."""
-        return any(link.end is None for link in self.links)
-
-    @property
-    def width(self) -> int:
-        """Pixels across the drawing."""
-        return max(1, len(self.gpus)) * _STEP - (_STEP - _BOX)
+    drawing: Drawing
+    matrix: str
+    faults: list[CheckResult]
+    fine: list[CheckResult]
 
 
 def page(
@@ -96,11 +53,10 @@ def page(
     hosts = [_host(name, plan, results, observations.get(name) or {}) for name in names]
     counts = Counter(result.status for result in results)
     return _environment.get_template("page.html.j2").render(
-        hosts=hosts,
-        counts=[(status, counts[status]) for status in Status if counts[status]],
+        hosts=sorted(hosts, key=lambda host: _RANK.index(host.status)),
+        counts=[(status, counts[status]) for status in _RANK if counts[status]],
         made=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        box=_BOX,
-        OK=Status.OK,
+        box=BOX,
     )
 
 
@@ -108,50 +64,40 @@ def _host(
     name: str, plan: FleetPlan, results: Sequence[CheckResult], seen: Mapping[str, Any]
 ) -> Host:
     probe = seen.get("probe") or {}
-    own = [result for result in results if result.host == name]
-    order = (Status.CRITICAL, Status.UNKNOWN, Status.WARN)
-    status = next((each for each in order if any(r.status is each for r in own)), Status.OK)
-    server = plan.servers.get(name)
-    about = "gateway"
-    if server:
-        link = "" if server.interconnect == "none" else f", {server.interconnect}"
-        kind = gpu_types()[server.gpus.type].name
-        about = f"{server.gpus.count} x {kind}{link}, {server.address}"
-    tenants = {i: replica.name for replica in plan.on(name) for i in replica.gpus}
-    gpus = [_gpu(i, gpu or {}, tenants) for i, gpu in enumerate(probe.get("gpus") or ())]
-    ranked = sorted(own, key=lambda r: order.index(r.status) if r.status in order else len(order))
-    return Host(name, about, status, gpus, _links(probe), ranked)
-
-
-def _gpu(index: int, gpu: Mapping[str, Any], tenants: Mapping[int, str]) -> Gpu:
-    memory, pcie = gpu.get("memory") or {}, gpu.get("pcie") or {}
-    width, lanes = pcie.get("width"), pcie.get("max_width")
-    return Gpu(
-        index=index,
-        name=str(gpu.get("name") or "lost").removeprefix("NVIDIA "),
-        used_gib=(memory.get("used_bytes") or 0) / _GIB,
-        total_gib=(memory.get("total_bytes") or 0) / _GIB,
-        temperature_c=gpu.get("temperature_c"),
-        pcie=f"gen{pcie.get('generation')} x{width}" if width else "no PCIe",
-        pcie_state="ok" if width and width == lanes else "critical",
-        replica=tenants.get(index, ""),
+    own = sorted((r for r in results if r.host == name), key=lambda r: _RANK.index(r.status))
+    return Host(
+        name=name,
+        about=_about(name, plan),
+        status=own[0].status if own else Status.UNKNOWN,
+        drawing=_drawing(name, plan, probe),
+        matrix=matrix_text(probe) if len(probe.get("gpus") or ()) > 1 else "",
+        faults=[result for result in own if result.status is not Status.OK],
+        fine=[result for result in own if result.status is Status.OK],
     )
 
 
-def _links(probe: Mapping[str, Any]) -> list[Link]:
-    """One line a pair of GPUs, or a GPU and its switch, for all links between them."""
-    gpus = probe.get("gpus") or ()
-    address = {(gpu or {}).get("pci_bus_id"): i for i, gpu in enumerate(gpus) if gpu}
-    up: Counter[tuple[int, int | None]] = Counter()
-    count: Counter[tuple[int, int | None]] = Counter()
-    joined = {i: island for island in observed(probe).islands for i in island}
-    for index, gpu in enumerate(gpus):
-        for link in (gpu or {}).get("nvlinks") or ():
-            end = address.get(link.get("remote_pci_bus_id"))
-            if end is not None and end < index:
-                continue  # told by the other end already
-            if end is None and link.get("remote_type") != "switch" and len(joined[index]) < 2:
-                continue
-            count[index, end] += 1
-            up[index, end] += bool(link.get("active"))
-    return [Link(start, end, up[start, end], n) for (start, end), n in count.items()]
+def _about(name: str, plan: FleetPlan) -> str:
+    server = plan.servers.get(name)
+    if server is None:
+        served = (f"{u.served_model_name} from {len(u.replicas)} replicas" for u in plan.upstreams)
+        return f"gateway: {', '.join(served)}"
+    link = "" if server.interconnect == "none" else f", {server.interconnect}"
+    return f"{server.gpus.count} x {gpu_types()[server.gpus.type].name}{link}, {server.address}"
+
+
+def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
+    server = plan.servers.get(name)
+    if server is None:
+        return drawing({})
+    tenants = [
+        (
+            index,
+            replica.name.replace(f"-{name}-", "-"),
+            replica.memory.total_bytes - replica.memory.free_bytes,
+        )
+        for replica in plan.on(name)
+        for index in replica.gpus
+    ]
+    joined = server.interconnect in ("nvlink", "nvswitch")
+    usual = gpu_types()[server.gpus.type].name
+    return drawing(probe, server.gpus.count, joined, tenants, usual)

@@ -6,8 +6,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import gevent
+from paramiko.ssh_exception import SSHException
 from pyinfra.api.config import Config
-from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
@@ -18,6 +20,8 @@ from rackwright.runner.remote_call import HostError
 Answer = dict[str, Any]
 AT_ONCE = 100
 CONNECT_TIMEOUT_S = 10
+LIMIT_S = 900
+"""For one host's answer: above the limits of all that is asked (serving 600 s, the probe 120 s)."""
 
 
 def ask_all(
@@ -29,22 +33,22 @@ def ask_all(
 
     ``question`` runs with the host as pyinfra's context; ``said`` hears each answer as it comes.
     """
-    _quiet()
+    quiet()
     state = State(inventory, Config(PARALLEL=AT_ONCE, CONNECT_TIMEOUT=CONNECT_TIMEOUT_S))
     answers: dict[str, Answer] = {}
 
-    def ask(host: Host) -> None:
+    def hear(host: Host) -> None:
         answers[host.name] = _ask(host, question)
         said(host.name, answers[host.name])
 
     with ctx_state.use(state):
         for host in inventory:
-            state.pool.spawn(ask, host)
+            state.pool.spawn(hear, host)
         state.pool.join(raise_error=True)
     return answers
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """What goes wrong with a host is its answer; libraries need not print it as well."""
     for name in ("paramiko", "pyinfra"):
         logger = logging.getLogger(name)
@@ -53,11 +57,24 @@ def _quiet() -> None:
 
 
 def _ask(host: Host, question: Callable[[Host], Answer]) -> Answer:
+    answer = ask(host, question, LIMIT_S)
+    with ctx_host.use(host):
+        host.disconnect()
+    return answer
+
+
+def ask(host: Host, question: Callable[[Host], Answer], limit_s: float | None = None) -> Answer:
+    """The answer of one host; ``{"error": why}`` of one that gave none, which is disconnected.
+
+    The connection is kept for the next question. ``limit_s`` is for all of it: on a connection
+    whose other end is gone without a word, paramiko alone would wait for an hour.
+    """
+    silence = TimeoutError(f"no answer within {limit_s} s")
     with ctx_host.use(host):
         try:
-            host.connect(show_errors=False, raise_exceptions=True)
-            return question(host)
-        except (ConnectError, HostError, PyinfraError, OSError) as error:
-            return {"error": str(error) or type(error).__name__}
-        finally:
+            with gevent.Timeout(limit_s, silence):
+                host.connect(show_errors=False, raise_exceptions=True)
+                return question(host)
+        except (HostError, PyinfraError, SSHException, EOFError, OSError, ValueError) as error:
             host.disconnect()
+            return {"error": str(error) or type(error).__name__}

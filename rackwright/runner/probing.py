@@ -22,6 +22,14 @@ def probe(host: Host) -> dict[str, Any]:
     return answer
 
 
+def glance(host: Host) -> dict[str, Any]:
+    """The GPUs' memory, load and processes alone. Raises HostError where it gives no answer."""
+    answer: dict[str, Any] = call(
+        host, "probe", entry="glance", libraries=pynvml(), timeout_s=TIMEOUT_S
+    )
+    return answer
+
+
 @cache
 def pynvml() -> dict[str, str]:
     """nvidia-ml-py's one module, carried along so that the host needs none installed."""

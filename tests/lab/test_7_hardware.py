@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from collections.abc import Iterator
 
@@ -12,43 +11,9 @@ import pytest
 from lab.fleet import LAB, ROOT
 from rackwright.checks import HOST_CHECKS, SERVER_CHECKS
 from tests.lab.conftest import BIN, Run, ssh
+from tests.lab.faults import FAULTS, Fault
 
 PROFILE = "/etc/rackwright-lab/nvml.profile"
-# What is changed in the profile (of GPU 0, which comes first), and the one check that must tell.
-FAULTS = {
-    "a missing GPU": (r"(?s)\[gpu 1\].*", "", "GPUs", "CRITICAL"),
-    "another GPU": (r"Name=NVIDIA H200", "Name=NVIDIA H100 PCIe", "GPUs", "CRITICAL"),
-    "a link down": (r"NvLinkState=1,", "NvLinkState=0,", "links", "CRITICAL"),
-    "x4 instead of x16": (r"CurrPcieLinkWidth=16", "CurrPcieLinkWidth=4", "PCIe", "CRITICAL"),
-    "generation 3 instead of 5": (
-        r"MaxPcieLinkGeneration=5",
-        "MaxPcieLinkGeneration=3",
-        "PCIe",
-        "WARN",
-    ),
-    "errors not corrected": (
-        r"TotalEccErrors=0,0,0,0",
-        "TotalEccErrors=0,0,5,5",
-        "memory errors",
-        "CRITICAL",
-    ),
-    "rows to remap": (r"RemappedRows=0,0,0,0", "RemappedRows=0,1,1,0", "memory errors", "WARN"),
-    "thermal slowdown": (
-        r"CurrentClocksThrottleReasons=1",
-        "CurrentClocksThrottleReasons=72",
-        "throttling",
-        "CRITICAL",
-    ),
-    "MIG left on": (r"MigMode=0,0", "MigMode=1,1", "MIG", "CRITICAL"),
-    "persistence off": (r"PersistenceMode=1", "PersistenceMode=0", "persistence", "WARN"),
-    "somebody else's process": (
-        r"\[gpu 0\]\n",
-        "[gpu 0]\nprocess=1,9663676416\n",
-        "processes",
-        "CRITICAL",
-    ),
-    "a fabric in progress": (r"GpuFabricInfo=0,0,3", "GpuFabricInfo=0,0,2", "fabric", "CRITICAL"),
-}
 
 
 def rackwright(*words: str) -> subprocess.CompletedProcess[str]:
@@ -78,16 +43,14 @@ def write(text: str) -> None:
     ssh("gpu1", f"cat > {PROFILE} <<'END'\n{text}END")
 
 
-@pytest.mark.parametrize(("old", "new", "check", "status"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_found_by_exactly_the_right_check(
-    profile: str, old: str, new: str, check: str, status: str
-) -> None:
-    broken = re.sub(old, new, profile, count=1)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_found_by_exactly_the_right_check(profile: str, fault: Fault) -> None:
+    broken = fault.break_(profile)
     assert broken != profile
     write(broken)
     found = statuses()
     assert {key: value for key, value in found.items() if value != "OK"} == {
-        ("gpu1", check): status
+        ("gpu1", fault.check): fault.status
     }
 
 

@@ -35,11 +35,13 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "argv",
     [
-        ("rackwright", "plan", BROKEN),
-        ("rackwright", "preflight", BROKEN),
+        *(
+            ("rackwright", verb, BROKEN)
+            for verb in ("plan", "preflight", "verify", "watch", "bandwidth")
+        ),
         ("pyinfra", BROKEN, "deploy.py", "-y"),
     ],
-    ids=["plan", "preflight", "pyinfra"],
+    ids=lambda argv: argv[1] if argv[0] == "rackwright" else argv[0],
 )
 def test_every_fault_at_once_and_no_host_touched(argv: tuple[str, ...]) -> None:
     done = run(*argv)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ast
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
+from pyinfra.api.config import Config
 from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+from pyinfra.context import ctx_state
 from test_checks_server import LINKS, link, lost, planned, results, seen
 
 from lab.fleet import ROOT
 from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status, worst
 from rackwright.discovering import discovered
-from rackwright.runner.asking import ask_all
+from rackwright.runner.asking import ask, ask_all
 from rackwright.runner.remote_call import HostError
 from rackwright.spec import ServerSpec
 from rackwright.topology import islands
@@ -144,6 +149,19 @@ def test_a_host_that_gives_no_answer_holds_up_nobody(tmp_path: Path) -> None:
     assert answers["@local"] == {"said": "here"}
     assert list(answers["192.0.2.1"]) == ["error"]
     assert sorted(heard) == ["192.0.2.1", "@local"]
+
+
+def test_a_host_that_falls_silent_is_given_up_in_time() -> None:
+    """As one whose cable was pulled: the connection is there, and nothing comes."""
+    inventory = Inventory((["@local"], {}))
+    state = State(inventory, Config())
+    started = time.monotonic()
+    with ctx_state.use(state):
+        (host,) = inventory
+        found = ask(host, lambda _: gevent.sleep(600), limit_s=0.5)
+    assert found == {"error": "no answer within 0.5 s"}
+    assert time.monotonic() - started < 10
+    assert not host.connected
 
 
 @pytest.mark.parametrize(

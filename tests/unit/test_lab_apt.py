@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.apt.packages import VERSIONS, Package, kernel, of_driver, others
+from lab.fleet import ALL
 from lab.image import for_suite
 
 DEB822 = """\
@@ -77,3 +78,7 @@ def test_pins_hold_a_branch_or_a_version(tmp_path: Path) -> None:
 def test_every_package_says_that_it_is_a_stand_in() -> None:
     for one in (*of_driver("595.71.05"), *others(), kernel("6.18.44")):
         assert one.fields["Description"].startswith("stand-in of the Rackwright lab")
+
+
+def test_no_two_lab_hosts_share_a_name_or_an_address() -> None:
+    assert len({host.name for host in ALL}) == len({host.address for host in ALL}) == len(ALL)

@@ -14,7 +14,8 @@ import pytest
 
 from lab import nvml
 from lab.nvml.capture import affinity, read_capture, smi_query
-from lab.nvml.profile import PROFILES, profile_text, salted, write_profile
+from lab.nvml.compose import write_profile
+from lab.nvml.profile import PROFILES, profile_text, salted
 from rackwright.errors import LabError
 
 DATA = Path(__file__).parents[1] / "data" / "h200x2"
@@ -61,13 +62,6 @@ def answer(question: Answer, *at: Any) -> Any:
 
 NOT_SUPPORTED = {"error": "NVMLError_NotSupported: Not Supported"}
 INVALID = {"error": "NVMLError_InvalidArgument: Invalid Argument"}
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("nvml") / nvml.SONAME
-    nvml.build(output)
-    return output
 
 
 Start = Callable[[str], list[Any]]
@@ -298,7 +292,7 @@ def test_each_host_has_gpus_of_its_own(tmp_path: Path) -> None:
     assert one == salted(WHOLE, "gpu1")
     assert len(uuids(one) | uuids(two) | uuids(WHOLE)) == 6
     with pytest.raises(LabError, match="did you mean 'h200x2'"):
-        write_profile("h200x3", "gpu1", tmp_path / "none")
+        write_profile("h200-x2", "gpu1", tmp_path / "none")
 
 
 def test_it_says_that_it_is_a_stand_in(library: Path) -> None:

@@ -40,7 +40,8 @@ def test_a_replica_on_gpus_is_told_what_was_predicted_of_it() -> None:
     (replica,) = fleet.plan.replicas
     assert one.predicted == (replica.memory.kv_cache_tokens, replica.alone, replica.busy)
     assert (one.gpus, one.tensor_parallel_size, one.burst) == ((0, 1), 2, True)
-    assert (one.version, one.figures) == ("0.32.0", ("requests_running", "kv_cache_tokens"))
+    assert one.version == "0.32.0"
+    assert {"requests_running", "kv_cache_tokens"} <= set(one.figures)
     assert not told(fleet, PlannedReplica, load=False)[0].burst
 
 

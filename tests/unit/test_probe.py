@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import ctypes
 import json
 import os
 import subprocess
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pynvml
 import pytest
 
 from lab import nvml
@@ -23,13 +21,6 @@ SOURCE = Path(probe.__file__)
 CAPTURE = json.loads((Path(__file__).parents[1] / "data/h200x2/nvml.json").read_text())
 WHOLE = (PROFILES / "h200x2.profile").read_text()
 Observe = Callable[[str], dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("nvml") / nvml.SONAME
-    nvml.build(output)
-    return output
 
 
 def run(*flags: str, folder: Path, profile: Path | None = None) -> dict[str, Any]:
@@ -45,20 +36,6 @@ def run(*flags: str, folder: Path, profile: Path | None = None) -> dict[str, Any
     )
     assert result.stderr == ""
     observed: dict[str, Any] = json.loads(result.stdout)
-    return observed
-
-
-@pytest.fixture
-def observe(library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Observe:
-    """The probe in this process, on a profile's text."""
-    monkeypatch.setattr(pynvml, "nvmlLib", ctypes.CDLL(str(library)))
-    monkeypatch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
-    monkeypatch.setenv("RACKWRIGHT_NVML_PROFILE", str(tmp_path / "profile"))
-
-    def observed(text: str) -> dict[str, Any]:
-        (tmp_path / "profile").write_text(text)
-        return probe.observe()
-
     return observed
 
 
@@ -332,3 +309,15 @@ def test_secure_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         variable = tmp_path / "efivars" / probe.SECURE_BOOT
         variable.write_bytes(bytes([6, 0, 0, 0, value]))
         assert probe._secure_boot() is bool(value)
+
+
+def test_a_glance_is_a_part_of_what_is_observed(observe: Observe) -> None:
+    whole = observe(WHOLE)
+    found = probe.glance()
+    assert found["gpus"] == [{key: gpu[key] for key in probe.GLANCE} for gpu in whole["gpus"]]
+    assert found["unavailable"] == {}
+    observe(WHOLE.replace("[gpu 0]\n", "[gpu 0]\nHandle=!15\n").replace("PowerUsage=112606\n", ""))
+    lost, other = probe.glance()["gpus"]
+    assert lost is None and other["power"]["draw_w"] is None
+    observe("no profile at all")
+    assert probe.glance()["gpus"] == [] and "nvml" in probe.glance()["unavailable"]

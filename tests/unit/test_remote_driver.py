@@ -115,6 +115,11 @@ def test_the_running_kernels_headers_and_modules(host: Path, command: Command) -
     assert driver.FACTS["nouveau"]() is True
 
 
+def test_debian_s_own_module_has_another_file_name(command: Command) -> None:
+    command("modinfo", '[ "$3" = nvidia-current-open ] && echo 550.163.01')
+    assert driver._on_disk() == "550.163.01"
+
+
 def test_a_kernel_without_the_module_is_no_failure(command: Command) -> None:
     command("modinfo", "echo 'modinfo: ERROR: Module nvidia not found.' >&2; exit 1")
     assert driver._on_disk() == ""
@@ -233,7 +238,8 @@ def test_sources_that_apt_cannot_read_are_told_in_its_words(
 def test_a_module_that_does_not_load_says_why(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command("modprobe", "echo 'modprobe: ERROR: Key was rejected by service' >&2; exit 1")
+    refused = "echo 'modprobe: ERROR: Key was rejected by service' >&2"
+    command("modprobe", f"{refused}; {refused}; exit 1")
     command("modinfo", "exit 1")
     log = ["eth0 up", "Loading of unsigned module is rejected", "NVRM: none found"]
     monkeypatch.setattr(probe, "_kernel_log", lambda: iter(log))

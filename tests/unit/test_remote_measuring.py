@@ -34,7 +34,13 @@ VLLM = ENGINES["vllm"].figures
 
 def test_the_figures_that_vllm_tells() -> None:
     told = metrics.figures(TEXT, VLLM)
-    assert told == {"requests_running": 0.0, "kv_cache_tokens": 2097152.0}
+    assert told == {
+        "requests_running": 0.0,
+        "requests_waiting": 0.0,
+        "kv_cache_share": 0.0,
+        "tokens_generated": 96.0,
+        "kv_cache_tokens": 2097152.0,
+    }
 
 
 def test_engines_behind_one_port_are_added() -> None:
@@ -55,7 +61,7 @@ def test_engines_behind_one_port_are_added() -> None:
     ],
 )
 def test_what_is_not_told_is_nothing(text: str) -> None:
-    assert metrics.figures(text, VLLM) == {"requests_running": None, "kv_cache_tokens": None}
+    assert metrics.figures(text, VLLM) == dict.fromkeys(VLLM)
 
 
 # --- streams -----------------------------------------------------------------------------------

@@ -41,6 +41,8 @@ LISTS = Path("/var/lib/apt/lists")
 RUNFILE = (Path("/usr/bin/nvidia-uninstall"), Path("/usr/bin/nvidia-installer"))
 FILESYSTEMS = ("/boot", "/usr", "/var")
 NVIDIA = "0x10de"
+MODULE_NAMES = ("nvidia", "nvidia-current-open", "nvidia-current")
+"""What the module's file is called: Debian's own has other names, and an alias for modprobe."""
 PACKAGES = ("*nvidia*", "cuda*", "libcuda*", "nvlsm", "libnvsdm*", "firmware-nvidia*")
 INTERESTING = re.compile(r"nvrm|nvidia|nouveau|lockdown|module verification|loading of", re.I)
 MOST_LINES = 15
@@ -94,11 +96,12 @@ def _headers() -> bool:
 
 def _on_disk() -> str:
     """What modprobe would load; a kernel without the module is no failure."""
-    if not shutil.which("modinfo"):
-        return ""
-    argv = ["modinfo", "--field", "version", "nvidia"]
-    done = subprocess.run(argv, stdin=NOTHING, capture_output=True, check=False)
-    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""
+    for name in MODULE_NAMES if shutil.which("modinfo") else ():
+        argv = ["modinfo", "--field", "version", name]
+        done = subprocess.run(argv, stdin=NOTHING, capture_output=True, check=False)
+        if done.returncode == 0:
+            return done.stdout.decode(errors="replace").strip()
+    return ""
 
 
 def _open() -> bool | None:
@@ -288,8 +291,9 @@ def load(build: bool) -> Values:
         capture_output=True,
         check=False,
     )
-    words = done.stderr.decode(errors="replace").strip()
-    return {"ok": done.returncode == 0, "words": words, "log": [*built, *why()["log"]]}
+    words = dict.fromkeys(done.stderr.decode(errors="replace").splitlines())  # each once
+    said = "\n".join(words).strip()
+    return {"ok": done.returncode == 0, "words": said, "log": [*built, *why()["log"]]}
 
 
 def _built() -> list[str]:

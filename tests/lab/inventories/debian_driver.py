@@ -6,7 +6,7 @@ lab = [
     (
         "@rackwright/deb12",
         {
-            "server": {**_server, "address": "198.18.0.41"},
+            "server": {**_server, "address": "198.18.0.61"},
             "gateway": {"server_name": "llm.lab.example"},
             "driver_source": "debian",
             "driver_version": "535.999.99",  # named by the test that asks which there are
@@ -15,7 +15,7 @@ lab = [
     (
         "@rackwright/deb13",
         {
-            "server": {**_server, "address": "198.18.0.42"},
+            "server": {**_server, "address": "198.18.0.62"},
             "driver_source": "debian",
             "driver_version": "550.999.99",
         },

@@ -12,7 +12,7 @@ lab = [
     (
         "@rackwright/drv12",
         {
-            "server": {**_server, "address": "198.18.0.43", "interconnect": "nvswitch"},
+            "server": {**_server, "address": "198.18.0.63", "interconnect": "nvswitch"},
             "gateway": {"server_name": "llm.lab.example"},
             **_driver,
         },
@@ -20,7 +20,7 @@ lab = [
     (
         "@rackwright/drv13",
         {
-            "server": {**_server, "address": "198.18.0.44", "interconnect": "nvlink"},
+            "server": {**_server, "address": "198.18.0.64", "interconnect": "nvlink"},
             **_driver,
         },
     ),

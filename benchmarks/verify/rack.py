@@ -1,0 +1,48 @@
+"""An inventory of the lab's first RACK_HOSTS servers, one replica on the two GPUs of each."""
+
+import os
+
+from lab.fleet import RACK as _RACK
+
+_hosts = _RACK[: int(os.environ["RACK_HOSTS"])]
+
+_services = {
+    "chat": {
+        "model": "tiny-llama",
+        "engine": "vllm",
+        "servers": [host.name for host in _hosts],
+        "max_model_len": 1024,
+        "objective": "latency",
+        "tensor_parallel_size": 2,
+        "enforce_eager": True,
+    },
+}
+
+_models = {
+    "tiny-llama": {
+        "path": "/srv/models/tiny-llama",
+        "config": {
+            "architectures": ["LlamaForCausalLM"],
+            "hidden_size": 256,
+            "intermediate_size": 688,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "vocab_size": 512,
+            "tie_word_embeddings": False,
+            "max_position_embeddings": 2048,
+        },
+    },
+}
+
+
+def _server(address: str) -> dict[str, object]:
+    gpus = {"type": "h200-sxm-141gb", "count": 2}
+    return {"server": {"address": address, "gpus": gpus, "interconnect": "nvswitch"}}
+
+
+lab = [(f"@rackwright/{host.name}", _server(host.address)) for host in _hosts]
+# A service needs a gateway. None is deployed: it is asked, and says so at once.
+lab[0][1]["gateway"] = {"server_name": "bench.lab.example"}
+
+all = (lab, {"services": _services, "models": _models})
