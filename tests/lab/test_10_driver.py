@@ -90,15 +90,15 @@ REFUSED = {
     ),
     "a branch that is not there": (
         [*setting("driver_repository", f"{URL}/no580/repos/{{distribution}}/{{architecture}}/")],
-        [f"has no nvidia-driver-pinning-{OLDER}", "it pins 595.71.05", "set driver_version"],
+        [f"has no nvidia-driver-pinning-{OLDER}", "it has pins for 595.71.05", "set driver_version"],
     ),
     "a version that is not there": (
         [*setting("driver_version", "580.65.06")],
-        ["has no nvidia-driver-pinning-580.65.06", f"it pins {OLDER}, {NEWER}, 595.71.05"],
+        ["has no nvidia-driver-pinning-580.65.06", f"it has pins for {OLDER}, {NEWER}, 595.71.05"],
     ),
     "an archive that does not answer": (
         [*setting("driver_repository", f"{URL}/none/{{distribution}}/{{architecture}}/")],
-        ["could not be read", "check the network and driver_repository"],
+        ["could not be read", "check the network, and driver_repository"],
     ),
 }
 
