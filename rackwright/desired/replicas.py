@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from rackwright.desired import paths
 from rackwright.desired.engines import engines_of
-from rackwright.desired.items import Directory, File, Item, Link, NoOtherUnits, Unit
+from rackwright.desired.items import Absent, Directory, File, Item, Link, NoOtherUnits, Unit
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
 from rackwright.planner import Replica
@@ -18,6 +18,8 @@ STOP_MARGIN_S = 30
 AWAIT_READY = "await_ready"
 MARK = "Description=Rackwright replica "
 """By this line of its unit file a replica of ours is known."""
+RELEASES = "*/.complete"
+"""By a release in it a folder of ours is known."""
 READINESS = 15
 """Seconds that systemd gives the readiness check beyond the start-up time-out it enforces."""
 
@@ -30,20 +32,29 @@ def replica_items(
 ) -> list[Item]:
     """Units and environment files of the replicas of one host, and the links they run from.
 
-    First of all, what ran there and is not planned any more ends: it may hold a GPU or a port.
+    First of all, what ran there and is not planned any more ends: it may hold a GPU or a port. An
+    engine that nothing runs any more goes with its releases.
 
     ``gpu_uuids`` are the host's GPUs in NVML's order; None where there is no NVIDIA library.
     ``api_key`` goes only into the environment files.
     """
-    others = _no_others(replicas, settings)
+    used = engines_of(replicas)
+    unplanned: list[Item] = [
+        _no_others(replicas, settings),
+        *(
+            Absent(paths.engine_dir(e, settings), RELEASES)
+            for e in ENGINES.values()
+            if e not in used
+        ),
+    ]
     if not replicas:
-        return [others]
+        return unplanned
     links = {
         engine.name: Link(paths.current_link(engine, settings), paths.release_dir(engine, settings))
-        for engine in engines_of(replicas)
+        for engine in used
     }
     items: list[Item] = [
-        others,
+        *unplanned,
         Directory(f"{settings.root_dir}/bin"),
         Directory(f"{settings.config_dir}/replicas", mode=0o750, group=settings.engine_user),
         _cache_directory(settings.cache_dir, settings),

@@ -12,6 +12,7 @@ from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of, lock_items, release_request
 from rackwright.desired.gateway import CONFIG, OPENAI_PATHS, gateway_items
 from rackwright.desired.items import (
+    Absent,
     Certificate,
     Directory,
     File,
@@ -254,8 +255,15 @@ def test_only_replicas_of_ours_that_are_not_planned_are_removed() -> None:
 
 
 def test_a_host_without_replicas_needs_only_to_have_none() -> None:
-    (only,) = replica_items((), big().settings(), None)
-    assert isinstance(only, NoOtherUnits) and only.keep == ()
+    first, *others = replica_items((), big().settings(), None)
+    assert isinstance(first, NoOtherUnits) and first.keep == ()
+    assert [item.key for item in others] == [f"/opt/rackwright/{name}" for name in ENGINES]
+    assert all(isinstance(item, Absent) and item.mark == "*/.complete" for item in others)
+
+
+def test_an_engine_that_runs_is_kept_and_the_others_are_not() -> None:
+    gone = [item.key for item in big().items() if isinstance(item, Absent)]
+    assert gone == [f"/opt/rackwright/{name}" for name in ENGINES if name != "vllm"]
 
 
 # --- a replica over two servers ----------------------------------------------------------------
