@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-STAGES = ("base", "vllm", "models", "replicas", "gateway", "verify")
+STAGES = ("base", "engines", "models", "replicas", "gateway", "verify")
 
 AbsolutePath = Annotated[
     str,
@@ -30,6 +30,30 @@ VariableName = Annotated[
         description="must be the name of an environment variable",
     ),
 ]
+Version = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]+(\.[0-9]+)*([A-Za-z0-9.+-]*)$",
+        description="must be an exact version such as 0.32.0",
+    ),
+]
+Url = Annotated[
+    str,
+    Field(
+        pattern=r"^(https?|file)://[A-Za-z0-9._~%@:/?&=+{}-]+$",
+        description="must be a URL of https, http or file",
+    ),
+]
+Sha256 = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{64}$",
+        description="must be a SHA-256 digest, 64 hex digits",
+    ),
+]
+Architecture = Literal["amd64", "arm64"]
+Digests = Sha256 | dict[Architecture, Sha256]
+"""Of an archive: one digest (amd64), or one for each architecture."""
 Seconds = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -59,17 +83,29 @@ class Settings(BaseModel):
     )
     engine_environment: dict[str, str] = {}
 
-    vllm_version: str = Field(
-        pattern=r"^[0-9]+(\.[0-9]+)+([A-Za-z0-9.+-]*)$",
-        description="must be an exact version such as 0.32.0",
-    )
+    engine_api_key_env: VariableName | None = None
+
+    vllm_version: Version
     vllm_build: Literal["cuda", "cpu"] = "cuda"
     vllm_requirements: ProjectPath
     uv_requirements: ProjectPath
     compile_bytecode: bool = True
-    vllm_api_key_env: VariableName | None = None
     hf_token_env: VariableName = "HF_TOKEN"
     cpu_kv_cache_gib: int = Field(1, ge=1)
+
+    llamacpp_version: Version | None = None
+    llamacpp_build: Literal["cuda", "cpu"] = "cuda"
+    llamacpp_url: Url | None = None
+    llamacpp_sha256: Digests | None = None
+    llamacpp_requirements: ProjectPath | None = None
+    llamacpp_program: ProjectPath = "bin/llama-server"
+
+    ollama_version: Version | None = None
+    ollama_url: Url | None = None
+    ollama_sha256: Digests | None = None
+
+    sglang_version: Version | None = None
+    sglang_requirements: ProjectPath | None = None
 
     start_timeout_s: Seconds = 1800
     stop_timeout_s: Seconds = 120

@@ -36,7 +36,7 @@ class Fleet:
         return self.spec.settings[name]
 
     def wants(self, stage: str) -> bool:
-        """Whether the current host is to go through a stage (``--data stages=vllm,gateway``)."""
+        """Whether the current host is to go through a stage (``--data stages=engines,gateway``)."""
         return stage in self.settings(current_host.name).stage_names
 
     @property
@@ -74,9 +74,9 @@ def fleet_of(inventory: Inventory) -> Fleet:
 def _absent_files(spec: FleetSpec) -> Iterator[Fault]:
     """Requirements files that group data names and the checkout does not have."""
     for name, settings in spec.settings.items():
-        for key in ("vllm_requirements", "uv_requirements"):
+        for key in (each for each in Settings.model_fields if each.endswith("_requirements")):
             relative = getattr(settings, key)
-            if name in spec.servers and not (PROJECT / relative).is_file():
+            if name in spec.servers and relative and not (PROJECT / relative).is_file():
                 yield Fault(f"settings[{name}].{key}", "is not a file of this project", relative)
 
 
