@@ -89,7 +89,7 @@ def test_secrets_are_in_no_log_and_on_no_command_line(
     deployed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LAB_API_KEY", "sk-lab-4711-secret")
-    run = deploy("--diff", "--limit", "gpu2", "--data", "vllm_api_key_env=LAB_API_KEY")
+    run = deploy("--diff", "--limit", "gpu2", "--data", "engine_api_key_env=LAB_API_KEY")
     assert run.code == 0, run.words
     assert "chat-gpu2-0.env: content differs" in run.words
     for text in (run.words, run.stdout, str(run.report)):
