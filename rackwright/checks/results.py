@@ -97,13 +97,15 @@ class PlannedReplica:
 class Tenant(NamedTuple):
     """A replica's unit on a GPU, by index, with the memory planned for it.
 
-    ``most_bytes`` is of the fullest GPU of the replica; ``even`` says that all hold as much.
+    ``most_bytes`` is of the fullest GPU of the replica; ``even`` says that all hold as much. Its
+    kernels may take ``margin_bytes`` more, which nobody measured.
     """
 
     gpu: int
     unit: str
     most_bytes: int = 0
     even: bool = True
+    margin_bytes: int = 0
 
 
 @dataclass(frozen=True)

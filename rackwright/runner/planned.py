@@ -82,6 +82,7 @@ def _tenant(replica: Replica, gpu: int) -> Tenant:
         unit=paths.unit_name(replica),
         most_bytes=memory.usable_bytes + memory.outside_bytes,
         even=replica.pipeline_parallel_size == 1,
+        margin_bytes=memory.margin_bytes,
     )
 
 

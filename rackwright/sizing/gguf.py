@@ -71,6 +71,7 @@ def _gpu(shape: Shape, gpus: int, gpu: int, total_bytes: int, limits: Limits) ->
         kv_cache_bytes=kv,
         kv_cache_tokens=max(0, fit) * limits.max_model_len,
         sequences=max(0, fit),
+        margin_bytes=MARGIN_BYTES,
     )
 
 

@@ -12,7 +12,8 @@ class GpuMemory(BaseModel):
     ``cuda_graph_bytes`` the engine takes ``graphs_inside_bytes`` off that share, the rest lies
     outside, as ``context_bytes`` do. ``kv_cache_bytes`` below 0 is what is missing.
     ``kv_cache_tokens`` is of the replica, as vLLM counts them: with requests of the longest
-    context. ``sequences`` is how many such requests fit at once.
+    context. ``sequences`` is how many such requests fit at once. ``margin_bytes`` of what is free
+    may be taken by kernels, as far as the engine itself expects.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +29,7 @@ class GpuMemory(BaseModel):
     kv_cache_bytes: int
     kv_cache_tokens: int
     sequences: int
+    margin_bytes: int = 0
 
     @property
     def working_bytes(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rackwright.checks import judge, loaded, served_model
+from rackwright.checks import delivery, judge, loaded, served_model
 from rackwright.checks.endpoint import check_models
 from rackwright.checks.results import PlannedReplica, PlannedService, Status
 
@@ -98,3 +98,9 @@ def test_ollama_lists_names_with_their_tag_and_no_context() -> None:
     assert served_model.check(other, seen).status is CRITICAL
     service = PlannedService("chat", "gw1", "a.example.com", "chat", (), engine="ollama")
     assert check_models(service, {"services": {"chat": seen}}).status is OK
+
+
+def test_a_speed_that_is_not_predicted_is_said_of_the_engine() -> None:
+    timed = {"status": 200, "tokens": 9, "first_s": 0.1, "last_s": 0.9, "others": 0}
+    result = delivery.check(OLLAMA, {"delivery": timed})
+    assert (result.status, "no prediction of engine ollama" in result.evidence) == (OK, True)
