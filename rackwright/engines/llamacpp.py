@@ -58,7 +58,9 @@ class LlamaCpp(Engine):
     documentation = "https://github.com/ggml-org/llama.cpp/tree/master/tools/server"
     metrics_path = "/metrics"
     figures: Mapping[str, tuple[str, str]] = {
-        "requests_running": ("llamacpp:requests_processing", "")
+        "requests_running": ("llamacpp:requests_processing", ""),
+        "requests_waiting": ("llamacpp:requests_deferred", ""),
+        "tokens_generated": ("llamacpp:tokens_predicted_total", ""),
     }
     timed_options: Mapping[str, object] = {"ignore_eos": True}
     key_variable = "LLAMA_API_KEY"

@@ -54,7 +54,8 @@ class Engine(Protocol):
     until it has all its tokens, and to count them as they come.
     ``key_variable`` is the environment variable of its API key, None where it has no such thing.
     ``serves_gguf``: its weights are one GGUF file; else a directory of a repository, fetched by
-    ``downloader``, a program of its release. ``pulls``: it fetches models from a registry itself.
+    ``downloader``, a program of its release; ``torch_program`` is the interpreter of one that
+    brings torch. ``pulls``: it fetches models from a registry itself.
     ``splits_layers``: it deals layers to as few GPUs as hold them; else ranks and stages.
     ``spans_servers``: one replica may take several servers. ``predicts``: its speed can be
     predicted. ``lists_context``: its list of models says the context. ``service_keys`` are keys of
@@ -72,6 +73,7 @@ class Engine(Protocol):
     timed_options: Mapping[str, object] = MappingProxyType({})
     key_variable: str | None = None
     downloader: str | None = None
+    torch_program: str | None = None
     serves_gguf: bool = False
     pulls: bool = False
     splits_layers: bool = False

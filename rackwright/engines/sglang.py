@@ -48,10 +48,14 @@ class SgLang(Engine):
     metrics_path = "/metrics"
     figures: Mapping[str, tuple[str, str]] = {
         "requests_running": ("sglang:num_running_reqs", ""),
+        "requests_waiting": ("sglang:num_queue_reqs", ""),
+        "kv_cache_share": ("sglang:token_usage", ""),
+        "tokens_generated": ("sglang:generation_tokens_total", ""),
         "kv_cache_tokens": ("sglang:max_total_num_tokens", ""),
     }
     timed_options: Mapping[str, object] = {"ignore_eos": True}
     downloader = "bin/hf"
+    torch_program = "bin/python"
     spans_servers = True
     service_keys = frozenset(
         (

@@ -60,6 +60,7 @@ class Vllm(Engine):
     documentation = "https://docs.vllm.ai"
     key_variable = "VLLM_API_KEY"
     downloader = "bin/hf"
+    torch_program = "bin/python"
     spans_servers = True
     predicts = True
     service_keys = frozenset(
