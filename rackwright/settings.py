@@ -35,6 +35,7 @@ Version = Annotated[
     Field(
         pattern=r"^[0-9]+(\.[0-9]+)*([A-Za-z0-9.+-]*)$",
         description="must be an exact version such as 0.32.0",
+        coerce_numbers_to_str=True,  # `--data llamacpp_version=10434` arrives as a number
     ),
 ]
 Url = Annotated[

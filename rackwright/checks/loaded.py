@@ -14,7 +14,7 @@ from rackwright.engines import ENGINES, Loaded
 
 _PADDING = 256
 """Engines round a context up, to at most so many tokens more."""
-_GIB = 1024**3
+_MIB, _GIB = 1024**2, 1024**3
 
 
 def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
@@ -48,7 +48,7 @@ def _wrong(planned: PlannedReplica, loaded: Loaded) -> Iterator[str]:
         yield f"{loaded.slots} slots, not {planned.slots}"
     total, on_gpu = loaded.total_bytes or 0, loaded.on_gpu_bytes or 0
     if planned.uses_gpus and on_gpu < total:
-        yield f"{_gib(on_gpu)} of {_gib(total)} GiB on GPUs: the rest fell back to the CPU"
+        yield f"{_part(on_gpu, total)} on GPUs: the rest fell back to the CPU"
     if planned.digest and loaded.digest and loaded.digest != planned.digest:
         yield f"weights are sha256 {loaded.digest[:12]}, not {planned.digest[:12]}"
 
@@ -59,10 +59,11 @@ def _words(loaded: Loaded) -> Iterator[str]:
     if loaded.slots is not None:
         yield f"{loaded.slots} slots"
     if loaded.total_bytes is not None:
-        yield f"{_gib(loaded.on_gpu_bytes or 0)} of {_gib(loaded.total_bytes)} GiB on GPUs"
+        yield f"{_part(loaded.on_gpu_bytes or 0, loaded.total_bytes)} on GPUs"
     if loaded.digest:
         yield f"sha256 {loaded.digest[:12]}"
 
 
-def _gib(size_bytes: int) -> str:
-    return f"{size_bytes / _GIB:.1f}"
+def _part(size_bytes: int, total_bytes: int) -> str:
+    unit, name = (_GIB, "GiB") if total_bytes >= _GIB else (_MIB, "MiB")
+    return f"{size_bytes / unit:.1f} of {total_bytes / unit:.1f} {name}"
