@@ -49,7 +49,8 @@ class Engine(Protocol):
     What has a default here is left out by an engine that is as usual.
 
     A path is None for what the engine does not offer. ``figures`` says where its metrics tell
-    ``requests_running`` and ``kv_cache_tokens``: a series, and a label of it or "" for its value.
+    ``requests_running``, ``requests_waiting``, ``kv_cache_tokens``, ``kv_cache_share`` (in use, 0
+    to 1) and ``tokens_generated`` (since its start): a series, and a label or "" for its value.
     ``timed_options`` are what a completion that is timed asks for beside its question: to go on
     until it has all its tokens, and to count them as they come.
     ``key_variable`` is the environment variable of its API key, None where it has no such thing.
