@@ -41,7 +41,7 @@ def test_install_cut_off_never_becomes_live_and_is_repaired(
 
     run = deploy(*upgrade)
     assert run.code == 0, run.words
-    assert run.changed() == {"vLLM": ["gpu2"], "Replicas": ["gpu2"]}
+    assert run.changed() == {"Engines": ["gpu2"], "Replicas": ["gpu2"]}
     assert ssh("gpu2", CURRENT) != live
     assert main_pid("gpu2", GPU2) != pid
     assert incomplete_releases() == 0
