@@ -21,6 +21,7 @@ GATEWAY_ADDRESS = "198.18.0.1"  # RFC 2544: a range reserved for tests of networ
 NETWORK = "198.18.0.0/24"
 SUITE = "bookworm"
 TINY_MODEL = "/srv/models/tiny-llama"
+TINY_GGUF = "/srv/models/tiny-gguf"
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,11 @@ SPARES = tuple(LabHost(f"spare{n}", f"198.18.0.{20 + n}") for n in range(1, 5))
 """Bare hosts without GPUs, for tests and benchmarks; up only when asked for by name."""
 RACK = tuple(LabHost(f"rack{n}", f"198.18.0.{40 + n}", gpu_profile="h200x2") for n in range(1, 9))
 """Servers of two GPUs each, to measure what a fleet costs; up only when asked for by name."""
+ENGINES = LabHost("gpu3", "198.18.0.13", gpu_profile="h200x2")
+"""A server for the tests of the other engines; up only when asked for."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
-ALL = (*HOSTS, *SPARES, *RACK, BOX)
+ALL = (*HOSTS, *SPARES, *RACK, ENGINES, BOX)
 
 
 def host_named(name: str) -> LabHost:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from lab import cgroups, registries
-from lab.fleet import BRIDGE, CACHE, GATEWAY_ADDRESS, LAB, RUN, TINY_MODEL, LabHost
+from lab.fleet import BRIDGE, CACHE, GATEWAY_ADDRESS, LAB, RUN, TINY_GGUF, TINY_MODEL, LabHost
 from lab.record import Container, Record, start_time
 from lab.shell import sh
 from rackwright.errors import LabError
@@ -124,6 +124,7 @@ def _install_nvml(root: Path, host: LabHost) -> None:
 def _binds() -> list[str]:
     binds = [
         f"--bind-ro={CACHE / 'tiny-llama'}:{TINY_MODEL}",
+        f"--bind-ro={CACHE / 'tiny-gguf'}:{TINY_GGUF}",
         f"--bind={CACHE / 'uv'}:{UV_CACHE}",
         f"--bind={CACHE / 'pycache'}:{PYCACHE}",
     ]

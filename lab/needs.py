@@ -17,6 +17,7 @@ COMMANDS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "gcc": "gcc libc6-dev",
+    "zstd": "zstd",
 }
 
 
