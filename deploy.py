@@ -1,17 +1,17 @@
 """The run, read top to bottom: `pyinfra INVENTORY deploy.py`.
 
 The whole fleet is validated and planned before a host is touched. One stage alone:
-`--data stages=gateway`, or several: `--data stages=vllm,replicas,verify`.
+`--data stages=gateway`, or several: `--data stages=engines,replicas,verify`.
 """
 
 from rackwright.runner.fleet import this_fleet
 from tasks.base import base
 from tasks.driver import driver
+from tasks.engines import engines
 from tasks.gateway import gateway
 from tasks.models import models
 from tasks.replicas import replicas
 from tasks.verify import verify
-from tasks.vllm import vllm
 
 fleet = this_fleet()
 
@@ -21,8 +21,8 @@ if fleet.wants("base"):
 if fleet.wants("driver"):
     driver()
 
-if fleet.wants("vllm"):
-    vllm()
+if fleet.wants("engines"):
+    engines()
 
 if fleet.wants("models"):
     models()

@@ -10,24 +10,41 @@ cache_dir = "/var/cache/rackwright"  # compiled kernels, one folder a replica
 driver_source = "auto"  # nvidia, ubuntu (Canonical's signed modules), debian, or none: only checked
 driver_version = "580.178.04"  # exactly
 driver_modules = "auto"  # open wherever the GPU is new enough; or "open", "proprietary"
-driver_repository_key = (
-    None  # None: NVIDIA's key; for a mirror, a file of this project with its key
-)
+driver_repository_key = None  # NVIDIA's; for a mirror, a file of this project with its key
 driver_accept = ()  # predictions of `rackwright preflight` that you know better, by name
 cuda_toolkit = ()  # for those who compile: ("13.0",); engines bring the CUDA they need
 reboot = "never"  # or "if-needed": one host after another, replicas stopped gracefully before
 
-# The engine. A new version is a new requirements file with hashes, and its number here.
+# The engines. A server gets those that its replicas run. A new version of a Python engine is a new
+# requirements file with hashes, and its number here.
 engine_user = "rackwright"
 engine_python = "python3"  # needs 3.11 or newer; "3.12" lets uv fetch that one
 vllm_version = "0.32.0"
 vllm_build = "cuda"  # or "cpu"
 vllm_requirements = "rackwright/engines/requirements/vllm-0.32.0-cu130.txt"
+sglang_version = "0.5.23"
+sglang_requirements = "rackwright/engines/requirements/sglang-0.5.23-cu130.txt"
 uv_requirements = "rackwright/engines/requirements/uv.txt"
+
+# An archive is known by its digests: of the vendor's (sha256sum.txt of the release), or yours.
+ollama_version = "0.32.7"
+ollama_url = (
+    "https://github.com/ollama/ollama/releases/download/v{version}/ollama-linux-{arch}.tar.zst"
+)
+ollama_sha256 = {
+    "amd64": "ed1e39fe8fea90bd7f4c723bd949a2cea3153e111220ec0a183ea5b8dc8b2cae",
+    "arm64": "413cb50f2fd201b65e17e563c082607bc0ade60d700132c563c7a1c0cd529fde",
+}
+# llama.cpp publishes no CUDA build for Linux: build one (cmake -DGGML_CUDA=ON), pack its bin/, and
+# say where it is. docs/engines.md has the commands.
+llamacpp_version = None
+llamacpp_url = None
+llamacpp_sha256 = None
+llamacpp_program = "bin/llama-server"  # in the archive
 
 # Names of variables on the machine that runs pyinfra. No secret is written in a file here.
 hf_token_env = "HF_TOKEN"  # for gated repositories
-vllm_api_key_env = None  # None: the gateway is the only door, and asks for no key
+engine_api_key_env = None  # None: the gateway is the only door, and asks for no key
 
 # Limits in seconds. A 70B model takes minutes to load; a long answer takes minutes to finish.
 start_timeout_s = 1800

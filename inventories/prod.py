@@ -61,6 +61,16 @@ gpu_servers = [
             },
         },
     ),
+    (
+        "@rackwright/gpu5",
+        {
+            "ssh_hostname": "203.0.113.15",
+            "server": {
+                "address": "192.0.2.15",
+                "gpus": {"type": "rtx-4090-24gb", "count": 1},
+            },
+        },
+    ),
 ]
 
 # Nginx, the only door. A host may have `server` and `gateway` both: see local.py.
@@ -137,6 +147,26 @@ _services = {
         "pipeline_parallel_size": 1,
         # More flags for the engine, without dashes. Those that the plan sets are refused.
         "extra_args": {"reasoning-parser": "qwen3", "enable-prefix-caching": True},
+    },
+    "notes": {
+        "model": "qwen3-8b",
+        # "vllm", "sglang", "llamacpp" or "ollama": see docs/engines.md. The latter two serve a GGUF
+        # file, here one that is on the server; `repo`, `revision` and `file` name one to download.
+        "engine": "ollama",
+        "gguf": {
+            "path": "/srv/models/qwen3-8b-q4_k_m.gguf",
+            # `sha256sum` and `stat --format %s` of the file.
+            "sha256": "3c1f0a5b7d9e2f4861a3b5c7d9e1f30527496b8dafc1e3051728394a5b6c7d8e",
+            "size_bytes": 5027783488,
+            "quantization": "Q4_K_M",
+        },
+        "servers": ["gpu5"],
+        "max_model_len": 16384,
+        "objective": "latency",
+        # Requests at a time; each has the whole context, so each takes its own KV cache.
+        "max_num_seqs": 4,
+        # "q8_0" and "q4_0" take about a half and a quarter of "f16".
+        "kv_cache_dtype": "q8_0",
     },
 }
 

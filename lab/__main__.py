@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 
-from lab import cgroups, host, image, needs, network, nvml, tiny_model
+from lab import cgroups, host, image, needs, network, nvml, tiny_gguf, tiny_model
 from lab.apt import repository, server
 from lab.fleet import BARE, CACHE, HOSTS, LAB, RUN, LabHost, host_named
 from lab.keys import write_keys, write_ssh_config
@@ -42,6 +42,9 @@ def _prepare(wanted: Sequence[LabHost]) -> None:
     if not (CACHE / "tiny-llama").exists():
         with step("making the tiny model"):
             tiny_model.make(CACHE / "tiny-llama")
+    if not (gguf := CACHE / "tiny-gguf/tiny-llama.gguf").exists():
+        gguf.parent.mkdir(exist_ok=True)
+        tiny_gguf.make(CACHE / "tiny-llama", gguf)
     nvml.build(CACHE / "libnvidia-ml.so.1")
     for item in wanted:
         if item.gpu_profile:

@@ -20,6 +20,7 @@ BRIDGE = "rwlab0"
 GATEWAY_ADDRESS = "198.18.0.1"  # RFC 2544: a range reserved for tests of network devices
 NETWORK = "198.18.0.0/24"
 TINY_MODEL = "/srv/models/tiny-llama"
+TINY_GGUF = "/srv/models/tiny-gguf"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ SPARES = tuple(LabHost(f"spare{n}", f"198.18.0.{20 + n}") for n in range(1, 5))
 """Bare hosts without GPUs, for tests and benchmarks; up only when asked for by name."""
 RACK = tuple(LabHost(f"rack{n}", f"198.18.0.{40 + n}", gpu_profile="h200x2") for n in range(1, 9))
 """Servers of two GPUs each, to measure what a fleet costs; up only when asked for by name."""
+ENGINES = LabHost("gpu3", "198.18.0.13", gpu_profile="h200x2")
+"""A server for the tests of the other engines; up only when asked for."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
 BARE = (
@@ -56,7 +59,7 @@ BARE = (
     LabHost("drv13", "198.18.0.64", "h200x2", suite="trixie", imitated_kernel=True),
 )
 """Without a driver, for what installs one; deb12 and deb13 have no GPU either."""
-ALL = (*HOSTS, *SPARES, *RACK, BOX, *BARE)
+ALL = (*HOSTS, *SPARES, *RACK, ENGINES, BOX, *BARE)
 
 
 def host_named(name: str) -> LabHost:

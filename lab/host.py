@@ -10,7 +10,17 @@ import time
 from pathlib import Path
 
 from lab import cgroups, kernel, registries
-from lab.fleet import BARE, BRIDGE, CACHE, GATEWAY_ADDRESS, LAB, RUN, TINY_MODEL, LabHost
+from lab.fleet import (
+    BARE,
+    BRIDGE,
+    CACHE,
+    GATEWAY_ADDRESS,
+    LAB,
+    RUN,
+    TINY_GGUF,
+    TINY_MODEL,
+    LabHost,
+)
 from lab.record import Container, Record, start_time
 from lab.shell import sh
 from rackwright.errors import LabError
@@ -130,6 +140,7 @@ def _install_nvml(root: Path, host: LabHost) -> None:
 def _binds(host: LabHost) -> list[str]:
     binds = [
         f"--bind-ro={CACHE / 'tiny-llama'}:{TINY_MODEL}",
+        f"--bind-ro={CACHE / 'tiny-gguf'}:{TINY_GGUF}",
         f"--bind={CACHE / 'uv'}:{UV_CACHE}",
         f"--bind={CACHE / 'pycache'}:{PYCACHE}",
     ]

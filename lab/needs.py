@@ -19,6 +19,7 @@ COMMANDS = {
     "gcc": "gcc libc6-dev",
     "apt-ftparchive": "apt-utils",
     "gpg": "gnupg",
+    "zstd": "zstd",
 }
 
 

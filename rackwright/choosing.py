@@ -19,9 +19,12 @@ def choose(service: ServiceSpec, layouts: list[Layout]) -> tuple[Layout | None, 
         return None, layouts
     best = min(_cost(service, layout) for layout in feasible)
     close = [layout for layout in feasible if _cost(service, layout) <= best * CLOSE]
-    chosen = min(close, key=lambda layout: (layout.split.gpus, _cost(service, layout)))
+    chosen = min(
+        close,
+        key=lambda each: (each.split.gpus, _cost(service, each), each.split.pipeline),
+    )
     others = [
-        layout if layout.reason else replace(layout, reason=slower(service))
+        layout if layout.reason else replace(layout, reason=_worse(service, layout))
         for layout in layouts
         if layout is not chosen
     ]
@@ -32,6 +35,10 @@ def last_resort(service: ServiceSpec, layouts: list[Layout]) -> Layout | None:
     """The best layout that talks over something slow: better than a second server."""
     across = [layout for layout in layouts if layout.across]
     return min(across, key=lambda layout: _cost(service, layout), default=None)
+
+
+def _worse(service: ServiceSpec, layout: Layout) -> str:
+    return slower(service) if layout.alone else "fits, but takes more GPUs than it needs"
 
 
 def slower(service: ServiceSpec) -> str:
@@ -47,8 +54,12 @@ def _rank(service: ServiceSpec, layout: Layout) -> float:
 
 
 def _cost(service: ServiceSpec, layout: Layout) -> float:
-    """The smaller the better: milliseconds a token of one request, or seconds a token of all."""
-    assert layout.alone is not None
+    """The smaller the better: milliseconds a token of one request, or seconds a token of all.
+
+    Where an engine's speed is not predicted, the number of GPUs a replica.
+    """
+    if layout.alone is None:
+        return layout.split.gpus
     if service.objective == "latency":
         return layout.alone.tpot_ms
     return 1 / layout.out_tok_s

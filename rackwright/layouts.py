@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from rackwright.architectures import Shape
 from rackwright.catalog import GpuType, Link, link, network
-from rackwright.sizing import GIB, GpuMemory, Limits, Split, gpu_memory, padded_vocab
+from rackwright.engines import ENGINES
+from rackwright.sizing import GIB, GpuMemory, Limits, Split, padded_vocab
 from rackwright.spec import ServerSpec, ServiceSpec, Target
 from rackwright.speed import Load, Machine, Speed, Wires, predict
 from rackwright.topology import Island, Topology, declared, within
@@ -42,7 +43,8 @@ class Layout:
     """A split and the GPUs of each replica on each of its servers.
 
     ``reason`` says why not; empty when feasible. ``across`` marks the one reason an operator may
-    overrule: a group that talks over something slow. ``alone`` is the speed of a single request,
+    overrule: a group that talks over something slow. ``by_layers``: the stages are GPUs that layers
+    are dealt over. ``alone`` is the speed of a single request,
     ``busy`` of one replica under its part of the expected load, which gives work to ``asked``.
     """
 
@@ -55,11 +57,13 @@ class Layout:
     asked: int = 0
     reason: str = ""
     across: bool = False
+    by_layers: bool = False
 
     @property
     def feasible(self) -> bool:
         """Whether it would run: it was rejected for nothing, or only for being slow."""
-        return self.alone is not None and (not self.reason or self.reason.startswith("fits"))
+        sized = self.alone is not None or self.memory is not None
+        return sized and (not self.reason or self.reason.startswith("fits"))
 
     @property
     def out_tok_s(self) -> float:
@@ -70,6 +74,11 @@ class Layout:
 def consider(service: ServiceSpec, shape: Shape, site: Site, limits: Limits) -> list[Layout]:
     """Every split that the GPUs allow (or the one the operator gave), judged."""
     spot = _spot(site.server, site.gpu, site.gpus, len(site.servers) > 1)
+    if ENGINES[service.engine].splits_layers:
+        return [
+            _judge_layers(gpus, service, shape, site, limits, spot)
+            for gpus in _given(service.pipeline_parallel_size) or range(1, len(site.gpus) + 1)
+        ]
     judged = {
         split: _judge(split, service, shape, site, limits, spot)
         for split in _splits(service, shape, site)
@@ -121,6 +130,38 @@ def _spot(server: ServerSpec, gpu: GpuType, gpus: tuple[int, ...], several: bool
     return _Spot(topology, own, beside, network(server.network_gbit_per_s) if several else None)
 
 
+def _judge_layers(
+    gpus: int, service: ServiceSpec, shape: Shape, site: Site, limits: Limits, spot: _Spot
+) -> Layout:
+    """Layers dealt over so many GPUs: they take turns, so more than needed make nothing faster."""
+    split, engine = Split(1, gpus), ENGINES[service.engine]
+    if gpus > len(shape.layers):
+        reason = f"{len(shape.layers)} layers are too few for {gpus} GPUs"
+        return Layout(split, reason=reason, by_layers=True)
+    if gpus > len(site.gpus):
+        reason = f"needs {gpus} GPUs, {len(site.gpus)} may be used"
+        return Layout(split, reason=reason, by_layers=True)
+    memory = engine.memory(shape, split, site.gpu.memory_bytes, limits)
+    groups = _groups(1, gpus, site, spot.topology)[0][: service.replicas]
+    reason = (
+        too_small(memory, limits)
+        or _too_few_slots(memory, limits)
+        or _too_few(service, shape, split, site, limits, memory, groups)
+    )
+    return Layout(split, groups, memory=memory, asked=len(groups), reason=reason, by_layers=True)
+
+
+def _too_few_slots(memory: GpuMemory, limits: Limits) -> str:
+    """An engine that gives every slot its whole context at the start has all of them or none."""
+    if memory.sequences >= limits.max_num_seqs:
+        return ""
+    return (
+        f"{_gib(memory.kv_cache_bytes)} GiB a GPU are left for the KV cache, enough for "
+        f"{memory.sequences} of {limits.max_num_seqs} slots of {limits.max_model_len:,} tokens "
+        "(max_num_seqs, kv_cache_dtype)"
+    )
+
+
 def _judge(
     split: Split, service: ServiceSpec, shape: Shape, site: Site, limits: Limits, spot: _Spot
 ) -> Layout:
@@ -134,28 +175,31 @@ def _judge(
     if needed > len(site.gpus):
         reason = f"needs {needed} GPUs a server, {len(site.gpus)} may be used"
         return Layout(split, nodes=nodes, reason=reason)
-    memory = gpu_memory(shape, split, site.gpu.memory_bytes, limits)
+    engine = ENGINES[service.engine]
+    memory = engine.memory(shape, split, site.gpu.memory_bytes, limits)
     if split.pipeline % nodes:  # ranks of one group on several servers: only if asked for
         groups, crossing = _groups(needed, 1, site, spot.topology)[0], "network"
     else:
         groups, crossing = _groups(split.tensor, split.pipeline // nodes, site, spot.topology)
     groups = groups[: service.replicas]
-    machine = Machine(
-        site.gpu,
-        _wires(split, groups, spot, crossing),
-        limits.kv_cache_dtype,
-        limits.max_num_batched_tokens,
+    reason = too_small(memory, limits) or _too_few(
+        service, shape, split, site, limits, memory, groups
     )
-    alone, busy = _speeds(shape, split, machine, service, len(groups))
-    reason = (
-        too_small(memory, limits)
-        or _too_few(service, shape, split, site, limits, memory, groups)
-        or _too_slow(service, busy)
-    )
+    alone = busy = None
+    if engine.predicts:
+        machine = Machine(
+            site.gpu,
+            _wires(split, groups, spot, crossing),
+            limits.kv_cache_dtype,
+            limits.max_num_batched_tokens,
+        )
+        alone, busy = _speeds(shape, split, machine, service, len(groups))
+        reason = reason or _too_slow(service, busy)
     across = bool(crossing) and not reason and not service.ranks_on(site.server.name)
     if across:
         reason = _crossing(split, spot.topology, crossing, alone)
-    asked = min(len(groups), -(-_expected(service) // busy.concurrency))
+    wanted = -(-_expected(service) // busy.concurrency) if busy else len(groups)
+    asked = min(len(groups), wanted)
     return Layout(split, groups, nodes, memory, alone, busy, asked, reason, across)
 
 
@@ -227,7 +271,8 @@ def _too_few(
     if isinstance(service.objective, Target):
         wanted, tokens = service.objective.sequences, service.objective.tokens
         asked = limits._replace(max_model_len=tokens)
-        each = gpu_memory(shape, split, site.gpu.memory_bytes, asked).sequences
+        memory = ENGINES[service.engine].memory(shape, split, site.gpu.memory_bytes, asked)
+        each = memory.sequences
     if wanted and each * len(groups) < wanted:
         return f"KV cache for {each * len(groups)} sequences of {tokens:,}, {wanted} are wanted"
     return ""
@@ -309,13 +354,14 @@ def _predict(shape: Shape, split: Split, machine: Machine, load: Load) -> Speed:
     return predict(shape, split, machine, load)
 
 
-def _crossing(split: Split, topology: Topology, crossing: str, alone: Speed) -> str:
+def _crossing(split: Split, topology: Topology, crossing: str, alone: Speed | None) -> str:
     largest = max(len(island) for island in topology.islands)
     reach = f"NVLink joins {largest} of them" if largest > 1 else "NVLink joins none of them"
     over = _OVER[crossing]
+    at = f", at {alone.tpot_ms:.1f} ms a token" if alone else ""
     return (
         f"fits, but a group of {split.tensor} would talk {over} at every layer ({reach}); "
-        f"tensor_parallel_size={split.tensor} accepts that, at {alone.tpot_ms:.1f} ms a token"
+        f"tensor_parallel_size={split.tensor} accepts that{at}"
     )
 
 
@@ -327,7 +373,10 @@ _OVER = {
 
 
 def split_names(layouts: Sequence[Layout]) -> str:
-    """Splits as people write them: ``TP 1, 2, 4; TP 2 PP 2``."""
+    """Splits as people write them: ``TP 1, 2, 4; TP 2 PP 2``, or ``1, 2 GPUs`` by layers."""
+    if layouts[0].by_layers:
+        counts = [layout.split.pipeline for layout in layouts]
+        return f"{', '.join(map(str, counts))} GPU{'s' if counts != [1] else ''}"
     names: dict[str, list[str]] = {}
     for layout in layouts:
         split = layout.split

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from rackwright.sizing import GpuMemory
-from rackwright.spec import ModelSpec, ServerSpec
+from rackwright.spec import Gguf, ModelSpec, ServerSpec
 from rackwright.speed import Speed
 
 __all__ = ["FleetPlan", "GpuMemory", "RejectedLayout", "Replica", "Speed", "Upstream"]
@@ -24,7 +24,8 @@ class Replica(_Value):
     replica that spans servers is one of these on each: they share the name, ``node_rank`` counts
     them, and the first (rank 0) answers requests. ``node_addresses`` are all of theirs; rank 0
     listens for the others on ``master_port``. ``alone`` is the predicted speed of one request,
-    ``busy`` of the whole replica under its part of the expected load.
+    ``busy`` of the whole replica under its part of the expected load; None where the engine's is
+    not predicted. ``gguf`` is the file of an engine that serves one.
     """
 
     name: str
@@ -51,8 +52,9 @@ class Replica(_Value):
     enforce_eager: bool
     extra_args: ExtraArgs
     memory: GpuMemory
-    alone: Speed
-    busy: Speed
+    alone: Speed | None = None
+    busy: Speed | None = None
+    gguf: Gguf | None = None
     node_rank: int = 0
     node_addresses: tuple[str, ...] = ()
     master_port: int | None = None
@@ -67,7 +69,8 @@ class Replica(_Value):
 class RejectedLayout(_Value):
     """A layout that was considered for a service on a server, and why it was not chosen.
 
-    Speeds are those of a chosen layout's replica; None where the layout is not feasible at all.
+    Speeds are those of a chosen layout's replica; None where the layout is not feasible at all,
+    or the engine's are not predicted.
     """
 
     service: str
@@ -76,6 +79,7 @@ class RejectedLayout(_Value):
     tensor_parallel_size: int
     pipeline_parallel_size: int
     expert_parallel: bool
+    by_layers: bool = False
     replicas: int
     feasible: bool
     reason: str

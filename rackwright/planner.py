@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from rackwright import catalog
+from rackwright.architectures import Shape
 from rackwright.choosing import choose
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault, PlanError
@@ -80,7 +82,7 @@ def _layouts(
     key = (service.name, server.hardware, gpus, ranks, len(servers))
     if key not in draft.judged:
         gpu = catalog.gpu_types()[server.gpus.type]
-        shape = service.shape_of(fleet.models[service.model])
+        shape = shape_of(service, fleet.models[service.model])
         limits = limits_of(service, gpu)
         draft.judged[key] = consider(service, shape, Site(servers, gpu, gpus), limits)
     return draft.judged[key]
@@ -91,11 +93,25 @@ def _allowed(service: ServiceSpec, server: ServerSpec) -> tuple[int, ...]:
     return tuple(sorted(named)) if named else tuple(range(server.gpus.count))
 
 
+def shape_of(service: ServiceSpec, model: ModelSpec) -> Shape:
+    """The model as the service's engine loads it."""
+    gguf = service.gguf_of(model)
+    if ENGINES[service.engine].serves_gguf and gguf:
+        return _of_file(model.shape, gguf.size_bytes)
+    return service.shape_of(model)
+
+
+@lru_cache(maxsize=1024)
+def _of_file(shape: Shape, size_bytes: int) -> Shape:
+    return shape.of_file(size_bytes)
+
+
 def limits_of(service: ServiceSpec, gpu: catalog.GpuType) -> Limits:
     """What the engine is told on such a GPU: the service's own figures, else the engine's."""
-    sequences, tokens = ENGINES[service.engine].batch_limits(gpu)
+    engine = ENGINES[service.engine]
+    sequences, tokens = engine.batch_limits(gpu)
     sequences = service.max_num_seqs or sequences
-    return Limits(
+    limits = Limits(
         service.gpu_memory_utilization,
         sequences,
         max(service.max_num_batched_tokens or tokens, sequences),  # a token for each sequence
@@ -103,6 +119,9 @@ def limits_of(service: ServiceSpec, gpu: catalog.GpuType) -> Limits:
         service.kv_cache_dtype,
         service.enforce_eager,
     )
+    if "gpu_memory_utilization" in service.model_fields_set:
+        return limits
+    return limits._replace(gpu_memory_utilization=engine.memory_share(gpu.memory_bytes, limits))
 
 
 def _plan_server(server: ServerSpec, fleet: FleetSpec, draft: _Draft) -> None:
@@ -156,6 +175,8 @@ def _span(service: ServiceSpec, fleet: FleetSpec, draft: _Draft) -> int:
     """
     if service.servers_per_replica:
         return service.servers_per_replica
+    if not ENGINES[service.engine].spans_servers:
+        return 1
     servers = [fleet.servers[name] for name in service.servers]
     if len({server.hardware for server in servers}) > 1 or not _asked_alike(service, servers):
         return 1
@@ -231,6 +252,7 @@ def _rejected(service: ServiceSpec, server: ServerSpec, layout: Layout) -> Rejec
         tensor_parallel_size=layout.split.tensor,
         pipeline_parallel_size=layout.split.pipeline,
         expert_parallel=layout.split.expert_parallel,
+        by_layers=layout.by_layers,
         replicas=len(layout.groups),
         feasible=layout.feasible,
         reason=layout.reason,
@@ -243,7 +265,8 @@ def _replicas(
     service: ServiceSpec, server: ServerSpec, fleet: FleetSpec, placed: Placed, ports: list[int]
 ) -> Iterator[Replica]:
     layout, gpu = placed.layout, catalog.gpu_types()[server.gpus.type]
-    assert layout and layout.memory and layout.alone and layout.busy  # chosen, so sized
+    assert layout and layout.memory  # chosen, so sized
+    serves_gguf = ENGINES[service.engine].serves_gguf
     limits = limits_of(service, gpu)
     first, several = placed.servers[0], len(placed.servers) > 1
     for index, gpus in enumerate(layout.groups):
@@ -264,7 +287,7 @@ def _replicas(
             max_model_len=service.max_model_len,
             address=server.address,
             port=ports[index] if ports else 0,
-            gpu_memory_utilization=service.gpu_memory_utilization,
+            gpu_memory_utilization=limits.gpu_memory_utilization,
             max_num_seqs=limits.max_num_seqs,
             max_num_batched_tokens=limits.max_num_batched_tokens,
             quantization=service.quantization,
@@ -274,6 +297,7 @@ def _replicas(
             memory=layout.memory,
             alone=layout.alone,
             busy=layout.busy,
+            gguf=service.gguf_of(fleet.models[service.model]) if serves_gguf else None,
             node_rank=placed.rank,
             node_addresses=tuple(each.address for each in placed.servers) if several else (),
             network_interface=server.network_interface if several else None,

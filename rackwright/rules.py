@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rackwright import catalog
 from rackwright.driver import contradictions
-from rackwright.engines import ENGINES
+from rackwright.engines import ENGINES, service_faults
 from rackwright.errors import Fault, nearest
 
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def _service(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> Iter
     if service.engine not in ENGINES:
         yield Fault(f"{path}.engine", nearest(service.engine, ENGINES, "engine"), service.engine)
     else:
-        for flag, rule in ENGINES[service.engine].flag_faults(service.extra_args):
-            yield Fault(f"{path}.extra_args.{flag}", rule)
+        yield from _engine(service, fleet)
     for name in service.servers:
         if name in declared.gateways - declared.servers:
             yield Fault(f"{path}.servers", "must be hosts with 'server', this is a gateway", name)
@@ -116,6 +115,24 @@ def _service(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> Iter
     if len(set(service.servers)) < len(service.servers):
         yield Fault(f"{path}.servers", "must name each server once", service.servers)
     yield from _gpu_indexes(service, fleet)
+
+
+def _engine(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
+    """What the engine does not understand, and what it lacks on its servers."""
+    path, engine = f"services[{service.name}]", ENGINES[service.engine]
+    for flag, rule in engine.flag_faults(service.extra_args):
+        yield Fault(f"{path}.extra_args.{flag}", rule)
+    for key, rule in service_faults(engine, service):
+        yield Fault(f"{path}.{key}", rule)
+    for server in dict.fromkeys(service.servers):
+        settings = fleet.settings.get(server)
+        if settings is None or server not in fleet.servers:
+            continue
+        for key, rule in engine.setting_faults(settings):
+            yield Fault(f"settings[{server}].{key}", rule)
+        if settings.engine_api_key_env and not engine.key_variable:
+            rule = f"must be None, engine {engine.name} asks for no key ({path})"
+            yield Fault(f"settings[{server}].engine_api_key_env", rule)
 
 
 def _model(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
@@ -146,7 +163,25 @@ def _model(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> Iterat
 
 
 def _weights(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
-    path = f"services[{service.name}]"
+    """The weights are pinned, and of the kind that the engine serves."""
+    path, engine = f"services[{service.name}]", ENGINES.get(service.engine)
+    if engine and (reason := engine.unjudged(model.shape)):
+        yield Fault(f"{path}.model", f"cannot be sized for {engine.name}: {reason}", service.model)
+    gguf = service.gguf_of(model)
+    if engine and engine.serves_gguf:
+        if not gguf:
+            rule = f"is required (a GGUF file), or gguf of {model.name}: {engine.name} serves those"
+            yield Fault(f"{path}.gguf", rule)
+        elif gguf.pull and not engine.pulls:
+            rule = f"must be left out, engine {engine.name} pulls no models"
+            yield Fault(f"{path}.gguf.pull", rule, gguf.pull)
+        for key in ("revision", "path"):
+            if getattr(service, key):
+                rule = f"must be left out, engine {engine.name} serves gguf"
+                yield Fault(f"{path}.{key}", rule)
+        return
+    if service.gguf:
+        yield Fault(f"{path}.gguf", f"must be left out, engine {service.engine} serves none")
     if service.revision and not model.source.repo:
         rule = f"must be left out, {model.name} comes from a directory"
         yield Fault(f"{path}.revision", rule, service.revision)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-STAGES = ("base", "driver", "vllm", "models", "replicas", "gateway", "verify")
+STAGES = ("base", "driver", "engines", "models", "replicas", "gateway", "verify")
 
 AbsolutePath = Annotated[
     str,
@@ -30,11 +30,36 @@ VariableName = Annotated[
         description="must be the name of an environment variable",
     ),
 ]
+Version = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]+(\.[0-9]+)*([A-Za-z0-9.+-]*)$",
+        description="must be an exact version such as 0.32.0",
+        coerce_numbers_to_str=True,  # `--data llamacpp_version=10434` arrives as a number
+    ),
+]
+Url = Annotated[
+    str,
+    Field(
+        pattern=r"^(https?|file)://[A-Za-z0-9._~%@:/?&=+{}-]+$",
+        description="must be a URL of https, http or file",
+    ),
+]
+Sha256 = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9a-f]{64}$",
+        description="must be a SHA-256 digest, 64 hex digits",
+    ),
+]
+Architecture = Literal["amd64", "arm64"]
+Digests = Sha256 | dict[Architecture, Sha256]
+"""Of an archive: one digest (amd64), or one for each architecture."""
 
 
 def _listed(value: object) -> object:
-    """A list given as text, as ``--data`` gives it: ``13.0,13.1``."""
-    return _split(value) if isinstance(value, str) else value
+    """A list given as text or as one number, as ``--data`` gives it: ``13.0,13.1``."""
+    return _split(str(value)) if isinstance(value, str | int | float) else value
 
 
 def _split(value: str) -> tuple[str, ...]:
@@ -76,6 +101,7 @@ class Settings(BaseModel):
         "580.178.04",
         pattern=r"^[0-9]{3}\.[0-9]{2,3}(\.[0-9]{2})?$",
         description="must be an exact driver version such as 580.159.04",
+        coerce_numbers_to_str=True,  # `--data driver_version=580.142` arrives as a number
     )
     driver_modules: Literal["auto", "open", "proprietary"] = "auto"
     driver_repository: str = Field(
@@ -88,17 +114,29 @@ class Settings(BaseModel):
     cuda_toolkit: Names = ()
     reboot: Literal["never", "if-needed"] = "never"
 
-    vllm_version: str = Field(
-        pattern=r"^[0-9]+(\.[0-9]+)+([A-Za-z0-9.+-]*)$",
-        description="must be an exact version such as 0.32.0",
-    )
+    engine_api_key_env: VariableName | None = None
+
+    vllm_version: Version
     vllm_build: Literal["cuda", "cpu"] = "cuda"
     vllm_requirements: ProjectPath
     uv_requirements: ProjectPath
     compile_bytecode: bool = True
-    vllm_api_key_env: VariableName | None = None
     hf_token_env: VariableName = "HF_TOKEN"
     cpu_kv_cache_gib: int = Field(1, ge=1)
+
+    llamacpp_version: Version | None = None
+    llamacpp_build: Literal["cuda", "cpu"] = "cuda"
+    llamacpp_url: Url | None = None
+    llamacpp_sha256: Digests | None = None
+    llamacpp_requirements: ProjectPath | None = None
+    llamacpp_program: ProjectPath = "bin/llama-server"
+
+    ollama_version: Version | None = None
+    ollama_url: Url | None = None
+    ollama_sha256: Digests | None = None
+
+    sglang_version: Version | None = None
+    sglang_requirements: ProjectPath | None = None
 
     start_timeout_s: Seconds = 1800
     stop_timeout_s: Seconds = 120

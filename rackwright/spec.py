@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -16,11 +17,12 @@ from rackwright.architectures import Figures, Shape, read_shape, shape_by_hand
 from rackwright.architectures.quantization import NAMED
 from rackwright.catalog import Interconnect
 from rackwright.errors import Fault, SpecError
-from rackwright.settings import AbsolutePath, Port, Settings
+from rackwright.settings import AbsolutePath, Port, Settings, Sha256
 
 __all__ = [
     "FleetSpec",
     "GatewaySpec",
+    "Gguf",
     "GpuSpec",
     "ModelSource",
     "ModelSpec",
@@ -38,6 +40,13 @@ def _whole_address(value: str) -> str:
             ip_address(value)
         except ValueError:
             raise ValueError("must be an IPv4 address or a host name") from None
+    return value
+
+
+def _whole_gguf(value: str) -> str:
+    """A model in several files is loaded by its first, whose digest says nothing of the others."""
+    if re.search(r"-[0-9]{5}-of-[0-9]{5}\.gguf$", value):
+        raise ValueError("must be one file, merge a split one with llama-gguf-split --merge")
     return value
 
 
@@ -86,6 +95,29 @@ Revision = Annotated[
     Field(
         pattern=r"^[0-9a-f]{40}$",
         description="must be a full commit hash, 40 hex digits (branches and tags move)",
+    ),
+]
+GgufName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*\.gguf$",
+        description="must be a file of the repository that ends in .gguf",
+    ),
+    AfterValidator(_whole_gguf),
+]
+GgufPath = Annotated[
+    str,
+    Field(
+        pattern=r"^(/[A-Za-z0-9._@+-]+)+\.gguf$",
+        description="must be an absolute path of a .gguf file, of letters, digits and ._@+-",
+    ),
+    AfterValidator(_whole_gguf),
+]
+PulledName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*:[A-Za-z0-9._-]+$",
+        description="must be a model and its tag, such as llama3.2:3b",
     ),
 ]
 ServedName = Annotated[
@@ -175,6 +207,32 @@ class ModelSource(_Spec):
         return bool(self.path) or bool(self.repo and self.revision)
 
 
+class Gguf(_Spec):
+    """One GGUF file: in a repository at a pinned revision, at a path on the server, or pulled.
+
+    ``sha256`` is of the file; of a model to ``pull`` from Ollama's registry it is the digest that
+    `ollama list` shows. ``size_bytes`` decides how many GPUs it needs. ``quantization`` is only
+    shown.
+    """
+
+    repo: Repo | None = None
+    revision: Revision | None = None
+    file: GgufName | None = None
+    path: GgufPath | None = None
+    pull: PulledName | None = None
+    sha256: Sha256
+    size_bytes: Count
+    quantization: str = ""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        from_repo = (self.repo, self.revision, self.file)
+        kinds = (any(from_repo), bool(self.path), bool(self.pull))
+        if sum(kinds) != 1 or (any(from_repo) and not all(from_repo)):
+            raise ValueError("must have repo, revision and file, or path, or pull")
+        return self
+
+
 def _config_json(value: object) -> object:
     """A config given as a path is read: a ``config.json``, or the directory that holds it."""
     if not isinstance(value, str):
@@ -191,6 +249,7 @@ def _config_json(value: object) -> object:
 class ModelSpec(_Spec):
     """A model: where its weights come from, and the figures that decide how large it is.
 
+    ``gguf`` is its file for engines that serve those, beside or instead of ``source``.
     ``config`` is its Hugging Face ``config.json``, as a dict or as a path to it; ``figures`` are
     given by hand where the architecture is not known. ``max_model_len`` shortens the longest
     context that the figures name. ``published_extra`` is what ``published_parameters`` counts
@@ -199,6 +258,7 @@ class ModelSpec(_Spec):
 
     name: str
     source: ModelSource
+    gguf: Gguf | None = None
     config: Annotated[dict[str, Any] | None, BeforeValidator(_config_json)] = None
     figures: Figures | None = None
     max_model_len: Count | None = None
@@ -281,8 +341,9 @@ class ServiceSpec(_Spec):
 
     ``replicas`` counts per server; ``gpus`` gives GPU indexes per server; ``tensor_parallel_size``
     is one for all or by server; ``port`` is that of a server's first replica. ``revision`` or
-    ``path`` says which weights. ``concurrency`` is how many requests of ``max_model_len`` must fit
-    at once on a server. ``servers_per_replica`` above 1 makes one replica of several servers.
+    ``path`` says which weights, ``gguf`` which file for an engine that serves those.
+    ``concurrency`` is how many requests of ``max_model_len`` must fit at once on a server.
+    ``servers_per_replica`` above 1 makes one replica of several servers.
     """
 
     name: UnitName
@@ -304,10 +365,11 @@ class ServiceSpec(_Spec):
     max_num_batched_tokens: Count | None = None
     concurrency: Count | None = None
     quantization: Literal["fp8"] | None = None
-    kv_cache_dtype: Literal["auto", "fp8"] = "auto"
+    kv_cache_dtype: Literal["auto", "fp8", "f16", "q8_0", "q4_0"] = "auto"
     enforce_eager: bool = False
     revision: Revision | None = None
     path: AbsolutePath | None = None
+    gguf: Gguf | None = None
     extra_args: Annotated[dict[str, Scalar], BeforeValidator(_plain_flags)] = {}
 
     def ranks_on(self, server: str) -> int | None:
@@ -323,6 +385,10 @@ class ServiceSpec(_Spec):
     def served_as(self) -> str:
         """The model name that clients ask for: ``served_model_name``, or the model's own."""
         return self.served_model_name or self.model
+
+    def gguf_of(self, model: ModelSpec) -> Gguf | None:
+        """The GGUF file this service runs: its own over the model's."""
+        return self.gguf or model.gguf
 
     def source_of(self, model: ModelSpec) -> ModelSource:
         """The weights this service runs: its own ``path`` or ``revision`` over the model's."""

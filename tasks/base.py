@@ -1,9 +1,10 @@
-"""Packages, the engine's user and the folders that everything else goes into."""
+"""Packages, the engines' user and the folders that everything else goes into."""
 
 from pyinfra import host
 from pyinfra.api.deploy import deploy
 
 from rackwright.desired.base import base_items
+from rackwright.desired.engines import engines_of
 from rackwright.runner.fleet import this_fleet
 from rackwright.runner.operations import converge
 
@@ -16,5 +17,6 @@ def base() -> None:
         fleet.settings(host.name),
         server=fleet.server is not None,
         gateway=fleet.gateway is not None,
+        engines=engines_of(fleet.replicas),
     )
     converge(name="Packages, user and folders", items=items)

@@ -13,10 +13,10 @@ def replicas() -> None:
     """Write, start and wait for the replicas planned on this server."""
     fleet = this_fleet()
     settings = fleet.settings(host.name)
-    keys = secret("VLLM_API_KEY", settings.vllm_api_key_env)
+    key = secret("key", settings.engine_api_key_env)
     converge_replicas(
         name="Units and environment files",
         replicas=fleet.replicas,
         settings=settings,
-        secrets=keys,
+        api_key=key.get("key", ""),
     )

@@ -107,7 +107,8 @@ class Shape:
     table for embedding and head. ``heads`` are attention heads; ``widths`` are what tensor parallel
     sizes must divide besides, by what they are called. ``text_only``: the text half of a model that
     also sees images. ``second_runner``: vLLM's newer model runner serves it. ``activation_bytes``
-    is given where it cannot be computed. Compared by identity, so that what is computed of a shape
+    is given where it cannot be computed; ``file_bytes`` where it is served from one GGUF file of
+    that size. Compared by identity, so that what is computed of a shape
     can be remembered.
     """
 
@@ -130,6 +131,7 @@ class Shape:
     text_only: bool = False
     second_runner: bool = True
     activation_bytes: int | None = None
+    file_bytes: int | None = None
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor of the checkpoint once."""
@@ -149,6 +151,10 @@ class Shape:
     def experts(self) -> Experts | None:
         """The routed experts of the layers that have them; None for a dense model."""
         return next((layer.experts for layer in self.layers if layer.experts), None)
+
+    def of_file(self, size_bytes: int) -> Shape:
+        """The same model, its weights in one file of so many bytes."""
+        return replace(self, file_bytes=size_bytes)
 
     def with_quantization(self, quantization: Quantization | None) -> Shape:
         """The same model with its linear layers held as ``quantization`` says."""

@@ -18,6 +18,7 @@ from rackwright.checks import (
     health,
     kv_cache,
     listener,
+    loaded,
     nginx,
     open_files,
     served_model,
@@ -55,6 +56,8 @@ REPLICA_CHECKS: tuple[ReplicaCheck, ...] = (
     kv_cache.check,
     open_files.check,
 )
+ASKED_CHECKS: tuple[ReplicaCheck, ...] = (loaded.check,)
+"""For engines that say what they hold."""
 BURST_CHECKS: tuple[ReplicaCheck, ...] = (balance.check, throughput.check)
 """Asked of a replica on GPUs where a burst of requests was sent to load them."""
 SILENT_CHECKS: tuple[ReplicaCheck, ...] = (unit.check, open_files.check)
@@ -68,6 +71,7 @@ GATEWAY_CHECKS: tuple[GatewayCheck, ...] = (
 )
 
 __all__ = [
+    "ASKED_CHECKS",
     "BURST_CHECKS",
     "GATEWAY_CHECKS",
     "HOST_CHECKS",
@@ -109,7 +113,8 @@ def judge(planned: Sequence[Planned], observed: Mapping[str, Observation]) -> li
 def _checks_of(one: PlannedReplica) -> tuple[ReplicaCheck, ...]:
     if not one.answers:
         return SILENT_CHECKS
-    return (*REPLICA_CHECKS, *BURST_CHECKS) if one.burst else REPLICA_CHECKS
+    asked = ASKED_CHECKS if one.asked else ()
+    return (*REPLICA_CHECKS, *asked, *(BURST_CHECKS if one.burst else ()))
 
 
 def _server(one: PlannedServer, seen: Observation) -> list[CheckResult]:

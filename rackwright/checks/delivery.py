@@ -49,7 +49,8 @@ def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
         f"{timing.out_tok_s:.0f} tokens/s"
     )
     if planned.predicted is None:
-        return planned.says("delivery", Status.OK, f"{words}; no prediction without GPUs")
+        why = f"of engine {planned.engine}" if planned.uses_gpus else "without GPUs"
+        return planned.says("delivery", Status.OK, f"{words}; no prediction {why}")
     others = number_of(reply, "others")
     if others is not None and others >= max(1, planned.predicted.busy.concurrency):
         evidence = f"{words}, beside {others:.0f} requests: more than planned for, not judged"

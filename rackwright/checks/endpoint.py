@@ -12,7 +12,7 @@ from rackwright.checks.results import (
     Status,
     answer_of,
 )
-from rackwright.checks.served_model import models_of
+from rackwright.engines import ENGINES
 
 LOOK = "tail /var/log/nginx/rackwright.log and error.log on the gateway"
 
@@ -39,7 +39,7 @@ def check_models(planned: PlannedService, seen: Observation) -> CheckResult:
     reply, status, why = answer_of(_service(planned, seen).get("models"))
     if reply is None:
         return planned.says("gateway model", status, why, LOOK)
-    models = models_of(reply.get("body"))
+    models = ENGINES[planned.engine].listed(reply.get("body"))
     if models is None:
         return planned.says("gateway model", Status.UNKNOWN, "the answer is not a model list", LOOK)
     if planned.served_model_name not in models:

@@ -63,6 +63,8 @@ class PlannedReplica:
     """What the checks need to know of a planned replica. ``max_model_len`` is in tokens.
 
     A process that does not answer requests itself is a later server of a replica on several.
+    ``engine`` is a key of ``ENGINES``; ``asked``: it says what it holds, which is to be
+    ``digest`` of weights in so many ``slots``, on GPUs where its build ``uses_gpus``.
     ``version`` and ``figures`` (of the metrics) are what the engine tells of itself: None and
     empty for one that does not. ``predicted`` is None for an engine built for CPUs, of which
     nothing was. ``gpus`` are indexes; ``burst`` says that requests were sent to load them.
@@ -75,6 +77,11 @@ class PlannedReplica:
     served_model_name: str
     max_model_len: int
     answers: bool = True
+    engine: str = "vllm"
+    asked: bool = False
+    uses_gpus: bool = True
+    slots: int | None = None
+    digest: str | None = None
     version: str | None = None
     figures: tuple[str, ...] = ()
     predicted: Predicted | None = None
@@ -90,13 +97,15 @@ class PlannedReplica:
 class Tenant(NamedTuple):
     """A replica's unit on a GPU, by index, with the memory planned for it.
 
-    ``most_bytes`` is of the fullest GPU of the replica; ``even`` says that all hold as much.
+    ``most_bytes`` is of the fullest GPU of the replica; ``even`` says that all hold as much. Its
+    kernels may take ``margin_bytes`` more, which nobody measured.
     """
 
     gpu: int
     unit: str
     most_bytes: int = 0
     even: bool = True
+    margin_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,6 +173,7 @@ class PlannedService:
     server_name: str
     served_model_name: str
     replicas: tuple[str, ...]
+    engine: str = "vllm"
     upstream: str = ""
     addresses: tuple[str, ...] = ()
 

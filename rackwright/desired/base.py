@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rackwright.desired.items import Directory, Item, Package, User
+from rackwright.engines import Engine
 from rackwright.settings import Settings
 
 SERVER_PACKAGES = ("ca-certificates", "python3-venv")
 GATEWAY_PACKAGES = ("ca-certificates", "nginx", "openssl")
-BUILD_PACKAGES = {"cpu": ("libnuma1",), "cuda": ("gcc", "libc6-dev", "python3-dev")}
-"""What an engine build needs of the system: Triton compiles its launcher with gcc at first use;
-the CPU build's extension loads libnuma."""
 
 
-def base_items(settings: Settings, *, server: bool, gateway: bool) -> list[Item]:
-    """Packages, the engine's user, and the folders everything else goes into."""
+def base_items(
+    settings: Settings, *, server: bool, gateway: bool, engines: Sequence[Engine] = ()
+) -> list[Item]:
+    """Packages, the engines' user, and the folders everything else goes into.
+
+    ``engines`` are those of the host's replicas, each with packages that its release needs.
+    """
     names = set(GATEWAY_PACKAGES if gateway else ())
     if server:
-        names |= {*SERVER_PACKAGES, *BUILD_PACKAGES[settings.vllm_build]}
+        names.update(SERVER_PACKAGES, *(each.release(settings).packages for each in engines))
     items: list[Item] = [Package(name) for name in sorted(names)]
     if server:
         user = settings.engine_user

@@ -341,13 +341,14 @@ class NoOtherUnits:
 
 @dataclass(frozen=True)
 class Absent:
-    """A path of ours that must not be there any more. A file counts as ours by its ``mark``.
+    """A path of ours that must not be there any more.
 
-    ``reload`` is the unit that had it loaded.
+    A file counts as ours by a line that begins with ``mark``, a folder by what is in it: ``mark``
+    is then a pattern, ``*/.complete``. ``reload`` is the unit that had it loaded.
     """
 
     key: str
-    mark: str = ""
+    mark: str
     reload: str = ""
     kind: ClassVar[str] = "absent"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from rackwright.engines import Engine, Release, Venv
 from rackwright.planner import Replica
 from rackwright.settings import Settings
 
@@ -17,25 +18,35 @@ def lock_file(relative: str) -> bytes:
     return (PROJECT / relative).read_bytes()
 
 
-def release_id(settings: Settings) -> str:
-    """Version, build and digest of the lock: another lock is another release."""
-    digest = hashlib.sha256(lock_file(settings.vllm_requirements)).hexdigest()
-    return f"{settings.vllm_version}-{settings.vllm_build}-{digest[:12]}"
+def release_id(release: Release) -> str:
+    """Version, build and digest of what is installed: another lock is another release."""
+    content = release.content
+    if isinstance(content, Venv):
+        digest = hashlib.sha256(lock_file(content.requirements)).hexdigest()
+    else:
+        first, *rest = sorted(download.sha256 for download in content.downloads.values())
+        digest = hashlib.sha256("".join((first, *rest)).encode()).hexdigest() if rest else first
+    return f"{release.version}-{digest[:12]}"
 
 
-def release_dir(settings: Settings) -> str:
-    """The venv of the pinned engine release."""
-    return f"{settings.root_dir}/vllm/{release_id(settings)}"
+def engine_dir(engine: Engine, settings: Settings) -> str:
+    """The folder of an engine's releases."""
+    return f"{settings.root_dir}/{engine.name}"
 
 
-def requirements_path(settings: Settings) -> str:
+def release_dir(engine: Engine, settings: Settings) -> str:
+    """The folder of the engine's pinned release."""
+    return f"{engine_dir(engine, settings)}/{release_id(engine.release(settings))}"
+
+
+def requirements_path(engine: Engine, settings: Settings) -> str:
     """Where the release's requirements file lies on the host."""
-    return f"{release_dir(settings)}.txt"
+    return f"{release_dir(engine, settings)}.txt"
 
 
-def current_link(settings: Settings) -> str:
+def current_link(engine: Engine, settings: Settings) -> str:
     """The link that units run from; switching it is an upgrade or a rollback."""
-    return f"{settings.root_dir}/vllm/current"
+    return f"{engine_dir(engine, settings)}/current"
 
 
 def uv_dir(settings: Settings) -> str:
@@ -63,12 +74,17 @@ def environment_path(replica: Replica, settings: Settings) -> str:
 
 
 def model_path(replica: Replica, settings: Settings) -> str:
-    """The folder of the weights: the operator's own, or ours a repo and revision."""
-    source = replica.model.source
-    if source.path:
-        return source.path
-    assert source.repo and source.revision
-    return f"{settings.state_dir}/models/{source.repo.replace('/', '--')}/{source.revision}"
+    """The weights: the operator's own, or ours a repo and revision; a folder, or one GGUF file."""
+    gguf, source = replica.gguf, replica.model.source
+    if gguf and gguf.pull:
+        return settings.cache_dir
+    given = gguf.path if gguf else source.path
+    if given:
+        return given
+    repo, revision = (gguf.repo, gguf.revision) if gguf else (source.repo, source.revision)
+    assert repo and revision
+    folder = f"{settings.state_dir}/models/{repo.replace('/', '--')}/{revision}"
+    return f"{folder}/{gguf.file}" if gguf else folder
 
 
 def certificate_paths(config_dir: str) -> tuple[str, str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 
 from rackwright.desired import paths
-from rackwright.desired.items import Directory, File, Item, Link, NoOtherUnits, Unit
+from rackwright.desired.engines import engines_of
+from rackwright.desired.items import Absent, Directory, File, Item, Link, NoOtherUnits, Unit
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
 from rackwright.planner import Replica
@@ -14,9 +15,11 @@ from rackwright.settings import Settings
 
 STOP_MARGIN_S = 30
 """What systemd waits longer than the engine: it is the engine that ends its requests."""
-AWAIT_READY = "runner/remote/await_ready.py"
+AWAIT_READY = "await_ready"
 MARK = "Description=Rackwright replica "
 """By this line of its unit file a replica of ours is known."""
+RELEASES = "*/.complete"
+"""By a release in it a folder of ours is known."""
 READINESS = 15
 """Seconds that systemd gives the readiness check beyond the start-up time-out it enforces."""
 
@@ -25,33 +28,45 @@ def replica_items(
     replicas: Sequence[Replica],
     settings: Settings,
     gpu_uuids: Sequence[str] | None,
-    secrets: Mapping[str, str],
+    api_key: str = "",
 ) -> list[Item]:
-    """Units and environment files of the replicas of one host, and the link they run from.
+    """Units and environment files of the replicas of one host, and the links they run from.
 
-    First of all, what ran there and is not planned any more ends: it may hold a GPU or a port.
+    First of all, what ran there and is not planned any more ends: it may hold a GPU or a port. An
+    engine that nothing runs any more goes with its releases.
 
     ``gpu_uuids`` are the host's GPUs in NVML's order; None where there is no NVIDIA library.
-    ``secrets`` are environment variables that go only into the environment file.
+    ``api_key`` goes only into the environment files.
     """
-    others = _no_others(replicas, settings)
+    used = engines_of(replicas)
+    unplanned: list[Item] = [
+        _no_others(replicas, settings),
+        *(
+            Absent(paths.engine_dir(e, settings), RELEASES)
+            for e in ENGINES.values()
+            if e not in used
+        ),
+    ]
     if not replicas:
-        return [others]
-    link = Link(paths.current_link(settings), paths.release_dir(settings))
+        return unplanned
+    links = {
+        engine.name: Link(paths.current_link(engine, settings), paths.release_dir(engine, settings))
+        for engine in used
+    }
     items: list[Item] = [
-        others,
+        *unplanned,
         Directory(f"{settings.root_dir}/bin"),
         Directory(f"{settings.config_dir}/replicas", mode=0o750, group=settings.engine_user),
         _cache_directory(settings.cache_dir, settings),
-        *_scripts(settings),
-        link,
+        *_scripts(replicas, settings),
+        *links.values(),
     ]
     for replica in replicas:
         unit = _unit_file(replica, settings)
-        environment = _environment_file(replica, settings, gpu_uuids, secrets)
+        environment = _environment_file(replica, settings, gpu_uuids, api_key)
         folder = _cache_directory(f"{settings.cache_dir}/{replica.name}", settings)
         items += [folder, unit, environment]
-        items.append(_unit(replica, settings, (unit, environment, link)))
+        items.append(_unit(replica, settings, (unit, environment, links[replica.engine])))
     return items
 
 
@@ -65,13 +80,22 @@ def _cache_directory(path: str, settings: Settings) -> Directory:
     return Directory(path, owner=settings.engine_user, group=settings.engine_user)
 
 
-def _scripts(settings: Settings) -> list[File]:
-    await_ready = (files("rackwright") / AWAIT_READY).read_bytes()
+def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:
     backoff = render("restart-backoff.sh.j2", {"settings": settings})
+    own = [name for engine in engines_of(replicas) for name in engine.scripts]
+    programs = {name: _program(name) for name in (AWAIT_READY, *own)}
     return [
-        File(f"{settings.root_dir}/bin/await-ready", await_ready, mode=0o755),
+        *(File(_script(name, settings), text, mode=0o755) for name, text in programs.items()),
         File(f"{settings.root_dir}/bin/restart-backoff", backoff, mode=0o755),
     ]
+
+
+def _program(name: str) -> bytes:
+    return (files("rackwright") / f"runner/remote/{name}.py").read_bytes()
+
+
+def _script(name: str, settings: Settings) -> str:
+    return f"{settings.root_dir}/bin/{name.replace('_', '-')}"
 
 
 def _unit(replica: Replica, settings: Settings, parts: tuple[File | Link, ...]) -> Unit:
@@ -80,14 +104,17 @@ def _unit(replica: Replica, settings: Settings, parts: tuple[File | Link, ...]) 
 
 
 def _unit_file(replica: Replica, settings: Settings) -> File:
-    engine = ENGINES[replica.engine]
+    engine, model_path = ENGINES[replica.engine], paths.model_path(replica, settings)
+    after_start = engine.after_start(replica, model_path)
     values = {
         "replica": replica,
         "settings": settings,
-        "python": f"{paths.current_link(settings)}/bin/python",
-        "argv": engine.argv(replica, paths.model_path(replica, settings), settings),
+        "documentation": engine.documentation,
+        "program": f"{paths.current_link(engine, settings)}/{engine.program(settings)}",
+        "argv": engine.argv(replica, model_path, settings),
+        "after_start": (_script(after_start[0], settings), *after_start[1:]) if after_start else (),
         "environment_path": paths.environment_path(replica, settings),
-        "model_path": paths.model_path(replica, settings),
+        "model_path": model_path,
         "stop_timeout_s": settings.stop_timeout_s + STOP_MARGIN_S,
         "start_timeout_s": settings.start_timeout_s + READINESS,
         "health_path": engine.health_path,
@@ -100,10 +127,12 @@ def _environment_file(
     replica: Replica,
     settings: Settings,
     gpu_uuids: Sequence[str] | None,
-    secrets: Mapping[str, str],
+    api_key: str,
 ) -> File:
-    variables = ENGINES[replica.engine].environment(replica, settings, gpu_uuids)
-    values = {"replica": replica, "variables": {**variables, **secrets}}
+    engine = ENGINES[replica.engine]
+    variables = engine.environment(replica, settings, gpu_uuids)
+    secret = {engine.key_variable: api_key} if engine.key_variable and api_key else {}
+    values = {"replica": replica, "variables": {**variables, **secret}}
     return File(
         paths.environment_path(replica, settings),
         render("replica.env.j2", values),

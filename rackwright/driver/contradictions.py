@@ -23,7 +23,8 @@ def check(fleet: FleetSpec) -> Iterator[Fault]:
     for name, server in fleet.servers.items():
         settings, gpu = fleet.settings.get(name), gpu_types().get(server.gpus.type)
         if settings and gpu:
-            found += [(name, fault) for fault in _of(settings, gpu)]
+            engines = {each.engine for each in fleet.services.values() if name in each.servers}
+            found += [(name, fault) for fault in _of(settings, gpu, engines)]
     yield from gathered(found)
     for server in fleet.servers.values():
         yield from _mig(server, fleet)
@@ -36,7 +37,7 @@ def _mig(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
         yield Fault(f"servers[{server.name}].gpus.mig", rule, True)
 
 
-def _of(settings: Settings, gpu: GpuType) -> Iterator[Fault]:
+def _of(settings: Settings, gpu: GpuType, engines: set[str]) -> Iterator[Fault]:
     for name in settings.driver_accept:
         if name not in PREDICTIONS:
             yield _fault("driver_accept", nearest(name, PREDICTIONS, "prediction"), name)
@@ -56,7 +57,7 @@ def _of(settings: Settings, gpu: GpuType) -> Iterator[Fault]:
         return
     yield from _archive(settings, branch)
     yield from _modules(settings, gpu, branch)
-    yield from _cuda(settings, gpu, branch)
+    yield from _cuda(settings, gpu, branch, engines)
 
 
 def _fault(key: str, rule: str, value: object) -> Fault:
@@ -95,10 +96,10 @@ def _modules(settings: Settings, gpu: GpuType, branch: Branch) -> Iterator[Fault
         yield _fault("driver_modules", rule, modules)
 
 
-def _cuda(settings: Settings, gpu: GpuType, branch: Branch) -> Iterator[Fault]:
+def _cuda(settings: Settings, gpu: GpuType, branch: Branch, engines: set[str]) -> Iterator[Fault]:
     """The engine's and the toolkits' CUDA need a driver, and a GPU, that are new enough."""
     needs = {f"CUDA {each}": numbers(each)[0] for each in settings.cuda_toolkit}
-    needs |= cuda_majors(settings)
+    needs |= cuda_majors(settings, engines)
     for what, major in needs.items():
         cuda = drivers().cuda.get(major)
         if cuda and branch.number < cuda.minimum_branch:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rackwright.catalog.drivers import drivers
 from rackwright.settings import Settings
 
 
-def cuda_majors(settings: Settings) -> dict[str, int]:
+def cuda_majors(settings: Settings, engines: Collection[str]) -> dict[str, int]:
     """``vllm 0.32.0`` -> the CUDA major it is built with, for builds that use GPUs and are known.
 
-    An engine's settings are named after it: its version, and its build where there are several.
+    Of the ``engines`` that a server runs. An engine's settings are named after it: its version, and
+    its build where there are several.
     """
     found = {}
-    for name in drivers().engines:
+    for name in sorted(set(engines) & set(drivers().engines)):
         version = getattr(settings, f"{name}_version", None)
         major = drivers().cuda_of(name, version) if version else None
         if major is not None and getattr(settings, f"{name}_build", "cuda") == "cuda":

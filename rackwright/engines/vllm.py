@@ -7,15 +7,17 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from rackwright.catalog import gpu_types
-from rackwright.errors import Fault, PlanError
+from rackwright.engines.protocol import Engine, flag, owned_flags, visible_gpus
+from rackwright.engines.release import Release, Venv
+from rackwright.sizing import GpuMemory, Limits, Split, gpu_memory
 
 if TYPE_CHECKING:
+    from rackwright.architectures import Shape
     from rackwright.catalog import GpuType
     from rackwright.plan import Replica
     from rackwright.settings import Settings
 
 _GIB = 1024**3
-
 # fmt: off
 # Flags the plan sets, or that hold a secret: a second one would silently win over the plan's.
 _OWN = frozenset((
@@ -41,15 +43,41 @@ _UNJUDGED = frozenset((
 # fmt: on
 
 
-class Vllm:
+_AMENDMENT = """
+import pathlib, sysconfig
+folder = pathlib.Path(sysconfig.get_path("purelib"), "vllm-{version}+cpu.dist-info")
+folder.mkdir(exist_ok=True)
+folder.joinpath("METADATA").write_text(
+    "Metadata-Version: 2.1\\nName: vllm\\nVersion: {version}+cpu\\n"
+)
+"""
+
+
+class Vllm(Engine):
     """The engine ``vllm``, in its CUDA and its CPU build."""
 
     name = "vllm"
-    health_path = "/health"
-    models_path = "/v1/models"
-    completions_path = "/v1/chat/completions"
-    version_path: str | None = "/version"
-    metrics_path: str | None = "/metrics"
+    documentation = "https://docs.vllm.ai"
+    key_variable = "VLLM_API_KEY"
+    downloader = "bin/hf"
+    torch_program = "bin/python"
+    spans_servers = True
+    predicts = True
+    service_keys = frozenset(
+        (
+            "enforce_eager",
+            "expert_parallel",
+            "extra_args",
+            "max_num_batched_tokens",
+            "pipeline_parallel_size",
+            "quantization",
+            "servers_per_replica",
+            "tensor_parallel_size",
+        )
+    )
+    kv_cache_dtypes = ("auto", "fp8")
+    version_path = "/version"
+    metrics_path = "/metrics"
     # kv_cache_size_tokens is what vLLM also logs at start, with requests of the longest context;
     # block_size times num_gpu_blocks is another number where layers form several groups.
     figures: Mapping[str, tuple[str, str]] = {
@@ -80,22 +108,38 @@ class Vllm:
             return 1024, 8192
         return 256, 2048
 
+    def memory(self, shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:
+        """Memory of the fullest GPU of a replica, by vLLM's own accounting."""
+        return gpu_memory(shape, split, total_bytes, limits)
+
     def flag_faults(self, extra_args: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         """Flags that the plan sets or cannot judge. vLLM takes ``_`` for ``-``, and a prefix."""
-        for flag in extra_args:
-            name = flag.replace("_", "-").partition(".")[0]
-            if not name or not name.replace("-", "").isalnum() or name.startswith("-"):
-                yield flag, "must be a flag's name without its leading dashes"
-                continue
-            positive = name.removeprefix("no-")
-            if any(own.startswith(positive) for own in _OWN):
-                yield flag, "is set by Rackwright, use the service's own keys"
-            elif any(own.startswith(positive) for own in _UNJUDGED):
-                yield flag, "changes memory or placement in a way that cannot be judged yet"
+        return owned_flags(extra_args, _OWN, _UNJUDGED)
 
-    def requirements(self, settings: Settings) -> str:
-        """The hash-locked requirements file, relative to the project."""
-        return settings.vllm_requirements
+    def uses_gpus(self, settings: Settings) -> bool:
+        """Not in its CPU build."""
+        return settings.vllm_build == "cuda"
+
+    def release(self, settings: Settings) -> Release:
+        """A venv. Triton compiles its launcher with gcc at first use; the CPU build loads libnuma.
+
+        The CPU build is a distribution of another name; vLLM's command line asks for its own.
+        """
+        cpu = settings.vllm_build == "cpu"
+        return Release(
+            version=f"{settings.vllm_version}-{settings.vllm_build}",
+            content=Venv(
+                settings.vllm_requirements,
+                smoke_test="import vllm, torch",
+                amendment=_AMENDMENT.format(version=settings.vllm_version) if cpu else "",
+                distribution="vllm",
+            ),
+            packages=("libnuma1",) if cpu else ("gcc", "libc6-dev", "python3-dev"),
+        )
+
+    def program(self, settings: Settings) -> str:
+        """The venv's interpreter."""
+        return "bin/python"
 
     def argv(self, replica: Replica, model_path: str, settings: Settings) -> tuple[str, ...]:
         """The command line after the venv's interpreter.
@@ -120,8 +164,8 @@ class Vllm:
         if settings.vllm_build == "cpu":
             del options["gpu-memory-utilization"]
         own = (word for name, value in options.items() for word in (f"--{name}", str(value)))
-        planned = (_flag(name, value) for name, value in _planned(replica).items())
-        extra = (_flag(name, value) for name, value in sorted(replica.extra_args.items()))
+        planned = (flag(name, value) for name, value in _planned(replica).items())
+        extra = (flag(name, value) for name, value in sorted(replica.extra_args.items()))
         return (*_entry(replica), *own, *planned, *extra)
 
     def environment(
@@ -214,22 +258,9 @@ def _cuda(replica: Replica, cache: str) -> dict[str, str]:
 def _visible(
     replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None
 ) -> dict[str, str]:
-    """UUIDs do not move when a card is lost; an index then means another card."""
     if gpu_uuids is None and settings.vllm_build == "cpu":
         return {}
-    if gpu_uuids is not None and max(replica.gpus) >= len(gpu_uuids):
-        rule = f"{replica.name} needs GPU {max(replica.gpus)}, the host shows {len(gpu_uuids)} GPUs"
-        raise PlanError([Fault(f"servers[{replica.server}].gpus.count", rule)])
-    chosen = [gpu_uuids[i] if gpu_uuids is not None else str(i) for i in replica.gpus]
-    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(chosen)}
-
-
-def _flag(name: str, value: object) -> str:
-    """One argument a flag: True and None are the bare flag, False its ``--no-`` form."""
-    flag = name.replace("_", "-")
-    if value is True or value is None:
-        return f"--{flag}"
-    return f"--no-{flag}" if value is False else f"--{flag}={value}"
+    return visible_gpus(replica, gpu_uuids)
 
 
 def _is_ip(address: str) -> bool:

@@ -8,9 +8,9 @@ from textwrap import wrap
 from typing import TypeVar
 
 from rackwright import catalog
-from rackwright.plan import FleetPlan, RejectedLayout, Replica
+from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
 from rackwright.sizing import GIB, GpuMemory
-from rackwright.spec import ServerSpec
+from rackwright.spec import Gguf, ServerSpec
 
 _BAR = 60
 """Characters of a memory bar."""
@@ -70,12 +70,17 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
         width,
         6,
     )
-    yield from _wrapped(f"      predicted: {_speed(first)}{each}", width, 17)
+    if first.alone and first.busy:
+        text = f"      predicted: {_speed(first.alone, first.busy)}{each}"
+        yield from _wrapped(text, width, 17)
+    else:
+        yield f"      the speed of engine {first.engine} is not predicted"
 
 
 def _replica_line(replica: Replica) -> str:
     split = f"TP {replica.tensor_parallel_size}  PP {replica.pipeline_parallel_size}"
     split += "  EP" if replica.expert_parallel else ""
+    split = _file(replica.gguf) if replica.gguf else split
     where = f"{_gpus(replica.gpus)}  {split}"
     if replica.node_addresses:
         where += f"  server {replica.node_rank + 1} of {len(replica.node_addresses)}"
@@ -83,8 +88,12 @@ def _replica_line(replica: Replica) -> str:
     return f"{replica.name}  {replica.model.name}  {where}{port}"
 
 
-def _speed(replica: Replica) -> str:
-    alone, busy = replica.alone, replica.busy
+def _file(gguf: Gguf) -> str:
+    kind = f" {gguf.quantization}" if gguf.quantization else ""
+    return f"GGUF{kind} {_gib(gguf.size_bytes)} GiB, by layers"
+
+
+def _speed(alone: Speed, busy: Speed) -> str:
     return (
         f"{alone.tpot_ms:.1f} ms a token alone, first after {alone.ttft_ms:.0f} ms; "
         f"{_count(busy.concurrency, 'request')} at once {busy.tpot_ms:.1f} ms, "
@@ -125,7 +134,8 @@ def _rejected_lines(layouts: list[RejectedLayout], width: int) -> Iterator[str]:
         by_reason.setdefault(layout.reason, []).append(layout)
     for reason, same in by_reason.items():
         if same[0].feasible:
-            names = ", ".join(f"{_split(layout)} {_figures(layout)}" for layout in same[:_SHOWN])
+            shown = (f"{_split(layout)} {_figures(layout)}".rstrip() for layout in same[:_SHOWN])
+            names = ", ".join(shown)
             names += f" and {len(same) - _SHOWN} more" if len(same) > _SHOWN else ""
             yield from _wrapped(f"    {reason}: {names}", width, 8)
         else:
@@ -134,6 +144,8 @@ def _rejected_lines(layouts: list[RejectedLayout], width: int) -> Iterator[str]:
 
 
 def _split(layout: RejectedLayout) -> str:
+    if layout.by_layers:
+        return _count(layout.pipeline_parallel_size, "GPU")
     name = f"TP {layout.tensor_parallel_size}"
     name += f" PP {layout.pipeline_parallel_size}" if layout.pipeline_parallel_size > 1 else ""
     name += " EP" if layout.expert_parallel else ""

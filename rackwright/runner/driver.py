@@ -29,7 +29,7 @@ from rackwright.runner.fleet import Fleet
 from rackwright.runner.operations import STATE, await_units, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.rebooting import POLL_S, Stopped, await_boot, may_reboot, turn
-from rackwright.runner.remote_call import HostError, call, source_of
+from rackwright.runner.remote_call import HostError, call, parts
 
 DRIVER = "runner/remote/driver"
 ANSWER_TIMEOUT_S = 30
@@ -60,8 +60,7 @@ class Outlook:
 
 def ask(host: Host, request: Mapping[str, Any], timeout_s: int | None = 600) -> Any:
     """One question to ``runner/remote/driver.py``. Raises HostError where it has no answer."""
-    libraries = {"rackwright_probe": source_of("probe")}
-    return call(host, DRIVER, request, libraries=libraries, timeout_s=timeout_s)
+    return call(host, DRIVER, request, libraries=parts("probe"), timeout_s=timeout_s)
 
 
 def observed(host: Host, timeout_s: int = 600) -> Facts:
@@ -81,6 +80,7 @@ def outlook(host: Host, fleet: Fleet) -> Outlook:
         gpu=gpu_types()[server.gpus.type],
         facts=observed(host),
         month=time.strftime("%Y-%m"),
+        engines=frozenset(each.engine for each in fleet.plan.on(host.name)),
         our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(host.name)),
     )
     if at.provided:

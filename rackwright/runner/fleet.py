@@ -36,7 +36,7 @@ class Fleet:
         return self.spec.settings[name]
 
     def wants(self, stage: str) -> bool:
-        """Whether the current host is to go through a stage (``--data stages=vllm,gateway``)."""
+        """Whether the current host is to go through a stage (``--data stages=engines,gateway``)."""
         return stage in self.settings(current_host.name).stage_names
 
     @property
@@ -74,12 +74,16 @@ def fleet_of(inventory: Inventory) -> Fleet:
 def _absent_files(spec: FleetSpec) -> Iterator[Fault]:
     """Files that group data names and the checkout does not have."""
     for name, settings in spec.settings.items():
-        for key in ("vllm_requirements", "uv_requirements", "driver_repository_key"):
+        for key in filter(_names_a_file, Settings.model_fields):
             relative = getattr(settings, key)
             if name in spec.servers and relative and not (PROJECT / relative).is_file():
                 yield Fault(f"settings[{name}].{key}", "is not a file of this project", relative)
             elif name in spec.servers and key == "driver_repository_key" and relative:
                 yield from _unarmored(f"settings[{name}].{key}", relative)
+
+
+def _names_a_file(key: str) -> bool:
+    return key.endswith("_requirements") or key == "driver_repository_key"
 
 
 def _unarmored(path: str, relative: str) -> Iterator[Fault]:

@@ -1,4 +1,7 @@
-"""`rackwright bandwidth`: links measured by the engine's own torch, on all servers at once."""
+"""`rackwright bandwidth`: links measured by the engine's own torch, on all servers at once.
+
+Replicas of engines without torch are left out: their GPUs take turns and reduce nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from rackwright.catalog import gpu_types
 from rackwright.checks.bandwidth import SIZES_BYTES, Group, judge, refused
 from rackwright.checks.results import CheckResult, Status
 from rackwright.desired.paths import release_dir, unit_name
+from rackwright.engines import ENGINES, Engine
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.fleet import Fleet, fleet_of
 from rackwright.runner.inventory import load_inventory
@@ -20,8 +24,8 @@ from rackwright.topology import islands
 
 SCRIPT = "runner/remote/bandwidth"
 LIMIT_S = 60
-_DEVICES = {"cuda": ("cuda", "nccl", SIZES_BYTES), "cpu": ("cpu", "gloo", SIZES_BYTES[:2])}
-"""By the engine's build: torch's device, its backend, sizes."""
+_DEVICES = {True: ("cuda", "nccl", SIZES_BYTES), False: ("cpu", "gloo", SIZES_BYTES[:2])}
+"""By whether the engine's build runs on GPUs: torch's device, its backend, sizes."""
 
 
 def measured(path: str, said: Callable[[str], None]) -> list[CheckResult]:
@@ -52,30 +56,41 @@ def _groups(fleet: Fleet, server: str) -> list[Group]:
     spec = fleet.spec.servers[server]
     gpu = gpu_types()[spec.gpus.type]
     several = (replica for replica in fleet.plan.on(server) if len(replica.gpus) > 1)
-    return [Group(replica, gpu, islands(spec, gpu)) for replica in several]
+    return [
+        Group(replica, gpu, islands(spec, gpu))
+        for replica in several
+        if ENGINES[replica.engine].torch_program
+    ]
 
 
 def _ask(host: Host, fleet: Fleet, groups: list[Group]) -> Answer:
-    """What one host measures of the groups that have the memory for it."""
-    if not groups:
-        return {"refused": {}, "measured": {}}
-    build = fleet.settings(host.name).vllm_build
+    """What one host measures of the groups that have the memory for it, one engine at a time."""
+    answer: Answer = {"refused": {}, "measured": {}}
+    for name in dict.fromkeys(group.replica.engine for group in groups):
+        own = [group for group in groups if group.replica.engine == name]
+        for key, found in _ask_engine(host, fleet, ENGINES[name], own).items():
+            answer[key].update(found)
+    return answer
+
+
+def _ask_engine(host: Host, fleet: Fleet, engine: Engine, groups: list[Group]) -> Answer:
     no: dict[str, CheckResult] = {}
-    if build == "cuda":
+    if engine.uses_gpus(fleet.settings(host.name)):
         seen = glance(host)
         rows = {group.name: refused(group, unit_name(group.replica), seen) for group in groups}
         no = {name: row for name, row in rows.items() if row}
     able = [group for group in groups if group.name not in no]
-    answer = call(host, SCRIPT, _request(fleet, host, able), timeout_s=LIMIT_S * len(groups) + 30)
+    request = _request(fleet, host, engine, able)
+    answer = call(host, SCRIPT, request, timeout_s=LIMIT_S * len(groups) + 30)
     return {"refused": no, "measured": answer}
 
 
-def _request(fleet: Fleet, host: Host, groups: list[Group]) -> dict[str, Any]:
+def _request(fleet: Fleet, host: Host, engine: Engine, groups: list[Group]) -> dict[str, Any]:
     settings = fleet.settings(host.name)
-    device, backend, sizes = _DEVICES[settings.vllm_build]
+    device, backend, sizes = _DEVICES[engine.uses_gpus(settings)]
     return {
         "source": source_of(SCRIPT),
-        "python": f"{release_dir(settings)}/bin/python",
+        "python": f"{release_dir(engine, settings)}/{engine.torch_program}",
         "user": settings.engine_user,
         "environment": settings.engine_environment,
         "device": device,

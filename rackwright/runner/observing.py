@@ -72,6 +72,8 @@ def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[s
         "metrics_path": engine.metrics_path,
         "figures": dict(engine.figures),
         "timed_options": dict(engine.timed_options),
+        "key_variable": engine.key_variable,
+        "questions": [list(question) for question in engine.questions(replica)],
         "max_tokens": MAX_TOKENS,
         "delivery": {"tokens": _tokens(replica, TIMED_TOKENS), "most_s": TIMED_MOST_S},
         "burst": _burst(replica) if is_loaded(replica, settings, load) else None,
@@ -97,7 +99,7 @@ def _gateway_request(fleet: Fleet, settings: Settings) -> dict[str, Any] | None:
     if gateway is None:
         return None
     made, _ = paths.certificate_paths(settings.config_dir)
-    key = secret("key", settings.vllm_api_key_env).get("key", "")
+    key = secret("key", settings.engine_api_key_env).get("key", "")
     alone = len(fleet.plan.upstreams) == 1
     services = [
         {

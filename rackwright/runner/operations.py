@@ -14,7 +14,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
 from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
-from rackwright.runner.remote_call import HostError, call
+from rackwright.runner.remote_call import HostError, call, parts
 
 POLL_S = 2.0
 SAY_EVERY_S = 20.0
@@ -122,13 +122,15 @@ def _explain(host: Host, unit: Unit, seen: dict[str, Any], elapsed_s: float) -> 
 
 RELEASE = "runner/remote/release"
 WEIGHTS = "runner/remote/weights"
+FETCHING = "runner.remote.fetching"
+"""What both of them download files with; it travels beside them."""
 
 
 @operation()
-def engine_release(request: dict[str, Any] | None) -> Generator[FunctionCommand]:
-    """Install an engine release beside the others; it becomes live only by the link of its units.
+def engine_releases(request: dict[str, Any] | None) -> Generator[FunctionCommand]:
+    """Install engine releases beside the others; they become live only by the link of their units.
 
-    ``request`` is ``desired.engine.release_request``. Progress of the installer is shown.
+    ``request`` is ``desired.engines.release_request``. Progress of the installer is shown.
     """
     yield from _unless_done(RELEASE, request, "install", "installing")
 
@@ -146,7 +148,7 @@ def _unless_done(
         host.noop("not for this host")
         return
     try:
-        missing = call(host, script, {**request, "do": "observe"})
+        missing = call(host, script, {**request, "do": "observe"}, libraries=parts(FETCHING))
     except HostError as error:
         yield refuse(str(error))
         return
@@ -165,7 +167,7 @@ def _words(missing: Any) -> str:
 
 def _do(state: Any, host: Host, script: str, request: dict[str, Any]) -> bool:
     try:
-        call(host, script, request, show=True)
+        call(host, script, request, libraries=parts(FETCHING), show=True)
     except HostError as error:
         return _refuse(state, host, str(error))
     return True

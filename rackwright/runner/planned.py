@@ -50,6 +50,7 @@ def planned(fleet: Fleet, hosts: Collection[str], load: bool = True) -> list[che
             served_model_name=upstream.served_model_name,
             replicas=tuple(replica.name for replica in upstream.replicas),
             upstream=upstream_name(upstream),
+            engine=fleet.spec.services[upstream.service].engine,
             addresses=tuple(f"{one.address}:{one.port}" for one in upstream.replicas),
         )
         for name, gateway in gateways.items()
@@ -69,7 +70,9 @@ def _planned_server(server: ServerSpec, fleet: Fleet) -> PlannedServer:
         interconnect=server.interconnect,
         islands=islands(server, gpu),
         tenants=tuple(_tenant(replica, gpu) for replica in replicas for gpu in replica.gpus),
-        engines_use_gpus=_uses_gpus(settings),
+        engines_use_gpus=all(
+            _uses_gpus(replica, fleet.settings(server.name)) for replica in replicas
+        ),
         driver_version=None if settings.driver_source == "none" else settings.driver_version,
     )
 
@@ -81,12 +84,13 @@ def _tenant(replica: Replica, gpu: int) -> Tenant:
         unit=paths.unit_name(replica),
         most_bytes=memory.usable_bytes + memory.outside_bytes,
         even=replica.pipeline_parallel_size == 1,
+        margin_bytes=memory.margin_bytes,
     )
 
 
 def _planned_replica(replica: Replica, settings: Settings, load: bool) -> PlannedReplica:
     engine = ENGINES[replica.engine]
-    predicted = Predicted(replica.memory.kv_cache_tokens, replica.alone, replica.busy)
+    uses_gpus = _uses_gpus(replica, settings)
     return PlannedReplica(
         name=replica.name,
         host=replica.server,
@@ -97,20 +101,33 @@ def _planned_replica(replica: Replica, settings: Settings, load: bool) -> Planne
         answers=replica.answers,
         version=engine.version(settings) if engine.version_path else None,
         figures=tuple(engine.figures),
-        predicted=predicted if _uses_gpus(settings) else None,
+        predicted=_predicted(replica) if uses_gpus else None,
         gpus=replica.gpus,
         tensor_parallel_size=replica.tensor_parallel_size,
         burst=is_loaded(replica, settings, load),
+        engine=replica.engine,
+        asked=bool(engine.questions(replica)),
+        uses_gpus=uses_gpus,
+        slots=replica.max_num_seqs if replica.gguf else None,
+        digest=replica.gguf.sha256 if replica.gguf else None,
     )
 
 
+def _predicted(replica: Replica) -> Predicted | None:
+    """None of an engine whose speed is not predicted."""
+    if replica.alone is None or replica.busy is None:
+        return None
+    return Predicted(replica.memory.kv_cache_tokens, replica.alone, replica.busy)
+
+
 def is_loaded(replica: Replica, settings: Settings, load: bool) -> bool:
-    """Whether a burst goes to a replica: not to one without GPUs, of which nothing is predicted."""
-    return load and replica.answers and _uses_gpus(settings)
+    """Whether a burst goes to a replica: not to one of which nothing is predicted."""
+    predicted = _predicted(replica) is not None and _uses_gpus(replica, settings)
+    return load and replica.answers and predicted
 
 
-def _uses_gpus(settings: Settings) -> bool:
-    return settings.vllm_build == "cuda"
+def _uses_gpus(replica: Replica, settings: Settings) -> bool:
+    return ENGINES[replica.engine].uses_gpus(settings)
 
 
 def folders_of(fleet: Fleet, name: str) -> tuple[Folder, ...]:
@@ -119,14 +136,21 @@ def folders_of(fleet: Fleet, name: str) -> tuple[Folder, ...]:
     found = [Folder("/var/log", "logs", LOGS_BYTES)]
     if name in fleet.spec.servers:
         found.append(Folder(settings.root_dir, "releases", RELEASE_BYTES))
-    models = {replica.model.name: replica for replica in replicas if replica.model.source.repo}
+    models = {replica.model.name: replica for replica in replicas if _is_fetched(replica)}
     if models:
         # A new revision is fetched beside the one that is served.
         largest = max(_weights_bytes(replica) for replica in models.values())
         found.append(Folder(f"{settings.state_dir}/models", "weights", largest))
-    given = {paths.model_path(r, settings) for r in replicas if r.model.source.path}
+    given = {paths.model_path(r, settings) for r in replicas if not _is_fetched(r)}
     return (*found, *(Folder(path, "weights", 0) for path in sorted(given)))
 
 
+def _is_fetched(replica: Replica) -> bool:
+    """Whether its weights are downloaded below the state folder."""
+    return bool(replica.gguf.repo if replica.gguf else replica.model.source.repo)
+
+
 def _weights_bytes(replica: Replica) -> int:
+    if replica.gguf:
+        return replica.gguf.size_bytes
     return weights_bytes(replica.model.shape, Split(), 0)

@@ -18,14 +18,14 @@ from rackwright.settings import Settings
 
 @operation()
 def converge_replicas(
-    replicas: Sequence[Replica], settings: Settings, secrets: Mapping[str, str]
+    replicas: Sequence[Replica], settings: Settings, api_key: str
 ) -> Generator[FunctionCommand]:
     """Probe the host's GPUs, then converge on the units that use them by UUID.
 
     A host without replicas is asked only whether it had some.
     """
     if not replicas:
-        yield from converge._inner(items=replica_items((), settings, None, {}))
+        yield from converge._inner(items=replica_items((), settings, None))
         return
     try:
         observed = probe(host)
@@ -37,7 +37,7 @@ def converge_replicas(
     if absent := sorted(index for index in needed if index >= len(uuids) or not uuids[index]):
         yield refuse(_absent(absent, observed))
         return
-    yield from converge._inner(items=replica_items(replicas, settings, uuids, secrets))
+    yield from converge._inner(items=replica_items(replicas, settings, uuids, api_key))
 
 
 def _absent(absent: Sequence[int], observed: Mapping[str, object]) -> str:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pydantic import BaseModel, ConfigDict
-
 from rackwright.architectures import Shape
 from rackwright.sizing.kv_cache import (
     BLOCK_TOKENS,
@@ -22,6 +20,7 @@ from rackwright.sizing.kv_cache import (
     kv_heads_per_rank,
 )
 from rackwright.sizing.split import GIB, Limits, Split, stage_layers
+from rackwright.sizing.vram import GpuMemory
 from rackwright.sizing.weights import padded_vocab, tensor_bytes, weights_bytes
 from rackwright.sizing.working import CONTEXT_BYTES, OVERHEAD_BYTES, activation_bytes, graphs
 
@@ -40,46 +39,6 @@ __all__ = [
     "tensor_bytes",
     "weights_bytes",
 ]
-
-
-class GpuMemory(BaseModel):
-    """Memory of one GPU of a replica, the fullest of them.
-
-    ``total_bytes`` is what CUDA reports; ``usable_bytes`` the engine's share of it. Of
-    ``cuda_graph_bytes`` the engine takes ``graphs_inside_bytes`` off that share, the rest lies
-    outside, as ``context_bytes`` do. ``kv_cache_bytes`` below 0 is what is missing.
-    ``kv_cache_tokens`` is of the replica, as vLLM counts them: with requests of the longest
-    context. ``sequences`` is how many such requests fit at once.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    total_bytes: int
-    usable_bytes: int
-    weights_bytes: int
-    peak_activation_bytes: int
-    cuda_graph_bytes: int
-    graphs_inside_bytes: int
-    overhead_bytes: int
-    context_bytes: int
-    kv_cache_bytes: int
-    kv_cache_tokens: int
-    sequences: int
-
-    @property
-    def working_bytes(self) -> int:
-        """Activations at their peak, and what CUDA and NCCL keep."""
-        return self.peak_activation_bytes + self.overhead_bytes + self.context_bytes
-
-    @property
-    def outside_bytes(self) -> int:
-        """What the engine takes beside its share of the memory."""
-        return self.cuda_graph_bytes - self.graphs_inside_bytes + self.context_bytes
-
-    @property
-    def free_bytes(self) -> int:
-        """What stays unused beside the engine: negative when graphs do not fit."""
-        return self.total_bytes - self.usable_bytes - self.outside_bytes
 
 
 @lru_cache(maxsize=65536)

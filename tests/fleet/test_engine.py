@@ -1,37 +1,58 @@
-"""The engine's release: whole, pinned, and the one that units run from."""
+"""The engines' releases: whole, pinned, and the ones that units run from."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 
+import pytest
 from testinfra.host import Host as Machine
 
 from rackwright.desired import paths
+from rackwright.engines import ENGINES, Venv
+from rackwright.planner import Replica
 from rackwright.settings import Settings
-from rackwright.spec import ServerSpec
 
 
-def test_release_is_whole(machine: Machine, settings: Settings, server: ServerSpec) -> None:
-    assert machine.file(f"{paths.release_dir(settings)}/.complete").exists
+def test_release_is_whole(machine: Machine, settings: Settings, replica: Replica) -> None:
+    folder = paths.release_dir(ENGINES[replica.engine], settings)
+    assert machine.file(f"{folder}/.complete").exists
 
 
-def test_release_is_live(machine: Machine, settings: Settings, server: ServerSpec) -> None:
-    link = machine.file(paths.current_link(settings))
+def test_release_is_live(machine: Machine, settings: Settings, replica: Replica) -> None:
+    engine = ENGINES[replica.engine]
+    link = machine.file(paths.current_link(engine, settings))
     assert link.is_symlink
-    assert link.linked_to == paths.release_dir(settings)
+    assert link.linked_to == paths.release_dir(engine, settings)
 
 
 def test_requirements_are_those_of_the_inventory(
-    machine: Machine, settings: Settings, server: ServerSpec
+    machine: Machine, settings: Settings, replica: Replica
 ) -> None:
-    lock = paths.lock_file(settings.vllm_requirements)
-    found = machine.file(paths.requirements_path(settings))
-    assert found.sha256sum == sha256(lock).hexdigest()
+    engine = ENGINES[replica.engine]
+    content = engine.release(settings).content
+    if not isinstance(content, Venv):
+        pytest.skip("installed from an archive")
+    found = machine.file(paths.requirements_path(engine, settings))
+    assert found.sha256sum == sha256(paths.lock_file(content.requirements)).hexdigest()
 
 
-def test_version_is_pinned(machine: Machine, settings: Settings, server: ServerSpec) -> None:
-    python = f"{paths.current_link(settings)}/bin/python"
-    ask = "from importlib.metadata import version; print(version('vllm'))"
+def test_the_engines_program_is_there(
+    machine: Machine, settings: Settings, replica: Replica
+) -> None:
+    engine = ENGINES[replica.engine]
+    program = f"{paths.current_link(engine, settings)}/{engine.program(settings)}"
+    assert machine.run("test -x %s", program).rc == 0
+
+
+def test_version_is_pinned(machine: Machine, settings: Settings, replica: Replica) -> None:
+    engine = ENGINES[replica.engine]
+    release = engine.release(settings)
+    if not isinstance(release.content, Venv) or not release.content.distribution:
+        pytest.skip("its files are known by their digest alone")
+    python = f"{paths.current_link(engine, settings)}/bin/python"
+    ask = (
+        f"from importlib.metadata import version; print(version('{release.content.distribution}'))"
+    )
     found = machine.run("%s -c %s", python, ask)
     assert found.rc == 0, found.stderr
-    assert found.stdout.strip().partition("+")[0] == settings.vllm_version
+    assert found.stdout.strip().partition("+")[0] == release.version.partition("-")[0]

@@ -26,7 +26,7 @@ def test_unit_file_is_the_planned_one(
     machine: Machine, settings: Settings, replica: Replica
 ) -> None:
     path = f"/etc/systemd/system/{paths.unit_name(replica)}"
-    items = replica_items([replica], settings, None, {})
+    items = replica_items([replica], settings, None)
     (planned,) = (item for item in items if isinstance(item, File) and item.key == path)
     found = machine.file(path)
     assert found.content == planned.content

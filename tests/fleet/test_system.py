@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from testinfra.host import Host as Machine
 
 from rackwright.desired.base import base_items
+from rackwright.desired.engines import engines_of
 from rackwright.desired.items import Directory, Package
+from rackwright.engines import Engine
+from rackwright.runner.fleet import Fleet
 from rackwright.settings import Settings
 from rackwright.spec import GatewaySpec, ServerSpec
 
 
-def missing(machine: Machine, settings: Settings, *, server: bool, gateway: bool) -> list[str]:
-    items = base_items(settings, server=server, gateway=gateway)
+def missing(
+    machine: Machine,
+    settings: Settings,
+    *,
+    server: bool,
+    gateway: bool,
+    engines: Sequence[Engine] = (),
+) -> list[str]:
+    items = base_items(settings, server=server, gateway=gateway, engines=engines)
     names = [item.key for item in items if isinstance(item, Package)]
     return [name for name in names if not machine.package(name).is_installed]
 
 
-def test_packages_of_a_server(machine: Machine, settings: Settings, server: ServerSpec) -> None:
-    assert missing(machine, settings, server=True, gateway=False) == []
+def test_packages_of_a_server(
+    machine: Machine, settings: Settings, server: ServerSpec, fleet: Fleet
+) -> None:
+    used = engines_of(fleet.plan.on(server.name))
+    assert missing(machine, settings, server=True, gateway=False, engines=used) == []
 
 
 def test_packages_of_a_gateway(machine: Machine, settings: Settings, gateway: GatewaySpec) -> None:

@@ -90,7 +90,11 @@ REFUSED = {
     ),
     "a branch that is not there": (
         [*setting("driver_repository", f"{URL}/no580/repos/{{distribution}}/{{architecture}}/")],
-        [f"has no nvidia-driver-pinning-{OLDER}", "it has pins for 595.71.05", "set driver_version"],
+        [
+            f"has no nvidia-driver-pinning-{OLDER}",
+            "it has pins for 595.71.05",
+            "set driver_version",
+        ],
     ),
     "a version that is not there": (
         [*setting("driver_version", "580.65.06")],

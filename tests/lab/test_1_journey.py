@@ -19,8 +19,9 @@ WORST_EXPOSURE = 3.0
 
 
 def sessions(host: str) -> int:
-    """Commands that sshd has started on the host so far, by its own log."""
-    return int(ssh(host, "journalctl -u ssh --no-pager | grep -c 'Starting session: command'"))
+    """Commands that sshd has started on the host so far, by its own log: all of it (``--sync``)."""
+    log = "journalctl --sync && journalctl -u ssh --no-pager"
+    return int(ssh(host, f"{log} | grep -c 'Starting session: command'"))
 
 
 def test_first_deploy_ends_with_every_check_ok(first_deploy: Run) -> None:

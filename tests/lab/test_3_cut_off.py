@@ -41,7 +41,7 @@ def test_install_cut_off_never_becomes_live_and_is_repaired(
 
     run = deploy(*upgrade)
     assert run.code == 0, run.words
-    assert run.changed() == {"vLLM": ["gpu2"], "Replicas": ["gpu2"]}
+    assert run.changed() == {"Engines": ["gpu2"], "Replicas": ["gpu2"]}
     assert ssh("gpu2", CURRENT) != live
     assert main_pid("gpu2", GPU2) != pid
     assert incomplete_releases() == 0
@@ -89,7 +89,7 @@ def test_secrets_are_in_no_log_and_on_no_command_line(
     deployed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LAB_API_KEY", "sk-lab-4711-secret")
-    run = deploy("--diff", "--limit", "gpu2", "--data", "vllm_api_key_env=LAB_API_KEY")
+    run = deploy("--diff", "--limit", "gpu2", "--data", "engine_api_key_env=LAB_API_KEY")
     assert run.code == 0, run.words
     assert "chat-gpu2-0.env: content differs" in run.words
     for text in (run.words, run.stdout, str(run.report)):

@@ -74,7 +74,7 @@ def test_every_toolkit_and_engine_is_of_a_cuda_that_is_known() -> None:
 
 def test_an_engine_built_for_cpus_asks_for_no_driver() -> None:
     pinned = {"vllm_version": "0.33.1", "vllm_requirements": "a", "uv_requirements": "b"}
-    assert cuda_majors(Settings(**pinned)) == {"vllm 0.33.1": 13}  # type: ignore[arg-type]
-    assert cuda_majors(Settings(**pinned, vllm_build="cpu")) == {}  # type: ignore[arg-type]
-    older = {**pinned, "vllm_version": "0.9.0"}
-    assert cuda_majors(Settings(**older)) == {}  # type: ignore[arg-type]
+    assert cuda_majors(Settings.model_validate(pinned), ["vllm", "ollama"]) == {"vllm 0.33.1": 13}
+    assert cuda_majors(Settings.model_validate(pinned), ["ollama"]) == {}
+    for changed in ({"vllm_build": "cpu"}, {"vllm_version": "0.9.0"}):
+        assert cuda_majors(Settings.model_validate({**pinned, **changed}), ["vllm"]) == {}

@@ -608,7 +608,7 @@ def test_what_an_engine_does_not_tell_is_no_fault() -> None:
 
 
 def test_without_gpus_nothing_is_predicted_and_what_was_measured_is_said() -> None:
-    plain = replace(REPLICA, predicted=None, burst=False)
+    plain = replace(REPLICA, predicted=None, burst=False, uses_gpus=False)
     slow = {**SEEN, "delivery": streamed(900.0), "metrics": metrics(kv_cache_tokens=5.0)}
     assert delivery.check(plain, slow).status is OK
     assert "900.0 ms a token" in delivery.check(plain, slow).evidence

@@ -393,6 +393,15 @@ def test_a_stage_of_a_pipeline_may_hold_less_than_the_fullest() -> None:
     assert found["GPU memory"].status is OK
 
 
+def test_kernels_may_take_the_margin_that_the_plan_left_them() -> None:
+    probe = seen()
+    probe["gpus"][0]["processes"] = [{**OURS, "used_bytes": 11 << 30}]
+    tenant = Tenant(0, UNIT, 10 << 30, margin_bytes=1 << 30)
+    assert results(probe, planned(tenants=(tenant,)))["GPU memory"].status is OK
+    strict = tenant._replace(margin_bytes=0)
+    assert results(probe, planned(tenants=(strict,)))["GPU memory"].status is WARN
+
+
 def test_memory_that_the_plan_itself_leaves_not_free_is_no_alarm() -> None:
     probe = seen()
     probe["gpus"][0]["processes"] = [{**OURS, "used_bytes": 140 << 30}]

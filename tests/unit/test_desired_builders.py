@@ -9,9 +9,10 @@ from sample_fleet import TINY, cluster, hosts, lab_hosts, server, service
 
 from rackwright.desired import paths
 from rackwright.desired.base import base_items
-from rackwright.desired.engine import lock_items, release_request
+from rackwright.desired.engines import engines_of, lock_items, release_request
 from rackwright.desired.gateway import CONFIG, OPENAI_PATHS, gateway_items
 from rackwright.desired.items import (
+    Absent,
     Certificate,
     Directory,
     File,
@@ -24,6 +25,7 @@ from rackwright.desired.items import (
 )
 from rackwright.desired.replicas import replica_items
 from rackwright.desired.weights import weights_request
+from rackwright.engines import ENGINES
 from rackwright.errors import PlanError
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planner import plan
@@ -33,7 +35,7 @@ from rackwright.spec import FleetSpec, load_fleet
 Golden = Callable[[str, bytes], None]
 UUIDS = [f"GPU-{index}{index}{index}{index}-aaaa" for index in range(8)]
 CPU_LOCK = "lab/vllm-0.32.0-cpu.txt"
-SECRETS = {"VLLM_API_KEY": 's3cr$t"key'}
+KEY = 's3cr$t"key'
 
 
 class Sample:
@@ -50,9 +52,9 @@ class Sample:
         return self.plan.on(host)
 
     def items(
-        self, host: str = "gpu1", uuids: list[str] | None = UUIDS, secrets: Any = SECRETS
+        self, host: str = "gpu1", uuids: list[str] | None = UUIDS, key: str = KEY
     ) -> list[Item]:
-        return replica_items(self.replicas(host), self.settings(host), uuids, secrets)
+        return replica_items(self.replicas(host), self.settings(host), uuids, key)
 
     def gateway(self) -> list[Item]:
         return gateway_items(self.spec.gateways["gw1"], self.plan.upstreams, self.settings("gw1"))
@@ -227,12 +229,12 @@ def test_a_changed_secret_or_setting_restarts_and_the_same_again_does_not() -> N
     chat = service(tensor_parallel_size=1, pipeline_parallel_size=1)
     slow = {**chat, "extra_args": {"seed": 7}}
     stamps = [
-        {one.key: one.stamp for one in sample.items(secrets=secrets) if isinstance(one, Unit)}
-        for sample, secrets in (
-            (Sample(hosts(services={"chat": chat})), {}),
-            (Sample(hosts(services={"chat": slow})), {}),
-            (Sample(hosts(services={"chat": chat})), SECRETS),
-            (Sample(hosts(services={"chat": chat})), {}),
+        {one.key: one.stamp for one in sample.items(key=key) if isinstance(one, Unit)}
+        for sample, key in (
+            (Sample(hosts(services={"chat": chat})), ""),
+            (Sample(hosts(services={"chat": slow})), ""),
+            (Sample(hosts(services={"chat": chat})), KEY),
+            (Sample(hosts(services={"chat": chat})), ""),
         )
     ]
     assert len(stamps[0]) == 2
@@ -253,8 +255,15 @@ def test_only_replicas_of_ours_that_are_not_planned_are_removed() -> None:
 
 
 def test_a_host_without_replicas_needs_only_to_have_none() -> None:
-    (only,) = replica_items((), big().settings(), None, {})
-    assert isinstance(only, NoOtherUnits) and only.keep == ()
+    first, *others = replica_items((), big().settings(), None)
+    assert isinstance(first, NoOtherUnits) and first.keep == ()
+    assert [item.key for item in others] == [f"/opt/rackwright/{name}" for name in ENGINES]
+    assert all(isinstance(item, Absent) and item.mark == "*/.complete" for item in others)
+
+
+def test_an_engine_that_runs_is_kept_and_the_others_are_not() -> None:
+    gone = [item.key for item in big().items() if isinstance(item, Absent)]
+    assert gone == [f"/opt/rackwright/{name}" for name in ENGINES if name != "vllm"]
 
 
 # --- a replica over two servers ----------------------------------------------------------------
@@ -362,6 +371,7 @@ def test_base_of_each_role() -> None:
     settings = lab().settings()
     gateway = base_items(settings, server=False, gateway=True)
     gpu = base_items(settings, server=True, gateway=False)
+    assert "libnuma1" not in packages(gpu)  # no replica, no engine
     both = base_items(settings, server=True, gateway=True)
     assert packages(gateway) == {"ca-certificates", "nginx", "openssl"}
     assert "python3-venv" in packages(gpu) and "nginx" not in packages(gpu)
@@ -377,17 +387,21 @@ def test_base_of_each_role() -> None:
 @pytest.mark.parametrize(("build", "needed"), [("cuda", "gcc"), ("cpu", "libnuma1")])
 def test_an_engine_build_brings_what_it_links(build: str, needed: str) -> None:
     settings = lab().settings().model_copy(update={"vllm_build": build})
-    assert needed in packages(base_items(settings, server=True, gateway=False))
+    used = engines_of(lab().replicas())
+    assert needed in packages(base_items(settings, server=True, gateway=False, engines=used))
 
 
 def test_a_release_is_installed_from_the_files_that_are_put_there() -> None:
-    settings = big().settings()
-    files = {one.key: one.content for one in lock_items(settings) if isinstance(one, File)}
-    request = release_request(settings)
-    assert set(files) == {request["requirements"], request["uv_requirements"]}
+    settings, (vllm,) = big().settings(), engines_of(big().replicas())
+    files = {one.key: one.content for one in lock_items([vllm], settings) if isinstance(one, File)}
+    request = release_request([vllm], settings)
+    assert request is not None
+    (release,) = request["releases"]
+    assert set(files) == {release["requirements"], request["uv_requirements"]}
     assert all(b"--hash=sha256:" in content for content in files.values())
-    assert request["release"] == paths.release_dir(settings) != paths.current_link(settings)
-    assert re.fullmatch(r"/opt/rackwright/vllm/0\.32\.0-cuda-[0-9a-f]{12}", str(request["release"]))
+    folder = release["folder"]
+    assert folder == paths.release_dir(vllm, settings) != paths.current_link(vllm, settings)
+    assert re.fullmatch(r"/opt/rackwright/vllm/0\.32\.0-cuda-[0-9a-f]{12}", folder)
     assert (request["user"], request["python"]) == ("rackwright", "python3")
 
 
@@ -398,23 +412,25 @@ def test_weights_are_asked_for_once_a_folder() -> None:
     assert len(replicas) == 2
     request = weights_request(replicas, sample.settings(), {"HF_TOKEN": "hf_abc"})
     assert request is not None
+    hf = f"{paths.release_dir(ENGINES['vllm'], sample.settings())}/bin/hf"
     assert request["models"] == [
         {
+            "kind": "folder",
+            "hf": hf,
             "path": "/var/lib/rackwright/models/meta-llama--Llama-3.1-8B-Instruct/"
             "0e9e39f249a16976918f6564b8830bc894c89659",
             "repo": "meta-llama/Llama-3.1-8B-Instruct",
             "revision": "0e9e39f249a16976918f6564b8830bc894c89659",
         }
     ]
-    assert request["hf"] == f"{paths.release_dir(sample.settings())}/bin/hf"
     assert request["environment"] == {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN": "hf_abc"}
 
 
 def test_weights_of_the_operator_are_looked_at_where_they_are() -> None:
     request = weights_request(lab().replicas(), lab().settings(), {})
     assert request is not None
-    wanted = {"path": "/srv/models/tiny-llama", "repo": None, "revision": None}
-    assert request["models"] == [wanted]
+    (wanted,) = request["models"]
+    assert (wanted["path"], wanted["repo"]) == ("/srv/models/tiny-llama", None)
 
 
 def test_no_replica_needs_no_weights() -> None:

@@ -55,6 +55,7 @@ def situation(
         gpu=gpu or gpu_types()[spec.gpus.type],
         facts=observed,
         our_units=frozenset(["rackwright-chat.service"]),
+        engines=frozenset(["vllm"]),
         month="2026-11",
     )
     if group.driver_source == "none":

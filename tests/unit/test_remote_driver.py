@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rackwright import probe
 from rackwright.runner.remote import driver
 
 Command = Callable[[str, str], Path]
@@ -40,7 +38,6 @@ nvidia-driver-cuda:
 @pytest.fixture(autouse=True)
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A host with nothing on it, below the test's folder."""
-    monkeypatch.setitem(sys.modules, "rackwright_probe", probe)
     for name, place in {
         "MODULES": "sys/module",
         "PCI": "sys/bus/pci/devices",
@@ -54,7 +51,6 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "etc/apt/sources.list.d").mkdir()
     monkeypatch.setattr(driver, "RUNFILE", (tmp_path / "nvidia-uninstall",))
     monkeypatch.setattr(driver, "FILESYSTEMS", (str(tmp_path),))
-    monkeypatch.setattr(probe, "PCI_DEVICES", tmp_path / "sys/bus/pci/devices")
     write(tmp_path / "proc/sys/kernel/random/boot_id", "boot-1\n")
     return tmp_path
 
@@ -242,7 +238,7 @@ def test_a_module_that_does_not_load_says_why(
     command("modprobe", f"{refused}; {refused}; exit 1")
     command("modinfo", "exit 1")
     log = ["eth0 up", "Loading of unsigned module is rejected", "NVRM: none found"]
-    monkeypatch.setattr(probe, "_kernel_log", lambda: iter(log))
+    monkeypatch.setattr(driver, "_kernel_log", lambda: iter(log))
     assert driver.main({"do": "load", "build": False}) == {
         "ok": False,
         "words": "modprobe: ERROR: Key was rejected by service",
@@ -254,7 +250,7 @@ def test_a_module_that_does_not_load_says_why(
 def test_a_kernel_that_came_later_has_its_module_built_first(
     host: Path, command: Command, monkeypatch: pytest.MonkeyPatch, on_disk: str, built: bool
 ) -> None:
-    monkeypatch.setattr(probe, "_kernel_log", lambda: iter(()))
+    monkeypatch.setattr(driver, "_kernel_log", lambda: iter(()))
     command("modinfo", f"[ -n '{on_disk}' ] && echo {on_disk}")
     command("dkms", f"echo 'Building module' && echo \"dkms $*\" >> {host}/said")
     command("modprobe", f'echo "modprobe $*" >> {host}/said')

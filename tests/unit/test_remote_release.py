@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pwd
@@ -65,16 +66,23 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
 
 
+def venv(fake: Path, version: str) -> dict[str, Any]:
+    return {
+        "kind": "venv",
+        "folder": f"{fake}/vllm/{version}",
+        "requirements": f"{fake}/vllm/{version}.txt",
+        "smoke_test": "import vllm",
+    }
+
+
 def request(fake: Path, **more: Any) -> dict[str, Any]:
     usual = {
         "do": "install",
-        "release": f"{fake}/vllm/0.32.0",
-        "requirements": f"{fake}/vllm/0.32.0.txt",
+        "releases": [venv(fake, "0.32.0")],
         "uv": f"{fake}/uv/abc",
         "uv_requirements": f"{fake}/uv/abc.txt",
         "python": "3.12",
         "compile_bytecode": True,
-        "smoke_test": "import vllm",
         "user": "nobody",
         "environment": {"EXTRA": "1"},
     }
@@ -92,8 +100,8 @@ def said(fake: Path) -> list[str]:
 def test_a_release_is_installed_with_its_installer(
     fake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert missing(fake) == ["uv", "release"]
-    assert "engine release installed in" in release.main(request(fake))
+    assert missing(fake) == ["uv", "vllm/0.32.0"]
+    assert "engine releases installed in" in release.main(request(fake))
     assert missing(fake) == []
     lines = said(fake)
     nobody = pwd.getpwnam("nobody").pw_uid
@@ -124,8 +132,8 @@ def test_what_is_there_is_left_alone(fake: Path) -> None:
 
 def test_an_upgrade_reuses_the_installer_and_keeps_the_old_release(fake: Path) -> None:
     release.main(request(fake))
-    newer = request(fake, release=f"{fake}/vllm/0.33.0", compile_bytecode=False)
-    assert release.main({**newer, "do": "observe"}) == ["release"]
+    newer = request(fake, releases=[venv(fake, "0.33.0")], compile_bytecode=False)
+    assert release.main({**newer, "do": "observe"}) == ["vllm/0.33.0"]
     release.main(newer)
     assert sum("-m venv" in line for line in said(fake)) == 1
     assert "--compile-bytecode" not in said(fake)[-3]
@@ -135,9 +143,9 @@ def test_an_upgrade_reuses_the_installer_and_keeps_the_old_release(fake: Path) -
 @pytest.mark.parametrize(
     ("fault", "left", "words"),
     [
-        ("pip-fails", ["uv", "release"], r"-m pip install .* failed with exit code 1"),
-        ("sync-fails", ["release"], r"uv pip sync .* failed with exit code 2"),
-        ("smoke-fails", ["release"], r"python -c import vllm` failed with exit code 1"),
+        ("pip-fails", ["uv", "vllm/0.32.0"], r"-m pip install .* failed with exit code 1"),
+        ("sync-fails", ["vllm/0.32.0"], r"uv pip sync .* failed with exit code 2"),
+        ("smoke-fails", ["vllm/0.32.0"], r"python -c import vllm` failed with exit code 1"),
     ],
 )
 def test_a_step_that_fails_leaves_it_incomplete(
@@ -181,7 +189,7 @@ def test_a_cut_off_installation_is_waited_for_removed_and_done_again(fake: Path)
         wait_until((folder / "half-installed").exists)
         first.kill()
         first.communicate()
-        assert missing(fake) == ["release"]
+        assert missing(fake) == ["vllm/0.32.0"]
         (folder / "cut-off").touch()
         second = start(fake)
         assert second.stderr is not None
@@ -207,3 +215,82 @@ def test_a_second_run_that_waited_finds_it_done(fake: Path) -> None:
     assert first.communicate(timeout=20) and second.communicate(timeout=20)
     assert (first.returncode, second.returncode) == (0, 0)
     assert sum("pip sync" in line for line in said(fake)) == 1
+
+
+# --- archives ----------------------------------------------------------------------------------
+
+
+def archive(fake: Path, program: str = "echo ok", compress: str = "gz") -> dict[str, Any]:
+    """An engine as an archive of bin/engine, as a vendor packs it."""
+    root = fake / "packed"
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/engine").write_text(
+        f"#!/bin/sh\necho $(id -u) $HOME $1 >> {fake}/said\n{program}\n"
+    )
+    (root / "bin/engine").chmod(0o755)
+    packed = fake / f"engine.tar.{compress}"
+    subprocess.run(["tar", "-C", str(root), "-caf", str(packed), "bin"], check=True)
+    digest = hashlib.sha256(packed.read_bytes()).hexdigest()
+    return {
+        "kind": "archive",
+        "folder": f"{fake}/engine/1.0",
+        "downloads": {name: [f"file://{packed}", digest] for name in ("amd64", "arm64")},
+        "smoke_test": ["bin/engine", "--version"],
+    }
+
+
+@pytest.mark.parametrize("compress", ["gz", "zst"])
+def test_an_archive_is_unpacked_and_tried_without_roots_rights(fake: Path, compress: str) -> None:
+    wanted = request(fake, releases=[archive(fake, compress=compress)])
+    assert release.main({**wanted, "do": "observe"}) == ["engine/1.0"]
+    release.main(wanted)
+    assert release.main({**wanted, "do": "observe"}) == []
+    (line,) = said(fake)
+    assert line.split()[0] == str(pwd.getpwnam("nobody").pw_uid) and line.endswith("--version")
+    assert sorted(each.name for each in (fake / "engine").iterdir()) == ["1.0"]
+
+
+def test_an_archive_of_another_digest_installs_nothing(fake: Path) -> None:
+    one = archive(fake)
+    one["downloads"] = {name: [url, "0" * 64] for name, (url, _) in one["downloads"].items()}
+    with pytest.raises(SystemExit, match=r"not 0000.*: it was removed"):
+        release.main(request(fake, releases=[one]))
+    assert not list((fake / "engine").iterdir())
+
+
+def test_an_engine_that_does_not_run_here_is_never_complete(fake: Path) -> None:
+    wanted = request(fake, releases=[archive(fake, "echo no such library; exit 127")])
+    with pytest.raises(SystemExit, match=r"bin/engine --version` failed with exit code 127"):
+        release.main(wanted)
+    assert release.main({**wanted, "do": "observe"}) == ["engine/1.0"]
+
+
+def test_an_archive_without_its_program_is_said(fake: Path) -> None:
+    one = {**archive(fake), "smoke_test": ["bin/absent"]}
+    with pytest.raises(SystemExit, match="bin/absent` cannot be run: No such file"):
+        release.main(request(fake, releases=[one]))
+
+
+def test_another_architecture_is_refused(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = archive(fake)
+    one["downloads"] = {"arm64": one["downloads"]["arm64"]}
+    monkeypatch.setattr(release.platform, "machine", lambda: "x86_64")
+    with pytest.raises(SystemExit, match=r"engine/1.0 is given for arm64, this host is x86_64"):
+        release.main(request(fake, releases=[one]))
+
+
+def test_several_engines_are_installed_one_after_another(fake: Path) -> None:
+    wanted = request(fake, releases=[venv(fake, "0.32.0"), archive(fake)])
+    assert release.main({**wanted, "do": "observe"}) == ["uv", "vllm/0.32.0", "engine/1.0"]
+    release.main(wanted)
+    assert release.main({**wanted, "do": "observe"}) == []
+
+
+def test_a_cut_off_archive_is_unpacked_again_without_a_download(fake: Path) -> None:
+    one = archive(fake)
+    wanted = request(fake, releases=[one])
+    (fake / "engine/1.0").mkdir(parents=True)
+    packed = Path(one["downloads"]["amd64"][0].removeprefix("file://"))
+    packed.rename(fake / "engine/1.0.download")  # there, and its source is gone
+    release.main(wanted)
+    assert release.main({**wanted, "do": "observe"}) == []

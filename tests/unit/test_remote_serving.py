@@ -215,6 +215,8 @@ def asked(server: Server, tmp_path: Path, **more: Any) -> dict[str, Any]:
         "health_path": "/health",
         "models_path": "/v1/models",
         "completions_path": "/v1/chat/completions",
+        "key_variable": "VLLM_API_KEY",
+        "questions": [],
         "version_path": "/version",
         "metrics_path": "/metrics",
         "figures": {

@@ -35,12 +35,28 @@ from rackwright.desired.items import (
     query,
 )
 from rackwright.runner.observing import PARTS
+from rackwright.runner.operations import FETCHING
 from rackwright.runner.remote import state
 from rackwright.runner.remote_call import LOADER, source_of
+from rackwright.watching import CARRIED
 
 ME = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 Command = Callable[[str, str], Path]
-REMOTE = ("driver", "state", "release", "weights", "serving", "await_ready", *PARTS)
+ALONE: tuple[str, ...] = ()
+SERVING = tuple(f"rackwright.runner.remote.{part}" for part in PARTS)
+REMOTE = {
+    "state": ALONE,
+    "driver": ("rackwright.probe",),
+    "await_ready": ALONE,
+    "ollama_model": ALONE,
+    "fetching": ALONE,
+    "release": (f"rackwright.{FETCHING}",),
+    "weights": (f"rackwright.{FETCHING}",),
+    "serving": SERVING,
+    **dict.fromkeys(PARTS, SERVING),
+    "watching": tuple(f"rackwright.{part}" for part in CARRIED),
+}
+"""What travels to hosts, and what is sent along with it."""
 
 
 def observe(items: Sequence[Item]) -> list[Change]:
@@ -76,14 +92,19 @@ def litter(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if "rackwright-new" in path.name]
 
 
-@pytest.mark.parametrize("name", REMOTE)
-def test_a_script_travels_alone_to_python_3_9(name: str) -> None:
+@pytest.mark.parametrize(("name", "along"), REMOTE.items())
+def test_a_script_travels_to_python_3_9_with_all_it_imports(
+    name: str, along: tuple[str, ...]
+) -> None:
     tree = ast.parse(source_of(f"runner/remote/{name}"), feature_version=(3, 9))
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    of_serving = ("serving", *PARTS)
-    along = {f"rackwright.runner.remote.{part}" for part in PARTS} if name in of_serving else set()
-    assert {one.partition(".")[0] for one in imported - along} <= sys.stdlib_module_names
+    assert {one.partition(".")[0] for one in imported - {*along}} <= sys.stdlib_module_names
+
+
+def test_every_script_that_travels_is_tried() -> None:
+    here = {path.stem for path in Path(state.__file__).parent.glob("[a-z]*.py")}
+    assert here == {*REMOTE, "bandwidth"}  # that one runs with the release's own torch
 
 
 def test_it_runs_from_standard_input(host: Path) -> None:
@@ -589,8 +610,32 @@ def test_a_folder_goes_whole_and_links_in_it_are_not_followed(host: Path) -> Non
     (beyond / "file").write_text("x")
     folder.mkdir()
     (folder / "link").symlink_to(beyond)
-    assert converge([Absent(str(folder))])[1] == ""
+    item = Absent(str(folder), "*/.complete")
+    assert observe([item]) == []  # nothing in it says that it is ours
+    (folder / "1.0").mkdir()
+    (folder / "1.0" / ".complete").touch()
+    assert converge([item])[1] == ""
     assert not folder.exists() and (beyond / "file").exists()
+    assert observe([item]) == []
+
+
+def test_a_folder_half_removed_is_removed_by_the_next_run(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = host / "engine"
+    (folder / "1.0").mkdir(parents=True)
+    (folder / "1.0" / ".complete").touch()
+    item = Absent(str(folder), "*/.complete")
+
+    def cut_off(path: Path) -> None:
+        (path / "1.0" / ".complete").unlink()
+        raise OSError("power is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state, "_take_away", cut_off)
+        assert converge([item])[1] == "power is gone"
+    assert converge([item])[1] == ""
+    assert litter(host) == [] and not folder.exists()
 
 
 def certificate(host: Path, name: str = "llm.example.com") -> Certificate:

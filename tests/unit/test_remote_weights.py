@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import pwd
@@ -10,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +66,17 @@ def partial(fake: Path) -> Path:
 
 
 def request(fake: Path, do: str = "fetch", **more: Any) -> dict[str, Any]:
-    wanted = {"path": str(target(fake)), "repo": "org/name", "revision": REVISION}
+    wanted = {
+        "kind": "folder",
+        "path": str(target(fake)),
+        "repo": "org/name",
+        "revision": REVISION,
+        "hf": f"{fake}/hf",
+    }
     return {
         "do": do,
         "models": [{**wanted, **more}],
-        "hf": f"{fake}/hf",
+        "stamps": f"{fake}/stamps",
         "user": "nobody",
         "environment": {"HF_TOKEN": "hf_s3cret"},
     }
@@ -256,3 +264,88 @@ def test_dangling_links_are_no_weights(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").symlink_to("/nowhere")
     assert "has no weights" in weights.problems(tmp_path)
+
+
+# --- one GGUF file -----------------------------------------------------------------------------
+
+GGUF = b"GGUF" + bytes(1000)
+SHA256 = hashlib.sha256(GGUF).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def library_of_this_interpreter() -> None:
+    """What ``file://`` imports: others may not be able to read this interpreter's own folder."""
+    import_module("mimetypes")
+
+
+def file_request(fake: Path, do: str = "fetch", **more: Any) -> dict[str, Any]:
+    usual = {
+        "kind": "file",
+        "path": str(target(fake) / "model.gguf"),
+        "url": f"file://{fake}/source.gguf",
+        "sha256": SHA256,
+        "size_bytes": len(GGUF),
+    }
+    return {**request(fake, do), "models": [{**usual, **more}]}
+
+
+def wrong(fake: Path, **more: Any) -> str:
+    found: dict[str, str] = weights.main(file_request(fake, "observe", **more))
+    return "".join(found.values())
+
+
+def test_a_file_is_downloaded_by_the_engines_user_and_compared_once(fake: Path) -> None:
+    (fake / "source.gguf").write_bytes(GGUF)
+    assert "model.gguf is not there" in wrong(fake)
+    weights.main(file_request(fake))
+    assert wrong(fake) == ""
+    path = target(fake) / "model.gguf"
+    assert path.stat().st_uid == pwd.getpwnam("nobody").pw_uid
+    assert [each.name for each in path.parent.iterdir()] == ["model.gguf"]
+    (fake / "source.gguf").unlink()
+    weights.main(file_request(fake))  # nothing to ask for
+
+
+def test_a_file_of_the_operator_is_compared_and_left_alone(fake: Path) -> None:
+    own = fake / "own.gguf"
+    own.write_bytes(GGUF)
+    more = {"path": str(own), "url": None}
+    assert "was not compared with its digest yet" in wrong(fake, **more)
+    weights.main(file_request(fake, **more))
+    assert wrong(fake, **more) == ""
+    os.utime(own, ns=(1, 1))
+    assert "was not compared" in wrong(fake, **more), "it was touched since"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (GGUF[:-1], r"has 1003 bytes, not 1004"),
+        (b"TEXT" + bytes(1000), r"is not a GGUF file"),
+        (b"GGUF" + bytes(999) + b"x", r"has the SHA-256 [0-9a-f]{64}, not .*: move it away"),
+    ],
+)
+def test_a_file_that_is_not_the_planned_one_is_refused_and_kept(
+    fake: Path, content: bytes, words: str
+) -> None:
+    own = fake / "own.gguf"
+    own.write_bytes(content)
+    with pytest.raises(SystemExit, match=words):
+        weights.main(file_request(fake, path=str(own), url=None))
+    assert own.read_bytes() == content
+    assert wrong(fake, path=str(own), url=None)
+
+
+def test_a_download_of_another_digest_is_refused_and_not_kept(
+    fake: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (fake / "source.gguf").write_bytes(b"GGUF" + bytes(999) + b"x")
+    with pytest.raises(SystemExit, match="download failed: see above"):
+        weights.main(file_request(fake))
+    assert "it was removed" in capfd.readouterr().err
+    assert list(target(fake).iterdir()) == []
+
+
+def test_a_file_that_is_nowhere_is_said(fake: Path) -> None:
+    with pytest.raises(SystemExit, match=r"own.gguf is not there"):
+        weights.main(file_request(fake, path=f"{fake}/own.gguf", url=None))

@@ -252,7 +252,7 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     ),
     "an unknown dtype of the KV cache": (
         with_service(kv_cache_dtype="fp4"),
-        "services[chat].kv_cache_dtype: must be one of auto, fp8 (got 'fp4')",
+        "services[chat].kv_cache_dtype: must be one of auto, fp8, f16, q8_0, q4_0 (got 'fp4')",
     ),
     "an island that claims a GPU twice": (
         with_server(nvlink_islands=[[0, 1], [1]]),
@@ -446,9 +446,9 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
         "settings[gpu1, gw1].vllm_version: is required",
     ),
     "an unknown stage": (
-        hosts(stages="vllm,gatway"),
-        "settings[gpu1, gw1].stages: must be 'all' or a comma list of base, driver, vllm, models, "
-        "replicas, gateway, verify (got 'vllm,gatway')",
+        hosts(stages="engines,gatway"),
+        "settings[gpu1, gw1].stages: must be 'all' or a comma list of base, driver, engines, "
+        "models, replicas, gateway, verify (got 'engines,gatway')",
     ),
 }
 
@@ -557,18 +557,25 @@ def everything() -> dict[str, dict[str, Any]]:
     )
     other = service("hand", revision=..., gpus={"gpu1": [1]}, objective=dict(TARGET, tpot_ms=9999))
     wide = service(servers=["gpu2", "gpu3"], served_model_name="wide", servers_per_replica=2)
+    file = {"path": "/srv/tiny.gguf", "sha256": "a" * 64, "size_bytes": 4_000_000}
+    layers = service("tiny", engine="llamacpp", servers=["gpu4"], revision=..., gguf=file)
+    layers |= {"max_model_len": 2048, "served_model_name": "layers"}
     gateway = {"server_name": "a.example.com", "certificate": "/a", "certificate_key": "/b"}
     islands = {"nvlink_islands": [[0, 1]], "numa_nodes": [[0], [1]]}
     servers = {
         "gpu1": {**server(), **islands},
         "gpu2": {**server(12), "network_gbit_per_s": 25, "network_interface": "eth0"},
         "gpu3": {**server(13), "network_gbit_per_s": 25, "network_interface": "eth0"},
+        "gpu4": server(14),
     }
+    build = {"llamacpp_version": "1", "llamacpp_url": "https://a/b.tgz"}
     tiny = {**TINY, "dtype": "float16", "max_model_len": 2048}
     return hosts(
         servers,
-        {"own": own, "other": other, "wide": wide},
+        {"own": own, "other": other, "wide": wide, "layers": layers},
         gateway,
+        llamacpp_sha256="a" * 64,
+        **build,
         models={"tiny": tiny, "hand": BY_HAND},
         engine_environment={"A": "1"},
     )

@@ -61,7 +61,7 @@ def _of_tenant(tenant: Tenant, processes: Any) -> Iterator[Finding]:
         return
     used = sum(_used(process) or 0 for process in own)
     words = f"{where} has {_gib(used)}, {_gib(tenant.most_bytes)} planned"
-    if used > tenant.most_bytes * (1 + TOLERANCE):
+    if used > tenant.most_bytes * (1 + TOLERANCE) + tenant.margin_bytes:
         yield Finding(Status.WARN, f"{words}: a risk to run out", _LESS)
     elif tenant.even and used < tenant.most_bytes * LEAST_SHARE:
         yield Finding(Status.WARN, words, _MISSING)

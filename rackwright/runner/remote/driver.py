@@ -1,6 +1,6 @@
 """On the host: what decides about its NVIDIA driver, what an archive offers, load, reboot.
 
-The probe travels along as ``rackwright_probe``: it knows the operating system and the kernel's log.
+The probe travels along: it knows the operating system and the kernel's log.
 Everything but ``load`` and ``reboot`` only reads. The shape of what is observed (``?`` may be null;
 ``unavailable`` then says why)::
 
@@ -20,7 +20,6 @@ Everything but ``load`` and ``reboot`` only reads. The shape of what is observed
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import shutil
@@ -31,6 +30,16 @@ from pathlib import Path
 from subprocess import DEVNULL as NOTHING
 from subprocess import PIPE, STDOUT
 from typing import Any
+
+from rackwright.probe import (
+    OS,
+    PCI_ADDRESS,
+    Reader,
+    _cgroups,
+    _command,
+    _kernel_log,
+    _redirects,
+)
 
 MODULES = Path("/sys/module")
 PCI = Path("/sys/bus/pci/devices")
@@ -51,10 +60,6 @@ OURS = "rackwright-"
 """How source files begin that were written here."""
 
 Values = dict[str, Any]
-
-
-def _probe() -> Any:
-    return importlib.import_module("rackwright_probe")
 
 
 def _output(*argv: str) -> str:
@@ -79,12 +84,9 @@ def _text(path: Path) -> str:
 
 def _device(path: Path) -> Values:
     """A device, with the bridges above it whose access control sends peers up to the CPU."""
-    probe = _probe()
-    above = [part for part in path.resolve().parts[:-1] if probe.PCI_ADDRESS.fullmatch(part)]
+    above = [part for part in path.resolve().parts[:-1] if PCI_ADDRESS.fullmatch(part)]
     try:
-        redirects: Any = [
-            at for at in above if probe._redirects((PCI / at / "config").read_bytes())
-        ]
+        redirects: Any = [at for at in above if _redirects((PCI / at / "config").read_bytes())]
     except OSError:
         redirects = None
     return {"address": path.name, "class": _text(path / "class")[2:6], "acs_redirects": redirects}
@@ -112,10 +114,9 @@ def _open() -> bool | None:
 
 def _users() -> list[Values]:
     """Processes with an NVIDIA device open; those that end meanwhile are none."""
-    probe = _probe()
     pids = [int(path.name) for path in PROC.iterdir() if path.name.isdigit()]
     return [
-        {"pid": pid, "command": probe._command(pid), "cgroups": probe._cgroups(pid)}
+        {"pid": pid, "command": _command(pid), "cgroups": _cgroups(pid)}
         for pid in sorted(pids)
         if any(_opened(pid))
     ]
@@ -201,10 +202,9 @@ FACTS: dict[str, Callable[[], Any]] = {
 
 def observe() -> Values:
     """All facts; one that cannot be had is null, and ``unavailable`` says why."""
-    probe = _probe()
-    reader = probe.Reader()
+    reader = Reader()
     seen = {name: reader.read(name, question) for name, question in FACTS.items()}
-    system = reader.fill("os", probe.OS)
+    system = reader.fill("os", OS)
     return {**seen, "os": system, "unavailable": reader.unavailable}
 
 
@@ -309,7 +309,7 @@ def _built() -> list[str]:
 def why() -> Values:
     """What of the kernel's log may tell why a module is not loaded, and how it was built."""
     try:
-        lines = [line for line in _probe()._kernel_log() if INTERESTING.search(line)]
+        lines = [line for line in _kernel_log() if INTERESTING.search(line)]
     except (OSError, subprocess.SubprocessError) as error:
         lines = [f"the kernel's log could not be read: {error}"]
     return {"log": lines[-MOST_LINES:]}

@@ -1,4 +1,4 @@
-"""On the host: install one release of an engine into a folder of its own, whole or not at all.
+"""On the host: install releases of engines, each into a folder of its own, whole or not at all.
 
 A release counts as there when its ``.complete`` file is. An installation that was cut off leaves
 a folder without one, which the next removes. Two never run at once: the lock is held by the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import pwd
 import shutil
 import subprocess
@@ -19,21 +20,36 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from rackwright.runner.remote.fetching import fetch, say
+
 LOCK = Path("/run/rackwright-install.lock")
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 Values = dict[str, Any]
 Steps = Iterator[tuple[list[str], Values]]
 """Commands to run one after another, each with its options for Popen."""
+Build = Callable[[Values], Steps]
 
 
-def say(text: str) -> None:
-    """One line of progress for the operator."""
-    print(text, file=sys.stderr, flush=True)
+def _wanted(request: Values) -> list[tuple[str, Path, Build, Values]]:
+    """Name, folder and builder of everything that must be there; the installer of venvs first."""
+    builders = {"venv": _install_venv, "archive": _install_archive}
+    wanted: list[tuple[str, Path, Build, Values]] = [
+        (_name(one["folder"]), Path(one["folder"]), builders[one["kind"]], {**request, **one})
+        for one in request["releases"]
+    ]
+    if any(one["kind"] == "venv" for one in request["releases"]):
+        wanted.insert(0, ("uv", Path(request["uv"]), _install_uv, request))
+    return wanted
+
+
+def _name(folder: str) -> str:
+    return "/".join(Path(folder).parts[-2:])
 
 
 def missing(request: Values) -> list[str]:
-    """Which of the release and the installer (uv) are not there whole."""
-    return [name for name in ("uv", "release") if not _complete(Path(request[name]))]
+    """Which of the releases and their installer (uv) are not there whole."""
+    return [name for name, folder, _, _ in _wanted(request) if not _complete(folder)]
 
 
 def _complete(folder: Path) -> bool:
@@ -45,11 +61,10 @@ def install(request: Values) -> str:
     started = time.monotonic()
     with LOCK.open("w") as lock:
         _alone(lock.fileno())
-        for name, build in (("uv", _install_uv), ("release", _install_release)):
-            folder = Path(request[name])
+        for _, folder, build, values in _wanted(request):
             if not _complete(folder):
-                _fresh(folder, build, request, lock.fileno())
-    return f"engine release installed in {time.monotonic() - started:.0f} s"
+                _fresh(folder, build, values, lock.fileno())
+    return f"engine releases installed in {time.monotonic() - started:.0f} s"
 
 
 def _alone(lock: int) -> None:
@@ -60,7 +75,7 @@ def _alone(lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def _fresh(folder: Path, build: Callable[[Values], Steps], request: Values, lock: int) -> None:
+def _fresh(folder: Path, build: Build, request: Values, lock: int) -> None:
     if folder.exists():
         say(f"removing {folder}, which a cut-off installation left")
         shutil.rmtree(folder)
@@ -76,7 +91,11 @@ def _fresh(folder: Path, build: Callable[[Values], Steps], request: Values, lock
 def _run(argv: list[str], **options: Any) -> int:
     """Run a command, passing on what it says but for uv's line for each of 150 packages."""
     options |= {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, **options) as running:
+    try:
+        running = subprocess.Popen(argv, stdout=subprocess.PIPE, **options)
+    except OSError as error:
+        sys.exit(f"`{argv[0]}` cannot be run: {error.strerror}")
+    with running:
         for line in running.stdout or ():
             if not line.startswith(b" + "):
                 say(line.decode(errors="replace").rstrip())
@@ -91,8 +110,8 @@ def _install_uv(request: Values) -> Steps:
            "--only-binary=:all:", "-r", request["uv_requirements"]], {}  # fmt: skip
 
 
-def _install_release(request: Values) -> Steps:
-    uv, folder = f"{request['uv']}/bin/uv", request["release"]
+def _install_venv(request: Values) -> Steps:
+    uv, folder = f"{request['uv']}/bin/uv", request["folder"]
     python = f"{folder}/bin/python"
     yield [uv, "venv", "--quiet", "--python", request["python"], folder], _beside(request)
     sync = [uv, "pip", "sync", "--python", python, "--require-hashes"]
@@ -103,6 +122,23 @@ def _install_release(request: Values) -> Steps:
         yield [python, "-c", request["amendment"]], {}
     with tempfile.TemporaryDirectory(prefix="rackwright-") as home:
         yield [python, "-c", request["smoke_test"]], _as_engine_user(request, home)
+
+
+def _install_archive(request: Values) -> Steps:
+    """Downloaded beside its folder, and kept there until it is unpacked and works."""
+    folder, architecture = Path(request["folder"]), ARCHITECTURES.get(platform.machine(), "")
+    if architecture not in request["downloads"]:
+        known = ", ".join(sorted(request["downloads"]))
+        sys.exit(f"{_name(str(folder))} is given for {known}, this host is {platform.machine()}")
+    url, sha256 = request["downloads"][architecture]
+    archive = folder.with_name(f"{folder.name}.download")
+    fetch(url, archive, sha256)
+    folder.mkdir()
+    yield ["tar", "--no-same-owner", "-xf", str(archive), "-C", str(folder)], {}
+    with tempfile.TemporaryDirectory(prefix="rackwright-") as home:
+        program, *rest = request["smoke_test"]
+        yield [str(folder / program), *rest], _as_engine_user(request, home)
+    archive.unlink()
 
 
 def _beside(request: Values) -> Values:

@@ -80,12 +80,12 @@ def _question(model: str, max_tokens: int) -> Values:
     }
 
 
-def _authorization(path: str | None) -> dict[str, str]:
+def _authorization(path: str | None, variable: str | None) -> dict[str, str]:
     """The API key a replica was given, read from its own environment file."""
-    if not path or not Path(path).exists():
+    if not variable or not path or not Path(path).exists():
         return {}
     for line in Path(path).read_text().splitlines():
-        if line.startswith("VLLM_API_KEY="):
+        if line.startswith(f"{variable}="):
             return _bearer(_unquote(line.split("=", 1)[1]))
     return {}
 
@@ -108,7 +108,7 @@ def replica(asked: Values) -> Values:
     seen["open_files"] = open_files(int(seen["unit"].get("MainPID") or 0))
     if not asked.get("answers", True):
         return seen
-    key = _authorization(asked["environment_path"])
+    key = _authorization(asked["environment_path"], asked["key_variable"])
     return {**seen, "listeners": listeners(asked["port"]), **_answers(asked, key)}
 
 
@@ -128,8 +128,17 @@ def _answers(asked: Values, key: dict[str, str]) -> Values:
         "completion": ask("POST", "completions_path", question),
         "metrics": _metrics(asked, key),
     }
+    seen["answers"] = {
+        name: _ask_besides(asked, key, path, body) for name, path, body in asked["questions"]
+    }
     works = (seen["completion"] or {}).get("status") == 200
     return {**seen, "delivery": _delivery(asked, key, seen["metrics"]) if works else None}
+
+
+def _ask_besides(asked: Values, key: dict[str, str], path: str, body: Values | None) -> Values:
+    """What an engine wants to be asked beside the rest: what it holds once it answered."""
+    connection = HTTPConnection(asked["address"], asked["port"], timeout=HEALTH_TIMEOUT_S)
+    return http(connection, "GET" if body is None else "POST", path, body, key)
 
 
 def _metrics(asked: Values, key: dict[str, str]) -> Values | None:
@@ -179,7 +188,7 @@ def _burst_request(asked: Values, others: int) -> Values:
         "address": asked["address"],
         "port": asked["port"],
         "path": asked["completions_path"],
-        "headers": _authorization(asked["environment_path"]),
+        "headers": _authorization(asked["environment_path"], asked["key_variable"]),
         "body": {**question, **asked["timed_options"]},
         "requests": max(0, wanted["requests"] - others),
         "others": others,

@@ -217,9 +217,9 @@ def _other_units(query: Values) -> list[Path]:
 
 
 def _is_ours(path: Path, mark: str) -> bool:
-    """Whether it is there, and a file that holds the line by which we know our own."""
-    if not mark:
-        return path.exists() or path.is_symlink()
+    """Whether it is there with what we know ours by: something in a folder, a line of a file."""
+    if path.is_dir() and not path.is_symlink():
+        return any(path.glob(mark))
     try:
         lines = path.read_text(errors="replace").splitlines()
     except OSError:
@@ -228,7 +228,7 @@ def _is_ours(path: Path, mark: str) -> bool:
 
 
 def _leftover(path: Path, mark: str) -> bool:
-    return _is_ours(path, mark) or _is_ours(_aside(path), mark)
+    return _is_ours(path, mark) or os.path.lexists(_aside(path))
 
 
 def _aside(path: Path) -> Path:

@@ -1,4 +1,5 @@
-"""On the host: have a model's weights in a folder, from a pinned Hugging Face revision.
+"""On the host: have a model's weights in a folder, from a pinned Hugging Face revision, or one GGUF
+file of a known digest.
 
 A download goes to ``FOLDER.partial``, where whole files are kept for the next try (hf itself starts
 an interrupted file over), and is renamed when it is whole.
@@ -9,6 +10,7 @@ in the way and cannot be served is repaired by a download, or set aside.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import pwd
@@ -17,17 +19,16 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from rackwright.runner.remote.fetching import fetch as fetch_file
+from rackwright.runner.remote.fetching import say, sha256_of
 
 LOCK = Path("/run/rackwright-weights.lock")
 
 Values = dict[str, Any]
-
-
-def say(text: str) -> None:
-    """One line of progress for the operator."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def problems(folder: Path) -> str:
@@ -54,6 +55,95 @@ def _absent(index: Path) -> list[str]:
     except (ValueError, KeyError, TypeError, AttributeError):
         return [f"a readable {index.name}"]
     return [name for name in names if not (index.parent / name).is_file()]
+
+
+def file_problems(model: Values, stamps: Path) -> str:
+    """Why a GGUF file cannot be served, in words; empty when it can.
+
+    Its digest takes minutes to compute, so a stamp says for which size and time it was found right.
+    """
+    path = Path(model["path"])
+    if wrong := _outside(path, model["size_bytes"]):
+        return wrong
+    if _stamp(path, stamps) != _stamped(path, model["sha256"]):
+        return f"{path} was not compared with its digest yet"
+    return ""
+
+
+def _outside(path: Path, size_bytes: int) -> str:
+    """What is wrong with a file at first sight."""
+    if not path.is_file():
+        return f"{path} is not there"
+    size = path.stat().st_size
+    if size != size_bytes:
+        return f"{path} has {size} bytes, not {size_bytes}"
+    with path.open("rb") as content:
+        return "" if content.read(4) == b"GGUF" else f"{path} is not a GGUF file"
+
+
+def _stamp(path: Path, stamps: Path) -> str:
+    try:
+        return (stamps / _stamp_name(path)).read_text()
+    except OSError:
+        return ""
+
+
+def _stamp_name(path: Path) -> str:
+    return hashlib.sha256(str(path).encode()).hexdigest()
+
+
+def _stamped(path: Path, sha256: str) -> str:
+    info = path.stat()
+    return f"{path} {info.st_size} {info.st_mtime_ns} {sha256}"
+
+
+def have_file(model: Values, request: Values) -> None:
+    """Download a GGUF file where it has a URL, compare it with its digest, and note that."""
+    path, stamps = Path(model["path"]), Path(request["stamps"])
+    if model["url"] and not path.exists():
+        for folder in (path.parent.parent, path.parent):
+            _own(folder, request["user"])
+        _as_user(request, lambda: _fetch_file(model, request))
+    if wrong := _outside(path, model["size_bytes"]):
+        sys.exit(f"{wrong}: move it away" if path.exists() else wrong)
+    say(f"comparing {path.name} with its digest")
+    found = sha256_of(path)
+    if found != model["sha256"]:
+        sys.exit(f"{path} has the SHA-256 {found}, not {model['sha256']}: move it away")
+    stamps.mkdir(parents=True, exist_ok=True)
+    (stamps / _stamp_name(path)).write_text(_stamped(path, found))
+
+
+def _fetch_file(model: Values, request: Values) -> None:
+    token = request["environment"].get("HF_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    fetch_file(model["url"], Path(model["path"]), model["sha256"], headers)
+
+
+def _as_user(request: Values, act: Callable[[], None]) -> None:
+    """Act in a child without root's rights: in folders that others own, a path may turn."""
+    user = pwd.getpwnam(request["user"])
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+        code = os.waitpid(child, 0)[1]
+        if code:
+            sys.exit("download failed: see above")
+        return
+    code = 1
+    try:
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+        os.environ.update(request["environment"])
+        act()
+        code = 0
+    except SystemExit as words:
+        say(str(words))
+    except Exception as error:  # whatever it is, the child must end here
+        say(f"{type(error).__name__}: {error}")
+    finally:
+        os._exit(code)
 
 
 def download(model: Values, request: Values, lock: int) -> None:
@@ -92,16 +182,20 @@ def _clear(target: Path, partial: Path, name: str) -> None:
 
 def _own_folders(partial: Path, name: str) -> None:
     """The engine's user downloads; links in its folders are not followed by root."""
-    user = pwd.getpwnam(name)
     for folder in (partial.parent.parent, partial.parent, partial):
-        folder.mkdir(parents=True, exist_ok=True)
-        os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
+        _own(folder, name)
+
+
+def _own(folder: Path, name: str) -> None:
+    user = pwd.getpwnam(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
 def _hf(model: Values, partial: Path, request: Values, lock: int) -> int:
     """Exit code of the download, which holds the lock too: it outlives a broken connection."""
     user = pwd.getpwnam(request["user"])
-    argv = [request["hf"], "download", model["repo"], "--revision", model["revision"],
+    argv = [model["hf"], "download", model["repo"], "--revision", model["revision"],
             "--local-dir", str(partial)]  # fmt: skip
     return subprocess.run(
         argv,
@@ -127,14 +221,25 @@ def _settle(partial: Path, target: Path) -> None:
         say(f"{target} appeared during its download and is kept; {partial} can be removed")
 
 
+def wrong_with(model: Values, request: Values) -> str:
+    """Why a model cannot be served, in words; empty when it can."""
+    if model["kind"] == "file":
+        return file_problems(model, Path(request["stamps"]))
+    return problems(Path(model["path"]))
+
+
 def fetch(request: Values) -> str:
-    """Download what is missing, one model at a time and alone on this host; says so."""
+    """Have what is missing, one model at a time and alone on this host; says so."""
     with LOCK.open("w") as lock:
         _alone(lock.fileno())
         for model in request["models"]:
-            if model["repo"] and problems(Path(model["path"])):
+            if not wrong_with(model, request):
+                continue
+            if model["kind"] == "file":
+                have_file(model, request)
+            elif model["repo"]:
                 download(model, request, lock.fileno())
-            if wrong := problems(Path(model["path"])):
+            if wrong := wrong_with(model, request):
                 sys.exit(wrong)
     return f"weights of {len(request['models'])} model(s) are there"
 
@@ -151,5 +256,5 @@ def main(request: Values) -> Any:
     """``do`` is observe (path to problem, only where there is one) or fetch."""
     if request["do"] == "fetch":
         return fetch(request)
-    found = {model["path"]: problems(Path(model["path"])) for model in request["models"]}
+    found = {model["path"]: wrong_with(model, request) for model in request["models"]}
     return {path: wrong for path, wrong in found.items() if wrong}

@@ -1,0 +1,68 @@
+"""The releases of a host's engines: what they are installed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rackwright.desired import paths
+from rackwright.desired.items import Directory, File, Item
+from rackwright.engines import ENGINES, Engine, Venv
+from rackwright.planner import Replica
+from rackwright.settings import Settings
+
+
+def engines_of(replicas: Iterable[Replica]) -> tuple[Engine, ...]:
+    """The engines that replicas run, each once, in the order of ``ENGINES``."""
+    used = {replica.engine for replica in replicas}
+    return tuple(engine for name, engine in ENGINES.items() if name in used)
+
+
+def lock_items(engines: Sequence[Engine], settings: Settings) -> list[Item]:
+    """The folders of the releases, and the requirements files of those that are venvs."""
+    folders: list[Item] = [Directory(paths.engine_dir(engine, settings)) for engine in engines]
+    files: list[Item] = []
+    for engine in engines:
+        content = engine.release(settings).content
+        if isinstance(content, Venv):
+            lock = paths.lock_file(content.requirements)
+            files.append(File(paths.requirements_path(engine, settings), lock))
+    if files:
+        uv = File(paths.uv_requirements_path(settings), paths.lock_file(settings.uv_requirements))
+        folders.append(Directory(f"{settings.root_dir}/uv"))
+        files.append(uv)
+    return folders + files
+
+
+def release_request(engines: Sequence[Engine], settings: Settings) -> dict[str, Any] | None:
+    """What ``runner/remote/release.py`` needs to install the releases; None without any."""
+    if not engines:
+        return None
+    return {
+        "releases": [_release(engine, settings) for engine in engines],
+        "uv": paths.uv_dir(settings),
+        "uv_requirements": paths.uv_requirements_path(settings),
+        "python": settings.engine_python,
+        "compile_bytecode": settings.compile_bytecode,
+        "user": settings.engine_user,
+        "environment": settings.engine_environment,
+    }
+
+
+def _release(engine: Engine, settings: Settings) -> dict[str, Any]:
+    content = engine.release(settings).content
+    folder = paths.release_dir(engine, settings)
+    if isinstance(content, Venv):
+        return {
+            "kind": "venv",
+            "folder": folder,
+            "requirements": paths.requirements_path(engine, settings),
+            "amendment": content.amendment,
+            "smoke_test": content.smoke_test,
+        }
+    return {
+        "kind": "archive",
+        "folder": folder,
+        "downloads": {name: list(each) for name, each in content.downloads.items()},
+        "smoke_test": list(content.smoke_test),
+    }

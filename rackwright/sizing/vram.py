@@ -1,0 +1,47 @@
+"""The memory of one GPU, by what takes it. Engines account for it in ways of their own."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class GpuMemory(BaseModel):
+    """Memory of one GPU of a replica, the fullest of them.
+
+    ``total_bytes`` is what CUDA reports; ``usable_bytes`` the engine's share of it. Of
+    ``cuda_graph_bytes`` the engine takes ``graphs_inside_bytes`` off that share, the rest lies
+    outside, as ``context_bytes`` do. ``kv_cache_bytes`` below 0 is what is missing.
+    ``kv_cache_tokens`` is of the replica, as vLLM counts them: with requests of the longest
+    context. ``sequences`` is how many such requests fit at once. ``margin_bytes`` of what is free
+    may be taken by kernels, as far as the engine itself expects.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    total_bytes: int
+    usable_bytes: int
+    weights_bytes: int
+    peak_activation_bytes: int
+    cuda_graph_bytes: int
+    graphs_inside_bytes: int
+    overhead_bytes: int
+    context_bytes: int
+    kv_cache_bytes: int
+    kv_cache_tokens: int
+    sequences: int
+    margin_bytes: int = 0
+
+    @property
+    def working_bytes(self) -> int:
+        """Activations at their peak, and what CUDA and NCCL keep."""
+        return self.peak_activation_bytes + self.overhead_bytes + self.context_bytes
+
+    @property
+    def outside_bytes(self) -> int:
+        """What the engine takes beside its share of the memory."""
+        return self.cuda_graph_bytes - self.graphs_inside_bytes + self.context_bytes
+
+    @property
+    def free_bytes(self) -> int:
+        """What stays unused beside the engine: negative when graphs do not fit."""
+        return self.total_bytes - self.usable_bytes - self.outside_bytes

@@ -1,0 +1,116 @@
+"""Other engines on one server: llama.cpp really serves; Ollama's stand-in is installed, upgraded,
+rolled back, given its model, and caught when it falls back to the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from lab import hub, ollama
+from lab.fleet import CACHE, ENGINES, GATEWAY_ADDRESS
+from lab.tiny_model import ANSWER
+from tests.lab.conftest import Run, deploy, lab, main_pid, ssh
+
+INVENTORY = "tests/lab/inventories/engines.py"
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+HOST = ENGINES.name
+CURRENT = "readlink /opt/rackwright/ollama/current"
+OLLAMA_UNIT = "rackwright-ollama-gpu3-0.service"
+LLAMA_UNIT = "rackwright-llama-gpu3-0.service"
+OLD, NEW = "0.32.7", "0.33.0"
+
+Digests = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def sources(fresh_lab: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Digests]:
+    """gpu3 is up; archives and weights are served where it reaches them. Version to digest."""
+    assert lab("up", HOST).returncode == 0
+    folder = tmp_path_factory.mktemp("archives")
+    digests = {version: ollama.pack(version, folder)[1] for version in (OLD, NEW)}
+    repos = {"lab/tiny-gguf": Path(CACHE / "tiny-gguf")}
+    with ExitStack() as stack:
+        stack.callback(lab, "down", HOST)
+        stack.enter_context(ollama.serve(folder, GATEWAY_ADDRESS, 8901))
+        stack.enter_context(hub.serve(repos, REVISION, GATEWAY_ADDRESS, 8900))
+        yield digests
+
+
+def run(digests: Digests, version: str = OLD, *words: str) -> Run:
+    own = ("--data", f"ollama_version={version}", "--data", f"ollama_sha256={digests[version]}")
+    return deploy(*own, *words, inventory=INVENTORY)
+
+
+@pytest.fixture(scope="module")
+def first(sources: Digests) -> Run:
+    return run(sources)
+
+
+def test_a_bare_server_gets_both_engines_and_only_those(first: Run) -> None:
+    assert first.code == 0, first.words + first.stdout[-3000:]
+    assert first.of("OK") >= {
+        ("llama-gpu3-0", "completion"),
+        ("llama-gpu3-0", "loaded"),
+        ("ollama-gpu3-0", "completion"),
+        ("ollama-gpu3-0", "loaded"),
+        ("ollama", "gateway completion"),
+    }
+    assert not first.of("CRITICAL") | first.of("UNKNOWN")
+    assert ssh(HOST, "ls /opt/rackwright").split() == ["bin", "llamacpp", "ollama", "uv"]
+
+
+def test_llama_cpp_answers_through_the_gateway(first: Run) -> None:
+    words = ssh(
+        HOST,
+        "curl -sk https://127.0.0.1/llama/v1/chat/completions -H 'Content-Type: application/json' "
+        """-d '{"model": "tiny", "temperature": 0, "messages": [{"role": "user", """
+        """"content": "hello"}]}'""",
+    )
+    assert ANSWER in words
+
+
+def test_a_second_run_changes_nothing(first: Run, sources: Digests) -> None:
+    second = run(sources)
+    assert (second.code, second.changed()) == (0, {}), second.words
+
+
+def test_the_units_are_hardened_and_unprivileged(first: Run) -> None:
+    for unit in (LLAMA_UNIT, OLLAMA_UNIT):
+        assert ssh(HOST, f"stat -c %U /proc/{main_pid(HOST, unit)}") == "rackwright"
+        verdict = ssh(HOST, f"systemd-analyze security --no-pager {unit} | tail -1")
+        assert float(verdict.split("level for ")[1].split()[1]) <= 3.0, verdict
+
+
+def test_a_fallback_to_the_cpu_is_critical(first: Run, sources: Digests) -> None:
+    library = f"/opt/rackwright/ollama/current/{ollama.CUDA}"
+    ssh(HOST, f"mv {library} {library}.away && systemctl restart {OLLAMA_UNIT}")
+    seen = run(sources, OLD, "--data", "stages=verify")
+    assert seen.code == 1
+    assert seen.statuses()["ollama-gpu3-0", "completion"] == "OK", "it answers all the same"
+    assert seen.of("CRITICAL") == {("ollama-gpu3-0", "loaded")}
+    assert "fell back to the CPU" in seen.words
+    ssh(HOST, f"mv {library}.away {library} && systemctl restart {OLLAMA_UNIT}")
+    assert run(sources, OLD, "--data", "stages=verify").code == 0
+
+
+def test_an_upgrade_and_its_rollback_are_one_switch_each(first: Run, sources: Digests) -> None:
+    before, llama = ssh(HOST, CURRENT), main_pid(HOST, LLAMA_UNIT)
+    upgrade = run(sources, NEW)
+    assert upgrade.code == 0, upgrade.words
+    assert ssh(HOST, CURRENT) != before
+    assert ssh(HOST, "curl -s http://198.18.0.13:8001/api/version") == f'{{"version": "{NEW}"}}'
+    assert main_pid(HOST, LLAMA_UNIT) == llama, "the other engine goes on"
+    back = run(sources, OLD)
+    assert back.code == 0, back.words
+    assert set(back.changed()) == {"Replicas"}, "the old release was still there"
+    assert ssh(HOST, CURRENT) == before
+
+
+def test_a_wrong_digest_installs_nothing(first: Run, sources: Digests) -> None:
+    wrong = run({**sources, NEW: "f" * 64}, NEW, "--data", "stages=engines")
+    assert wrong.code == 1
+    assert "it was removed" in wrong.words
+    assert ssh(HOST, "ls -d /opt/rackwright/ollama/*ffffffffffff* 2>/dev/null; true") == ""
