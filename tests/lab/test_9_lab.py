@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from lab.apt.repository import URL
 from lab.cgroups import hierarchies
 from lab.fleet import BRIDGE, RUN
 from tests.lab.conftest import lab
@@ -75,3 +77,12 @@ def test_unknown_host_is_refused_by_name() -> None:
     refused = lab("up", "gpu9")
     assert refused.returncode == 1
     assert "gpu9" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_the_imitated_archive_is_there_with_its_hosts_and_goes_with_them() -> None:
+    assert lab("up", "deb12").returncode == 0
+    assert b"lab.pub" in urllib.request.urlopen(URL, timeout=5).read()
+    assert lab("down", "deb12").returncode == 0
+    with pytest.raises(OSError):
+        urllib.request.urlopen(URL, timeout=5)
+    assert traces() == []
