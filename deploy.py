@@ -6,6 +6,7 @@ The whole fleet is validated and planned before a host is touched. One stage alo
 
 from rackwright.runner.fleet import this_fleet
 from tasks.base import base
+from tasks.driver import driver
 from tasks.engines import engines
 from tasks.gateway import gateway
 from tasks.models import models
@@ -16,6 +17,9 @@ fleet = this_fleet()
 
 if fleet.wants("base"):
     base()
+
+if fleet.wants("driver"):
+    driver()
 
 if fleet.wants("engines"):
     engines()

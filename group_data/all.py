@@ -6,6 +6,15 @@ config_dir = "/etc/rackwright"  # environment files and certificates
 state_dir = "/var/lib/rackwright"  # downloaded weights
 cache_dir = "/var/cache/rackwright"  # compiled kernels, one folder a replica
 
+# The NVIDIA driver; docs/driver.md says more. A new version, or an older one, is its number here.
+driver_source = "auto"  # nvidia, ubuntu (Canonical's signed modules), debian, or none: only checked
+driver_version = "580.178.04"  # exactly
+driver_modules = "auto"  # open wherever the GPU is new enough; or "open", "proprietary"
+driver_repository_key = None  # NVIDIA's; for a mirror, a file of this project with its key
+driver_accept = ()  # predictions of `rackwright preflight` that you know better, by name
+cuda_toolkit = ()  # for those who compile: ("13.0",); engines bring the CUDA they need
+reboot = "never"  # or "if-needed": one host after another, replicas stopped gracefully before
+
 # The engines. A server gets those that its replicas run. A new version of a Python engine is a new
 # requirements file with hashes, and its number here.
 engine_user = "rackwright"

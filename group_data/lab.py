@@ -22,3 +22,6 @@ start_timeout_s = 300
 stop_timeout_s = 20
 restart_delay_s = 1
 restart_delay_max_s = 8
+
+# GPUs are imitated here: there is no kernel module that could be loaded.
+driver_source = "none"

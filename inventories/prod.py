@@ -19,6 +19,7 @@ gpu_servers = [
                 # a private one.
                 "address": "192.0.2.11",
                 # A type from rackwright/catalog/gpus.yaml, and how many of it (1 to 16).
+                # "power_limit_w": 600, "ecc": True and "mig": False are set at every boot if given.
                 "gpus": {"type": "h100-sxm-80gb", "count": 8},
                 # How they are joined: "nvswitch" (each to each), "nvlink" (bridged pairs 0-1,
                 # 2-3, ... or a four-GPU board), "pcie". Leave it out for a single GPU.

@@ -1,4 +1,4 @@
-"""`rackwright plan | size | verify | watch | discover | topo | report`: what pyinfra does not."""
+"""`rackwright plan | size | preflight | verify | watch | ...`: what pyinfra does not."""
 
 from __future__ import annotations
 
@@ -103,6 +103,24 @@ def verify(
     colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     click.echo(found.json() if as_json else results_text(found.results, colour=colour))
     sys.exit(worst(found.results))
+
+
+@main.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+def preflight(inventory: str) -> None:
+    """What would go wrong with the driver of each server of INVENTORY. Only reads.
+
+    Exits as a Nagios plugin does: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN, by the worst row.
+    """
+    from rackwright.runner.preflighting import preflight as predicted
+
+    try:
+        results = predicted(inventory, lambda line: click.echo(line, err=True))
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    click.echo(results_text(results, colour=colour))
+    sys.exit(worst(results) if results else 0)
 
 
 @main.command()

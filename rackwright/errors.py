@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 _SHOWN_CHARACTERS = 80
+_HOSTS_NAMED = 3  # more hosts with the same fault are counted, not listed
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,19 @@ def nearest(name: str, known: Iterable[str], kind: str = "") -> str:
     if close:
         return f"{unknown}, did you mean {close[0]!r}?"
     return f"{unknown}, expected one of {', '.join(names)}" if names else unknown
+
+
+def gathered(found: Iterable[tuple[str, Fault]]) -> Iterable[Fault]:
+    """One fault where many hosts share one: group data is written once, so it is said once."""
+    hosts: dict[Fault, list[str]] = defaultdict(list)
+    for name, fault in found:
+        if name not in hosts[fault]:
+            hosts[fault].append(name)
+    for fault, names in hosts.items():
+        if len(names) > _HOSTS_NAMED:
+            names = [*names[:_HOSTS_NAMED], f"and {len(names) - _HOSTS_NAMED} more"]
+        kind, dot, key = fault.path.partition(".")
+        yield Fault(f"{kind}[{', '.join(names)}]{dot}{key}", fault.rule, fault.value)
 
 
 def format_faults(faults: Iterable[Fault], heading: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rackwright import catalog, rules
-from rackwright.errors import Fault, SpecError, nearest
+from rackwright.errors import Fault, SpecError, gathered, nearest
 from rackwright.settings import Settings
 from rackwright.spec import FleetSpec, GatewaySpec, ModelSpec, ServerSpec, ServiceSpec
 from rackwright.validation import Model, parse, salvage
@@ -39,7 +38,6 @@ _CAUSES = {
     "max_model_len": ("model",),
     "interconnect": ("gpus.type",),
 }
-_HOSTS_NAMED = 3  # more hosts with the same fault are counted, not listed
 
 
 def read_fleet(hosts: Hosts) -> FleetSpec:
@@ -166,7 +164,7 @@ def _settings(hosts: Hosts, faults: list[Fault]) -> dict[str, Settings]:
         if parsed := parse(Settings, given, "", own):
             settings[name] = parsed
         found.extend((name, Fault(f"settings{fault.path}", *_rest(fault))) for fault in own)
-    faults.extend(_gathered(found))
+    faults.extend(gathered(found))
     return settings
 
 
@@ -181,15 +179,3 @@ def _host_faults(data: Mapping[str, Any]) -> Iterable[Fault]:
 
 def _rest(fault: Fault) -> tuple[str, Any]:
     return fault.rule, fault.value
-
-
-def _gathered(found: Iterable[tuple[str, Fault]]) -> Iterable[Fault]:
-    """One fault where many hosts share one: group data is written once, so it is said once."""
-    hosts: dict[Fault, list[str]] = defaultdict(list)
-    for name, fault in found:
-        hosts[fault].append(name)
-    for fault, names in hosts.items():
-        if len(names) > _HOSTS_NAMED:
-            names = [*names[:_HOSTS_NAMED], f"and {len(names) - _HOSTS_NAMED} more"]
-        kind, dot, key = fault.path.partition(".")
-        yield Fault(f"{kind}[{', '.join(names)}]{dot}{key}", *_rest(fault))

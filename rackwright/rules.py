@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from rackwright import catalog
+from rackwright.driver import contradictions
 from rackwright.engines import ENGINES, service_faults
 from rackwright.errors import Fault, nearest
 
@@ -58,6 +59,7 @@ def check(fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
         yield from _service(service, fleet, declared)
     yield from _twice({f"services[{s.name}]": s.served_as for s in fleet.services.values()})
     yield from _claims(fleet)
+    yield from contradictions.check(fleet)
 
 
 def _server(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:

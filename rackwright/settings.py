@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-STAGES = ("base", "engines", "models", "replicas", "gateway", "verify")
+STAGES = ("base", "driver", "engines", "models", "replicas", "gateway", "verify")
 
 AbsolutePath = Annotated[
     str,
@@ -55,6 +55,18 @@ Sha256 = Annotated[
 Architecture = Literal["amd64", "arm64"]
 Digests = Sha256 | dict[Architecture, Sha256]
 """Of an archive: one digest (amd64), or one for each architecture."""
+
+
+def _listed(value: object) -> object:
+    """A list given as text or as one number, as ``--data`` gives it: ``13.0,13.1``."""
+    return _split(str(value)) if isinstance(value, str | int | float) else value
+
+
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Seconds = Annotated[int, Field(ge=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -83,6 +95,24 @@ class Settings(BaseModel):
         description="must be a Python interpreter: a version, a name or a path",
     )
     engine_environment: dict[str, str] = {}
+
+    driver_source: Literal["auto", "nvidia", "ubuntu", "debian", "none"] = "auto"
+    driver_version: str = Field(
+        "580.178.04",
+        pattern=r"^[0-9]{3}\.[0-9]{2,3}(\.[0-9]{2})?$",
+        description="must be an exact driver version such as 580.159.04",
+        coerce_numbers_to_str=True,  # `--data driver_version=580.142` arrives as a number
+    )
+    driver_modules: Literal["auto", "open", "proprietary"] = "auto"
+    driver_repository: str = Field(
+        "https://developer.download.nvidia.com/compute/cuda/repos/{distribution}/{architecture}/",
+        pattern=r"^(https?|file):/[A-Za-z0-9._~:/?=&%+@{}-]+$",
+        description="must be an https:, http: or file: URL",
+    )
+    driver_repository_key: ProjectPath | None = None
+    driver_accept: Names = ()
+    cuda_toolkit: Names = ()
+    reboot: Literal["never", "if-needed"] = "never"
 
     engine_api_key_env: VariableName | None = None
 
@@ -131,6 +161,15 @@ class Settings(BaseModel):
             raise ValueError(f"must be 'all' or a comma list of {', '.join(STAGES)}")
         return value
 
+    @field_validator("driver_repository")
+    @classmethod
+    def _known_places(cls, value: str) -> str:
+        try:
+            value.format(distribution="debian12", architecture="x86_64")
+        except (KeyError, IndexError, ValueError):
+            raise ValueError("must name {distribution} and {architecture} only in braces") from None
+        return value
+
     @field_validator("engine_environment")
     @classmethod
     def _plain_environment(cls, value: dict[str, str]) -> dict[str, str]:
@@ -150,4 +189,4 @@ class Settings(BaseModel):
 def _names(stages: str) -> tuple[str, ...]:
     if stages.strip() == "all":
         return STAGES
-    return tuple(name.strip() for name in stages.split(",") if name.strip())
+    return _split(stages)

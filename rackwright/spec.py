@@ -139,10 +139,16 @@ GpuGroups = tuple[tuple[GpuIndex, ...], ...]
 
 
 class GpuSpec(_Spec):
-    """The GPUs of one server: all of one ``type``, a key of the catalog's ``gpus.yaml``."""
+    """The GPUs of one server: all of one ``type``, a key of the catalog's ``gpus.yaml``.
+
+    ``power_limit_w`` is of each GPU; ``ecc`` None leaves their memory as it is.
+    """
 
     type: str
     count: int = Field(strict=True, ge=1, le=16)
+    power_limit_w: int | None = Field(None, strict=True, ge=50, le=2000)
+    ecc: bool | None = Field(None, strict=True)
+    mig: bool = Field(False, strict=True)
 
 
 class ServerSpec(_Spec):

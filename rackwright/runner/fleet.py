@@ -72,12 +72,24 @@ def fleet_of(inventory: Inventory) -> Fleet:
 
 
 def _absent_files(spec: FleetSpec) -> Iterator[Fault]:
-    """Requirements files that group data names and the checkout does not have."""
+    """Files that group data names and the checkout does not have."""
     for name, settings in spec.settings.items():
-        for key in (each for each in Settings.model_fields if each.endswith("_requirements")):
+        for key in filter(_names_a_file, Settings.model_fields):
             relative = getattr(settings, key)
             if name in spec.servers and relative and not (PROJECT / relative).is_file():
                 yield Fault(f"settings[{name}].{key}", "is not a file of this project", relative)
+            elif name in spec.servers and key == "driver_repository_key" and relative:
+                yield from _unarmored(f"settings[{name}].{key}", relative)
+
+
+def _names_a_file(key: str) -> bool:
+    return key.endswith("_requirements") or key == "driver_repository_key"
+
+
+def _unarmored(path: str, relative: str) -> Iterator[Fault]:
+    """apt reads a key inside a source file only where it is text."""
+    if b"-----BEGIN PGP PUBLIC KEY BLOCK-----" not in (PROJECT / relative).read_bytes():
+        yield Fault(path, "must be an armored public key (`gpg --armor --export`)", relative)
 
 
 def this_fleet() -> Fleet:

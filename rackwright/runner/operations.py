@@ -38,7 +38,7 @@ def converge(items: Sequence[Item]) -> Generator[FunctionCommand]:
     if not changes:
         host.noop(f"all {len(items)} items are as planned")
         return
-    _show(host, changes)
+    show(host, changes)
     yield FunctionCommand(_apply, (changes,), {})
 
 
@@ -59,12 +59,12 @@ def _apply(state: Any, host: Host, changes: Sequence[Change]) -> bool:
         reply = call(host, STATE, {"do": "apply", "items": payload(changes)})
         if error := reply.get("error"):
             return _refuse(state, host, error)
-        return _await_units(host, [c.item for c in changes if isinstance(c.item, Unit)])
+        return await_units(host, [c.item for c in changes if isinstance(c.item, Unit)])
     except HostError as error:
         return _refuse(state, host, str(error))
 
 
-def _show(host: Host, changes: Sequence[Change]) -> None:
+def show(host: Host, changes: Sequence[Change]) -> None:
     """Name each change; once a run, that is while preparing if pyinfra looks for changes then."""
     if state.is_executing and state.check_for_changes:
         return
@@ -85,7 +85,7 @@ def _show_diff(item: File, change: Change) -> None:
         click.echo(f"      {click.style(line, colour)}", err=True)
 
 
-def _await_units(host: Host, units: Sequence[Unit]) -> bool:
+def await_units(host: Host, units: Sequence[Unit]) -> bool:
     """Wait until every unit is active; False, with its journal shown, when one fails."""
     waiting, started = list(units), time.monotonic()
     said = started

@@ -62,6 +62,7 @@ def planned(fleet: Fleet, hosts: Collection[str], load: bool = True) -> list[che
 def _planned_server(server: ServerSpec, fleet: Fleet) -> PlannedServer:
     gpu = gpu_types()[server.gpus.type]
     replicas = fleet.plan.on(server.name)
+    settings = fleet.settings(server.name)
     return PlannedServer(
         host=server.name,
         gpu=gpu,
@@ -72,6 +73,7 @@ def _planned_server(server: ServerSpec, fleet: Fleet) -> PlannedServer:
         engines_use_gpus=all(
             _uses_gpus(replica, fleet.settings(server.name)) for replica in replicas
         ),
+        driver_version=None if settings.driver_source == "none" else settings.driver_version,
     )
 
 

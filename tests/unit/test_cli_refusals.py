@@ -35,7 +35,10 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "argv",
     [
-        *(("rackwright", verb, BROKEN) for verb in ("plan", "verify", "watch", "bandwidth")),
+        *(
+            ("rackwright", verb, BROKEN)
+            for verb in ("plan", "preflight", "verify", "watch", "bandwidth")
+        ),
         ("pyinfra", BROKEN, "deploy.py", "-y"),
     ],
     ids=lambda argv: argv[1] if argv[0] == "rackwright" else argv[0],

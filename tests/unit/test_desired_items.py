@@ -10,6 +10,7 @@ from rackwright.desired.items import (
     Change,
     Directory,
     File,
+    Initramfs,
     Item,
     Link,
     NoOtherUnits,
@@ -30,6 +31,8 @@ SECRET = File("/etc/a.env", b"KEY=hunter2\n", mode=0o640, secret=True)
 NO_OTHERS = NoOtherUnits("ours-*.service", "Description=Ours", keep=("ours-a.service",))
 ABSENT = Absent("/etc/nginx/conf.d/ours.conf", "# Ours", reload="nginx.service")
 UNIT = Unit("a.service", restart_on=(FILE, LINK), reload_on=(CERTIFICATE,))
+PINNED = Package("libcuda", version="580.159.04", hold=True)
+IMAGES = Initramfs("nouveau", (FILE,))
 
 ACCESS = {"mode": 0o750, "owner": "root", "group": "rackwright"}
 FOLDER = {"type": "directory", **ACCESS}
@@ -59,6 +62,16 @@ TABLE: list[tuple[Item, dict[str, Any], str | None]] = [
     (Package("nginx"), {"status": "install ok installed"}, None),
     (Package("nginx"), {"status": "hold ok installed"}, None),
     (Package("nginx"), {}, "not installed"),
+    (PINNED, {"status": "hold ok installed", "version": "580.159.04-1ubuntu1"}, None),
+    (PINNED, {"status": "hold ok installed", "version": "1:580.159.04-1"}, None),
+    (
+        PINNED,
+        {"status": "hold ok installed", "version": "580.126.20-1"},
+        "is 580.126.20-1, not 580.159.04",
+    ),
+    (PINNED, {"status": "install ok installed", "version": "580.159.04-1"}, "is not held"),
+    (IMAGES, {"stamp": IMAGES.stamp}, None),
+    (IMAGES, {}, "does not know /etc/a.conf yet: rebuild"),
     (Package("nginx"), {"status": "install ok unpacked"}, "is 'install ok unpacked'"),
     (Package("nginx"), {"status": "install ok half-installed"}, "is 'install ok half-installed'"),
     (Package("nginx"), {"status": "deinstall ok config-files"}, "is 'deinstall ok config-files'"),
@@ -111,7 +124,7 @@ def test_the_reason_is_in_words(item: Item, seen: dict[str, Any], reason: str | 
 
 
 def test_the_table_has_every_kind_both_equal_and_missing() -> None:
-    kinds = {Directory, File, Link, Package, User, Certificate, Unit}
+    kinds = {Directory, File, Link, Package, User, Certificate, Unit, Initramfs}
     unwanted = {NoOtherUnits, Absent}
     assert {type(item) for item, seen, reason in TABLE if reason is None} == kinds | unwanted
     assert {type(item) for item, seen, reason in TABLE if reason and not seen} == kinds
@@ -119,10 +132,21 @@ def test_the_table_has_every_kind_both_equal_and_missing() -> None:
 
 
 def test_every_item_says_its_kind_and_key_to_the_host() -> None:
-    items = [DIRECTORY, FILE, LINK, Package("nginx"), USER, CERTIFICATE, NO_OTHERS, ABSENT, UNIT]
+    items = [
+        DIRECTORY,
+        FILE,
+        LINK,
+        Package("nginx"),
+        USER,
+        CERTIFICATE,
+        NO_OTHERS,
+        ABSENT,
+        UNIT,
+        IMAGES,
+    ]
     assert [one["kind"] for one in query(items)] == [
         "directory", "file", "link", "package", "user", "certificate", "units", "absent",
-        "unit",
+        "unit", "initramfs",
     ]  # fmt: skip
     changes = [Change(item, "missing", {}) for item in items]
     assert [one["key"] for one in payload(changes)] == [item.key for item in items]

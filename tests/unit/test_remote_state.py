@@ -23,6 +23,7 @@ from rackwright.desired.items import (
     Change,
     Directory,
     File,
+    Initramfs,
     Item,
     Link,
     NoOtherUnits,
@@ -45,6 +46,7 @@ ALONE: tuple[str, ...] = ()
 SERVING = tuple(f"rackwright.runner.remote.{part}" for part in PARTS)
 REMOTE = {
     "state": ALONE,
+    "driver": ("rackwright.probe",),
     "await_ready": ALONE,
     "ollama_model": ALONE,
     "fetching": ALONE,
@@ -733,11 +735,11 @@ def test_a_key_without_its_certificate_is_made_again(host: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("nginx\\tinstall ok installed", None),
-        ("nginx\\thold ok installed", None),
-        ("nginx\\tinstall ok half-installed", "is 'install ok half-installed'"),
-        ("nginx\\tdeinstall ok config-files", "is 'deinstall ok config-files'"),
-        ("nginx\\tunknown ok not-installed\\n", "not installed"),
+        ("nginx\\tinstall ok installed\\t1.22.1-9", None),
+        ("nginx\\thold ok installed\\t1.22.1-9", None),
+        ("nginx\\tinstall ok half-installed\\t1.22.1-9", "is 'install ok half-installed'"),
+        ("nginx\\tdeinstall ok config-files\\t1.22.1-9", "is 'deinstall ok config-files'"),
+        ("nginx\\tunknown ok not-installed\\t\\n", "not installed"),
         ("", "not installed"),
     ],
 )
@@ -790,6 +792,48 @@ def test_another_apt_is_waited_for(apt: Path) -> None:
 def test_a_package_that_cannot_be_had_is_an_error_in_apts_words(apt: Path) -> None:
     (apt / "refusals").write_text("E: Unable to locate package nginx\n" * 2)
     assert "E: Unable to locate package nginx" in converge([Package("nginx")])[1]
+
+
+def test_a_pinned_version_may_go_back_and_is_held(apt: Path, command: Command) -> None:
+    command("apt-mark", f'echo "apt-mark $*" >> {apt}/said')
+    wanted = [Package("libcuda", version="580.126.20", hold=True), Package("nvlsm")]
+    assert converge(wanted)[1] == ""
+    install, hold = (apt / "said").read_text().splitlines()
+    options = "--allow-downgrades --allow-change-held-packages"
+    assert install.endswith(f"--no-install-recommends {options} libcuda=580.126.20-* nvlsm")
+    assert hold == "apt-mark hold libcuda"
+
+
+@pytest.mark.parametrize(
+    ("tool", "expected"),
+    [("update-initramfs", "update-initramfs -u -k all"), ("dracut", "dracut --regenerate-all")],
+)
+def test_boot_images_are_made_anew_when_a_file_in_them_changed(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch, tool: str, expected: str
+) -> None:
+    said = tmp_path / "said"
+    command(tool, f'echo "{tool} $*" >> {said}')
+    monkeypatch.setattr(state.shutil, "which", lambda name: name if name == tool else None)
+    blacklist = File(str(tmp_path / "nouveau.conf"), b"blacklist nouveau\n", **ME)
+    image = Initramfs("nouveau", (blacklist,))
+    assert converge([blacklist, image])[1] == ""
+    assert said.read_text().startswith(expected)
+    assert converge([blacklist, image]) == ([], "")
+    other = File(blacklist.key, b"", **ME)
+    differed, error = converge([other, Initramfs("nouveau", (other,))])
+    assert (len(differed), error) == (2, "")
+
+
+def test_a_host_without_boot_images_has_none_to_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state.shutil, "which", lambda _name: None)
+    image = Initramfs("nouveau", (File(str(tmp_path / "x"), b"", **ME),))
+    assert converge([image]) == (
+        [f"initramfs nouveau: does not know {tmp_path}/x yet: rebuild"],
+        "",
+    )
+    assert converge([image]) == ([], "")
 
 
 def test_a_user_that_is_there_with_its_groups(host: Path) -> None:

@@ -447,8 +447,8 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], str]] = {
     ),
     "an unknown stage": (
         hosts(stages="engines,gatway"),
-        "settings[gpu1, gw1].stages: must be 'all' or a comma list of base, engines, models, "
-        "replicas, gateway, verify (got 'engines,gatway')",
+        "settings[gpu1, gw1].stages: must be 'all' or a comma list of base, driver, engines, "
+        "models, replicas, gateway, verify (got 'engines,gatway')",
     ),
 }
 

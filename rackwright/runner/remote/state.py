@@ -63,6 +63,7 @@ def observe(queries: Sequence[Values]) -> list[Values]:
         "link": _path,
         "user": _user,
         "certificate": _certificate,
+        "initramfs": _initramfs,
         "units": lambda q: {"units": [path.name for path in _other_units(q)]},
         "absent": lambda q: {"there": True} if _leftover(Path(q["key"]), q["mark"]) else {},
         "package": lambda q: packages.get(q["key"], {}),
@@ -138,9 +139,20 @@ def _is_ip(name: str) -> bool:
 def _packages(names: Sequence[str]) -> dict[str, Values]:
     if not names:
         return {}
-    _, words = _ask("dpkg-query", "-W", "-f", "${Package}\t${Status}\n", *names)
+    _, words = _ask("dpkg-query", "-W", "-f", "${Package}\t${Status}\t${Version}\n", *names)
     rows = [line.split("\t") for line in words.splitlines()]
-    return {name: {"status": said} for name, said in rows if not said.endswith(" not-installed")}
+    return {
+        name: {"status": said, "version": version}
+        for name, said, version in rows
+        if not said.endswith(" not-installed")
+    }
+
+
+def _initramfs(query: Values) -> Values:
+    try:
+        return {"stamp": (STAMPS / f"{query['key']}.initramfs").read_text()}
+    except FileNotFoundError:
+        return {}
 
 
 def _units(units: Sequence[Values]) -> dict[str, Values]:
@@ -231,13 +243,14 @@ def apply(changes: Sequence[Values]) -> None:
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         before = {c["key"]: _saved(Path(c["key"])) for c in changes if c["kind"] == "file"}
-        _install([c["key"] for c in changes if c["kind"] == "package"])
+        _install([c for c in changes if c["kind"] == "package"])
         make = {
             "directory": _make_directory,
             "file": _make_file,
             "link": _make_link,
             "user": _make_user,
             "certificate": _make_certificate,
+            "initramfs": _make_initramfs,
             "units": _remove_units,
             "absent": _remove,
         }
@@ -257,18 +270,44 @@ def _saved(path: Path) -> Values | None:
     return {"content": content, **owned, "mtime_ns": info.st_mtime_ns}
 
 
-def _install(names: Sequence[str]) -> None:
-    if not names:
+def _install(packages: Sequence[Values]) -> None:
+    """One transaction for all of them; then those that are to be held are."""
+    if not packages:
         return
     options = ["-o", f"DPkg::Lock::Timeout={PACKAGE_LOCK_WAIT_S}"]
     options += ["-o", "Dpkg::Options::=--force-confold"]
-    install = ["apt-get", *options, "install", "-y", "-q", "--no-install-recommends", *names]
+    install = ["apt-get", *options, "install", "-y", "-q", "--no-install-recommends"]
+    if any(package.get("version") for package in packages):
+        install += ["--allow-downgrades", "--allow-change-held-packages"]
+    _get([*install, *map(_wanted, packages)], options)
+    if held := [package["key"] for package in packages if package.get("hold")]:
+        _patiently("apt-mark", "hold", *held)
+
+
+def _wanted(package: Values) -> str:
+    """A package as apt-get is asked for it: any revision of the version that is pinned."""
+    version = package.get("version")
+    return f"{package['key']}={version}-*" if version else str(package["key"])
+
+
+def _get(install: Sequence[str], options: Sequence[str]) -> None:
     try:
         _patiently(*install)
     except Failed:  # a cut-off dpkg, or package lists that are old or missing
         _patiently("dpkg", "--configure", "-a")
         _patiently("apt-get", *options, "update", "-q")
         _patiently(*install)
+
+
+def _make_initramfs(change: Values) -> None:
+    """By the tool that the host has; one without any boots without such an image."""
+    if shutil.which("update-initramfs"):
+        run("update-initramfs", "-u", "-k", "all")
+    elif shutil.which("dracut"):
+        run("dracut", "--regenerate-all", "--force")
+    STAMPS.mkdir(parents=True, exist_ok=True)
+    path = STAMPS / f"{change['key']}.initramfs"
+    _write(path, change["stamp"].encode(), os.getuid(), os.getgid(), 0o644)
 
 
 def _patiently(*argv: str) -> None:

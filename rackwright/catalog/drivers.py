@@ -1,0 +1,99 @@
+"""What goes with what: driver branches, CUDA, engines, kernels. The data is ``drivers.yaml``."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+Capability = tuple[int, int]
+"""A CUDA compute capability: (9, 0)."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Branch(_Entry):
+    """A driver branch; ``drivers.yaml`` says what each figure means. ``number`` is its key."""
+
+    number: int
+    supported_until: str | None
+    proprietary: bool
+    minimum_capability: Capability
+    suffixed: bool
+    kernels: dict[str, str] = {}
+    archives: frozenset[str]
+    sources: str = Field(min_length=1)
+
+    def newest_kernel(self, version: str) -> str | None:
+        """The newest Linux release this driver version builds on; None where nothing is known."""
+        named = [each for each in self.kernels if numbers(each) <= numbers(version)]
+        return self.kernels[max(named, key=numbers)] if named else None
+
+
+class OpenModules(_Entry):
+    """From which GPU on the open kernel modules work, and from which on nothing else does."""
+
+    minimum_capability: Capability
+    required_from: Capability
+    sources: str = Field(min_length=1)
+
+
+class Cuda(_Entry):
+    """What a CUDA major needs: the oldest driver branch, and the oldest GPU."""
+
+    minimum_branch: int
+    minimum_capability: Capability
+
+
+class EngineBuild(_Entry):
+    """From which release on an engine is built with this torch and this CUDA major."""
+
+    version: str
+    torch: str
+    cuda: int
+
+
+class Drivers(_Entry):
+    """All of ``drivers.yaml``."""
+
+    branches: dict[int, Branch]
+    open_modules: OpenModules
+    cuda: dict[int, Cuda]
+    cuda_sources: str = Field(min_length=1)
+    toolkits: tuple[str, ...]
+    engines: dict[str, tuple[EngineBuild, ...]]
+    engine_sources: str = Field(min_length=1)
+    keys: dict[str, str]
+    repositories: dict[str, str]
+
+    def cuda_of(self, engine: str, version: str) -> int | None:
+        """The CUDA major that an engine's release is built with; None where it is not known."""
+        builds = [
+            each
+            for each in self.engines.get(engine, ())
+            if numbers(each.version) <= numbers(version)
+        ]
+        return max(builds, key=lambda each: numbers(each.version)).cuda if builds else None
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version, to compare by: ``6.1.0-44-amd64`` gives (6, 1, 0)."""
+    found = []
+    for part in version.split("-")[0].split("+")[0].split("."):
+        if not part.isdigit():
+            break
+        found.append(int(part))
+    return tuple(found)
+
+
+@cache
+def drivers() -> Drivers:
+    """The whole table, read once."""
+    text = files(__package__).joinpath("drivers.yaml").read_text(encoding="utf-8")
+    entry = yaml.safe_load(text)
+    branches = {number: {**each, "number": number} for number, each in entry["branches"].items()}
+    return Drivers(**{**entry, "branches": branches})

@@ -1,0 +1,118 @@
+"""What of the host's system would stand in the way: release, Secure Boot, kernel, space, users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rackwright.catalog.drivers import numbers
+from rackwright.driver import packages
+from rackwright.driver.facts import Process, Unknown
+from rackwright.driver.preflight.situation import Situation, Trouble
+
+GIB = 1024**3
+BOOT_BYTES = GIB // 4
+VAR_BYTES = 3 * GIB
+USR_BYTES = 2 * GIB
+TOOLKIT_BYTES = 8 * GIB
+"""Room for one more boot image with the modules in it; for packages and a DKMS build; for the
+driver installed; for a toolkit installed, half of which is its packages while they are unpacked."""
+DAEMONS = frozenset(
+    ("nvidia-persistenced.service", "nvidia-fabricmanager.service", "nvidia-dcgm.service")
+)
+
+
+def distribution(at: Situation) -> Iterator[Trouble]:
+    """Packages are known for the host's release and architecture."""
+    if isinstance(at.undecided, Unknown):
+        raise at.undecided
+    if at.undecided:
+        remedy = (
+            "supported: Ubuntu 22.04 and 24.04, Debian 12 and 13, on x86_64 and arm64; elsewhere "
+            "install the driver yourself and set driver_source to none"
+        )
+        yield Trouble(str(at.undecided), remedy)
+
+
+def secure_boot(at: Situation) -> Iterator[Trouble]:
+    """A module built on the host is signed by no key the firmware knows."""
+    plan = at.installing
+    if plan and plan.builds and at.facts.secure_boot:
+        ubuntu = plan.distribution.startswith("ubuntu")
+        signed = "set driver_source to ubuntu (Canonical's signed modules), or " if ubuntu else ""
+        yield Trouble(
+            "Secure Boot is on, and the module would be built on the host (DKMS): the kernel would "
+            "refuse to load it",
+            f"{signed}turn Secure Boot off in the firmware, or enrol DKMS's key at the console "
+            "(`mokutil --import`) and accept this prediction",
+        )
+
+
+def kernel_headers(at: Situation) -> Iterator[Trouble]:
+    """The module is built against the running kernel's headers."""
+    plan = at.installing
+    if not plan or not plan.builds or at.facts.headers or at.offers is None:
+        return
+    name = packages.headers(at.facts.kernel)
+    if not at.offers.versions(name):
+        yield Trouble(
+            f"the headers of the running kernel are not there, and no archive of the host has "
+            f"{name}",
+            "update the kernel and reboot into it (`apt-get dist-upgrade`), then run this again; "
+            "for a kernel of your own, install its headers",
+        )
+
+
+def kernel_version(at: Situation) -> Iterator[Trouble]:
+    """A driver is older than the kernels that come after it."""
+    plan = at.installing
+    if not plan or not plan.builds:
+        return
+    newest = plan.branch.newest_kernel(plan.version)
+    if newest is None:
+        return
+    if numbers(at.facts.kernel)[:2] > numbers(newest)[:2]:
+        yield Trouble(
+            f"driver {plan.version} is known to build on Linux {newest} and older, the host "
+            f"runs {at.facts.kernel}",
+            "pin a newer driver_version, or boot an older kernel",
+        )
+
+
+def module_in_use(at: Situation) -> Iterator[Trouble]:
+    """A driver that is replaced under a running process breaks the next one that starts."""
+    if not at.plan or not at.interrupts or at.facts.module_version is None:
+        return
+    allowed = at.settings.reboot == "if-needed"
+    others = [p for p in at.facts.users if not _goes_down(p, at.our_units if allowed else None)]
+    if others:
+        shown = ", ".join(f"{p.pid} ({p.command[:40]})" for p in others[:4])
+        more = f" and {len(others) - 4} more" if others[4:] else ""
+        yield Trouble(
+            f"processes use the GPUs: {shown}{more}",
+            "stop them; planned replicas are stopped and started by the run itself where reboot "
+            "is if-needed",
+        )
+
+
+def _goes_down(process: Process, our_units: frozenset[str] | None) -> bool:
+    return bool(process.units & (DAEMONS | (our_units or frozenset())))
+
+
+def space(at: Situation) -> Iterator[Trouble]:
+    """Boot images, packages and the build of the module need room."""
+    if not at.installing:
+        return
+    toolkits = len(at.settings.cuda_toolkit)
+    for place, needed in (
+        ("/boot", BOOT_BYTES),
+        ("/var", VAR_BYTES + toolkits * TOOLKIT_BYTES // 2),
+        ("/usr", USR_BYTES + toolkits * TOOLKIT_BYTES),
+    ):
+        free = at.facts.free_bytes(place)
+        if free < needed:
+            yield Trouble(
+                f"{place} has {free / GIB:.1f} GiB free, {needed / GIB:.1f} GiB are needed",
+                "remove old kernels (`apt-get autoremove --purge`)"
+                if place == "/boot"
+                else "make room (`apt-get clean`, logs, old images)",
+            )

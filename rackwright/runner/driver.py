@@ -1,0 +1,241 @@
+"""The NVIDIA driver on a host: predicted, installed stage by stage, rebooted into, proven."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.host import Host
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from rackwright.catalog import gpu_types
+from rackwright.checks.results import CheckResult, Status
+from rackwright.desired import paths
+from rackwright.desired.items import Change, Item, Package, Unit, differences, payload, query
+from rackwright.driver.facts import Facts, Unknown
+from rackwright.driver.offers import Offers
+from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
+from rackwright.driver.packages import PINNING
+from rackwright.driver.plan import DriverPlan, Unsupported, decide
+from rackwright.driver.preflight import Situation, predict
+from rackwright.report import results_text
+from rackwright.runner.fleet import Fleet
+from rackwright.runner.operations import STATE, await_units, refuse, show
+from rackwright.runner.probing import probe
+from rackwright.runner.rebooting import POLL_S, Stopped, await_boot, may_reboot, turn
+from rackwright.runner.remote_call import HostError, call, parts
+
+DRIVER = "runner/remote/driver"
+ANSWER_TIMEOUT_S = 30
+FABRIC_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a host's driver needs: the situation, and what differs, by stage and of units."""
+
+    at: Situation
+    stages: tuple[tuple[str, tuple[Change, ...]], ...] = ()
+    units: tuple[Change, ...] = ()
+
+    @property
+    def changes(self) -> list[Change]:
+        """All that differs, in order."""
+        return [change for _, changes in self.stages for change in changes] + list(self.units)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the host is as planned, and runs it."""
+        plan, facts = self.at.plan, self.at.facts
+        if plan is None or self.changes:
+            return False
+        return facts.module_version == plan.version and not reboot_reason(plan, facts)
+
+
+def ask(host: Host, request: Mapping[str, Any], timeout_s: int | None = 600) -> Any:
+    """One question to ``runner/remote/driver.py``. Raises HostError where it has no answer."""
+    return call(host, DRIVER, request, libraries=parts("probe"), timeout_s=timeout_s)
+
+
+def observed(host: Host, timeout_s: int = 600) -> Facts:
+    """The host's facts now."""
+    return Facts(ask(host, {"do": "observe"}, timeout_s))
+
+
+def outlook(host: Host, fleet: Fleet) -> Outlook:
+    """Facts, plan, differences, and what the archives offer where packages are to change.
+
+    Raises HostError where the host gives no answer, Unknown where one cannot be read.
+    """
+    server, settings = fleet.spec.servers[host.name], fleet.settings(host.name)
+    at = Situation(
+        settings=settings,
+        server=server,
+        gpu=gpu_types()[server.gpus.type],
+        facts=observed(host),
+        month=time.strftime("%Y-%m"),
+        engines=frozenset(each.engine for each in fleet.plan.on(host.name)),
+        our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(host.name)),
+    )
+    if at.provided:
+        return Outlook(at)
+    try:
+        plan = decide(settings, server, at.gpu, at.facts)
+    except (Unknown, Unsupported) as error:
+        return Outlook(replace(at, undecided=error))
+    changes = {id(change.item): change for change in _differing(host, [*plan.items, *plan.units])}
+
+    def of(items: Sequence[Item]) -> tuple[Change, ...]:
+        return tuple(changes[id(item)] for item in items if id(item) in changes)
+
+    stages = tuple((stage.name, of(stage.items)) for stage in plan.stages)
+    return Outlook(_seen(host, replace(at, plan=plan), plan, stages), stages, of(plan.units))
+
+
+def _differing(host: Host, items: Sequence[Item]) -> list[Change]:
+    seen = call(host, STATE, {"do": "observe", "items": query(items)}) if items else []
+    return differences(items, seen)
+
+
+def _seen(
+    host: Host,
+    at: Situation,
+    plan: DriverPlan,
+    stages: Sequence[tuple[str, Sequence[Change]]],
+) -> Situation:
+    """The situation with what follows from the differences."""
+    changed = [c.item for _, changes in stages for c in changes if isinstance(c.item, Package)]
+    replaced = any(package.version for package in changed)
+    at = replace(at, interrupts=replaced or bool(reboot_reason(plan, at.facts)))
+    if not changed:
+        return at
+    names = [package.key for package in plan.packages]
+    request = {"sources": dict(plan.added), "names": names, "prefix": PINNING}
+    return replace(at, offers=Offers(ask(host, {"do": "look", **request})))
+
+
+@operation()
+def converge_driver(fleet: Fleet) -> Generator[FunctionCommand]:
+    """Have the pinned driver installed, loaded and proven; a host that fails preflight is left."""
+    if fleet.server is None:
+        host.noop("not for this host")
+        return
+    if fleet.settings(host.name).driver_source == "none":
+        host.noop("the driver is its provider's: only checked")
+        return
+    try:
+        found = outlook(host, fleet)
+        if found.settled:
+            host.noop(f"driver {fleet.settings(host.name).driver_version} is installed and loaded")
+            return
+    except (HostError, Unknown) as error:
+        yield refuse(f"{host.name} was not touched: {error}")
+        return
+    rows = [row for row in predict(found.at) if row.status is not Status.OK]
+    if any(row.status in (Status.CRITICAL, Status.UNKNOWN) for row in rows):
+        yield refuse(f"{host.name} was not touched; preflight:\n{results_text(rows)}")
+        return
+    _warn(rows)
+    show(host, found.changes)
+    yield FunctionCommand(_apply, (found,), {})
+
+
+def _warn(rows: Sequence[CheckResult]) -> None:
+    for row in rows:
+        host.log_styled(f"  {row.check}: {row.evidence}. {row.remedy}", fg="yellow")
+
+
+def _apply(state: Any, host: Host, found: Outlook) -> bool:
+    """pyinfra calls it by these names."""
+    assert found.at.plan is not None
+    try:
+        with ExitStack() as alone:
+            _carry_out(host, found, found.at.plan, alone)
+    except (HostError, Stopped, Unknown) as error:
+        host.log_styled(str(error), fg="red")
+        return False
+    return True
+
+
+def _carry_out(host: Host, found: Outlook, plan: DriverPlan, alone: ExitStack) -> None:
+    """Packages and files, a reboot where one is needed, the module, units, and the proof."""
+    at = found.at
+    serving = sorted({unit for process in at.facts.users for unit in process.units & at.our_units})
+    if serving and at.interrupts:
+        may_reboot(host, at.settings.reboot, "replicas use the driver")
+        alone.enter_context(turn(host))
+        _say(host, f"stopping {', '.join(serving)}: they finish what they are answering")
+        ask(host, {"do": "stop", "units": serving}, timeout_s=None)
+    for name, changes in found.stages:
+        if changes:
+            _say(host, f"{name}: {len(changes)} to change")
+            _make(host, changes)
+    facts = observed(host)
+    if reason := reboot_reason(plan, facts):
+        may_reboot(host, at.settings.reboot, reason)
+        if not serving:
+            alone.enter_context(turn(host))
+        facts = _rebooted(host, at, reason)
+    if facts.module_version is None:
+        _load(host, plan)
+    _bring_up(host, plan.units)
+    _prove(host, plan)
+    if serving and at.interrupts:
+        ask(host, {"do": "start", "units": serving})
+
+
+def _make(host: Host, changes: Sequence[Change]) -> None:
+    reply = call(host, STATE, {"do": "apply", "items": payload(changes)})
+    if error := reply.get("error"):
+        raise Stopped(str(error))
+
+
+def _rebooted(host: Host, at: Situation, reason: str) -> Facts:
+    _say(host, f"rebooting: {reason}")
+    before = ask(host, {"do": "reboot", "units": sorted(at.our_units)}, timeout_s=None)["boot_id"]
+    facts = await_boot(host, before, lambda: observed(host, ANSWER_TIMEOUT_S))
+    _say(host, "is back")
+    return facts
+
+
+def _load(host: Host, plan: DriverPlan) -> None:
+    reply = ask(host, {"do": "load", "build": plan.builds}, timeout_s=None)
+    if not reply["ok"]:
+        words = f"the kernel module of driver {plan.version} could not be loaded: {reply['words']}"
+        raise Stopped("\n".join([words, *reply["log"]]))
+
+
+def _bring_up(host: Host, units: Sequence[Unit]) -> None:
+    if changes := _differing(host, units):
+        _make(host, changes)
+    if not await_units(host, [change.item for change in changes if isinstance(change.item, Unit)]):
+        raise Stopped("the driver is loaded, and its units did not start")
+
+
+def _prove(host: Host, plan: DriverPlan) -> None:
+    """Module, library and pin are of one version, and the fabric is completed."""
+    deadline = time.monotonic() + FABRIC_TIMEOUT_S
+    seen = probe(host)
+    while plan.fabric and (pending := fabric_pending(seen)):
+        if time.monotonic() > deadline:
+            raise Stopped(_with_log(host, f"the fabric is not completed: {pending}"))
+        time.sleep(POLL_S)
+        seen = probe(host)
+    facts = observed(host)
+    if words := reboot_reason(plan, facts) or disagreement(plan, facts, seen):
+        raise Stopped(_with_log(host, words))
+    _say(host, f"driver {plan.version}: loaded module, library and pin agree")
+
+
+def _with_log(host: Host, words: str) -> str:
+    return "\n".join([words, *ask(host, {"do": "why"})["log"]])
+
+
+def _say(host: Host, words: str) -> None:
+    host.log(f"  {click.style('~', 'yellow')} {words}")
