@@ -80,8 +80,9 @@ def test_a_script_travels_alone_to_python_3_9(name: str) -> None:
     tree = ast.parse(source_of(f"runner/remote/{name}"), feature_version=(3, 9))
     imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    of_serving = ("serving", *PARTS)
-    along = {f"rackwright.runner.remote.{part}" for part in PARTS} if name in of_serving else set()
+    carried = dict.fromkeys(("serving", *PARTS), PARTS)
+    carried |= dict.fromkeys(("release", "weights"), ("fetching",))
+    along = {f"rackwright.runner.remote.{part}" for part in carried.get(name, ())}
     assert {one.partition(".")[0] for one in imported - along} <= sys.stdlib_module_names
 
 
