@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := debootstrap systemd-container iproute2 nftables openssh-client gcc libc6-dev \
-            python3-venv ca-certificates zstd
-COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc zstd
+            apt-utils gnupg python3-venv ca-certificates zstd
+COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc apt-ftparchive gpg zstd
 
 .PHONY: help demo deploy test unit lint setup system lab-up lab-down lab-status lock benchmark benchmark-planner benchmark-verify clean
 

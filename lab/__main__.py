@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from lab import cgroups, host, image, needs, network, nvml, tiny_gguf, tiny_model
-from lab.fleet import CACHE, HOSTS, LAB, RUN, LabHost, host_named
+from lab.apt import repository, server
+from lab.fleet import BARE, CACHE, HOSTS, LAB, RUN, LabHost, host_named
 from lab.keys import write_keys, write_ssh_config
 from lab.nvml.compose import write_profile
 from lab.record import FILE, load, locked
@@ -21,12 +22,14 @@ def up(names: Sequence[str]) -> None:
     needs.check()
     wanted = [host_named(name) for name in names] or list(HOSTS)
     with locked() as record:
-        base = image.base()
+        bases = {suite: image.base(suite) for suite in sorted({item.suite for item in wanted})}
         _prepare(wanted)
         network.up(record)
+        if any(item in BARE for item in wanted):
+            server.start(repository.repository())
         with step(f"booting {', '.join(item.name for item in wanted)}"):
             for item in wanted:
-                host.boot(item, base, record)
+                host.boot(item, bases[item.suite], record)
             for item in wanted:
                 host.wait_ready(item, record)
     say(f"lab: up. ssh -F {LAB / 'ssh_config'} {wanted[0].name}")
@@ -58,6 +61,7 @@ def down(names: Sequence[str]) -> None:
                 with step(f"ending {name}"):
                     host.stop(record.containers[name], record)
         if not record.containers:
+            server.stop()
             network.down(record)
             cgroups.remove()
             FILE.unlink(missing_ok=True)

@@ -19,18 +19,24 @@ LAB = ROOT / ".cache" / "lab"
 BRIDGE = "rwlab0"
 GATEWAY_ADDRESS = "198.18.0.1"  # RFC 2544: a range reserved for tests of network devices
 NETWORK = "198.18.0.0/24"
-SUITE = "bookworm"
 TINY_MODEL = "/srv/models/tiny-llama"
 TINY_GGUF = "/srv/models/tiny-gguf"
 
 
 @dataclass(frozen=True)
 class LabHost:
-    """One host: its name, its address on the bridge, and the GPUs its NVML stand-in shows."""
+    """One host: name, address on the bridge, GPUs its NVML stand-in shows, release of Debian.
+
+    With an ``imitated_kernel`` that stand-in comes with a driver's packages (``lab/kernel``), and
+    an ``nvswitch`` may be on its PCI bus.
+    """
 
     name: str
     address: str
     gpu_profile: str | None = None
+    suite: str = "bookworm"
+    imitated_kernel: bool = False
+    nvswitch: bool = False
 
 
 HOSTS = (
@@ -46,7 +52,14 @@ ENGINES = LabHost("gpu3", "198.18.0.13", gpu_profile="h200x2")
 """A server for the tests of the other engines; up only when asked for."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
-ALL = (*HOSTS, *SPARES, *RACK, ENGINES, BOX)
+BARE = (
+    LabHost("deb12", "198.18.0.61"),
+    LabHost("deb13", "198.18.0.62", suite="trixie"),
+    LabHost("drv12", "198.18.0.63", "h200x2", imitated_kernel=True, nvswitch=True),
+    LabHost("drv13", "198.18.0.64", "h200x2", suite="trixie", imitated_kernel=True),
+)
+"""Without a driver, for what installs one; deb12 and deb13 have no GPU either."""
+ALL = (*HOSTS, *SPARES, *RACK, ENGINES, BOX, *BARE)
 
 
 def host_named(name: str) -> LabHost:

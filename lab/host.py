@@ -9,14 +9,25 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import cgroups, registries
-from lab.fleet import BRIDGE, CACHE, GATEWAY_ADDRESS, LAB, RUN, TINY_GGUF, TINY_MODEL, LabHost
+from lab import cgroups, kernel, registries
+from lab.fleet import (
+    BARE,
+    BRIDGE,
+    CACHE,
+    GATEWAY_ADDRESS,
+    LAB,
+    RUN,
+    TINY_GGUF,
+    TINY_MODEL,
+    LabHost,
+)
 from lab.record import Container, Record, start_time
 from lab.shell import sh
 from rackwright.errors import LabError
 
 UV_CACHE = "/var/cache/uv"
 PYCACHE = "/var/cache/rackwright/pycache"
+ARCHIVES = "/var/cache/apt/archives"
 NETWORK = f"""[Match]
 Name=host0
 [Network]
@@ -26,6 +37,8 @@ Gateway={GATEWAY_ADDRESS}
 SSHD = "LogLevel VERBOSE\n"
 """sshd then logs every command it starts, by which tests count them on the host's side."""
 STOP_S = 15
+WHILE_IT_REBOOTS = 'trap : TERM; while "$0" "$@"; [ $? -eq 133 ]; do :; done'
+"""nspawn with --keep-unit leaves it to its caller to start a host again that rebooted."""
 
 
 def boot(host: LabHost, base: Path, record: Record) -> None:
@@ -95,8 +108,11 @@ def _furnish(root: Path, host: LabHost) -> None:
     wants.symlink_to("/lib/systemd/system/systemd-networkd.service")
     _install_keys(root, host)
     (root / "etc/ssh/sshd_config.d/lab.conf").write_text(SSHD)
+    (root / "etc/dpkg/dpkg.cfg.d/lab").write_text("force-unsafe-io\n")  # its disk is thrown away
     registries.install(root, UV_CACHE)
-    if host.gpu_profile:
+    if host.imitated_kernel:
+        kernel.install(root, LAB / f"{host.name}.profile", nvswitch=host.nvswitch)
+    elif host.gpu_profile:
         _install_nvml(root, host)
 
 
@@ -121,21 +137,26 @@ def _install_nvml(root: Path, host: LabHost) -> None:
     shutil.copy(LAB / f"{host.name}.profile", profile)
 
 
-def _binds() -> list[str]:
+def _binds(host: LabHost) -> list[str]:
     binds = [
         f"--bind-ro={CACHE / 'tiny-llama'}:{TINY_MODEL}",
         f"--bind-ro={CACHE / 'tiny-gguf'}:{TINY_GGUF}",
         f"--bind={CACHE / 'uv'}:{UV_CACHE}",
         f"--bind={CACHE / 'pycache'}:{PYCACHE}",
     ]
+    if host in BARE:  # alone: apt locks this folder, so that two hosts cannot share it
+        archives = CACHE / "apt" / host.name
+        (archives / "partial").mkdir(parents=True, exist_ok=True)
+        binds.append(f"--bind={archives}:{ARCHIVES}")
     return binds + [f"--bind-ro={folder}" for folder in registries.find_links()]
 
 
 def _start(root: Path, host: LabHost) -> int:
     groups = cgroups.create(host.name)
-    argv = ["systemd-nspawn", "--quiet", f"--directory={root}", "--boot", "--register=no",
-            "--keep-unit", f"--network-bridge={BRIDGE}", f"--machine={host.name}",
-            "--link-journal=no", "--resolv-conf=off", "--console=pipe", *_binds()]  # fmt: skip
+    argv = ["sh", "-c", WHILE_IT_REBOOTS, "systemd-nspawn", "--quiet", f"--directory={root}",
+            "--boot", "--register=no", "--keep-unit", f"--network-bridge={BRIDGE}",
+            f"--machine={host.name}", "--link-journal=no", "--resolv-conf=off", "--console=pipe",
+            *_binds(host)]  # fmt: skip
     with (root.parent / "console.log").open("wb") as log:
         started = subprocess.Popen(
             argv,
@@ -164,11 +185,11 @@ def wait_ready(host: LabHost, record: Record, timeout_s: float = 30) -> None:
 
 def _end(pid: int) -> None:
     """End the container: all of its processes die with its init."""
-    os.kill(pid, signal.SIGTERM)
+    os.killpg(pid, signal.SIGTERM)
     if not _gone(pid, within_s=3):
-        os.kill(pid, signal.SIGTERM)  # nspawn: a second one ends it at once
+        os.killpg(pid, signal.SIGTERM)  # nspawn: a second one ends it at once
     if not _gone(pid, within_s=STOP_S):
-        os.kill(pid, signal.SIGKILL)
+        os.killpg(pid, signal.SIGKILL)
         _gone(pid, within_s=STOP_S)
 
 

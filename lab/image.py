@@ -1,13 +1,15 @@
-"""The base image: a small Debian made by debootstrap once, shared read-only by every host."""
+"""The base images: a small Debian a suite, made by debootstrap once, shared read-only by hosts."""
 
 from __future__ import annotations
 
 import hashlib
+import platform
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
-from lab.fleet import CACHE, SUITE
+from lab.fleet import CACHE
 from lab.shell import say, sh, step
 from rackwright.errors import LabError
 
@@ -20,19 +22,19 @@ OWN_TRUST = "usr/local/share/ca-certificates/lab-machine.crt"
 """Where update-ca-certificates finds it again, when a host upgrades that package."""
 
 
-def base() -> Path:
-    """The folder of the base image; made when it is not there yet, never half made."""
+def base(suite: str) -> Path:
+    """The folder of a suite's base image; made when it is not there yet, never half made."""
     recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    ready = CACHE / f"base-{SUITE}-{recipe}"
+    ready = CACHE / f"base-{suite}-{recipe}"
     if ready.exists():
         return ready
-    for stale in CACHE.glob(f"base-{SUITE}*"):  # older recipes, and one that was cut off
+    for stale in CACHE.glob(f"base-{suite}*"):  # older recipes, and one that was cut off
         shutil.rmtree(stale)
-    partial = CACHE / f"base-{SUITE}.partial"
+    partial = CACHE / f"base-{suite}.partial"
     partial.mkdir(parents=True)
-    say(f"lab: making the base image ({SUITE}, about 330 MB, a minute or two; kept in {CACHE})")
-    _debootstrap(partial)
-    _adopt_machine_settings(partial)
+    say(f"lab: making the base image ({suite}, about 330 MB, a minute or two; kept in {CACHE})")
+    _debootstrap(suite, partial)
+    _adopt_machine_settings(suite, partial)
     with step("fetching package lists into the image"):
         sh("systemd-nspawn", "-q", "-D", str(partial), "--register=no", "--keep-unit", "apt-get",
            "-qq", "update")  # fmt: skip
@@ -40,9 +42,9 @@ def base() -> Path:
     return ready
 
 
-def _debootstrap(target: Path) -> None:
+def _debootstrap(suite: str, target: Path) -> None:
     """Run debootstrap, showing one line in 25 of what it says as progress."""
-    argv = ["debootstrap", "--variant=minbase", f"--include={INCLUDE}", SUITE, str(target)]
+    argv = ["debootstrap", "--variant=minbase", f"--include={INCLUDE}", suite, str(target)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         for count, line in enumerate(running.stdout):
@@ -53,16 +55,25 @@ def _debootstrap(target: Path) -> None:
         raise LabError(f"debootstrap failed with exit code {running.returncode}:\n{log}")
 
 
-def _adopt_machine_settings(target: Path) -> None:
-    """Give the image this machine's mirror (same release only), resolver and trusted roots."""
-    if f"VERSION_CODENAME={SUITE}" in Path("/etc/os-release").read_text():
-        found = [Path("/") / name for name in APT_SOURCES if (Path("/") / name).exists()]
-        for source in found:
+def _adopt_machine_settings(suite: str, target: Path) -> None:
+    """Give the image this machine's mirror (of Debian only), resolver and trusted roots."""
+    machine = platform.freedesktop_os_release()
+    if machine["ID"] == "debian":
+        found = [name for name in APT_SOURCES if (Path("/") / name).exists()]
+        for name in found:
             (target / "etc/apt/sources.list").unlink(missing_ok=True)
-            copy = target / source.relative_to("/")
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, copy)
+            text = (Path("/") / name).read_text()
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_text(for_suite(text, machine["VERSION_CODENAME"], suite))
     shutil.copy("/etc/resolv.conf", target / "etc/resolv.conf")
     if (Path("/") / TRUST).exists():
         for copy in (TRUST, OWN_TRUST):
             shutil.copy(Path("/") / TRUST, target / copy)
+
+
+def for_suite(sources: str, own: str, suite: str) -> str:
+    """A machine's apt sources (one-line or deb822) with another suite in its own's place."""
+    named = re.compile(rf"(?<=\s){re.escape(own)}(?=[-/\s]|$)")
+    lines = (named.sub(suite, line) if line.startswith(("deb", "Suites:")) else line
+             for line in sources.splitlines())  # fmt: skip
+    return "\n".join(lines) + "\n"

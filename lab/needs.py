@@ -17,6 +17,8 @@ COMMANDS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "gcc": "gcc libc6-dev",
+    "apt-ftparchive": "apt-utils",
+    "gpg": "gnupg",
     "zstd": "zstd",
 }
 

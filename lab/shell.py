@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rackwright.errors import LabError
 
 
-def sh(*argv: str, stdin: str | None = None) -> str:
+def sh(*argv: str, stdin: str | None = None, cwd: Path | None = None) -> str:
     """Run a command and return its output; LabError with its own words when it fails."""
-    done = subprocess.run(argv, input=stdin, text=True, capture_output=True)
+    done = subprocess.run(argv, input=stdin, text=True, capture_output=True, cwd=cwd)
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip()[-2000:]
         raise LabError(f"`{' '.join(argv)}` failed with exit code {done.returncode}: {words}")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,17 +94,24 @@ def wait_until(true: Callable[[], bool], timeout_s: float = 120) -> None:
         time.sleep(0.2)
 
 
-@pytest.fixture(scope="session")
-def fresh_lab() -> Iterator[None]:
-    """The lab's hosts as debootstrap left them: nothing of Rackwright is on them."""
+@contextmanager
+def fresh(*names: str) -> Iterator[None]:
+    """Hosts (the lab's own without a name) as debootstrap left them, taken away afterwards."""
     keep = "RACKWRIGHT_KEEP_LAB" in os.environ  # for work on one test: use the lab that is up
     if not keep:
-        lab("down")
-    up = lab("up")
+        lab("down", *names)
+    up = lab("up", *names)
     assert up.returncode == 0, up.stderr
     yield
     if not keep:
-        lab("down")
+        lab("down", *names)
+
+
+@pytest.fixture(scope="session")
+def fresh_lab() -> Iterator[None]:
+    """The lab's hosts: nothing of Rackwright is on them."""
+    with fresh():
+        yield
 
 
 @pytest.fixture(scope="session")

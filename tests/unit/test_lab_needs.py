@@ -17,5 +17,5 @@ def test_everything_that_is_missing_is_said_at_once(monkeypatch: pytest.MonkeyPa
         needs.check()
     words = str(refused.value)
     assert "root is needed" in words
-    assert "apt-get install debootstrap gcc libc6-dev iproute2" in words
+    assert "apt-get install apt-utils debootstrap gcc libc6-dev gnupg iproute2" in words
     assert "no cgroup hierarchy" in words
