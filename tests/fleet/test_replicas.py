@@ -70,4 +70,8 @@ def test_port_is_open_on_the_planned_address_alone(machine: Machine, replica: Re
 
 
 def test_weights_are_there(machine: Machine, settings: Settings, replica: Replica) -> None:
-    assert machine.file(f"{paths.model_path(replica, settings)}/config.json").exists
+    path = paths.model_path(replica, settings)
+    if replica.gguf and not replica.gguf.pull:
+        assert machine.file(path).size == replica.gguf.size_bytes
+    elif not replica.gguf:
+        assert machine.file(f"{path}/config.json").exists
