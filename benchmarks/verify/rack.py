@@ -21,17 +21,7 @@ _services = {
 _models = {
     "tiny-llama": {
         "path": "/srv/models/tiny-llama",
-        "config": {
-            "architectures": ["LlamaForCausalLM"],
-            "hidden_size": 256,
-            "intermediate_size": 688,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "vocab_size": 512,
-            "tie_word_embeddings": False,
-            "max_position_embeddings": 2048,
-        },
+        "config": "lab/tiny_llama.json",
     },
 }
 

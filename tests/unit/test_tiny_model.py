@@ -38,6 +38,12 @@ def content(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
+def test_inventories_declare_it_as_it_is(model: Path) -> None:
+    declared = read(Path(tiny_model.__file__).with_name("tiny_llama.json"))
+    made = read(model / "config.json")
+    assert declared == {key: made[key] for key in declared}
+
+
 def tensors(model: Path) -> tuple[dict[str, Any], bytes]:
     data = (model / "model.safetensors").read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
