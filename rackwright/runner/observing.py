@@ -11,7 +11,7 @@ from rackwright.desired import paths
 from rackwright.engines import ENGINES
 from rackwright.planner import Replica
 from rackwright.runner.fleet import Fleet
-from rackwright.runner.planned import folders_of, is_loaded
+from rackwright.runner.planned import folders_of, is_loaded, predicted
 from rackwright.runner.probing import probe, pynvml
 from rackwright.runner.remote_call import call, parts
 from rackwright.runner.secrets import secret
@@ -21,8 +21,8 @@ SERVING = "runner/remote/serving"
 PARTS = ("metrics", "streaming", "burst", "nginx", "system")
 """What it imports, each before whoever imports it."""
 MAX_TOKENS = 8
-TIMED_TOKENS, TIMED_MOST_S = 64, 15
-"""One streamed completion of a replica that is timed."""
+TIMED_TOKENS, TIMED_MOST_S = {True: 64, False: 8}, 15
+"""One streamed completion that is timed: of a replica whose speed is predicted, and of another."""
 BURST_REQUESTS, BURST_TOKENS, BURST_S = 8, 512, 3
 """What a replica on GPUs is loaded with: so many requests at once, for so long."""
 ASKS_A_REPLICA = 2
@@ -57,6 +57,7 @@ def _request(fleet: Fleet, load: bool) -> dict[str, Any]:
 
 def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[str, Any]:
     engine = ENGINES[replica.engine]
+    timed = TIMED_TOKENS[predicted(replica, settings) is not None]
     return {
         "name": replica.name,
         "unit": paths.unit_name(replica),
@@ -75,7 +76,7 @@ def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[s
         "key_variable": engine.key_variable,
         "questions": [list(question) for question in engine.questions(replica)],
         "max_tokens": MAX_TOKENS,
-        "delivery": {"tokens": _tokens(replica, TIMED_TOKENS), "most_s": TIMED_MOST_S},
+        "delivery": {"tokens": _tokens(replica, timed), "most_s": TIMED_MOST_S},
         "burst": _burst(replica) if is_loaded(replica, settings, load) else None,
     }
 

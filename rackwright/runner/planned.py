@@ -90,7 +90,6 @@ def _tenant(replica: Replica, gpu: int) -> Tenant:
 
 def _planned_replica(replica: Replica, settings: Settings, load: bool) -> PlannedReplica:
     engine = ENGINES[replica.engine]
-    uses_gpus = _uses_gpus(replica, settings)
     return PlannedReplica(
         name=replica.name,
         host=replica.server,
@@ -101,29 +100,28 @@ def _planned_replica(replica: Replica, settings: Settings, load: bool) -> Planne
         answers=replica.answers,
         version=engine.version(settings) if engine.version_path else None,
         figures=tuple(engine.figures),
-        predicted=_predicted(replica) if uses_gpus else None,
+        predicted=predicted(replica, settings),
         gpus=replica.gpus,
         tensor_parallel_size=replica.tensor_parallel_size,
         burst=is_loaded(replica, settings, load),
         engine=replica.engine,
         asked=bool(engine.questions(replica)),
-        uses_gpus=uses_gpus,
+        uses_gpus=_uses_gpus(replica, settings),
         slots=replica.max_num_seqs if replica.gguf else None,
         digest=replica.gguf.sha256 if replica.gguf else None,
     )
 
 
-def _predicted(replica: Replica) -> Predicted | None:
-    """None of an engine whose speed is not predicted."""
-    if replica.alone is None or replica.busy is None:
+def predicted(replica: Replica, settings: Settings) -> Predicted | None:
+    """What the plan says of a replica's speed and cache; None without GPUs or a prediction."""
+    if replica.alone is None or replica.busy is None or not _uses_gpus(replica, settings):
         return None
     return Predicted(replica.memory.kv_cache_tokens, replica.alone, replica.busy)
 
 
 def is_loaded(replica: Replica, settings: Settings, load: bool) -> bool:
     """Whether a burst goes to a replica: not to one of which nothing is predicted."""
-    predicted = _predicted(replica) is not None and _uses_gpus(replica, settings)
-    return load and replica.answers and predicted
+    return load and replica.answers and predicted(replica, settings) is not None
 
 
 def _uses_gpus(replica: Replica, settings: Settings) -> bool:
