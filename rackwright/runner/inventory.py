@@ -25,6 +25,8 @@ def load_inventory(path: str) -> Inventory:
     """
     state = State()
     state.cwd = str(Path.cwd())
+    if state.cwd not in sys.path:  # an inventory may import what lies in this folder
+        sys.path.append(state.cwd)
     with ctx_state.use(state):
         try:
             inventory: Inventory = make_inventory(path, cwd=state.cwd)

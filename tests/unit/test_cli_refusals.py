@@ -80,3 +80,11 @@ def test_not_a_report_is_refused(tmp_path: Path) -> None:
     done = run("rackwright", "report", str(tmp_path / "none.json"))
     assert done.returncode == 1
     assert "is not a report" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_inventory_may_import_what_lies_beside_it_as_under_pyinfra(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("hosts = []\n")
+    (tmp_path / "inventory.py").write_text("from own import hosts\nrack = hosts\n")
+    argv = [str(BIN / "rackwright"), "plan", "inventory.py"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
