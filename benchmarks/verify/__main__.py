@@ -34,11 +34,11 @@ class Unfit(Exception):
 
 def start_engines(hosts: Sequence[LabHost]) -> None:
     """Each host's replica: the stand-in, as the unit that the plan names."""
-    source = (Path(__file__).parent / "engine.py").read_text()
+    source = (ROOT / "tests/lab/stand_in_engine.py").read_text()
     for host in hosts:
-        on(host, f"cat > /root/engine.py <<'END'\n{source}END\n")
-        unit = f"rackwright-chat-{host.name}-0"
-        on(host, f"systemd-run --quiet --unit {unit} python3 /root/engine.py {host.address}")
+        on(host, f"echo nothing > /run/wrong; cat > /root/engine.py <<'END'\n{source}END\n")
+        unit = f"--unit rackwright-chat-{host.name}-0 --property LimitNOFILE=1048576"
+        on(host, f"systemd-run --quiet {unit} python3 /root/engine.py {host.address}")
 
 
 def run(verb: str, hosts: int) -> tuple[float, str]:
