@@ -27,6 +27,12 @@ def main() -> None:
     """
 
 
+def _table(results: list[CheckResult]) -> str:
+    """Results as a table, in colour where a person reads it and has not asked for none."""
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return results_text(results, colour=colour)
+
+
 @main.command()
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
@@ -100,8 +106,7 @@ def verify(
         junit.write_text(junit_text(found.results), encoding="utf-8")
     if html:
         html.write_text(page(found.plan, found.results, found.observations), encoding="utf-8")
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    click.echo(found.json() if as_json else results_text(found.results, colour=colour))
+    click.echo(found.json() if as_json else _table(found.results))
     sys.exit(worst(found.results))
 
 
@@ -118,8 +123,7 @@ def preflight(inventory: str) -> None:
         results = predicted(inventory, lambda line: click.echo(line, err=True))
     except RackwrightError as error:
         raise SystemExit(f"Error: {error}") from None
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    click.echo(results_text(results, colour=colour))
+    click.echo(_table(results))
     sys.exit(worst(results) if results else 0)
 
 
@@ -137,8 +141,7 @@ def bandwidth(inventory: str) -> None:
         results = measured(inventory, lambda line: click.echo(line, err=True))
     except RackwrightError as error:
         raise SystemExit(f"Error: {error}") from None
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    click.echo(results_text(results, colour=colour))
+    click.echo(_table(results))
     sys.exit(worst(results) if results else 0)
 
 
@@ -233,7 +236,6 @@ def report(path: Path) -> None:
         results = [CheckResult(**{**row, "status": Status(row["status"])}) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SystemExit(f"Error: {path} is not a report: {error}") from None
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    click.echo(results_text(results, colour=colour))
+    click.echo(_table(results))
     if any(result.status in (Status.CRITICAL, Status.UNKNOWN) for result in results):
         sys.exit(2)
