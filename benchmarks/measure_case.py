@@ -3,8 +3,8 @@
     python measure_case.py FOLDER
 
 The folder holds the model's ``config.json`` and ``case.json``: a name, a model, and optionally
-``engine`` (arguments that differ from ``ENGINE``) and ``load`` (how many requests at once, of 512
-tokens in and 128 out). Once all is imported it waits for a line on stdin, and uses the GPU only
+``engine`` (arguments that differ from ``ENGINE``), ``load`` (how many requests at once, of 512
+tokens in and 128 out) and ``sampling`` (instead of greedy). Once all is imported it waits for a line on stdin, and uses the GPU only
 after it. ``row.json`` in the folder is what was measured, or the ``error``.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import os
 import random
 import re
@@ -51,23 +50,10 @@ KV_TOKENS = re.compile(r"GPU KV cache size: ([\d,]+) tokens")
 CAPTURE_S = re.compile(r"Graph capturing finished in (\d+) secs")
 
 
-class Messages(logging.Handler):
-    """Keeps what vLLM logs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-
-
 def measure(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """One row: prepare, wait for a line on stdin, then build the engine and load it."""
     from vllm import LLM, EngineArgs
 
-    messages = Messages()
-    logging.getLogger("vllm").addHandler(messages)
     arguments = {**ENGINE, **FIXED, **case.get("engine", {}), "model": str(folder)}
     prepare(EngineArgs(**arguments))
     print("prepared", flush=True)
@@ -77,12 +63,12 @@ def measure(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     ready_s = round(time.perf_counter() - start, 1)
     row = {"name": case["name"], "model": case["model"], "engine": versions(), **settings(llm)}
     row |= {
-        **accounting(llm, messages.lines),
+        **accounting(llm, (folder / "log").read_text(errors="replace")),
         "ready_s": ready_s,
         "device_used_gib": device_used_gib(),
     }
     if case.get("load"):
-        row |= loaded(llm, case["load"])
+        row |= loaded(llm, case["load"], case.get("sampling", {}))
     return row
 
 
@@ -126,20 +112,28 @@ def settings(llm: Any) -> dict[str, Any]:
     }
 
 
-def accounting(llm: Any, lines: Sequence[str]) -> dict[str, Any]:
-    """The engine's own figures: those it logs, and what it keeps but does not log."""
-    log = "\n".join(lines)
+def accounting(llm: Any, log: str) -> dict[str, Any]:
+    """The engine's own figures: those it logs, and what its first rank keeps but does not log."""
     if not (summary := SUMMARY.search(log)) or not (tokens := KV_TOKENS.search(log)):
         raise ValueError("the engine has not logged its memory accounting")
     capture = CAPTURE_S.search(log)
-    worker = llm.llm_engine.model_executor.driver_worker.worker
-    cache, compilation = worker.vllm_config.cache_config, worker.vllm_config.compilation_config
+    cache = llm.llm_engine.vllm_config.cache_config
+    first, *_ = llm.llm_engine.model_executor.collective_rpc(kept)
     return {
-        "device_total_gib": round(worker.init_snapshot.total_memory / GIB, 1),
         **{f"{name}_gib": float(figure) for name, figure in summary.groupdict().items()},
         "kv_cache_tokens": int(tokens[1].replace(",", "")),
         "kv_cache_blocks": cache.num_gpu_blocks,
         "block_size": cache.block_size,
+        **first,
+        "capture_s": int(capture[1]) if capture else 0,
+    }
+
+
+def kept(worker: Any) -> dict[str, Any]:
+    """What one rank's worker keeps of its memory; runs in the process of the rank."""
+    worker = getattr(worker, "worker", worker)
+    return {
+        "device_total_gib": round(worker.init_snapshot.total_memory / GIB, 1),
         "model_runner": 2 if worker.use_v2_model_runner else 1,
         "bytes": {
             "total": worker.init_snapshot.total_memory,
@@ -151,8 +145,7 @@ def accounting(llm: Any, lines: Sequence[str]) -> dict[str, Any]:
             "cuda_graph_estimate": int(worker.cudagraph_memory_estimate),
             "kv_cache": int(worker.available_kv_cache_memory_bytes),
         },
-        "compile_s": round(compilation.compilation_time, 1),
-        "capture_s": int(capture[1]) if capture else 0,
+        "compile_s": round(worker.vllm_config.compilation_config.compilation_time, 1),
     }
 
 
@@ -163,21 +156,24 @@ def device_used_gib() -> float:
     return float(round((total - free) / GIB, 2))
 
 
-def loaded(llm: Any, concurrencies: Sequence[int]) -> dict[str, Any]:
+def loaded(
+    llm: Any, concurrencies: Sequence[int], sampling: Mapping[str, Any]
+) -> dict[str, Any]:
     """The speed at each concurrency; an error here does not cost what is known already."""
     try:
-        generate(llm, 8)
-        speeds = [load(llm, concurrency) for concurrency in concurrencies]
+        generate(llm, 8, sampling)
+        speeds = [load(llm, concurrency, sampling) for concurrency in concurrencies]
     except Exception as error:
         traceback.print_exc()
         return {"load_error": str(error)}
     return {"load": speeds, "device_used_after_load_gib": device_used_gib()}
 
 
-def load(llm: Any, concurrency: int) -> dict[str, float]:
+def load(llm: Any, concurrency: int, sampling: Mapping[str, Any]) -> dict[str, float]:
     """The speed of that many requests sent at once; of three in a row for one."""
+    rounds = 3 if concurrency == 1 else 1
     start = time.perf_counter()
-    outputs = [o for _ in range(3 if concurrency == 1 else 1) for o in generate(llm, concurrency)]
+    outputs = [o for _ in range(rounds) for o in generate(llm, concurrency, sampling)]
     elapsed = time.perf_counter() - start
     stats = [output.metrics for output in outputs]
     between = [(s.last_token_ts - s.first_token_ts) / (TOKENS_OUT - 1) for s in stats]
@@ -189,7 +185,7 @@ def load(llm: Any, concurrency: int) -> dict[str, float]:
     }
 
 
-def generate(llm: Any, concurrency: int) -> list[Any]:
+def generate(llm: Any, concurrency: int, sampling: Mapping[str, Any]) -> list[Any]:
     from vllm import SamplingParams
 
     highest = llm.llm_engine.vllm_config.model_config.get_vocab_size() - 1
@@ -197,8 +193,9 @@ def generate(llm: Any, concurrency: int) -> list[Any]:
         {"prompt_token_ids": [random.randint(1000, highest) for _ in range(TOKENS_IN)]}
         for _ in range(concurrency)
     ]
-    greedy = SamplingParams(temperature=0, max_tokens=TOKENS_OUT, ignore_eos=True, detokenize=False)
-    return list(llm.generate(prompts, greedy, use_tqdm=False))
+    wanted = {"temperature": 0, **sampling}
+    answer = SamplingParams(**wanted, max_tokens=TOKENS_OUT, ignore_eos=True, detokenize=False)
+    return list(llm.generate(prompts, answer, use_tqdm=False))
 
 
 def main() -> None:
