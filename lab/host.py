@@ -169,11 +169,14 @@ def _start(root: Path, host: LabHost) -> int:
     return started.pid
 
 
-def wait_ready(host: LabHost, record: Record, timeout_s: float = 30) -> None:
+def wait_ready(host: LabHost, record: Record, timeout_s: float = 300) -> None:
     """Wait until the host answers SSH; LabError with its console when it does not."""
     deadline = time.monotonic() + timeout_s
-    argv = ["ssh", "-F", str(LAB / "ssh_config"), "-o", "ConnectTimeout=1", host.name, "true"]
+    tries = 0
     while time.monotonic() < deadline:
+        tries += 1  # one second is enough at first; a busy machine needs more to shake hands
+        patience = f"ConnectTimeout={min(tries, 20)}"
+        argv = ["ssh", "-F", str(LAB / "ssh_config"), "-o", patience, host.name, "true"]
         if subprocess.run(argv, capture_output=True).returncode == 0:
             return
         if not is_up(record.containers[host.name]):

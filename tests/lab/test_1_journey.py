@@ -59,10 +59,10 @@ def deploy_dry(*words: str) -> str:
     import subprocess
 
     from lab.fleet import ROOT
-    from tests.lab.conftest import BIN
+    from tests.lab.conftest import BIN, PATIENCE_S
 
     argv = [str(BIN / "pyinfra"), "inventories/lab.py", "deploy.py", "--dry", *words]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     return done.stderr
 

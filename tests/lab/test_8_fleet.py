@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.fleet import ROOT
-from tests.lab.conftest import Run, ssh
+from tests.lab.conftest import PATIENCE_S, Run, ssh
 from tests.lab.test_1_journey import UNITS
 
 UNIT1, UNIT2 = UNITS["gpu1"], UNITS["gpu2"]
@@ -140,7 +140,7 @@ BROKEN = [
 def fleet(*words: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "pytest", "tests/fleet", "--inventory", "inventories/lab.py"]
     return subprocess.run(
-        [*argv, *words], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        [*argv, *words], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 
