@@ -17,7 +17,6 @@ demo: setup  ## boot the lab, deploy to it, verify it, ask the served model a qu
 	@$(BIN)/python -m lab up
 	@$(BIN)/pyinfra inventories/lab.py deploy.py -y
 	@$(BIN)/python -m lab.ask
-	@$(BIN)/rackwright report
 	@echo "The lab is still up: make lab-status; take it away with make lab-down."
 
 deploy: setup  ## deploy to the lab that is up
@@ -70,8 +69,8 @@ system:
 $(VENV)/.ready: requirements.txt pyproject.toml
 	@echo "setup: making $(VENV) from requirements.txt"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --quiet --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q rackwright tasks
 	@touch $@
 

@@ -40,7 +40,7 @@ class _Resolved(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-def client(timeout_s: float = 60) -> httpx.Client:
+def client(timeout_s: float = 300) -> httpx.Client:
     """An HTTP/2 client of the lab's gateway; certificate and name are verified."""
     trust = ssl.create_default_context(cadata=trusted_certificate())
     transport = _Resolved(verify=trust, http2=True)

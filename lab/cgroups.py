@@ -47,7 +47,7 @@ def members(name: str) -> set[int]:
     return {int(pid) for file in files for pid in file.read_text().split()}
 
 
-def kill(name: str, timeout_s: float = 10) -> None:
+def kill(name: str, timeout_s: float = 120) -> None:
     """End what is left of one host. A host outlives its nspawn when that is killed."""
     deadline = time.monotonic() + timeout_s
     while (left := members(name)) and time.monotonic() < deadline:

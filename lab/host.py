@@ -169,11 +169,14 @@ def _start(root: Path, host: LabHost) -> int:
     return started.pid
 
 
-def wait_ready(host: LabHost, record: Record, timeout_s: float = 30) -> None:
+def wait_ready(host: LabHost, record: Record, timeout_s: float = 300) -> None:
     """Wait until the host answers SSH; LabError with its console when it does not."""
     deadline = time.monotonic() + timeout_s
-    argv = ["ssh", "-F", str(LAB / "ssh_config"), "-o", "ConnectTimeout=1", host.name, "true"]
+    tries = 0
     while time.monotonic() < deadline:
+        tries += 1  # one second is enough at first; a busy machine needs more to shake hands
+        patience = f"ConnectTimeout={min(tries, 20)}"
+        argv = ["ssh", "-F", str(LAB / "ssh_config"), "-o", patience, host.name, "true"]
         if subprocess.run(argv, capture_output=True).returncode == 0:
             return
         if not is_up(record.containers[host.name]):
@@ -184,9 +187,9 @@ def wait_ready(host: LabHost, record: Record, timeout_s: float = 30) -> None:
 
 
 def _end(pid: int) -> None:
-    """End the container: all of its processes die with its init."""
+    """End the container: all of its processes die with its init, and its disk is thrown away."""
     os.killpg(pid, signal.SIGTERM)
-    if not _gone(pid, within_s=3):
+    if not _gone(pid, within_s=0.3):
         os.killpg(pid, signal.SIGTERM)  # nspawn: a second one ends it at once
     if not _gone(pid, within_s=STOP_S):
         os.killpg(pid, signal.SIGKILL)

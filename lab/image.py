@@ -7,11 +7,13 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from lab.fleet import CACHE
 from lab.shell import say, sh, step
 from rackwright.errors import LabError
+from rackwright.report.progress import Progress
 
 INCLUDE = (
     "systemd,systemd-sysv,dbus,openssh-server,python3,iproute2,ca-certificates,sudo,procps,curl"
@@ -43,13 +45,14 @@ def base(suite: str) -> Path:
 
 
 def _debootstrap(suite: str, target: Path) -> None:
-    """Run debootstrap, showing one line in 25 of what it says as progress."""
+    """Run debootstrap, with what it says in one line."""
     argv = ["debootstrap", "--variant=minbase", f"--include={INCLUDE}", suite, str(target)]
+    progress = Progress(sys.stderr)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
-        for count, line in enumerate(running.stdout):
-            if count % 25 == 0:
-                say(f"  {line.strip()}")
+        for line in running.stdout:
+            progress.show(f"  {line.strip()}")
+    progress.clear()
     if running.returncode != 0:
         log = (target / "debootstrap" / "debootstrap.log").read_text()[-1500:]
         raise LabError(f"debootstrap failed with exit code {running.returncode}:\n{log}")

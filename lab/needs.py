@@ -33,11 +33,17 @@ def missing() -> list[str]:
     absent = [package for command, package in COMMANDS.items() if not shutil.which(command)]
     if absent:
         found.append(f"missing packages: apt-get install {' '.join(sorted(set(absent)))}")
+    if "avx2" not in _cpu_flags():
+        found.append("the CPU has no AVX2, which the CPU builds of the engines are made for")
     if "overlay" not in Path("/proc/filesystems").read_text():
         found.append("the kernel has no overlay file system (modprobe overlay)")
     if not _has_cgroups():
         found.append("no cgroup hierarchy for systemd is mounted under /sys/fs/cgroup")
     return found
+
+
+def _cpu_flags() -> list[str]:
+    return Path("/proc/cpuinfo").read_text().split()
 
 
 def _has_cgroups() -> bool:

@@ -18,7 +18,7 @@ from rackwright.errors import LabError
 GROUP = "apt-repository"
 """Its control group: by it the process is found and ended, whoever started it."""
 LOG = RUN / "apt-repository.log"
-READY_S = 10
+READY_S = 120
 
 
 def start(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""llama.cpp's server: one GGUF file, dealt by layers. Flags as of build b10434.
+"""llama.cpp's server: one GGUF file, dealt by layers. Flags as of b10434 and 0.6.0.
 
 A build comes as an archive of the operator's own (``llamacpp_url`` with its digest), or as a
 package by ``llamacpp_requirements``: llama.cpp publishes no CUDA build for Linux.
@@ -105,10 +105,9 @@ class LlamaCpp(Engine):
         version = f"{settings.llamacpp_version}-{settings.llamacpp_build}"
         packages = ("libgomp1",)  # its CPU backend runs on OpenMP
         if settings.llamacpp_requirements:
-            program = settings.llamacpp_program.rpartition("/")[2]
             test = (
                 "import pathlib, subprocess, sys; "
-                f"server = pathlib.Path(sys.prefix, 'bin', {program!r}); "
+                f"server = pathlib.Path(sys.prefix, {settings.llamacpp_program!r}); "
                 "subprocess.run([server, '--version'], check=True)"
             )
             return Release(version, Venv(settings.llamacpp_requirements, test), packages)

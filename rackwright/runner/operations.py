@@ -14,6 +14,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
 from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
+from rackwright.runner.progress import in_one_line
 from rackwright.runner.remote_call import HostError, call, parts
 
 POLL_S = 2.0
@@ -167,7 +168,8 @@ def _words(missing: Any) -> str:
 
 def _do(state: Any, host: Host, script: str, request: dict[str, Any]) -> bool:
     try:
-        call(host, script, request, libraries=parts(FETCHING), show=True)
+        with in_one_line():
+            call(host, script, request, libraries=parts(FETCHING), show=True)
     except HostError as error:
         return _refuse(state, host, str(error))
     return True

@@ -213,7 +213,7 @@ def test_an_upgrade_waits_for_the_reboot_that_it_may_not_do() -> None:
     assert set(versions("drv13").values()) == {f"{NEWER}-1"}
     assert ssh("drv13", "cat /sys/module/nvidia/version") == OLDER
     ssh("drv13", "systemctl reboot", check=False)
-    wait_until(lambda: ssh("drv13", "cat /sys/module/nvidia/version", check=False) == NEWER, 60)
+    wait_until(lambda: ssh("drv13", "cat /sys/module/nvidia/version", check=False) == NEWER)
     run = install(*setting("driver_version", NEWER), hosts=["drv13"])
     assert run.code == 0, run.words
     assert run.changed() == {}

@@ -21,6 +21,8 @@ CURRENT = "readlink /opt/rackwright/ollama/current"
 OLLAMA_UNIT = "rackwright-ollama-gpu3-0.service"
 LLAMA_UNIT = "rackwright-llama-gpu3-0.service"
 OLD, NEW = "0.32.7", "0.33.0"
+EMULATOR = "usr/bin/qemu-x86_64-static"
+EMULATED = "http://198.18.0.13:8099"
 
 Digests = dict[str, str]
 
@@ -70,6 +72,35 @@ def test_llama_cpp_answers_through_the_gateway(first: Run) -> None:
         """"content": "hello"}]}'""",
     )
     assert ANSWER in words
+
+
+@pytest.fixture(scope="module")
+def emulator(first: Run) -> str:
+    """The start of a command on gpu3 that runs llama.cpp as planned, on a CPU that is named."""
+    ssh(
+        HOST,
+        "cd /var/tmp && apt-get -qq download qemu-user-static 2>/dev/null && "
+        f"dpkg-deb --fsys-tarfile qemu-user-static_*.deb | tar -x ./{EMULATOR}",
+    )
+    planned = ssh(HOST, f"tr '\\0' ' ' < /proc/{main_pid(HOST, LLAMA_UNIT)}/cmdline")
+    return f"/var/tmp/{EMULATOR} -cpu {{cpu}} {planned.replace('--port 8000', '--port 8099')}"
+
+
+def test_llama_cpp_serves_on_a_cpu_without_avx512_and_amx(emulator: str) -> None:
+    """A machine differs from the next: this one has what the CPU of 2013 had, and no more."""
+    ssh(HOST, f"systemd-run --collect --unit haswell {emulator.format(cpu='Haswell')}")
+    try:
+        ask = f"curl -sf --retry 300 --retry-delay 1 --retry-all-errors {EMULATED}/completion"
+        words = ssh(HOST, f"""{ask} -d '{{"prompt": "hello", "temperature": 0}}'""")
+        assert ANSWER in words
+    finally:
+        ssh(HOST, "systemctl stop haswell")
+
+
+def test_the_emulated_cpu_is_what_llama_cpp_finds(emulator: str) -> None:
+    """Without AVX2 it has no code to run, and says so: the test above proves what it says."""
+    words = ssh(HOST, f"{emulator.format(cpu='Nehalem')} 2>&1", check=False)
+    assert "no backends are loaded" in words
 
 
 def test_a_second_run_changes_nothing(first: Run, sources: Digests) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.fleet import ROOT
-from tests.lab.conftest import BIN, Run, deploy, fresh, ssh
+from tests.lab.conftest import BIN, PATIENCE_S, Run, deploy, fresh, ssh
 from tests.lab.test_10_driver import INSTALLED, only, setting, states
 
 INVENTORY = "tests/lab/inventories/debian_driver.py"
@@ -34,7 +34,7 @@ def install(host: str, *words: str) -> tuple[Run, str]:
 def verified(host: str) -> dict[str, tuple[str, str]]:
     """Check to status and evidence, for one host."""
     argv = [str(BIN / "rackwright"), "verify", INVENTORY, "--json"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     rows = json.loads(done.stdout)["results"]
     return {
         row["check"]: (row["status"], row["evidence"]) for row in rows if row["subject"] == host

@@ -31,7 +31,7 @@ def test_install_cut_off_never_becomes_live_and_is_repaired(
 ) -> None:
     live, pid = ssh("gpu2", CURRENT), main_pid("gpu2", GPU2)
     running = start("-y", *upgrade)
-    wait_until(lambda: ssh("gpu2", "pgrep -f '[u]v pip sync' || true") != "", 120)
+    wait_until(lambda: ssh("gpu2", "pgrep -f '[u]v pip sync' || true") != "")
     os.kill(running.pid, signal.SIGKILL)
     running.communicate()
     ssh("gpu2", "pkill -KILL -f '[u]v pip sync'; true")  # as when the server lost its power
@@ -69,7 +69,7 @@ def test_gateway_stage_cut_off_between_writing_and_reloading(deployed: Run) -> N
         " > /usr/sbin/nginx && chmod 755 /usr/sbin/nginx")  # fmt: skip
     try:
         running = start("-y", "--limit", "gw1", *setting)
-        wait_until(lambda: "603s" in ssh("gw1", f"grep read_timeout {config}"), 60)
+        wait_until(lambda: "603s" in ssh("gw1", f"grep read_timeout {config}"))
         os.kill(running.pid, signal.SIGKILL)
         running.communicate()
         ssh("gw1", "pkill -KILL -f '[i]mport json, sys'; pkill -KILL -f '[s]leep 600'; true")
@@ -80,7 +80,7 @@ def test_gateway_stage_cut_off_between_writing_and_reloading(deployed: Run) -> N
     run = deploy(*setting)
     assert run.code == 0, run.words
     assert run.changed() == {"Gateway": ["gw1"]}
-    wait_until(lambda: nginx_workers() != workers, 30)
+    wait_until(lambda: nginx_workers() != workers)
     assert deploy().changed() == {"Gateway": ["gw1"]}  # back to what the inventory says
     assert ask_many(2, at_once=1)
 

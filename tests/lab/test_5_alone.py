@@ -6,15 +6,14 @@ import json
 import subprocess
 
 from lab.fleet import BOX, LAB, ROOT
-from tests.lab.conftest import lab, ssh
+from tests.lab.conftest import DEPLOY_PATIENCE_S, lab, ssh
 
 DEPLOY = "cd /srv/rackwright && .venv/bin/pyinfra tests/lab/inventories/alone.py deploy.py -y"
-TIMEOUT_S = 600
 
 
 def run_on_box(command: str) -> subprocess.CompletedProcess[str]:
     argv = ["ssh", "-F", str(LAB / "ssh_config"), BOX.name, command]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=TIMEOUT_S)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=DEPLOY_PATIENCE_S)
 
 
 def copy_checkout() -> None:

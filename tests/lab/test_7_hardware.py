@@ -10,7 +10,7 @@ import pytest
 
 from lab.fleet import LAB, ROOT
 from rackwright.checks import HOST_CHECKS, SERVER_CHECKS
-from tests.lab.conftest import BIN, Run, ssh
+from tests.lab.conftest import BIN, PATIENCE_S, Run, ssh
 from tests.lab.faults import FAULTS, Fault
 
 PROFILE = "/etc/rackwright-lab/nvml.profile"
@@ -18,7 +18,7 @@ PROFILE = "/etc/rackwright-lab/nvml.profile"
 
 def rackwright(*words: str) -> subprocess.CompletedProcess[str]:
     argv = [str(BIN / "rackwright"), *words]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 def statuses(inventory: str = "inventories/lab.py") -> dict[tuple[str, str], str]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import ROOT
-from tests.lab.conftest import Run, ssh
+from rackwright.runner.remote.burst import FIRST_WITHIN_S
+from tests.lab.conftest import PATIENCE_S, Run, ssh
 from tests.lab.test_1_journey import UNITS
 from tests.lab.test_7_hardware import PROFILE, rackwright, write
 
@@ -96,7 +97,7 @@ def test_gpus_are_watched_while_a_burst_of_requests_runs(
     write(re.sub(r"UtilizationRates=.*", lambda _: f"UtilizationRates={next(values)},1", alike))
     argv = [sys.executable, "-m", "tests.lab.burst_to_gpu1"]
     try:
-        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     finally:
         write(before)
     found = json.loads(done.stdout.splitlines()[-1])
@@ -104,7 +105,7 @@ def test_gpus_are_watched_while_a_burst_of_requests_runs(
     burst = found["burst"]
     assert burst["requests"] + burst["others"] == 8  # the gateway's own may be under way
     assert burst["errors"] == [] and burst["tokens"] > 10
-    assert 3 <= burst["seconds"] < 15
+    assert 3 <= burst["seconds"] < 3 + FIRST_WITHIN_S  # when the last one is given up
 
 
 @pytest.fixture(scope="module")

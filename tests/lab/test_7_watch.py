@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from lab.fleet import ROOT
-from tests.lab.conftest import BIN, Run, ssh, wait_until
+from tests.lab.conftest import BIN, PATIENCE_S, Run, ssh, wait_until
 from tests.lab.test_7_hardware import rackwright
 
 DEAD = "tests/lab/inventories/dead.py"
@@ -42,11 +41,12 @@ def test_one_reading_shows_every_gpu_and_replica(deployed: Run) -> None:
 
 
 def test_tokens_a_second_come_from_two_readings(deployed: Run) -> None:
-    running = watch("inventories/lab.py", "--count", "6", "--interval", "1")
-    time.sleep(1)
+    running = watch("inventories/lab.py", "--count", "6", "--interval", "2")
+    assert running.stdout is not None and running.stderr is not None
+    out = running.stdout.readline()  # it looks already when the requests begin
     ssh("gw1", MANY)
-    out, err = running.communicate(timeout=60)
-    assert running.returncode == 0, err
+    out += running.stdout.read()
+    assert running.wait(timeout=PATIENCE_S) == 0, running.stderr.read()
     rates = [line.split()[-1] for line in out.splitlines() if " active " in line]
     assert len(rates) == 12 and rates[0] == "-"
     assert any(float(rate.replace(",", "")) > 0 for rate in rates if rate != "-"), out
@@ -97,4 +97,4 @@ def test_an_interrupt_ends_it_cleanly(deployed: Run, number: int) -> None:
     running.stdout.readline()
     os.kill(running.pid, number)
     assert "chat-gpu1-0" in running.stdout.read()
-    assert (running.wait(timeout=10), running.stderr.read()) == (0, "")
+    assert (running.wait(timeout=PATIENCE_S), running.stderr.read()) == (0, "")

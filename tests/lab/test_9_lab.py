@@ -14,7 +14,7 @@ import pytest
 from lab.apt.repository import URL
 from lab.cgroups import hierarchies
 from lab.fleet import BRIDGE, RUN
-from tests.lab.conftest import lab
+from tests.lab.conftest import PATIENCE_S, lab
 
 
 def traces() -> list[str]:
@@ -81,7 +81,7 @@ def test_unknown_host_is_refused_by_name() -> None:
 
 def test_the_imitated_archive_is_there_with_its_hosts_and_goes_with_them() -> None:
     assert lab("up", "deb12").returncode == 0
-    assert b"lab.pub" in urllib.request.urlopen(URL, timeout=5).read()
+    assert b"lab.pub" in urllib.request.urlopen(URL, timeout=PATIENCE_S).read()
     assert lab("down", "deb12").returncode == 0
     with pytest.raises(OSError):
         urllib.request.urlopen(URL, timeout=5)

