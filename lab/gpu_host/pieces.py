@@ -81,14 +81,15 @@ def cut(source: IO[bytes], folder: Path, prefix: str) -> tuple[str, tuple[Piece,
     for old in folder.glob(f"{prefix}[0-9]*"):
         old.unlink()
     whole, found = hashlib.sha256(), []
-    while chunk := source.read(_CHUNK_BYTES):
+    chunk_bytes = min(_CHUNK_BYTES, PIECE_BYTES)
+    while chunk := source.read(chunk_bytes):
         path, digest, size = folder / piece_name(prefix, len(found)), hashlib.sha256(), 0
         with path.open("wb") as piece:
             while chunk:
                 for each in (whole, digest):
                     each.update(chunk)
                 size += piece.write(chunk)
-                chunk = source.read(min(_CHUNK_BYTES, PIECE_BYTES - size))
+                chunk = source.read(min(chunk_bytes, PIECE_BYTES - size))
         found.append(Piece(path.name, size, digest.hexdigest()))
     return whole.hexdigest(), tuple(found)
 
