@@ -22,9 +22,10 @@ LOCKS = ("rackwright/engines/requirements/vllm-0.32.0-cu130.txt",)
 OWN_LOCKS = ("requirements.txt", "rackwright/engines/requirements/uv.txt")
 PACKAGES = (
     "nginx", "openssl", "gcc", "g++", "libc6-dev", "python3-dev", "python3-venv", "zstd",
-    "libnuma1",
+    "libnuma1", "make",
 )  # fmt: skip
-"""What a GPU server with a gateway gets from apt: there is no archive where it boots."""
+"""What a GPU server with a gateway gets from apt, for there is no archive where it boots; and
+make, for `make test-gpu`."""
 PIP = f"""[global]
 no-index = true
 find-links = {WHEELS} {OWN_WHEELS}
@@ -133,7 +134,8 @@ def _furnish(root: Path) -> None:
     with step("making the project's venv"):
         _inside(root, f"cd {PROJECT}; python3 -m venv .venv; pip='.venv/bin/python -m pip'; "
                 "$pip install -q --require-hashes -r requirements.txt; "
-                "$pip install -q --no-deps --no-build-isolation --editable .")  # fmt: skip
+                "$pip install -q --no-deps --no-build-isolation --editable .; "
+                "touch .venv/.ready")  # fmt: skip
 
 
 def _download(root: Path, locks: Sequence[str]) -> Path:
