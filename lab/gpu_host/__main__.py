@@ -25,7 +25,8 @@ def _pack(given: argparse.Namespace) -> None:
 
 def _boot(given: argparse.Namespace) -> None:
     root = given.root or ROOTS / given.name
-    booting.boot(given.packed, given.name, root, given.project, not given.without_gpus)
+    gpus = not (given.without_gpus or given.imitate)
+    booting.boot(given.packed, given.name, root, given.project, gpus, given.imitate)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -59,6 +60,7 @@ def _arguments() -> argparse.ArgumentParser:
     boot.add_argument("--root", type=Path, help=f"the root folder ({ROOTS}/NAME)")
     boot.add_argument("--project", type=Path, help="a checkout to take the project's files from")
     boot.add_argument("--without-gpus", action="store_true", help="for trying it where none is")
+    boot.add_argument("--imitate", metavar="PROFILE", help="h200x1, h200x2, ...: for a rehearsal")
     boot.set_defaults(do=_boot)
     run = verbs.add_parser("run", help="run a command in it, in the project's folder (or a shell)")
     run.set_defaults(do=_run)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from lab.gpu_host import PROJECT, driver, needs, pieces
-from lab.gpu_host.record import Host, load, log_file, running, start_time
+from lab.gpu_host.record import Host, load, log_file, running
 from lab.gpu_host.unpacking import take_project, unpack
+from lab.record import start_time
 from lab.shell import say, step
 from rackwright.errors import LabError
 
@@ -26,15 +27,25 @@ INIT = Path(__file__).with_name("init.sh")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/nvidia/bin"
 
 
-def boot(folder: Path, name: str, root: Path, project: Path | None, gpus: bool) -> None:
-    """Boot what was packed, or give the one that is up the project's present files."""
+def boot(
+    folder: Path, name: str, root: Path, project: Path | None, gpus: bool, imitated: str | None
+) -> None:
+    """Boot what was packed, or give the one that is up the project's present files.
+
+    ``project`` is a checkout to take those from; ``imitated`` a profile of GPUs, for a rehearsal.
+    """
     packed, known = pieces.load(folder), load(name)
     live = known is not None and known.is_up()
+    root = Path(known.root) if live and known else root
     wanted = _wanted(packed, folder)
     needs.check(packed, folder, wanted, gpus)
-    unpack(packed, folder, wanted, Path(known.root) if live and known else root, live)
+    unpack(packed, folder, wanted, root, live)
     if project:
         take_project(project, root)
+    if imitated:
+        from lab.gpu_host.imitation import imitate  # it needs more than a standard library
+
+        imitate(imitated, name, root)
     if not live:
         if known:
             down(name)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab.gpu_host import RUN
+from lab.record import start_time
 from rackwright.errors import LabError
 
 
@@ -60,15 +61,6 @@ def names() -> list[str]:
 def log_file(name: str) -> Path:
     """What a host's first process says before its journal runs."""
     return RUN / f"{name}.log"
-
-
-def start_time(pid: int) -> int | None:
-    """When a process started, in ticks since boot; None when it is gone, or only a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] == "Z" else int(fields[19])
 
 
 def _file(name: str) -> Path:

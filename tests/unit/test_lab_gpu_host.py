@@ -12,6 +12,7 @@ import pytest
 
 from lab.gpu_host import driver, needs, packing, pieces, record, unpacking
 from lab.gpu_host.pieces import Manifest, Piece, Stream
+from lab.record import start_time
 from rackwright.errors import LabError
 
 SIZE = 10
@@ -141,7 +142,7 @@ def test_a_folder_that_is_no_root_folder_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_process_is_known_by_pid_and_start(tmp_path: Path) -> None:
     own = os.getpid()
-    assert record.Host("a", "/r", "/c", own, record.start_time(own)).is_up()
+    assert record.Host("a", "/r", "/c", own, start_time(own)).is_up()
     assert not record.Host("a", "/r", "/c", own, 1).is_up()
     assert not record.Host("a", "/r", "/c").is_up()
 
