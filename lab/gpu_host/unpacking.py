@@ -61,23 +61,17 @@ def clear_project(root: Path) -> None:
 
 
 def take_project(source: Path, root: Path) -> None:
-    """The project's files from a checkout instead: those that git knows, or would."""
-    listed = subprocess.run(
-        ["git", "-C", str(source), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-    )
-    if listed.returncode != 0:
-        raise LabError(f"{source}: {listed.stderr.decode().strip()}")
+    """The project's files from a checkout instead, without git: all that it does not ignore."""
+    if not (source / "pyproject.toml").exists():
+        raise LabError(f"{source} is no checkout of the project")
+    ignored = (source / ".gitignore").read_text().split()
+    left_out = [f"--exclude={name.rstrip('/')}" for name in (".git", *ignored)]
     clear_project(root)
-    there = [name for name in listed.stdout.split(b"\0") if name and _is_file(source, name)]
-    reading = ["tar", "-C", str(source), "--null", "-T", "-", "-cf", "-"]
-    archive = subprocess.run(reading, input=b"\0".join(there), stdout=subprocess.PIPE, check=True)
-    target = root / PROJECT.lstrip("/")
-    subprocess.run(["tar", "-xf", "-", "-C", str(target)], input=archive.stdout, check=True)
-
-
-def _is_file(source: Path, name: bytes) -> bool:
-    return (source / name.decode()).is_file()
+    copying = "set -o pipefail; from=$1 to=$2; shift 2; "
+    copying += 'tar -C "$from" "$@" -cf - . | tar --no-same-owner -xf - -C "$to"'
+    argv = ["bash", "-c", copying, "copy", str(source), str(root / PROJECT.lstrip("/")), *left_out]
+    if subprocess.run(argv).returncode != 0:
+        raise LabError(f"{source} could not be copied: see above")
 
 
 def _marks(root: Path) -> dict[str, str]:

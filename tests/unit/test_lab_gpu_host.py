@@ -140,6 +140,24 @@ def test_a_folder_that_is_no_root_folder_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "precious").exists()
 
 
+def test_a_checkout_replaces_the_projects_files_but_not_its_venv(tmp_path: Path) -> None:
+    source, project = tmp_path / "source", tmp_path / "root" / "root/rackwright"
+    for name in ("lab/new.py", "pyproject.toml", ".cache/big", "lab/__pycache__/x.pyc", ".git/x"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("new")
+    (source / ".gitignore").write_text(".cache/\n__pycache__/\n")
+    for name in ("lab/old.py", ".venv/bin/python", "reports/latest.json"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("old")
+    unpacking.take_project(source, tmp_path / "root")
+    there = sorted(str(path.relative_to(project)) for path in project.rglob("*") if path.is_file())
+    assert there == [".gitignore", ".venv/bin/python", "lab/new.py", "pyproject.toml",
+                     "reports/latest.json"]  # fmt: skip
+    with pytest.raises(LabError, match="no checkout"):
+        unpacking.take_project(tmp_path, tmp_path / "root")
+    assert (project / "lab/new.py").exists()
+
+
 def test_a_process_is_known_by_pid_and_start(tmp_path: Path) -> None:
     own = os.getpid()
     assert record.Host("a", "/r", "/c", own, start_time(own)).is_up()
