@@ -8,7 +8,7 @@ PACKAGES := debootstrap systemd-container iproute2 nftables openssh-client gcc l
             apt-utils gnupg python3-venv ca-certificates zstd
 COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc apt-ftparchive gpg zstd
 
-.PHONY: help demo deploy test unit lint setup system lab-up lab-down lab-status lock benchmark benchmark-planner benchmark-verify clean
+.PHONY: help demo deploy test test-gpu unit lint setup system lab-up lab-down lab-status lock benchmark benchmark-planner benchmark-verify clean
 
 help:  ## what can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +26,11 @@ test: setup lint unit  ## every test: lint, types, unit, lab
 	@$(BIN)/python -m lab down >/dev/null 2>&1 || true
 	@set -e; trap '$(BIN)/python -m lab down' EXIT; \
 	 $(BIN)/python -m pytest tests/lab
+
+test-gpu: $(VENV)/.ready  ## the journey on hosts with real GPUs: INVENTORY=inventories/mine.py
+	@$(BIN)/python -m pytest tests/gpu --inventory "$(INVENTORY)" \
+	 $(if $(PART_S),--part-s $(PART_S)) $(if $(TOTAL_S),--total-s $(TOTAL_S)) \
+	 $(if $(LOADS),--loads $(LOADS))
 
 unit: setup  ## the unit tests alone: seconds, no root
 	@$(BIN)/python -m pytest tests/unit -n auto

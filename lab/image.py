@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from lab.fleet import CACHE
+from lab.record import load
 from lab.shell import say, sh, step
 from rackwright.errors import LabError
 from rackwright.report.progress import Progress
@@ -30,9 +31,10 @@ def base(suite: str) -> Path:
     ready = CACHE / f"base-{suite}-{recipe}"
     if ready.exists():
         return ready
-    for stale in CACHE.glob(f"base-{suite}*"):  # older recipes, and one that was cut off
-        shutil.rmtree(stale)
     partial = CACHE / f"base-{suite}.partial"
+    for stale in CACHE.glob(f"base-{suite}*"):  # older recipes, and one that was cut off
+        if stale == partial or load() is None:  # hosts that are up may stand on an older one
+            shutil.rmtree(stale)
     partial.mkdir(parents=True)
     say(f"lab: making the base image ({suite}, about 330 MB, a minute or two; kept in {CACHE})")
     _debootstrap(suite, partial)

@@ -111,7 +111,7 @@ def _tokenizer_config() -> dict[str, Any]:
     }
 
 
-def _byte_letters() -> list[str]:
+def byte_letters() -> list[str]:
     """GPT-2's visible letter for each byte: itself where printable, else one from U+0100 on."""
     shown = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     spare = iter(range(0x100, 0x200))
@@ -120,18 +120,20 @@ def _byte_letters() -> list[str]:
 
 def _words() -> list[str]:
     first, *rest = ANSWER.split(" ")
-    return [first, *(f"{_byte_letters()[0x20]}{word}" for word in rest)]
+    return [first, *(f"{byte_letters()[0x20]}{word}" for word in rest)]
 
 
 def _tokenizer() -> dict[str, Any]:
-    """Byte-level BPE without merges: a known word is one token, anything else is its bytes."""
     reserved = VOCABULARY - FIRST_WORD - len(_words())
-    tokens = [
-        *_byte_letters(),
-        *SPECIAL,
-        *_words(),
-        *(f"<|reserved_{n}|>" for n in range(reserved)),
-    ]
+    return tokenizer([*_words(), *(f"<|reserved_{n}|>" for n in range(reserved))])
+
+
+def tokenizer(words: list[str]) -> dict[str, Any]:
+    """A ``tokenizer.json``: the bytes, ``SPECIAL``, then ``words`` (those in ``<|`` are special).
+
+    Byte-level BPE without merges: a known word is one token, anything else is its bytes.
+    """
+    tokens = [*byte_letters(), *SPECIAL, *words]
     level = {
         "type": "ByteLevel",
         "add_prefix_space": False,

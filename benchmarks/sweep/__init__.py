@@ -1,0 +1,1 @@
+"""Layouts deployed one after another on this machine's GPUs, each measured and noted at once."""

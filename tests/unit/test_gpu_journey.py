@@ -1,0 +1,92 @@
+"""What the journey on real GPUs decides without one: its journal, its time, its second release."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from rackwright.desired import paths
+from rackwright.engines import ENGINES
+from rackwright.settings import Settings
+from rackwright.spec import load_fleet
+from tests.gpu import fleet as journey_fleet
+from tests.gpu.fleet import Journey, second_release
+from tests.gpu.fleet import _setting as setting_of
+from tests.gpu.journal import Journal, table
+
+ROOT = Path(__file__).parents[2]
+INVENTORIES = sorted((ROOT / "tests/gpu/inventories").glob("*.py"))
+DEFAULTS = runpy.run_path(str(ROOT / "group_data/all.py"))
+GROUP = {key: value for key, value in DEFAULTS.items() if key in Settings.model_fields}
+
+
+def journal(tmp_path: Path, total_s: float = 60) -> Journal:
+    return Journal(tmp_path / "reports/gpu-journey.json", "inventories/mine.py", total_s)
+
+
+def test_every_part_is_in_the_file_however_it_ended(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    with book.part("deploy") as part:
+        part["code"] = 0
+    with pytest.raises(AssertionError), book.part("upgrade"):
+        raise AssertionError("it did not switch")
+    parts = json.loads(book.path.read_text())["parts"]
+    assert [(one["part"], one["ended"]) for one in parts] == [
+        ("deploy", "well"),
+        ("upgrade", "AssertionError: it did not switch"),
+    ]
+    assert parts[0]["code"] == 0
+    assert all(one["seconds"] >= 0 for one in parts)
+
+
+def test_the_table_has_parts_and_what_was_planned_beside_measured(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    with book.part("deploy"):
+        pass
+    book.replica("chat-local-0", **{"KV cache tokens": (449408, 447728), "accounts": {"x": 1}})
+    book.replica("chat", **{"requests at once 64": (None, "4200 tokens/s")})
+    words = table(json.loads(book.path.read_text()))
+    assert "| deploy | 0.0 | well |" in words
+    assert "| chat-local-0: KV cache tokens | 449,408 | 447,728 |" in words
+    assert "| chat: requests at once 64 | - | 4200 tokens/s |" in words
+    assert "accounts" not in words
+
+
+def test_a_part_has_no_more_time_than_is_left(tmp_path: Path) -> None:
+    own = Journey("x.py", 900, (1,), journal(tmp_path, total_s=60))
+    assert 0 < own.limit_s <= 60
+    spent = Journey("x.py", 900, (1,), journal(tmp_path, total_s=-1))
+    with pytest.raises(pytest.fail.Exception, match="no time is left"):
+        _ = spent.limit_s
+
+
+def test_a_second_release_is_the_same_packages_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = GROUP["vllm_requirements"]
+    (tmp_path / lock).parent.mkdir(parents=True)
+    (tmp_path / lock).write_bytes((ROOT / lock).read_bytes())
+    monkeypatch.setattr(journey_fleet, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "PROJECT", tmp_path)
+    first = Settings(**GROUP)
+    second = Settings(**{**GROUP, "vllm_requirements": second_release(lock)})
+    folders = {paths.release_dir(ENGINES["vllm"], each) for each in (first, second)}
+    assert len(folders) == 2
+    assert (tmp_path / second.vllm_requirements).read_text().startswith((ROOT / lock).read_text())
+    assert setting_of(first, lock) == "vllm_requirements"
+
+
+@pytest.mark.parametrize("path", INVENTORIES, ids=[path.stem for path in INVENTORIES])
+def test_sample_inventories_leave_the_machine_as_it_is(path: Path) -> None:
+    hosts, shared = runpy.run_path(str(path))["all"]
+    spec = load_fleet({name: {**GROUP, **shared, **data} for name, data in hosts})
+    for settings in spec.settings.values():
+        assert (settings.driver_source, settings.reboot) == ("none", "never")
+    for server in spec.servers.values():
+        assert server.gpus.power_limit_w is None and server.gpus.ecc is None
+        if server.gpus.count > 1:
+            own = spec.settings[server.name].engine_environment
+            assert own.get("NCCL_NVLS_ENABLE") == "0", "multicast is not ours"
