@@ -4,8 +4,9 @@
 
 The folder holds the model's ``config.json`` and ``case.json``: a name, a model, and optionally
 ``engine`` (arguments that differ from ``ENGINE``), ``load`` (how many requests at once, of 512
-tokens in and 128 out) and ``sampling`` (instead of greedy). Once all is imported it waits for a line on stdin, and uses the GPU only
-after it. ``row.json`` in the folder is what was measured, or the ``error``.
+tokens in and 128 out) and ``sampling`` (how tokens are drawn, instead of the likeliest). Once all is
+imported it waits for a line on stdin, and uses the GPU only after it. ``row.json`` in the folder is
+what was measured, or the ``error``.
 """
 
 from __future__ import annotations
@@ -156,9 +157,7 @@ def device_used_gib() -> float:
     return float(round((total - free) / GIB, 2))
 
 
-def loaded(
-    llm: Any, concurrencies: Sequence[int], sampling: Mapping[str, Any]
-) -> dict[str, Any]:
+def loaded(llm: Any, concurrencies: Sequence[int], sampling: Mapping[str, Any]) -> dict[str, Any]:
     """The speed at each concurrency; an error here does not cost what is known already."""
     try:
         generate(llm, 8, sampling)

@@ -18,7 +18,7 @@ reboot = "never"  # or "if-needed": one host after another, replicas stopped gra
 # The engines. A server gets those that its replicas run. A new version of a Python engine is a new
 # requirements file with hashes, and its number here.
 engine_user = "rackwright"
-engine_python = "python3"  # needs 3.11 or newer; "3.12" lets uv fetch that one
+engine_python = ">=3.11,<3.15"  # the server's own if it is one of these, or else uv fetches one
 vllm_version = "0.32.0"
 vllm_build = "cuda"  # or "cpu"
 vllm_requirements = "rackwright/engines/requirements/vllm-0.32.0-cu130.txt"

@@ -90,9 +90,9 @@ class Settings(BaseModel):
         description="must be a Unix user name: lower case letters, digits, _ and -",
     )
     engine_python: str = Field(
-        "python3",
-        pattern=r"^(/?[A-Za-z0-9._+-]+)+$",
-        description="must be a Python interpreter: a version, a name or a path",
+        ">=3.11,<3.15",
+        pattern=r"^((/?[A-Za-z0-9._+-]+)+|[<>=~!]=?[0-9.]+(,[<>=~!]=?[0-9.]+)*)$",
+        description="must be a Python interpreter: a version, a range of them, a name or a path",
     )
     engine_environment: dict[str, str] = {}
 

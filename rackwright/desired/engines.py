@@ -8,6 +8,7 @@ from typing import Any
 from rackwright.desired import paths
 from rackwright.desired.items import Directory, File, Item
 from rackwright.engines import ENGINES, Engine, Venv
+from rackwright.engines.release import travelling
 from rackwright.planner import Replica
 from rackwright.settings import Settings
 
@@ -19,8 +20,15 @@ def engines_of(replicas: Iterable[Replica]) -> tuple[Engine, ...]:
 
 
 def lock_items(engines: Sequence[Engine], settings: Settings) -> list[Item]:
-    """The folders of the releases, and the requirements files of those that are venvs."""
+    """The folders of the releases, and the requirements files of those that are venvs.
+
+    Where replicas share what they compile, the folder for it is there before the release is tried.
+    """
     folders: list[Item] = [Directory(paths.engine_dir(engine, settings)) for engine in engines]
+    owner = settings.engine_user
+    if shared := [e for e in engines if e.release(settings).shares_compiled]:
+        names = [settings.cache_dir, *(paths.compiled_dir(engine, settings) for engine in shared)]
+        folders += [Directory(name, owner=owner, group=owner) for name in names]
     files: list[Item] = []
     for engine in engines:
         content = engine.release(settings).content
@@ -45,17 +53,19 @@ def release_request(engines: Sequence[Engine], settings: Settings) -> dict[str, 
         "python": settings.engine_python,
         "compile_bytecode": settings.compile_bytecode,
         "user": settings.engine_user,
-        "environment": settings.engine_environment,
     }
 
 
 def _release(engine: Engine, settings: Settings) -> dict[str, Any]:
-    content = engine.release(settings).content
-    folder = paths.release_dir(engine, settings)
+    release, folder = engine.release(settings), paths.release_dir(engine, settings)
+    content, own = release.content, paths.release_environment(engine, settings, folder)
+    environment = own | settings.engine_environment
     if isinstance(content, Venv):
         return {
             "kind": "venv",
             "folder": folder,
+            "environment": environment,
+            "sample": _sample(content.sample),
             "requirements": paths.requirements_path(engine, settings),
             "amendment": content.amendment,
             "smoke_test": content.smoke_test,
@@ -63,6 +73,15 @@ def _release(engine: Engine, settings: Settings) -> dict[str, Any]:
     return {
         "kind": "archive",
         "folder": folder,
+        "environment": environment,
         "downloads": {name: list(each) for name, each in content.downloads.items()},
         "smoke_test": list(content.smoke_test),
     }
+
+
+def _sample(module: str) -> dict[str, Any] | None:
+    """The trial on a GPU: the script that chooses one, and the engine's own part of it."""
+    if not module:
+        return None
+    scripts = {name: travelling(name) for name in ("sampling", module)}
+    return {"module": module, "scripts": scripts}

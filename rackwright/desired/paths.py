@@ -49,6 +49,17 @@ def current_link(engine: Engine, settings: Settings) -> str:
     return f"{engine_dir(engine, settings)}/current"
 
 
+def compiled_dir(engine: Engine, settings: Settings) -> str:
+    """Where the replicas of an engine keep what they compile at run time, if they share it."""
+    return f"{settings.cache_dir}/{engine.name}"
+
+
+def release_environment(engine: Engine, settings: Settings, folder: str) -> dict[str, str]:
+    """What every process of the engine's release is told, where the release is in ``folder``."""
+    compiled = compiled_dir(engine, settings)
+    return engine.release(settings).environment_in(folder, compiled)
+
+
 def uv_dir(settings: Settings) -> str:
     """The venv of the installer."""
     digest = hashlib.sha256(lock_file(settings.uv_requirements)).hexdigest()

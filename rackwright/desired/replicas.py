@@ -130,7 +130,8 @@ def _environment_file(
     api_key: str,
 ) -> File:
     engine = ENGINES[replica.engine]
-    variables = engine.environment(replica, settings, gpu_uuids)
+    live = paths.release_environment(engine, settings, paths.current_link(engine, settings))
+    variables = live | engine.environment(replica, settings, gpu_uuids)
     secret = {engine.key_variable: api_key} if engine.key_variable and api_key else {}
     values = {"replica": replica, "variables": {**variables, **secret}}
     return File(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import NamedTuple
 
 
@@ -12,13 +13,15 @@ class Venv:
     """A Python environment from a hash-locked requirements file, named relative to the project.
 
     ``smoke_test`` is Python that must run in it before the release counts as whole; ``amendment``
-    is Python that mends the environment before that. ``distribution`` is the package whose version
-    is the release's; empty where none is.
+    is Python that mends the environment before that. ``sample`` is a script of ``runner/remote``
+    with which the engine then samples on a GPU, where there is one. ``distribution`` is the package
+    whose version is the release's; empty where none is.
     """
 
     requirements: str
     smoke_test: str
     amendment: str = ""
+    sample: str = ""
     distribution: str = ""
 
 
@@ -42,8 +45,34 @@ class Archive:
 
 @dataclass(frozen=True)
 class Release:
-    """One version of an engine, and the system's packages that it needs."""
+    """One version of an engine, and the system's packages that it needs.
+
+    ``environment`` holds for each of its processes, the trial before it is live included; in it
+    ``{release}`` is its folder and ``{compiled}`` one for what its replicas compile at run time.
+    """
 
     version: str
     content: Venv | Archive
     packages: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def environment_in(self, folder: str, compiled: str) -> dict[str, str]:
+        """The environment, with these folders in it."""
+        places = {"{release}": folder, "{compiled}": compiled}
+        return {name: _placed(value, places) for name, value in self.environment.items()}
+
+    @property
+    def shares_compiled(self) -> bool:
+        """Whether its replicas share a folder for what they compile."""
+        return any("{compiled}" in value for value in self.environment.values())
+
+
+def _placed(value: str, places: Mapping[str, str]) -> str:
+    for name, place in places.items():
+        value = value.replace(name, place)
+    return value
+
+
+def travelling(script: str) -> str:
+    """The text of a script of ``runner/remote``."""
+    return (files("rackwright") / f"runner/remote/{script}.py").read_text()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rackwright.engines.protocol import Engine, flag, owned_flags, visible_gpus
-from rackwright.engines.release import Release, Venv
+from rackwright.engines.release import Release, Venv, travelling
 from rackwright.sizing import GIB, GpuMemory, Limits, Split
 from rackwright.sizing.static_share import static_memory, unjudged, usual_share
 
@@ -38,6 +38,16 @@ _UNJUDGED = frozenset((
     "speculative-algorithm", "speculative-draft-model-path", "swa-full-tokens-ratio",
 ))
 # fmt: on
+_COMPILING = {
+    "CUDA_HOME": "{release}/cuda",
+    "PATH": "{release}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    # The wheels' nvcc is newer than the headers of torch's CUDA, which refuse it unless told.
+    "NVCC_APPEND_FLAGS": "-DCCCL_DISABLE_CTK_COMPATIBILITY_CHECK",
+    "FLASHINFER_WORKSPACE_BASE": "{compiled}",
+    "SGLANG_CACHE_DIR": "{compiled}",
+}
+"""SGLang does not start without nvcc: DeepGEMM wants it on import, and its own kernels (rotary
+embeddings, norms) are compiled for a model's shape when that is first loaded."""
 
 
 class SgLang(Engine):
@@ -109,15 +119,17 @@ class SgLang(Engine):
         return True
 
     def release(self, settings: Settings) -> Release:
-        """A venv; Triton compiles its launcher with gcc, kernels are compiled with g++."""
+        """A venv; Triton compiles its launcher with gcc, kernels are compiled with nvcc and g++."""
         assert settings.sglang_version and settings.sglang_requirements
         content = Venv(
             settings.sglang_requirements,
             smoke_test="import sglang.launch_server, torch",
+            amendment=travelling("toolkit"),
+            sample="sample_sglang",
             distribution="sglang",
         )
         packages = ("g++", "gcc", "libc6-dev", "libnuma1", "python3-dev")
-        return Release(settings.sglang_version, content, packages)
+        return Release(settings.sglang_version, content, packages, _COMPILING)
 
     def program(self, settings: Settings) -> str:
         """The venv's interpreter."""
@@ -156,7 +168,6 @@ class SgLang(Engine):
             "TORCHINDUCTOR_CACHE_DIR": f"{cache}/torchinductor",
             "TRITON_CACHE_DIR": f"{cache}/triton",
             "CUDA_CACHE_PATH": f"{cache}/cuda",
-            "FLASHINFER_WORKSPACE_BASE": cache,
         }
         if replica.network_interface:
             names = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME")

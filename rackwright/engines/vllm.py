@@ -43,6 +43,11 @@ _UNJUDGED = frozenset((
 # fmt: on
 
 
+_PREBUILT = {"VLLM_USE_FLASHINFER_SAMPLER": "0", "VLLM_USE_DEEP_GEMM": "0"}
+"""Kernels that vLLM would compile with nvcc when it starts, and dies without: neither FlashInfer's
+sampler nor DeepGEMM (FP8 in blocks) falls back by itself. Its own Triton and CUTLASS kernels serve;
+docs/engines.md has what that costs."""
+
 _AMENDMENT = """
 import pathlib, sysconfig
 folder = pathlib.Path(sysconfig.get_path("purelib"), "vllm-{version}+cpu.dist-info")
@@ -132,9 +137,11 @@ class Vllm(Engine):
                 settings.vllm_requirements,
                 smoke_test="import vllm, torch",
                 amendment=_AMENDMENT.format(version=settings.vllm_version) if cpu else "",
+                sample="" if cpu else "sample_vllm",
                 distribution="vllm",
             ),
             packages=("libnuma1",) if cpu else ("gcc", "libc6-dev", "python3-dev"),
+            environment={} if cpu else _PREBUILT,
         )
 
     def program(self, settings: Settings) -> str:

@@ -402,7 +402,7 @@ def test_a_release_is_installed_from_the_files_that_are_put_there() -> None:
     folder = release["folder"]
     assert folder == paths.release_dir(vllm, settings) != paths.current_link(vllm, settings)
     assert re.fullmatch(r"/opt/rackwright/vllm/0\.32\.0-cuda-[0-9a-f]{12}", folder)
-    assert (request["user"], request["python"]) == ("rackwright", "python3")
+    assert (request["user"], request["python"]) == ("rackwright", ">=3.11,<3.15")
 
 
 def test_weights_are_asked_for_once_a_folder() -> None:

@@ -31,6 +31,10 @@ echo "python $*" >> @/said
 case "$*" in
 *-m\\ venv*)  mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
 *-m\\ pip*)   cp @/uv.sh "${0%/*}/uv"; [ ! -e @/pip-fails ];;
+*sampling*) echo "sampling sees $(cat "${1%/*}/$2.py") as $(id -u)" >> @/said
+            [ ! -e @/gpu-fails ] || { echo "the engine cannot sample on H100: no nvcc"; exit 1; }
+            [ ! -e @/gpu-ill ] || kill -ILL $$
+            echo "the engine sampled 8 tokens on H100 in 20 s";;
 *-c\\ *)      echo "uid $(id -u) home $HOME $(stat -c %u $HOME) from $PWD extra $EXTRA" >> @/said
               [ ! -e @/smoke-fails ] || { echo "no module named vllm"; exit 1; };;
 esac
@@ -73,6 +77,12 @@ def venv(fake: Path, version: str) -> dict[str, Any]:
         "requirements": f"{fake}/vllm/{version}.txt",
         "smoke_test": "import vllm",
     }
+
+
+def sampled(fake: Path, version: str) -> dict[str, Any]:
+    """A release that is tried on a GPU, as those for GPUs are."""
+    scripts = {"sampling": "import sys", "sample_vllm": "def sample(): 1"}
+    return {**venv(fake, version), "sample": {"module": "sample_vllm", "scripts": scripts}}
 
 
 def request(fake: Path, **more: Any) -> dict[str, Any]:
@@ -159,6 +169,43 @@ def test_a_step_that_fails_leaves_it_incomplete(
     release.main(request(fake))
     assert missing(fake) == []
     assert "which a cut-off installation left" in capsys.readouterr().err
+
+
+def test_a_release_is_tried_on_a_gpu_before_it_counts(
+    fake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release.main(request(fake, releases=[sampled(fake, "0.32.0")]))
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert said(fake)[-1] == f"sampling sees def sample(): 1 as {nobody}"
+    assert "the engine sampled 8 tokens on H100" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("gpu-fails", "failed with exit code 1"), ("gpu-ill", "was killed by SIGILL")],
+)
+def test_a_release_that_cannot_sample_is_never_whole(
+    fake: Path, fault: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What runs goes on from the release before: the link is switched to whole ones alone."""
+    release.main(request(fake))
+    newer = request(fake, releases=[sampled(fake, "0.33.0")])
+    (fake / fault).touch()
+    with pytest.raises(SystemExit, match=words):
+        release.main(newer)
+    assert release.main({**newer, "do": "observe"}) == ["vllm/0.33.0"]
+    assert missing(fake) == []
+    if fault == "gpu-fails":
+        assert "cannot sample on H100: no nvcc" in capsys.readouterr().err
+
+
+def test_what_the_operators_shell_says_does_not_reach_the_trial(
+    fake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compiler named there would be one that the unit never sees."""
+    monkeypatch.setenv("EXTRA", "of the shell")
+    release.main(request(fake, environment={}))
+    assert said(fake)[-1].endswith(" extra ")
 
 
 def start(fake: Path) -> subprocess.Popen[str]:

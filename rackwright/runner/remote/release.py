@@ -12,6 +12,7 @@ import os
 import platform
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from typing import Any
 from rackwright.runner.remote.fetching import Packages, fetch, say
 
 LOCK = Path("/run/rackwright-install.lock")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 Values = dict[str, Any]
@@ -83,9 +85,16 @@ def _fresh(folder: Path, build: Build, request: Values, lock: int) -> None:
     for argv, options in build(request):
         code = _run(argv, pass_fds=(lock,), **options)
         if code != 0:
-            sys.exit(f"`{' '.join(argv[:6])}` failed with exit code {code}: see above")
+            sys.exit(f"`{' '.join(argv[:6])}` {_ended(code)}: see above")
     os.sync()
     (folder / ".complete").touch()
+
+
+def _ended(code: int) -> str:
+    """How a process ended that did not end well."""
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"failed with exit code {code}"
 
 
 def _run(argv: list[str], **options: Any) -> int:
@@ -121,7 +130,12 @@ def _install_venv(request: Values) -> Steps:
     if request.get("amendment"):
         yield [python, "-c", request["amendment"]], {}
     with tempfile.TemporaryDirectory(prefix="rackwright-") as home:
-        yield [python, "-c", request["smoke_test"]], _as_engine_user(request, home)
+        as_user = _as_engine_user(request, home)
+        yield [python, "-c", request["smoke_test"]], as_user
+        if sample := request.get("sample"):
+            for name, text in sample["scripts"].items():
+                Path(home, f"{name}.py").write_text(text)
+            yield [python, f"{home}/sampling.py", sample["module"]], as_user
 
 
 def _install_archive(request: Values) -> Steps:
@@ -148,14 +162,14 @@ def _beside(request: Values) -> Values:
 
 
 def _as_engine_user(request: Values, home: str) -> Values:
-    """The smoke test runs as the engine will: without root's rights."""
+    """The smoke test runs as the engine will: without root's rights, and what root's shell says."""
     user = pwd.getpwnam(request["user"])
     os.chown(home, user.pw_uid, user.pw_gid)
     return {
         "user": user.pw_uid,
         "group": user.pw_gid,
         "extra_groups": [],
-        "env": {**os.environ, "HOME": home, **request["environment"]},
+        "env": {"PATH": PATH, "LANG": "C.UTF-8", "HOME": home, **request["environment"]},
         "cwd": "/",
     }
 
