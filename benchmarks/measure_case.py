@@ -4,9 +4,9 @@
 
 The folder holds the model's ``config.json`` and ``case.json``: a name, a model, and optionally
 ``engine`` (arguments that differ from ``ENGINE``), ``load`` (how many requests at once, of 512
-tokens in and 128 out) and ``sampling`` (how tokens are drawn, instead of the likeliest). Once all is
-imported it waits for a line on stdin, and uses the GPU only after it. ``row.json`` in the folder is
-what was measured, or the ``error``.
+tokens in and 128 out) and ``sampling`` (how tokens are drawn, instead of the likeliest). Once all
+is imported it waits for a line on stdin, and uses the GPU only after it. ``row.json`` in the folder
+is what was measured, or the ``error``.
 """
 
 from __future__ import annotations
