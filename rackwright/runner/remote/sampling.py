@@ -30,7 +30,7 @@ class NoGpu(Exception):
 
 def freest_gpu() -> tuple[str, str]:
     """UUID and name of the GPU with the most free memory. Raises NoGpu."""
-    import pynvml
+    pynvml = importlib.import_module("pynvml")
 
     try:
         pynvml.nvmlInit()
