@@ -46,7 +46,8 @@ class Engine(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for number in range(asked["max_tokens"]):
-            self.event({"choices": [{"text": " w"}], "usage": None})
+            usage = {"completion_tokens": number + 1} if asked["model"] == "counting" else None
+            self.event({"choices": [{"text": " w"}], "usage": usage})
             if number == 0:
                 time.sleep(PAUSE_S)
             if asked["model"] == "dies":
@@ -78,7 +79,7 @@ def request(port: int, model: str = "chat", tokens: int = 5) -> Request:
     return Request("127.0.0.1", port, model, [1000, 1001], tokens)
 
 
-@pytest.mark.parametrize("model", ["chat", "uncounted"])
+@pytest.mark.parametrize("model", ["chat", "uncounted", "counting"])
 def test_tokens_and_times_are_told(port: int, model: str) -> None:
     (answer,) = ask([request(port, model)], 10)
     assert (answer.tokens, answer.error) == (5, "")
