@@ -27,7 +27,10 @@ _SINGLE = {
 _CHOSEN = re.compile(
     r"(Using .{0,80}(?:backend|all-?reduce).{0,80}|Using AttentionBackend.*)", re.I
 )
-_ERROR = re.compile(r"\b\w*(?:Error|Exception)\b\s*:|\bCUDA error\b|\bKilled\b|core-dump")
+_ERROR = re.compile(
+    r"^(?!.*\b(?:WARNING|INFO)\b).*"
+    r"(?:\b\w*(?:Error|Exception)\b\s*:|\bCUDA error\b|\bKilled\b|core-dump)"
+)
 
 
 def of_log(text: str) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def test_chosen_backends_are_told_once() -> None:
 
 
 def test_the_first_errors_are_the_cause() -> None:
-    log = "start\nRuntimeError: Could not find nvcc\n  at x\nEngineDeadError: dead\nlast"
+    log = "WARNING like `OSError: x`\nRuntimeError: Could not find nvcc\n  at x\nEngineDeadError: dead\nlast"
     assert accounts.cause(log, 1) == ["RuntimeError: Could not find nvcc"]
     assert accounts.cause("a\nb\nc\nd") == ["b", "c", "d"]
 
