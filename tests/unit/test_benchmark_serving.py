@@ -162,7 +162,7 @@ INFO [gpu_model_runner.py:1] Model loading took 7.51 GiB memory and 3.2 seconds
 INFO [gpu_model_runner.py:1] Model loading took 7.48 GiB memory and 3.1 seconds
 INFO [kv_cache_utils.py:9] GPU KV cache size: 1,023,280 tokens
 INFO [gpu_worker.py:500] Free memory on device cuda:0 (78.6/79.2 GiB) on startup. Actual usage is \
-7.51 GiB for weight, 1.1 GiB for peak activation, 0.22 GiB for non-torch memory, and 0.98 GiB for \
+7.73 GiB for consumed memory (weights + non-torch), 1.1 GiB for peak activation, and 0.98 GiB for \
 CUDAGraph memory. Replace ... Current kv cache memory in use is 62.1 GiB.
 INFO [monitor.py:1] torch.compile took 16.04 s in total
 INFO [gpu_model_runner.py:2] Graph capturing finished in 4 secs, took 0.98 GiB
@@ -173,7 +173,7 @@ def test_an_engines_own_accounts_are_read_from_its_log() -> None:
     assert accounts.of_log(LOG) == {
         "weights_gib": 7.51,
         "peak_activation_gib": 1.1,
-        "non_torch_gib": 0.22,
+        "consumed_gib": 7.73,
         "cuda_graph_gib": 0.98,
         "kv_cache_gib": 62.1,
         "kv_cache_tokens": 1023280,
@@ -193,7 +193,7 @@ def test_chosen_backends_are_told_once() -> None:
 
 
 def test_the_first_errors_are_the_cause() -> None:
-    log = "WARNING like `OSError: x`\nRuntimeError: Could not find nvcc\n  at x\nEngineDeadError: dead\nlast"
+    log = "WARNING like `OSError: x`\nRuntimeError: Could not find nvcc\n  at x\nEngineDeadError: x"
     assert accounts.cause(log, 1) == ["RuntimeError: Could not find nvcc"]
     assert accounts.cause("a\nb\nc\nd") == ["b", "c", "d"]
 
