@@ -14,7 +14,7 @@ from typing import Any
 
 from lab.gpu_host import PROJECT, driver, needs, pieces
 from lab.gpu_host.record import Host, load, log_file, running
-from lab.gpu_host.unpacking import take_project, unpack
+from lab.gpu_host.unpacking import keep_venv, take_project, unpack
 from lab.record import start_time
 from lab.shell import say, step
 from rackwright.errors import LabError
@@ -42,6 +42,7 @@ def boot(
     unpack(packed, folder, wanted, root, live)
     if project:
         take_project(project, root)
+    keep_venv(packed, root)
     if imitated:
         from lab.gpu_host.imitation import imitate  # it needs more than a standard library
 

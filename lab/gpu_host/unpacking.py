@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -72,6 +73,19 @@ def take_project(source: Path, root: Path) -> None:
     argv = ["bash", "-c", copying, "copy", str(source), str(root / PROJECT.lstrip("/")), *left_out]
     if subprocess.run(argv).returncode != 0:
         raise LabError(f"{source} could not be copied: see above")
+
+
+def keep_venv(packed: Manifest, root: Path) -> None:
+    """Tell make that the venv need not be made again, unless the project asks for another."""
+    project = root / PROJECT.lstrip("/")
+    if packed.streams["i"].about.endswith(venv_id(project)):
+        (project / ".venv/.ready").touch()
+
+
+def venv_id(project: Path) -> str:
+    """What a project's venv is made of."""
+    files = (project / "requirements.txt", project / "pyproject.toml")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def _marks(root: Path) -> dict[str, str]:

@@ -158,6 +158,21 @@ def test_a_checkout_replaces_the_projects_files_but_not_its_venv(tmp_path: Path)
     assert (project / "lab/new.py").exists()
 
 
+def test_the_venv_is_kept_while_the_project_asks_for_no_other(tmp_path: Path) -> None:
+    project = tmp_path / "root/rackwright"
+    (project / ".venv").mkdir(parents=True)
+    for name in ("requirements.txt", "pyproject.toml"):
+        (project / name).write_text(name)
+    about = f"bookworm, the project's venv of {unpacking.venv_id(project)}"
+    packed = Manifest("bookworm", {"i": Stream("i", "/", about, True, "", ())})
+    unpacking.keep_venv(packed, tmp_path)
+    assert (project / ".venv/.ready").exists()
+    (project / ".venv/.ready").unlink()
+    (project / "requirements.txt").write_text("another==1")
+    unpacking.keep_venv(packed, tmp_path)
+    assert not (project / ".venv/.ready").exists()
+
+
 def test_a_process_is_known_by_pid_and_start(tmp_path: Path) -> None:
     own = os.getpid()
     assert record.Host("a", "/r", "/c", own, start_time(own)).is_up()
