@@ -1,4 +1,4 @@
-"""Unpacking a root folder: each stream once, unless another of it was packed."""
+"""Unpacking a root folder: each stream once, until another of it was packed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEPT = (".venv", "reports", ".cache")
 def unpack(packed: Manifest, folder: Path, wanted: Iterable[str], root: Path, live: bool) -> None:
     """Have the wanted streams in ``root``; a ``live`` one only gets wheels and the project."""
     marks = _marks(root)
-    if marks.get("i") not in (None, packed.streams["i"].sha256):
+    if _is_another(packed, marks):
         if live:
             raise LabError(f"{root} runs another system than {folder} holds: take it down first")
         shutil.rmtree(root)
@@ -30,11 +30,21 @@ def unpack(packed: Manifest, folder: Path, wanted: Iterable[str], root: Path, li
     _write(root, marks)
     for prefix in wanted:
         stream = packed.streams[prefix]
-        if marks.get(prefix) != stream.sha256:
-            with step(f"unpacking {stream.about}"):
-                _unpack(stream, folder, root)
-            marks[prefix] = stream.sha256
-            _write(root, marks)
+        with step(f"unpacking {stream.about}"):
+            _unpack(stream, folder, root)
+        marks[prefix] = stream.sha256
+        _write(root, marks)
+
+
+def pending(packed: Manifest, root: Path) -> list[str]:
+    """The streams that have to be unpacked: all of them, into the root folder of another pack."""
+    marks = _marks(root)
+    known = {} if _is_another(packed, marks) else marks
+    return [prefix for prefix, one in packed.streams.items() if known.get(prefix) != one.sha256]
+
+
+def _is_another(packed: Manifest, marks: dict[str, str]) -> bool:
+    return marks.get("i") not in (None, packed.streams["i"].sha256)
 
 
 def _unpack(stream: Stream, folder: Path, root: Path) -> None:
