@@ -28,7 +28,7 @@ test: setup lint unit  ## every test: lint, types, unit, lab
 	 $(BIN)/python -m pytest tests/lab
 
 test-gpu: $(VENV)/.ready  ## the journey on hosts with real GPUs: INVENTORY=inventories/mine.py
-	@$(BIN)/python -m pytest tests/gpu --inventory "$(INVENTORY)" \
+	@$(BIN)/python -m pytest tests/gpu -v --inventory "$(INVENTORY)" \
 	 $(if $(PART_S),--part-s $(PART_S)) $(if $(TOTAL_S),--total-s $(TOTAL_S)) \
 	 $(if $(LOADS),--loads $(LOADS))
 

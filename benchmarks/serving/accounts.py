@@ -9,11 +9,12 @@ from rackwright.engines import ENGINES
 from rackwright.runner.remote.metrics import figures
 
 _SUMMARY = re.compile(
-    r"Actual usage is (?P<weights>[\d.]+) GiB for weight, (?P<peak_activation>[\d.]+) GiB "
-    r"for peak activation, (?P<non_torch>-?[\d.]+) GiB for non-torch memory, "
+    r"Actual usage is (?P<consumed>[\d.]+) GiB for consumed memory \(weights \+ non-torch\), "
+    r"(?P<peak_activation>[\d.]+) GiB for peak activation, "
     r"and (?P<cuda_graph>[\d.]+) GiB for CUDAGraph memory.*"
     r"Current kv cache memory in use is (?P<kv_cache>[\d.]+) GiB"
 )
+"""Of vLLM 0.32; where graphs are estimated it is not said."""
 _SINGLE = {
     "weights_gib": r"Model loading took ([\d.]+) GiB",
     "kv_cache_gib": r"Available KV cache memory: ([\d.]+) GiB",
@@ -27,7 +28,10 @@ _SINGLE = {
 _CHOSEN = re.compile(
     r"(Using .{0,80}(?:backend|all-?reduce).{0,80}|Using AttentionBackend.*)", re.I
 )
-_ERROR = re.compile(r"\b\w*(?:Error|Exception)\b\s*:|\bCUDA error\b|\bKilled\b|core-dump")
+_ERROR = re.compile(
+    r"^(?!.*\b(?:WARNING|INFO)\b).*"
+    r"(?:\b\w*(?:Error|Exception)\b\s*:|\bCUDA error\b|\bKilled\b|core-dump)"
+)
 
 
 def of_log(text: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _COUNT = re.compile(rb'"completion_tokens":\s*(\d+)')
+_ONLY_COUNT = re.compile(rb'"choices":\s*\[\]')
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d+)")
 _EVENT, _DONE = b"data: ", b"data: [DONE]"
 _KEPT_BYTES = 4096
@@ -88,8 +89,8 @@ class _Stream:
         if not self.status and (line := _STATUS.match(data)):
             self.status = line[1]
         self.tail = (self.tail + data)[-_KEPT_BYTES:]
-        # All events are tokens, but for the one that counts them and the one that ends.
-        events = data.count(_EVENT) - data.count(_DONE) - bool(_COUNT.search(data))
+        # All events are tokens, but for one that only counts them, and the one that ends.
+        events = data.count(_EVENT) - data.count(_DONE) - len(_ONLY_COUNT.findall(data))
         if events > 0:
             self.answer.first = self.answer.first or now
             self.answer.last = now

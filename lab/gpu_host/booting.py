@@ -14,7 +14,7 @@ from typing import Any
 
 from lab.gpu_host import PROJECT, driver, needs, pieces
 from lab.gpu_host.record import Host, load, log_file, running
-from lab.gpu_host.unpacking import take_project, unpack
+from lab.gpu_host.unpacking import keep_venv, pending, take_project, unpack
 from lab.record import start_time
 from lab.shell import say, step
 from rackwright.errors import LabError
@@ -37,11 +37,12 @@ def boot(
     packed, known = pieces.load(folder), load(name)
     live = known is not None and known.is_up()
     root = Path(known.root) if live and known else root
-    wanted = _wanted(packed, folder)
+    wanted = _wanted(packed, folder, root)
     needs.check(packed, folder, wanted, gpus)
     unpack(packed, folder, wanted, root, live)
     if project:
         take_project(project, root)
+    keep_venv(packed, root)
     if imitated:
         from lab.gpu_host.imitation import imitate  # it needs more than a standard library
 
@@ -56,10 +57,11 @@ def boot(
     say(f"{name} is up: python3 -m lab.gpu_host run --name {name} COMMAND ...")
 
 
-def _wanted(packed: pieces.Manifest, folder: Path) -> list[str]:
-    """All streams but the wheels of which no piece was carried here."""
+def _wanted(packed: pieces.Manifest, folder: Path, root: Path) -> list[str]:
+    """What is not unpacked yet, but for the wheels of which no piece was carried here."""
     wanted = []
-    for prefix, stream in packed.streams.items():
+    for prefix in pending(packed, root):
+        stream = packed.streams[prefix]
         if prefix.startswith("w") and len(pieces.missing(stream, folder)) == len(stream.pieces):
             say(f"  without {stream.about}: none of their pieces is in {folder}")
         else:
@@ -119,24 +121,36 @@ def _libraries(listed: str, gpus: bool) -> str:
 
 
 def _wait_ready(host: Host) -> None:
-    """Until systemd says that it has started all; what failed is named."""
-    asking = ["systemctl", "is-system-running", "--wait"]
+    """Until systemd has started all but engines of an earlier run; what failed is named."""
     state = ""
 
     def settled() -> bool:
         nonlocal state
         if not host.is_up():
             raise LabError(f"{host.name} ended while it booted:\n{_log(host)}")
-        state = inside(host, asking, capture_output=True, text=True).stdout.strip()
-        return state in ("running", "degraded")
+        state = _said(host, "systemctl", "is-system-running")
+        return state in ("running", "degraded") or only_engines(
+            _said(host, "systemctl", "list-jobs", "--plain", "--no-legend")
+        )
 
     if not _within(BOOT_S, settled):
         raise LabError(f"{host.name} has not booted in {BOOT_S} s: {state or 'no answer'}")
     inside(host, ["ip", "link", "set", "lo", "up"], check=True)
+    if state == "starting":
+        say(f"\n  engines of an earlier run are starting in {host.name}")
     if state == "degraded":
-        failed = inside(host, ["systemctl", "--failed", "--plain", "--no-legend"],
-                        capture_output=True, text=True).stdout  # fmt: skip
-        say(f"\n  {host.name} runs, but for:\n{failed.rstrip()}")
+        failed = _said(host, "systemctl", "--failed", "--plain", "--no-legend")
+        say(f"\n  {host.name} runs, but for:\n{failed}")
+
+
+def only_engines(jobs: str) -> bool:
+    """Whether all that systemd still starts, of what `systemctl list-jobs` prints, is engines."""
+    running = [line.split()[1] for line in jobs.splitlines() if line.split()[-1:] == ["running"]]
+    return bool(running) and all(unit.startswith("rackwright-") for unit in running)
+
+
+def _said(host: Host, *argv: str) -> str:
+    return str(inside(host, argv, capture_output=True, text=True).stdout).strip()
 
 
 def inside(

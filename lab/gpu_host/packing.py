@@ -15,6 +15,7 @@ from lab import image, registries
 from lab.fleet import CACHE, ROOT
 from lab.gpu_host import DRIVER, OWN_WHEELS, PROJECT, WHEELS
 from lab.gpu_host.pieces import MANIFEST, Manifest, Stream, cut, load
+from lab.gpu_host.unpacking import venv_id
 from lab.shell import say, sh, step
 from rackwright.errors import LabError
 
@@ -52,7 +53,7 @@ def pack(out: Path, locks: Sequence[str], suite: str) -> None:
         with step("packing the root folder"):
             archive = ("tar", "--numeric-owner", *(f"--exclude=./{one}" for one in LEFT_OUT),
                        "-C", str(root), "-I", "xz -T0 -1", "-cf", "-", ".")  # fmt: skip
-            about = f"{suite}, the project's venv of {_venv_id()}"
+            about = f"{suite}, the project's venv of {venv_id(ROOT)}"
             manifest.streams["i"] = _cut(archive, out, "i", "/", about, compressed=True)
     for number, (lock, names) in enumerate(_each_once(locks, wheels)):
         with step(f"packing {len(names)} wheels of {lock}"):
@@ -65,7 +66,7 @@ def pack(out: Path, locks: Sequence[str], suite: str) -> None:
 def refresh(out: Path) -> None:
     """Pack the project's files anew, beside what was packed; LabError when the venv changed too."""
     manifest = load(out)
-    if not manifest.streams["i"].about.endswith(_venv_id()):
+    if not manifest.streams["i"].about.endswith(venv_id(ROOT)):
         raise LabError("requirements.txt or pyproject.toml is another than was packed: pack all")
     _pack_project(out, manifest)
 
@@ -94,12 +95,6 @@ def _cut(
     if running.returncode != 0:
         raise LabError(f"`{' '.join(argv[:6])}` failed with exit code {running.returncode}")
     return Stream(prefix, target, about, compressed, sha256, pieces)
-
-
-def _venv_id() -> str:
-    """What the project's venv is made of."""
-    files = (ROOT / "requirements.txt", ROOT / "pyproject.toml")
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 @contextmanager
@@ -134,8 +129,7 @@ def _furnish(root: Path) -> None:
     with step("making the project's venv"):
         _inside(root, f"cd {PROJECT}; python3 -m venv .venv; pip='.venv/bin/python -m pip'; "
                 "$pip install -q --require-hashes -r requirements.txt; "
-                "$pip install -q --no-deps --no-build-isolation --editable .; "
-                "touch .venv/.ready")  # fmt: skip
+                "$pip install -q --no-deps --no-build-isolation --editable .")  # fmt: skip
 
 
 def _download(root: Path, locks: Sequence[str]) -> Path:

@@ -1,7 +1,8 @@
-"""Unpacking a root folder: each stream once, unless another of it was packed."""
+"""Unpacking a root folder: each stream once, until another of it was packed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ _KEPT = (".venv", "reports", ".cache")
 def unpack(packed: Manifest, folder: Path, wanted: Iterable[str], root: Path, live: bool) -> None:
     """Have the wanted streams in ``root``; a ``live`` one only gets wheels and the project."""
     marks = _marks(root)
-    if marks.get("i") not in (None, packed.streams["i"].sha256):
+    if _is_another(packed, marks):
         if live:
             raise LabError(f"{root} runs another system than {folder} holds: take it down first")
         shutil.rmtree(root)
@@ -29,11 +30,21 @@ def unpack(packed: Manifest, folder: Path, wanted: Iterable[str], root: Path, li
     _write(root, marks)
     for prefix in wanted:
         stream = packed.streams[prefix]
-        if marks.get(prefix) != stream.sha256:
-            with step(f"unpacking {stream.about}"):
-                _unpack(stream, folder, root)
-            marks[prefix] = stream.sha256
-            _write(root, marks)
+        with step(f"unpacking {stream.about}"):
+            _unpack(stream, folder, root)
+        marks[prefix] = stream.sha256
+        _write(root, marks)
+
+
+def pending(packed: Manifest, root: Path) -> list[str]:
+    """The streams that have to be unpacked: all of them, into the root folder of another pack."""
+    marks = _marks(root)
+    known = {} if _is_another(packed, marks) else marks
+    return [prefix for prefix, one in packed.streams.items() if known.get(prefix) != one.sha256]
+
+
+def _is_another(packed: Manifest, marks: dict[str, str]) -> bool:
+    return marks.get("i") not in (None, packed.streams["i"].sha256)
 
 
 def _unpack(stream: Stream, folder: Path, root: Path) -> None:
@@ -72,6 +83,19 @@ def take_project(source: Path, root: Path) -> None:
     argv = ["bash", "-c", copying, "copy", str(source), str(root / PROJECT.lstrip("/")), *left_out]
     if subprocess.run(argv).returncode != 0:
         raise LabError(f"{source} could not be copied: see above")
+
+
+def keep_venv(packed: Manifest, root: Path) -> None:
+    """Tell make that the venv need not be made again, unless the project asks for another."""
+    project = root / PROJECT.lstrip("/")
+    if packed.streams["i"].about.endswith(venv_id(project)):
+        (project / ".venv/.ready").touch()
+
+
+def venv_id(project: Path) -> str:
+    """What a project's venv is made of."""
+    files = (project / "requirements.txt", project / "pyproject.toml")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def _marks(root: Path) -> dict[str, str]:

@@ -24,7 +24,7 @@ from rackwright.runner.fleet import Fleet
 from rackwright.settings import Settings
 from tests.fleet.conftest import connected, loaded
 from tests.gpu.journal import Journal
-from tests.lab.conftest import Run, start
+from tests.lab.conftest import BIN, Run
 
 SECOND = ".cache/gpu-journey"
 """Below the project: where a second release of each engine has its requirements file."""
@@ -57,19 +57,25 @@ class Journey:
         return connected(host, loaded(self.inventory)[0][host])
 
     def deploy(self, *words: str) -> Run:
-        """Run a deploy to its end, or to the end of its time."""
+        """Run a deploy to its end, or to the end of its time; its words are in the log at once."""
         latest = ROOT / "reports" / "latest.json"
         before = latest.readlink() if latest.is_symlink() else None
-        running = start("-y", "--json", *words, inventory=self.inventory)
-        try:
-            stdout, stderr = running.communicate(timeout=self.limit_s)
-        except subprocess.TimeoutExpired:
-            running.kill()
-            _, stderr = running.communicate()
-            pytest.fail(f"the deploy was not done in time; it said:\n{stderr[-3000:]}", False)
+        argv = [str(BIN / "pyinfra"), self.inventory, "deploy.py", "-y", "--json", *words]
+        log = self.journal.path.with_suffix(".log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a+") as said:
+            said.seek(0, 2)
+            start = said.tell()
+            try:
+                done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=said,
+                                      text=True, timeout=self.limit_s)  # fmt: skip
+            except subprocess.TimeoutExpired:
+                pytest.fail(f"the deploy was not done in time: see {log}", pytrace=False)
+            said.seek(start)
+            stderr = said.read()
         fresh = latest.is_symlink() and latest.readlink() != before
         report = json.loads(latest.read_text()) if fresh else {"results": []}
-        return Run(running.returncode, stdout, stderr, report)
+        return Run(done.returncode, done.stdout, stderr, report)
 
     def told(self, replica: Replica, command: str) -> str:
         """What a command prints on a replica's host; the test fails when it fails."""

@@ -46,7 +46,8 @@ class Engine(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for number in range(asked["max_tokens"]):
-            self.event({"choices": [{"text": " w"}], "usage": None})
+            usage = {"completion_tokens": number + 1} if asked["model"] == "counting" else None
+            self.event({"choices": [{"text": " w"}], "usage": usage})
             if number == 0:
                 time.sleep(PAUSE_S)
             if asked["model"] == "dies":
@@ -78,7 +79,7 @@ def request(port: int, model: str = "chat", tokens: int = 5) -> Request:
     return Request("127.0.0.1", port, model, [1000, 1001], tokens)
 
 
-@pytest.mark.parametrize("model", ["chat", "uncounted"])
+@pytest.mark.parametrize("model", ["chat", "uncounted", "counting"])
 def test_tokens_and_times_are_told(port: int, model: str) -> None:
     (answer,) = ask([request(port, model)], 10)
     assert (answer.tokens, answer.error) == (5, "")
@@ -161,7 +162,7 @@ INFO [gpu_model_runner.py:1] Model loading took 7.51 GiB memory and 3.2 seconds
 INFO [gpu_model_runner.py:1] Model loading took 7.48 GiB memory and 3.1 seconds
 INFO [kv_cache_utils.py:9] GPU KV cache size: 1,023,280 tokens
 INFO [gpu_worker.py:500] Free memory on device cuda:0 (78.6/79.2 GiB) on startup. Actual usage is \
-7.51 GiB for weight, 1.1 GiB for peak activation, 0.22 GiB for non-torch memory, and 0.98 GiB for \
+7.73 GiB for consumed memory (weights + non-torch), 1.1 GiB for peak activation, and 0.98 GiB for \
 CUDAGraph memory. Replace ... Current kv cache memory in use is 62.1 GiB.
 INFO [monitor.py:1] torch.compile took 16.04 s in total
 INFO [gpu_model_runner.py:2] Graph capturing finished in 4 secs, took 0.98 GiB
@@ -172,7 +173,7 @@ def test_an_engines_own_accounts_are_read_from_its_log() -> None:
     assert accounts.of_log(LOG) == {
         "weights_gib": 7.51,
         "peak_activation_gib": 1.1,
-        "non_torch_gib": 0.22,
+        "consumed_gib": 7.73,
         "cuda_graph_gib": 0.98,
         "kv_cache_gib": 62.1,
         "kv_cache_tokens": 1023280,
@@ -192,7 +193,7 @@ def test_chosen_backends_are_told_once() -> None:
 
 
 def test_the_first_errors_are_the_cause() -> None:
-    log = "start\nRuntimeError: Could not find nvcc\n  at x\nEngineDeadError: dead\nlast"
+    log = "WARNING like `OSError: x`\nRuntimeError: Could not find nvcc\n  at x\nEngineDeadError: x"
     assert accounts.cause(log, 1) == ["RuntimeError: Could not find nvcc"]
     assert accounts.cause("a\nb\nc\nd") == ["b", "c", "d"]
 

@@ -16,6 +16,8 @@ from tests.gpu import fleet as journey_fleet
 from tests.gpu.fleet import Journey, second_release
 from tests.gpu.fleet import _setting as setting_of
 from tests.gpu.journal import Journal, table
+from tests.gpu.test_journey import answering, layout, planned_at, unhealthy
+from tests.lab.conftest import Run
 
 ROOT = Path(__file__).parents[2]
 INVENTORIES = sorted((ROOT / "tests/gpu/inventories").glob("*.py"))
@@ -90,3 +92,36 @@ def test_sample_inventories_leave_the_machine_as_it_is(path: Path) -> None:
         if server.gpus.count > 1:
             own = spec.settings[server.name].engine_environment
             assert own.get("NCCL_NVLS_ENABLE") == "0", "multicast is not ours"
+
+
+def journey_of(name: str, tmp_path: Path) -> Journey:
+    return Journey(f"tests/gpu/inventories/{name}.py", 900, (1, 64, 256), journal(tmp_path))
+
+
+def test_speed_is_compared_where_the_plan_says_something(tmp_path: Path) -> None:
+    own = journey_of("one", tmp_path)
+    replicas = answering(own)
+    alone, busy = replicas[0].alone, replicas[0].busy
+    assert alone and busy and busy.concurrency == 64
+    assert planned_at(own, replicas, 1) == alone
+    assert planned_at(own, replicas, 64) == busy
+    assert planned_at(own, replicas, 256) is None
+    assert planned_at(own, [*replicas, *replicas], 64) is None, "each has half of the load"
+    rehearsal = journey_of("rehearsal", tmp_path)
+    assert planned_at(rehearsal, answering(rehearsal), 1) is None, "nothing is predicted of a CPU"
+
+
+def test_replicas_are_told_apart_by_their_layout(tmp_path: Path) -> None:
+    (replica,) = answering(journey_of("two", tmp_path))
+    assert layout(replica) == "llama-3.1-8b-instruct, vllm, TP 2 PP 1, 2 x h100-sxm-80gb"
+    (endpoint,) = journey_of("two", tmp_path).endpoints((replica,))
+    assert endpoint == ("127.0.0.1", 8000, "llama-3.1-8b-instruct", 128256)
+
+
+def test_checks_that_did_not_hold_are_named() -> None:
+    rows = [
+        {"status": "OK", "subject": "a", "check": "version", "evidence": "0.32.0"},
+        {"status": "WARN", "subject": "a", "check": "throughput", "evidence": "slow"},
+        {"status": "UNKNOWN", "subject": "a", "check": "KV cache", "evidence": "no answer"},
+    ]
+    assert unhealthy(Run(1, "", "", {"results": rows})) == ["a KV cache: no answer"]

@@ -6,11 +6,12 @@ import hashlib
 import io
 import json
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from lab.gpu_host import driver, needs, packing, pieces, record, unpacking
+from lab.gpu_host import booting, driver, needs, packing, pieces, record, unpacking
 from lab.gpu_host.pieces import Manifest, Piece, Stream
 from lab.record import start_time
 from rackwright.errors import LabError
@@ -140,6 +141,56 @@ def test_a_folder_that_is_no_root_folder_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "precious").exists()
 
 
+def packed(tmp_path: Path, system: bytes, wheels: bytes) -> Manifest:
+    own = {"i": stream(tmp_path, system, "i"), "w0": stream(tmp_path, wheels)}
+    return Manifest("bookworm", own)
+
+
+def test_only_what_is_not_unpacked_yet_has_to_be_there(tmp_path: Path) -> None:
+    root, first = tmp_path / "root", packed(tmp_path, b"system", b"wheels")
+    assert unpacking.pending(first, root) == ["i", "w0"]
+    marks = {prefix: one.sha256 for prefix, one in first.streams.items()}
+    unpacking._write(root, marks)
+    assert unpacking.pending(first, root) == []
+    assert unpacking.pending(packed(tmp_path, b"system", b"others"), root) == ["w0"]
+    assert unpacking.pending(packed(tmp_path, b"another", b"wheels"), root) == ["i", "w0"]
+
+
+def test_streams_are_unpacked_where_they_belong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 4096)
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("a.whl"), io.BytesIO())
+    own = packed(tmp_path, b"", archive.getvalue())
+    root = tmp_path / "root"
+    unpacking.unpack(own, tmp_path, ["w0"], root, live=False)
+    assert (root / "srv/wheels/a.whl").exists()
+    assert unpacking.pending(own, root) == ["i"]
+    unpacking._write(root, {"i": "another"})
+    with pytest.raises(LabError, match="take it down first"):
+        unpacking.unpack(own, tmp_path, ["w0"], root, live=True)
+    unpacking.unpack(own, tmp_path, [], root, live=False)
+    assert not (root / "srv").exists(), "the root folder of another pack is replaced"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        ("", False),
+        (
+            "1 multi-user.target start waiting\n9 rackwright-chat-local-0.service start running",
+            True,
+        ),
+        ("1 ssh.service start running\n9 rackwright-chat-local-0.service start running", False),
+        ("1 multi-user.target start waiting", False),
+    ],
+)
+def test_a_host_is_up_before_its_engines_are(jobs: str, expected: bool) -> None:
+    assert booting.only_engines(jobs) == expected
+
+
 def test_a_checkout_replaces_the_projects_files_but_not_its_venv(tmp_path: Path) -> None:
     source, project = tmp_path / "source", tmp_path / "root" / "root/rackwright"
     for name in ("lab/new.py", "pyproject.toml", ".cache/big", "lab/__pycache__/x.pyc", ".git/x"):
@@ -156,6 +207,21 @@ def test_a_checkout_replaces_the_projects_files_but_not_its_venv(tmp_path: Path)
     with pytest.raises(LabError, match="no checkout"):
         unpacking.take_project(tmp_path, tmp_path / "root")
     assert (project / "lab/new.py").exists()
+
+
+def test_the_venv_is_kept_while_the_project_asks_for_no_other(tmp_path: Path) -> None:
+    project = tmp_path / "root/rackwright"
+    (project / ".venv").mkdir(parents=True)
+    for name in ("requirements.txt", "pyproject.toml"):
+        (project / name).write_text(name)
+    about = f"bookworm, the project's venv of {unpacking.venv_id(project)}"
+    packed = Manifest("bookworm", {"i": Stream("i", "/", about, True, "", ())})
+    unpacking.keep_venv(packed, tmp_path)
+    assert (project / ".venv/.ready").exists()
+    (project / ".venv/.ready").unlink()
+    (project / "requirements.txt").write_text("another==1")
+    unpacking.keep_venv(packed, tmp_path)
+    assert not (project / ".venv/.ready").exists()
 
 
 def test_a_process_is_known_by_pid_and_start(tmp_path: Path) -> None:
