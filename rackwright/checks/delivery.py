@@ -72,8 +72,9 @@ def timing_of(reply: Observation) -> Timing | None:
 def _compared(
     planned: PlannedReplica, predicted: Predicted, timing: Timing, words: str, others: float | None
 ) -> CheckResult:
-    """Beside others, or where nobody knows, the slower of the two predictions is the fair one."""
-    speeds = [predicted.alone] if others == 0 else [predicted.alone, predicted.busy]
+    """Where nobody knows how many others ran, as many as were planned for are the fair guess."""
+    speeds = [predicted.alone]
+    speeds.append(predicted.busy if others is None else predicted.under(others + 1))
     tpot_ms = max(speed.tpot_ms for speed in speeds)
     ttft_ms = max(speed.ttft_ms for speed in speeds)
     beside = f", beside {others:.0f} other requests" if others else ""

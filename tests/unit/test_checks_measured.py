@@ -29,7 +29,8 @@ def named(value: Any) -> str:
 
 
 def replica(row: Row, concurrency: int = 32) -> PlannedReplica:
-    predicted = Predicted(row.memory.kv_cache_tokens, row.speed(1), row.speed(concurrency))
+    speeds = (row.speed(1), row.speed(concurrency))
+    predicted = Predicted(row.memory.kv_cache_tokens, speeds)
     return PlannedReplica(
         "chat-gpu1-0",
         "gpu1",
