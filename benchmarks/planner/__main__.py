@@ -30,20 +30,23 @@ MODELS = (
 
 
 def main() -> None:
-    """Print every table."""
+    """Print every table. Planning is timed first, before anything it needs is at hand."""
+    timed = _planning()
     rows = measured_rows()
     print(f"Memory of {len(rows)} measured engines, GiB a GPU; predicted / measured (error)\n")
     _print(_memory_table(rows))
     print("\nSpeed, 512 tokens in and 128 out; predicted / measured (error)\n")
-    _print(_speed_table(rows))
+    reasons = _reasons(rows)
+    _print(_speed_table(rows, reasons))
+    for number, reason in enumerate(reasons, start=1):
+        print(f"({number}) not judged: {reason}")
     print()
     _print(_summary(rows))
     print(
         "\nThe same constants fitted anew to the rows of one kind of GPU, judged by the others'\n"
     )
     _print(crossed(rows))
-    print()
-    _planning()
+    print(f"\n{timed}")
 
 
 def _memory_table(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
@@ -61,7 +64,13 @@ def _memory_table(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _speed_table(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    """Why loads are not judged, each reason once."""
+    found = (row.untrusted(load) for row in rows for load in row.loads)
+    return [reason for reason in dict.fromkeys(found) if reason]
+
+
+def _speed_table(rows: Sequence[Row], reasons: Sequence[str]) -> Iterator[tuple[str, ...]]:
     yield (
         "measured",
         "engine",
@@ -81,14 +90,14 @@ def _speed_table(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
                 row.name,
                 str(load["concurrency"]),
                 *(_pair(found[key], load.get(key), ",.1f") for key in SPEEDS),
-                _verdict(row, load),
+                _verdict(row, load, reasons),
             )
 
 
-def _verdict(row: Row, load: dict[str, Any]) -> str:
-    """Why a row is not judged, or that a figure misses the bar; empty where all is well."""
+def _verdict(row: Row, load: dict[str, Any], reasons: Sequence[str]) -> str:
+    """Which reason a load is not judged for, or that it misses the bar; empty where all is well."""
     if reason := row.untrusted(load):
-        return f"not judged: {reason}"
+        return f"({reasons.index(reason) + 1})"
     allowed = bar(load["concurrency"])
     missed = max(map(abs, row.errors(load).values())) > allowed
     return f"MISSES the bar of {allowed:.0%}" if missed else ""
@@ -128,7 +137,7 @@ def _print(rows: Iterator[tuple[str, ...]]) -> None:
         print("  ".join(f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True)).rstrip())
 
 
-def _planning() -> None:
+def _planning() -> str:
     hosts = _large_fleet()
     reading, planning = [], []
     for _ in range(REPEAT):
@@ -138,7 +147,7 @@ def _planning() -> None:
         made = plan(fleet)
         planning.append(time.perf_counter() - read)
         reading.append(read - start)
-    print(
+    return (
         f"{SERVERS:,} servers of 8 GPUs with {SERVICES} services "
         f"({len(made.replicas):,} replicas): read in {statistics.median(reading):.2f} s, "
         f"planned in {statistics.median(planning):.2f} s (medians of {REPEAT})"
