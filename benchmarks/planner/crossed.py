@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.planner.rows import Row, bar
 from rackwright import step
 
-FITTED = ("MEMORY_EFFICIENCY", "LAYER_S", "bf16", "fp8")
-"""Constants of ``rackwright.step``; the last two are its ``COMPUTE_EFFICIENCY``."""
+FITTED = ("MEMORY_EFFICIENCY", "LAYER_S", "SUSTAINED")
+"""Constants of ``rackwright.step``."""
 STEPS = (1.08, 1.02)
 """By what factors each is moved, as long as the errors become smaller."""
 Judged = Sequence[tuple[Row, dict[str, Any]]]
@@ -72,10 +72,9 @@ def _loss(judged: Judged) -> float:
 
 
 def _values() -> tuple[float, ...]:
-    compute = (step.COMPUTE_EFFICIENCY[dtype] for dtype in FITTED[2:])
-    return (step.MEMORY_EFFICIENCY, step.LAYER_S, *compute)
+    return tuple(getattr(step, name) for name in FITTED)
 
 
 def _set(values: Sequence[float]) -> None:
-    step.MEMORY_EFFICIENCY, step.LAYER_S = values[:2]
-    step.COMPUTE_EFFICIENCY |= dict(zip(FITTED[2:], values[2:], strict=True))
+    for name, value in zip(FITTED, values, strict=True):
+        setattr(step, name, value)

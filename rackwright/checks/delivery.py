@@ -15,10 +15,10 @@ from rackwright.checks.results import (
 )
 
 SLOWER = 1.5
-"""Of one request alone, engines were measured at 0.93 to 1.20 of the predicted time a token."""
+"""Of one request alone, engines were measured at 0.95 to 1.04 of the predicted time a token."""
 LATER = 3.0
 LATE_S = 0.25
-"""First tokens vary more (0.66 to 1.61 of the prediction), and the shortest are HTTP's own time."""
+"""First tokens vary more (0.65 to 1.59 of the prediction), and the shortest are HTTP's own time."""
 SLOW = (
     "find what is slow: links, PCIe, throttling, Xid errors and the balance of its GPUs have "
     "checks of their own; if all are OK, look for other work on the host, and at what else "

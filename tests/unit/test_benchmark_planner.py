@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.planner import __main__ as printed
 from benchmarks.planner import rows
-from benchmarks.planner.crossed import crossed
+from benchmarks.planner.crossed import FITTED, crossed
 from benchmarks.planner.rows import Row, bar, measured_rows
 from rackwright import step
 
@@ -101,9 +101,9 @@ def test_what_misses_the_bar_is_said_and_what_is_not_judged_has_its_reason(
 
 
 def test_fitting_to_some_rows_leaves_the_constants_as_they_are() -> None:
-    usual = (step.MEMORY_EFFICIENCY, step.LAYER_S, dict(step.COMPUTE_EFFICIENCY))
+    usual = [getattr(step, name) for name in FITTED]
     _, *lines = crossed(measured_rows())
     assert len(lines) == 2  # H100 and H200
-    assert usual == (step.MEMORY_EFFICIENCY, step.LAYER_S, step.COMPUTE_EFFICIENCY)
+    assert usual == [getattr(step, name) for name in FITTED]
     for line in lines:
         assert float(line[-1].rstrip("%")) <= 100, line
