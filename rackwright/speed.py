@@ -20,8 +20,8 @@ __all__ = ["Load", "Machine", "Speed", "Wires", "predict"]
 STREAM_S = 60e-6
 """The API server's own time for one token of one stream: detokenizing, JSON, sending. One process
 serves a replica however many GPUs it has. Rows: 8B at TP 2 on H100 with 256 requests, where a step
-takes 15 ms and its parts on the GPUs 9; the server was not timed by itself. Engines without it (rows
-of ``in_process``) and with more work for their GPUs show no such time."""
+takes 15 ms and its parts on the GPUs 9; the server was not timed by itself. Rows with more work for
+their GPUs, or without the server (``in_process``), show no such time."""
 PIPELINE_EFFICIENCY = 0.85
 """Share of its time that a stage works while several batches are under way. Assumed."""
 
