@@ -123,7 +123,8 @@ def measure_all(path: Path, out: Path, deadline_s: float, names: Sequence[str]) 
     given = json.loads(path.read_text())
     cases = deque(case for case in given["cases"] if not names or case["name"] in names)
     gpu, driver, idle_mib = smi("name,driver_version,memory.used").split(", ")
-    result: dict[str, Any] = {"host": f"1 x {gpu}, driver {driver}", "engine": None}
+    result: dict[str, Any] = {"host": f"1 x {gpu}, driver {driver}", "gpu": gpu}
+    result |= {"interconnect": "none", "in_process": True, "engine": None}
     result |= {"units": UNITS, "device_total_gib": None}
     result |= {"runs": [], "failed": [], "not_run": [], "shapes": {}}
     runs: deque[Run] = deque()

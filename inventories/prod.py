@@ -103,7 +103,8 @@ _services = {
         # The longest prompt and answer together, in tokens.
         "max_model_len": 32768,
         # "latency": each answer fast, so as many GPUs to a replica as NVLink joins.
-        # "throughput": many answers at once, so as many replicas as fit.
+        # "throughput": most tokens of all answers while the GPUs are full, so mostly as many
+        # replicas as fit; with "concurrency": 32, of so many requests at once on a server.
         "objective": "latency",
         # The name clients ask for; the model's name if it is left out.
         "served_model_name": "chat",

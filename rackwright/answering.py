@@ -92,15 +92,17 @@ def _service(
     if model and context > longest:
         rule = f"must be at most {longest}, the longest context of {model.name}"
         faults.append(Fault("--max-model-len", rule, context))
-    many = asked["concurrency"] > 1
-    entry = {key: asked[key] for key in _SPEC_KEYS if asked[key] is not None}
+    many = (asked["concurrency"] or 1) > 1
+    objective = asked["objective"] or ("throughput" if many else "latency")
+    usual = {"concurrency": 1} if objective == "latency" else {}
+    entry = usual | {key: asked[key] for key in _SPEC_KEYS if asked[key] is not None}
     entry |= {
         "name": "size",
         "model": "asked",
         "engine": "vllm",
         "servers": ["server0"],
         "max_model_len": context,
-        "objective": asked["objective"] or ("throughput" if many else "latency"),
+        "objective": objective,
     }
     found: list[Fault] = []
     service = parse(ServiceSpec, entry, "", found)

@@ -54,7 +54,7 @@ def plan(inventory: str, as_json: bool) -> None:
 @click.option("--gpus", type=click.IntRange(1, 128), help="How many GPUs; else the fewest.")
 @click.option("--interconnect", type=click.Choice(["pcie", "nvlink", "nvswitch"]))
 @click.option("--max-model-len", type=click.IntRange(1), help="Longest request, in tokens.")
-@click.option("--concurrency", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--concurrency", type=click.IntRange(1), help="Requests at once; see below.")
 @click.option("--objective", type=click.Choice(["latency", "throughput"]))
 @click.option("--quantization", type=click.Choice(sorted(QUANTIZATIONS)))
 @click.option("--kv-cache-dtype", type=click.Choice(["auto", "fp8"]), default="auto")
@@ -67,7 +67,8 @@ def size(model: str, as_json: bool, **asked: Any) -> None:
     """What MODEL needs: for each GPU type the fewest GPUs, and the smallest cluster, to serve it.
 
     MODEL is a name of the catalog, a directory with a config.json, or a Hugging Face repository.
-    Exits with 1 where nothing that was asked about can serve it.
+    Without --concurrency latency is that of one request, and throughput that of GPUs which are
+    full. Exits with 1 where nothing that was asked about can serve it.
     """
     from rackwright.answering import size_up
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from rackwright.architectures import Shape
 from rackwright.catalog import GpuType, Link, link, network
 from rackwright.engines import ENGINES
+from rackwright.loads import speeds
 from rackwright.sizing import GIB, GpuMemory, Limits, Split, padded_vocab
 from rackwright.spec import ServerSpec, ServiceSpec, Target
-from rackwright.speed import Load, Machine, Speed, Wires, predict
+from rackwright.speed import Machine, Speed, Wires
 from rackwright.topology import Island, Topology, declared, within
-
-TYPICAL = Load(1, 512, 128)
-"""Tokens of prompt and answer that speeds are predicted for, as in `vllm bench serve`'s default
-random data set scaled to chat; the measured rows of tests/data were taken with the same."""
-BUSY = 64
-"""Requests at once on a server whose service does not say how many it expects."""
 
 
 class Site(NamedTuple):
@@ -45,7 +39,8 @@ class Layout:
     ``reason`` says why not; empty when feasible. ``across`` marks the one reason an operator may
     overrule: a group that talks over something slow. ``by_layers``: the stages are GPUs that layers
     are dealt over. ``alone`` is the speed of a single request,
-    ``busy`` of one replica under its part of the expected load, which gives work to ``asked``.
+    ``busy`` of one replica under its part of the load that it is judged by (``loads``), which gives
+    work to ``asked`` of them, and ``between`` are those of fewer requests.
     """
 
     split: Split
@@ -53,6 +48,7 @@ class Layout:
     nodes: int = 1
     memory: GpuMemory | None = None
     alone: Speed | None = None
+    between: tuple[Speed, ...] = ()
     busy: Speed | None = None
     asked: int = 0
     reason: str = ""
@@ -67,8 +63,13 @@ class Layout:
 
     @property
     def out_tok_s(self) -> float:
-        """Tokens a second of all replicas under the expected load."""
+        """Tokens a second of all replicas under the load that they are judged by."""
         return self.busy.out_tok_s * self.asked if self.busy else 0.0
+
+    @property
+    def requests(self) -> int:
+        """That load: requests at once, of all replicas together."""
+        return self.busy.concurrency * self.asked if self.busy else 0
 
 
 def consider(service: ServiceSpec, shape: Shape, site: Site, limits: Limits) -> list[Layout]:
@@ -185,7 +186,7 @@ def _judge(
     reason = too_small(memory, limits) or _too_few(
         service, shape, split, site, limits, memory, groups
     )
-    alone = busy = None
+    found = None
     if engine.predicts:
         machine = Machine(
             site.gpu,
@@ -193,14 +194,13 @@ def _judge(
             limits.kv_cache_dtype,
             limits.max_num_batched_tokens,
         )
-        alone, busy = _speeds(shape, split, machine, service, len(groups))
-        reason = reason or _too_slow(service, busy)
+        found = speeds(shape, split, machine, service, limits, len(groups))
+        reason = reason or _too_slow(service, found.busy)
     across = bool(crossing) and not reason and not service.ranks_on(site.server.name)
     if across:
-        reason = _crossing(split, spot.topology, crossing, alone)
-    wanted = -(-_expected(service) // busy.concurrency) if busy else len(groups)
-    asked = min(len(groups), wanted)
-    return Layout(split, groups, nodes, memory, alone, busy, asked, reason, across)
+        reason = _crossing(split, spot.topology, crossing, found.alone if found else None)
+    timed = found._asdict() if found else {"asked": len(groups)}
+    return Layout(split, groups, nodes, memory, **timed, reason=reason, across=across)
 
 
 def indivisible(split: Split, shape: Shape) -> str:
@@ -327,31 +327,6 @@ def _wires(split: Split, groups: Sequence[Island], spot: _Spot, crossing: str) -
     joined = all(any(set(group) <= set(each) for each in spot.topology.islands) for group in groups)
     stages = spot.between or (spot.inside if joined and spot.inside else spot.beside)
     return Wires(ranks, stages)
-
-
-def _speeds(
-    shape: Shape, split: Split, machine: Machine, service: ServiceSpec, replicas: int
-) -> tuple[Speed, Speed]:
-    output = min(TYPICAL.output_tokens, max(1, service.max_model_len // 4))
-    prompt = max(1, min(TYPICAL.input_tokens, service.max_model_len - output))
-    if isinstance(service.objective, Target):
-        prompt = max(1, service.objective.tokens - output)
-    each = -(-_expected(service) // max(1, replicas))
-    return (
-        _predict(shape, split, machine, Load(1, prompt, output)),
-        _predict(shape, split, machine, Load(each, prompt, output)),
-    )
-
-
-def _expected(service: ServiceSpec) -> int:
-    """Requests at once on a server (or on the servers of one replica)."""
-    goal = service.objective
-    return goal.sequences if isinstance(goal, Target) else service.concurrency or BUSY
-
-
-@lru_cache(maxsize=65536)
-def _predict(shape: Shape, split: Split, machine: Machine, load: Load) -> Speed:
-    return predict(shape, split, machine, load)
 
 
 def _crossing(split: Split, topology: Topology, crossing: str, alone: Speed | None) -> str:

@@ -24,8 +24,9 @@ class Replica(_Value):
     replica that spans servers is one of these on each: they share the name, ``node_rank`` counts
     them, and the first (rank 0) answers requests. ``node_addresses`` are all of theirs; rank 0
     listens for the others on ``master_port``. ``alone`` is the predicted speed of one request,
-    ``busy`` of the whole replica under its part of the expected load; None where the engine's is
-    not predicted. ``gguf`` is the file of an engine that serves one.
+    ``busy`` of the whole replica under its part of the load that was planned for; None where the
+    engine's is not predicted. ``between`` are those of fewer requests. ``gguf`` is the file of an
+    engine that serves one.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Replica(_Value):
     extra_args: ExtraArgs
     memory: GpuMemory
     alone: Speed | None = None
+    between: tuple[Speed, ...] = ()
     busy: Speed | None = None
     gguf: Gguf | None = None
     node_rank: int = 0
@@ -69,8 +71,8 @@ class Replica(_Value):
 class RejectedLayout(_Value):
     """A layout that was considered for a service on a server, and why it was not chosen.
 
-    Speeds are those of a chosen layout's replica; None where the layout is not feasible at all,
-    or the engine's are not predicted.
+    ``tpot_ms`` is of one request alone, ``out_tok_s`` of all replicas under ``requests`` at once;
+    None where the layout is not feasible at all, or the engine's speeds are not predicted.
     """
 
     service: str
@@ -85,6 +87,7 @@ class RejectedLayout(_Value):
     reason: str
     tpot_ms: float | None = None
     out_tok_s: float | None = None
+    requests: int | None = None
 
 
 class Upstream(_Value):

@@ -258,6 +258,7 @@ def _rejected(service: ServiceSpec, server: ServerSpec, layout: Layout) -> Rejec
         reason=layout.reason,
         tpot_ms=layout.alone.tpot_ms if layout.alone and layout.feasible else None,
         out_tok_s=layout.out_tok_s if layout.alone and layout.feasible else None,
+        requests=layout.requests if layout.alone and layout.feasible else None,
     )
 
 
@@ -296,6 +297,7 @@ def _replicas(
             extra_args=service.extra_args,
             memory=layout.memory,
             alone=layout.alone,
+            between=layout.between,
             busy=layout.busy,
             gguf=service.gguf_of(fleet.models[service.model]) if serves_gguf else None,
             node_rank=placed.rank,

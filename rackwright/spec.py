@@ -342,7 +342,8 @@ class ServiceSpec(_Spec):
     ``replicas`` counts per server; ``gpus`` gives GPU indexes per server; ``tensor_parallel_size``
     is one for all or by server; ``port`` is that of a server's first replica. ``revision`` or
     ``path`` says which weights, ``gguf`` which file for an engine that serves those.
-    ``concurrency`` is how many requests of ``max_model_len`` must fit at once on a server.
+    ``concurrency`` is how many requests are expected at once on a server: so many of
+    ``max_model_len`` must fit, and speed is judged with so many; else with full GPUs.
     ``servers_per_replica`` above 1 makes one replica of several servers.
     """
 

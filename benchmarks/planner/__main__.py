@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.planner.rows import Row, measured_rows
+from benchmarks.planner.crossed import crossed
+from benchmarks.planner.rows import FIGURES, Row, bar, measured_rows
 from rackwright.planner import plan
 from rackwright.sizing import GIB
 from rackwright.spec import load_fleet
 
 SERVERS, SERVICES, REPEAT = 1000, 10, 5
+SPEEDS = ("tpot_ms", "ttft_ms", "out_tok_s")
 MODELS = (
     "llama-3.1-8b-instruct",
     "qwen3-8b",
@@ -28,22 +30,32 @@ MODELS = (
 
 
 def main() -> None:
-    """Print every table."""
+    """Print every table. Planning is timed first, before anything it needs is at hand."""
+    timed = _planning()
     rows = measured_rows()
     print(f"Memory of {len(rows)} measured engines, GiB a GPU; predicted / measured (error)\n")
     _print(_memory_table(rows))
-    print("\nSpeed, 512 tokens in and 128 out; predicted / measured (ratio)\n")
-    _print(_speed_table(rows))
+    print("\nSpeed, 512 tokens in and 128 out; predicted / measured (error)\n")
+    reasons = _reasons(rows)
+    _print(_speed_table(rows, reasons))
+    for number, reason in enumerate(reasons, start=1):
+        print(f"({number}) not judged: {reason}")
     print()
-    _planning()
+    _print(_summary(rows))
+    print(
+        "\nThe same constants fitted anew to the rows of one kind of GPU, judged by the others'\n"
+    )
+    _print(crossed(rows))
+    print(f"\n{timed}")
 
 
 def _memory_table(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
-    yield ("measured", "layout", "weights", "activations", "graphs", "KV cache tokens")
+    yield ("measured", "engine", "layout", "weights", "activations", "graphs", "KV cache tokens")
     for row in rows:
         memory, run = row.memory, row.run
         yield (
             row.source,
+            row.engine,
             row.name,
             _pair(memory.weights_bytes / GIB, run.get("weights_gib")),
             _pair(memory.peak_activation_bytes / GIB, run.get("peak_activation_gib")),
@@ -52,19 +64,63 @@ def _memory_table(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _speed_table(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
-    yield ("measured", "layout", "requests", "ms a token", "first after ms", "tokens/s")
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    """Why loads are not judged, each reason once."""
+    found = (row.untrusted(load) for row in rows for load in row.loads)
+    return [reason for reason in dict.fromkeys(found) if reason]
+
+
+def _speed_table(rows: Sequence[Row], reasons: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    yield (
+        "measured",
+        "engine",
+        "layout",
+        "requests",
+        "ms a token",
+        "first after ms",
+        "tokens/s",
+        "",
+    )
     for row in rows:
-        for load in row.run.get("load") or ():
-            speed = row.speed(load["concurrency"])
+        for load in row.loads:
+            found = row.predicted(load["concurrency"])
             yield (
                 row.source,
+                row.engine,
                 row.name,
                 str(load["concurrency"]),
-                _ratio(speed.tpot_ms, load["tpot_ms"]),
-                _ratio(speed.ttft_ms, load["ttft_ms"]),
-                _ratio(speed.out_tok_s * row.run.get("replicas", 1), load["out_tok_s"]),
+                *(_pair(found[key], load.get(key), ",.1f") for key in SPEEDS),
+                _verdict(row, load, reasons),
             )
+
+
+def _verdict(row: Row, load: dict[str, Any], reasons: Sequence[str]) -> str:
+    """Which reason a load is not judged for, or that it misses the bar; empty where all is well."""
+    if reason := row.untrusted(load):
+        return f"({reasons.index(reason) + 1})"
+    allowed = bar(load["concurrency"])
+    missed = max(map(abs, row.errors(load).values())) > allowed
+    return f"MISSES the bar of {allowed:.0%}" if missed else ""
+
+
+def _summary(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+    """The worst errors among what is judged, by the number of requests."""
+    yield ("requests", "judged", "not judged", "bar", "worst ms a token", "worst tokens/s")
+    loads = [(row, load) for row in rows for load in row.loads]
+    for count in sorted({load["concurrency"] for _, load in loads}):
+        same = [(row, load) for row, load in loads if load["concurrency"] == count]
+        judged = [row.errors(load) for row, load in same if not row.untrusted(load)]
+        yield (
+            str(count),
+            str(len(judged)),
+            str(len(same) - len(judged)),
+            f"{bar(count):.0%}",
+            *(_worst([errors[key] for errors in judged if key in errors]) for key in FIGURES),
+        )
+
+
+def _worst(errors: Sequence[float]) -> str:
+    return f"{max(errors, key=abs):+.1%}" if errors else "-"
 
 
 def _pair(predicted: float, measured: float | None, form: str = ".2f") -> str:
@@ -74,10 +130,6 @@ def _pair(predicted: float, measured: float | None, form: str = ".2f") -> str:
     return f"{predicted:{form}} / {measured:{form}}{error}"
 
 
-def _ratio(predicted: float, measured: float) -> str:
-    return f"{predicted:,.1f} / {measured:,.1f} ({predicted / measured:.2f})"
-
-
 def _print(rows: Iterator[tuple[str, ...]]) -> None:
     table = list(rows)
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
@@ -85,7 +137,7 @@ def _print(rows: Iterator[tuple[str, ...]]) -> None:
         print("  ".join(f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True)).rstrip())
 
 
-def _planning() -> None:
+def _planning() -> str:
     hosts = _large_fleet()
     reading, planning = [], []
     for _ in range(REPEAT):
@@ -95,7 +147,7 @@ def _planning() -> None:
         made = plan(fleet)
         planning.append(time.perf_counter() - read)
         reading.append(read - start)
-    print(
+    return (
         f"{SERVERS:,} servers of 8 GPUs with {SERVICES} services "
         f"({len(made.replicas):,} replicas): read in {statistics.median(reading):.2f} s, "
         f"planned in {statistics.median(planning):.2f} s (medians of {REPEAT})"

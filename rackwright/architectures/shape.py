@@ -99,6 +99,10 @@ class Layer:
     unfolded_width: int = 0
     experts: Experts | None = None
 
+    def __hash__(self) -> int:
+        """By a few of its widths: layers are compared often, and those of a model are few kinds."""
+        return hash((self.mlp_width, self.query_width, self.kv.window))
+
 
 @dataclass(frozen=True, eq=False)
 class Shape:

@@ -74,13 +74,15 @@ class Link(BaseModel):
     """What one link carries, one direction. Times are in microseconds, sizes in bytes.
 
     ``bandwidth_gb_per_s`` is between two ranks, ``all_reduce_gb_per_s`` the bus bandwidth of a
-    large all-reduce, ``all_reduce_latency_us`` the time of a small one.
+    large all-reduce in a CUDA graph, ``eager_gb_per_s`` of one outside, and
+    ``all_reduce_latency_us`` the time of a small one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bandwidth_gb_per_s: float = Field(gt=0)
     all_reduce_gb_per_s: ByRanks
+    eager_gb_per_s: ByRanks
     all_reduce_latency_us: ByRanks
     send_latency_us: float = Field(gt=0)
     source: str = Field(min_length=1)
@@ -89,8 +91,10 @@ class Link(BaseModel):
         """By what sets one link apart from another."""
         return hash((self.bandwidth_gb_per_s, self.send_latency_us))
 
-    def all_reduce_us(self, size_bytes: int, ranks: int) -> float:
+    def all_reduce_us(self, size_bytes: int, ranks: int, captured: bool = True) -> float:
         """Time to sum ``size_bytes`` over ``ranks``, which is nothing for one.
+
+        ``captured``: in a CUDA graph, as tokens are decoded; long prompts are read outside of it.
 
         A number of ranks without a figure takes the next larger one's; beyond the largest the
         latency grows with the ranks.
@@ -101,7 +105,8 @@ class Link(BaseModel):
         near = next((count for count in listed if count >= ranks), listed[-1])
         latency_us = self.all_reduce_latency_us[near] * max(1.0, ranks / near)
         moved_bytes = 2 * (ranks - 1) / ranks * size_bytes
-        return latency_us + moved_bytes / (self.all_reduce_gb_per_s[near] * _BYTES_PER_US)
+        carried = self.all_reduce_gb_per_s if captured else self.eager_gb_per_s
+        return latency_us + moved_bytes / (carried[near] * _BYTES_PER_US)
 
     def send_us(self, size_bytes: int) -> float:
         """Time to send ``size_bytes`` from one rank to another."""
@@ -114,6 +119,7 @@ class LinkFigures(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     share: ByRanks
+    eager_share: ByRanks | None = None
     all_reduce_latency_us: ByRanks
     send_latency_us: float = Field(gt=0)
     source: str = Field(min_length=1)
@@ -121,9 +127,11 @@ class LinkFigures(BaseModel):
     def of(self, nominal_gb_per_s: float) -> Link:
         """The link with this nominal bandwidth, GB/s in one direction."""
         carried = {ranks: share * nominal_gb_per_s for ranks, share in self.share.items()}
+        eager = self.eager_share or self.share
         return Link(
             bandwidth_gb_per_s=carried[2],
             all_reduce_gb_per_s=carried,
+            eager_gb_per_s={ranks: share * nominal_gb_per_s for ranks, share in eager.items()},
             all_reduce_latency_us=self.all_reduce_latency_us,
             send_latency_us=self.send_latency_us,
             source=self.source,

@@ -51,11 +51,28 @@ def worst(results: Iterable[CheckResult]) -> int:
 
 
 class Predicted(NamedTuple):
-    """What the plan predicts of a replica: tokens of KV cache, and speeds; see ``plan.Replica``."""
+    """What the plan predicts of a replica: tokens of KV cache, and speeds; see ``plan.Replica``.
+
+    ``speeds`` are those of one request, of some, and of as many as were planned for.
+    """
 
     kv_cache_tokens: int
-    alone: Speed
-    busy: Speed
+    speeds: tuple[Speed, ...]
+
+    @property
+    def alone(self) -> Speed:
+        """Of one request."""
+        return self.speeds[0]
+
+    @property
+    def busy(self) -> Speed:
+        """Of as many requests at once as were planned for."""
+        return self.speeds[-1]
+
+    def under(self, requests: float) -> Speed:
+        """Of so many requests, or the next more that were predicted."""
+        enough = (speed for speed in self.speeds if speed.concurrency >= requests)
+        return next(enough, self.busy)
 
 
 @dataclass(frozen=True)

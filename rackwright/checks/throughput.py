@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from rackwright.checks.delivery import SLOW, SLOWER
 from rackwright.checks.results import (
     CheckResult,
@@ -43,9 +45,9 @@ def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
 
 
 def _expected_tok_s(predicted: Predicted, requests: float) -> float:
-    """Between the two predictions on a straight line, below the curve that it really is."""
-    alone, busy = predicted.alone, predicted.busy
-    if busy.concurrency <= 1:
-        return alone.out_tok_s
-    share = min(1.0, max(0.0, (requests - 1) / (busy.concurrency - 1)))
-    return alone.out_tok_s + share * (busy.out_tok_s - alone.out_tok_s)
+    """Between two predictions on a straight line, below the curve that it really is."""
+    for fewer, more in pairwise(predicted.speeds):
+        if fewer.concurrency <= requests < more.concurrency:
+            share = (requests - fewer.concurrency) / (more.concurrency - fewer.concurrency)
+            return fewer.out_tok_s + share * (more.out_tok_s - fewer.out_tok_s)
+    return predicted.under(requests).out_tok_s

@@ -153,9 +153,13 @@ def _split(layout: RejectedLayout) -> str:
 
 
 def _figures(layout: RejectedLayout) -> str:
+    """One request's milliseconds a token, and tokens a second of so many at once."""
     if layout.tpot_ms is None or layout.out_tok_s is None:
         return ""
-    return f"({layout.tpot_ms:.1f} ms, {layout.out_tok_s:,.0f} tokens/s)"
+    return (
+        f"({layout.tpot_ms:.1f} ms alone, {layout.out_tok_s:,.0f} tokens/s of "
+        f"{_count(layout.requests or 0, 'request')})"
+    )
 
 
 def _upstream_lines(plan: FleetPlan, width: int) -> Iterator[str]:

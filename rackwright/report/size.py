@@ -29,7 +29,8 @@ def size_text(title: str, service: ServiceSpec, offers: Sequence[Offer], width: 
     if len({offer.gpu.key for offer in offers}) == 1:
         return "\n".join([*lines, *_one_type(offers, width)])
     last = {offer.gpu.key: offer for offer in offers}
-    rows = [_HEADINGS, *(_row(offer) for offer in sorted(last.values(), key=_order))]
+    stated = service.concurrency is not None
+    rows = [_HEADINGS, *(_row(offer, stated) for offer in sorted(last.values(), key=_order))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     for row in rows:
         cells = (f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True))
@@ -44,7 +45,7 @@ def _wanted(service: ServiceSpec) -> str:
     many = f"{count:,} sequences" if count > 1 else "one sequence"
     return (
         f"{many} of {service.max_model_len:,} tokens, {service.gpu_memory_utilization:.0%} of "
-        f"each GPU, for {service.objective}"
+        f"each GPU, for {service.objective}{'' if service.concurrency else ' when full'}"
     )
 
 
@@ -52,7 +53,8 @@ def _order(offer: Offer) -> tuple[bool, int, int, float]:
     return (offer.chosen is None, offer.nodes, offer.gpus, offer.memory_gib)
 
 
-def _row(offer: Offer) -> tuple[str, ...]:
+def _row(offer: Offer, stated: bool) -> tuple[str, ...]:
+    """``stated``: the requests at once stand above the table, and are the same in every row."""
     layout = offer.chosen
     if layout is None or layout.memory is None or layout.busy is None:
         return (offer.gpu.key, f"none up to {offer.gpus}", "", "", "", "")
@@ -62,7 +64,7 @@ def _row(offer: Offer) -> tuple[str, ...]:
         _layout_name(layout) + (" *" if layout.across else ""),
         f"{layout.memory.kv_cache_tokens:,} tokens",
         f"{layout.busy.tpot_ms:.1f} ms",
-        f"{layout.out_tok_s:,.0f} tokens/s",
+        f"{layout.out_tok_s:,.0f} tokens/s{'' if stated else f' of {layout.requests:,} requests'}",
     )
 
 
@@ -162,8 +164,9 @@ def _memory_entry(memory: GpuMemory | None) -> dict[str, Any]:
 
 def _speed_entry(layout: Layout) -> dict[str, Any]:
     if layout.busy is None:
-        return dict.fromkeys(("tpot_ms", "ttft_ms", "out_tok_s"))
+        return dict.fromkeys(("requests", "tpot_ms", "ttft_ms", "out_tok_s"))
     return {
+        "requests": layout.requests,
         "tpot_ms": layout.busy.tpot_ms,
         "ttft_ms": layout.busy.ttft_ms,
         "out_tok_s": round(layout.out_tok_s, 1),

@@ -116,7 +116,8 @@ def predicted(replica: Replica, settings: Settings) -> Predicted | None:
     """What the plan says of a replica's speed and cache; None without GPUs or a prediction."""
     if replica.alone is None or replica.busy is None or not _uses_gpus(replica, settings):
         return None
-    return Predicted(replica.memory.kv_cache_tokens, replica.alone, replica.busy)
+    speeds = (replica.alone, *replica.between, replica.busy)
+    return Predicted(replica.memory.kv_cache_tokens, speeds)
 
 
 def is_loaded(replica: Replica, settings: Settings, load: bool) -> bool:

@@ -146,6 +146,19 @@ def test_all_reduce_takes_the_figures_of_its_ranks() -> None:
     assert link.send_us(2**30) == pytest.approx(2**30 / link.bandwidth_gb_per_s / 1e3, rel=0.01)
 
 
+@pytest.mark.parametrize("generation", catalog.links().nvlink)
+def test_outside_cuda_graphs_an_all_reduce_over_nvlink_is_slower(generation: int) -> None:
+    link = catalog.links().nvlink[generation].of(450)
+    for ranks in (2, 4, 8):
+        eager, graph = (link.all_reduce_us(2**26, ranks, each) for each in (False, True))
+        assert graph < eager < 2 * graph
+
+
+def test_over_pcie_and_networks_it_is_no_slower() -> None:
+    for link in (catalog.link("pcie", GPUS["l40s-48gb"]), catalog.network(200)):
+        assert link.all_reduce_us(2**26, 4, False) == link.all_reduce_us(2**26, 4, True)
+
+
 def test_nvlink_of_the_h200_matches_what_was_measured() -> None:
     link = catalog.link("nvlink", GPUS["h200-sxm-141gb"])
     rows = re.findall(r"allreduce (\d+) MiB: (\d+) us", MEASURED.read_text(encoding="utf-8"))

@@ -49,7 +49,7 @@ REPLICA = PlannedReplica(
     max_model_len=8192,
     version="0.32.0",
     figures=("requests_running", "kv_cache_tokens"),
-    predicted=Predicted(100_000, ALONE, BUSY),
+    predicted=Predicted(100_000, (ALONE, BUSY)),
     gpus=(0, 1),
     tensor_parallel_size=2,
     burst=True,
@@ -631,14 +631,18 @@ def test_stages_of_a_pipeline_may_differ_and_their_ranks_may_not() -> None:
 
 
 def test_the_prediction_for_a_burst_lies_between_that_for_one_and_for_all() -> None:
-    def predicted(requests: int, busy: Speed = BUSY) -> str:
-        planned = replace(REPLICA, predicted=Predicted(1, ALONE, busy))
+    def predicted(requests: int, *more: Speed) -> str:
+        planned = replace(REPLICA, predicted=Predicted(1, (ALONE, *more)))
         return throughput.check(planned, burst(requests=requests)).evidence.split(", ")[1]
 
-    assert predicted(1) == "100 predicted"
-    assert predicted(8) == "450 predicted"
-    assert predicted(15) == predicted(40) == "800 predicted"
-    assert predicted(8, ALONE) == "100 predicted"
+    assert predicted(1, BUSY) == "100 predicted"
+    assert predicted(8, BUSY) == "450 predicted"
+    assert predicted(15, BUSY) == predicted(40, BUSY) == "800 predicted"
+    assert predicted(8) == predicted(8, ALONE) == "100 predicted"
+    full = Speed(concurrency=115, tpot_ms=60.0, ttft_ms=4000.0, out_tok_s=1800.0)
+    assert predicted(8, BUSY, full) == "450 predicted"
+    assert predicted(65, BUSY, full) == "1,300 predicted"
+    assert predicted(115, BUSY, full) == predicted(500, BUSY, full) == "1,800 predicted"
 
 
 def test_a_later_server_of_a_replica_is_judged_by_its_unit_and_process() -> None:

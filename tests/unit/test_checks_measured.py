@@ -1,7 +1,8 @@
 """Checks of what an engine delivers, on engines that were measured: none of them gives an alarm.
 
-Sixteen engines on H200 (tests/data/h200x1 and h200x2), each beside its own prediction; and the same
-with a fault that costs what such faults cost.
+Engines on H100 and H200 (tests/data), each beside its own prediction; and the same with a fault
+that costs what such faults cost. A row that is no measure of the prediction (its file says why)
+must give no alarm either; what a fault makes of it says nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from rackwright.checks import delivery, kv_cache, throughput
 from rackwright.checks.results import CheckResult, PlannedReplica, Predicted, Status
 
 ROWS = [row for row in measured_rows() if row.run.get("kv_cache_tokens")]
-LOADS = [(row, load) for row in ROWS for load in row.run.get("load", ())]
-ALONE = [(row, load) for row, load in LOADS if load["concurrency"] == 1]
+LOADS = [(row, load) for row in ROWS for load in row.loads]
+TIMED = [(row, load) for row, load in LOADS if {"tpot_ms", "ttft_ms"} <= set(load)]
+ALONE = [(row, load) for row, load in TIMED if load["concurrency"] == 1]
 MANY = [(row, load) for row, load in LOADS if load["concurrency"] > 1]
 PCIE = 3.0
 """Decoding over PCIe instead of NVLink, or at a third of the clock."""
@@ -27,7 +29,8 @@ def named(value: Any) -> str:
 
 
 def replica(row: Row, concurrency: int = 32) -> PlannedReplica:
-    predicted = Predicted(row.memory.kv_cache_tokens, row.speed(1), row.speed(concurrency))
+    speeds = (row.speed(1), row.speed(concurrency))
+    predicted = Predicted(row.memory.kv_cache_tokens, speeds)
     return PlannedReplica(
         "chat-gpu1-0",
         "gpu1",
@@ -48,8 +51,8 @@ def streamed(load: dict[str, Any], slower: float = 1.0) -> dict[str, Any]:
 
 
 def burst(row: Row, load: dict[str, Any], slower: float = 1.0) -> CheckResult:
-    count = load["concurrency"] // row.run.get("replicas", 1)
-    tokens = load["out_tok_s"] / row.run.get("replicas", 1) / slower
+    count = load["concurrency"] // row.replicas
+    tokens = load["out_tok_s"] / row.replicas / slower
     seen = {"requests": count, "others": 0, "tokens": tokens, "seconds": 1.0, "errors": []}
     return throughput.check(replica(row, load["concurrency"]), {"burst": seen})
 
@@ -83,4 +86,4 @@ def test_many_requests_to_a_measured_engine_give_the_planned_tokens(
     result = burst(row, load)
     assert result.status is Status.OK, result.evidence
     slow = burst(row, load, PCIE)
-    assert slow.status is Status.WARN, slow.evidence
+    assert slow.status is Status.WARN or row.untrusted(load), slow.evidence

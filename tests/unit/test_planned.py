@@ -38,7 +38,10 @@ def test_a_replica_on_gpus_is_told_what_was_predicted_of_it() -> None:
     fleet = fleet_of(hosts(services={"chat": service(tensor_parallel_size=2)}))
     (one,) = told(fleet, PlannedReplica)
     (replica,) = fleet.plan.replicas
-    assert one.predicted == (replica.memory.kv_cache_tokens, replica.alone, replica.busy)
+    assert one.predicted == (
+        replica.memory.kv_cache_tokens,
+        (replica.alone, *replica.between, replica.busy),
+    )
     assert (one.gpus, one.tensor_parallel_size, one.burst) == ((0, 1), 2, True)
     assert one.version == "0.32.0"
     assert {"requests_running", "kv_cache_tokens"} <= set(one.figures)

@@ -77,6 +77,42 @@ def test_without_nvlink_a_model_that_fits_one_gpu_stays_there(spec: Any, expecte
     assert layout(planned(spec)) == expected
 
 
+@pytest.mark.parametrize("gpu", ["h100-sxm-80gb", "h200-sxm-141gb"])
+@pytest.mark.parametrize("link", ["nvlink", "nvswitch"])
+def test_for_throughput_eight_gpus_are_eight_replicas_where_one_holds_the_model(
+    gpu: str, link: str
+) -> None:
+    """Full GPUs give most when nothing but requests is divided between them."""
+    found = planned(server(count=8, gpu=gpu, link=link), objective="throughput")
+    assert layout(found) == [(index,) for index in range(8)]
+    best = found.replicas[0].busy
+    assert best is not None and best.concurrency > 256
+    others = [each for each in found.rejected if each.feasible and not each.reason.count("across")]
+    assert {2, 4} <= {each.tensor_parallel_size for each in others}
+    for each in others:
+        assert each.reason == "fits, but serves throughput worse"
+        assert each.requests and each.out_tok_s and each.requests > 256
+        assert each.out_tok_s < 8 * best.out_tok_s
+
+
+def test_a_load_that_is_stated_is_planned_for() -> None:
+    """Eight requests keep no eight GPUs busy one by one: they are served together, and sooner."""
+    box = server(count=8, gpu="h100-sxm-80gb", link="nvswitch")
+    few = planned(box, objective="throughput", concurrency=8)
+    assert few.replicas[0].tensor_parallel_size > 1
+    assert sum(each.busy.concurrency for each in few.replicas if each.busy) == 8
+    many = planned(box, objective="throughput", concurrency=1600, max_model_len=2048)
+    assert layout(many) == [(index,) for index in range(8)]
+    assert {each.busy.concurrency for each in many.replicas if each.busy} == {200}
+
+
+@pytest.mark.parametrize("concurrency", [None, 1, 256])
+def test_latency_is_of_one_request_whatever_the_load(concurrency: int | None) -> None:
+    box = server(count=8, gpu="h100-sxm-80gb", link="nvswitch")
+    found = planned(box, objective="latency", concurrency=concurrency)
+    assert layout(found) == [tuple(range(8))]
+
+
 def test_for_throughput_a_model_that_fits_one_gpu_runs_on_each() -> None:
     spec = server(count=4, gpu="l40s-48gb", link="pcie")
     assert layout(planned(spec, objective="throughput", concurrency=64)) == [

@@ -23,7 +23,7 @@ gpu#  # x NVIDIA H#, nvlink  #
       context # tokens; KV cache for #: # sequences of full length
       predicted: # ms a token alone, first after # ms; # requests at once # ms, # tokens/s
   not chosen for chat:
-    fits, but serves latency worse: TP # PP # (# ms, # tokens/s)
+    fits, but serves latency worse: TP # PP # (# ms alone, # tokens/s of # requests)
     TP #: # GiB a GPU are usable, weights need #, activations and overhead #: # GiB too few
 
 chat  as llama-#-#b-instruct  by chat-gpu#-#"""
@@ -89,7 +89,7 @@ def test_only_the_best_of_those_that_would_serve_are_named() -> None:
     assert len(serving) > 4
     text = plan_text(found, width=1000)
     (line,) = (line for line in text.splitlines() if line.startswith("    fits, but serves"))
-    assert line.count("tokens/s)") == 4
+    assert line.count("tokens/s of ") == line.count(" requests)") == 4
     assert line.endswith(f"and {len(serving) - 4} more")
     times = [float(each) for each in re.findall(r"\(([\d.]+) ms", line)]
     assert times == sorted(times)

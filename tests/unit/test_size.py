@@ -49,6 +49,7 @@ LAYOUT: dict[str, Kinds] = {
     "kv_cache_gib": (float, NOTHING),
     "kv_cache_tokens": (int, NOTHING),
     "sequences": (int, NOTHING),
+    "requests": (int, NOTHING),
     "tpot_ms": (float, NOTHING),
     "ttft_ms": (float, NOTHING),
     "out_tok_s": (float, NOTHING),
@@ -58,7 +59,7 @@ OPTIONS: dict[str, Any] = {
     "gpus": None,
     "interconnect": None,
     "max_model_len": None,
-    "concurrency": 1,
+    "concurrency": None,
     "objective": None,
     "quantization": None,
     "kv_cache_dtype": "auto",
@@ -270,6 +271,22 @@ def test_the_objective_decides() -> None:
     fast, many = (chosen(*words, "--objective", each) for each in ("latency", "throughput"))
     assert fast["out_tok_s"] <= many["out_tok_s"]
     assert document(*words, "--objective", "latency")["objective"] == "latency"
+
+
+def test_throughput_is_of_full_gpus_unless_a_load_is_asked_about() -> None:
+    words = ("llama-3.1-8b-instruct", "--gpu", "h100-sxm", "--gpus", 8, "--objective", "throughput")
+    full, few = chosen(*words), chosen(*words, "--concurrency", 8)
+    assert (full["replicas"], full["tensor_parallel_size"]) == (8, 1)
+    assert full["requests"] > 8 * 256 and few["requests"] == 8
+    assert few["tensor_parallel_size"] > 1
+    text = size("llama-3.1-8b-instruct", "--objective", "throughput").output
+    assert "for throughput when full\n" in text
+    assert len(re.findall(r"tokens/s of [\d,]+ requests$", text, flags=re.M)) > 20
+
+
+@pytest.mark.parametrize("more", [(), ("--objective", "latency"), ("--concurrency", 1)])
+def test_latency_is_of_one_request(more: tuple[str | int, ...]) -> None:
+    assert chosen("qwen3-8b", "--gpu", L40S, *more)["requests"] == 1
 
 
 def test_quantized_weights_take_less() -> None:
