@@ -27,6 +27,8 @@ PACKAGES = (
 )  # fmt: skip
 """What a GPU server with a gateway gets from apt, for there is no archive where it boots; and
 make, for `make test-gpu`."""
+MASKED = ("systemd-modules-load.service",)
+"""The kernel is the machine's: a host loads nothing into it."""
 PIP = f"""[global]
 no-index = true
 find-links = {WHEELS} {OWN_WHEELS}
@@ -155,6 +157,8 @@ def _project_only_venv(root: Path) -> None:
     (root / "etc/uv/uv.toml").write_text(UV)
     (root / "etc/ld.so.conf.d/nvidia.conf").write_text(f"{DRIVER}/lib64\n{DRIVER}/lib\n")
     (root / "etc/resolv.conf").write_text("")
+    for unit in MASKED:
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
 
 
 def _each_once(locks: Sequence[str], wheels: Path) -> Iterator[tuple[str, list[str]]]:
