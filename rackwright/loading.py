@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from rackwright import catalog, rules
@@ -122,8 +123,8 @@ def _follows(fault: Fault, broken: Iterable[Fault]) -> bool:
 
 
 def _models(own: Mapping[str, Any], faults: list[Fault]) -> dict[str, ModelSpec]:
-    known = catalog.model_entries()
-    models = {name: ModelSpec(name=name, **entry) for name, entry in known.items()}
+    known = _catalog_models()
+    models = dict(known)
     for name, data in own.items():
         path = f"models[{name}]"
         if name in known:
@@ -133,6 +134,13 @@ def _models(own: Mapping[str, Any], faults: list[Fault]) -> dict[str, ModelSpec]
             if model and _judged(model, faults):
                 models[name] = model
     return models
+
+
+@cache
+def _catalog_models() -> dict[str, ModelSpec]:
+    """The catalog, read once: so is the shape of each of its models."""
+    entries = catalog.model_entries()
+    return {name: ModelSpec(name=name, **entry) for name, entry in entries.items()}
 
 
 def _judged(model: ModelSpec, faults: list[Fault]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 
 from rackwright.architectures.quantization import Quantization
 
@@ -132,6 +133,17 @@ class Shape:
     second_runner: bool = True
     activation_bytes: int | None = None
     file_bytes: int | None = None
+
+    @cached_property
+    def kinds(self) -> tuple[Layer, ...]:
+        """Each different layer once; most models have one or two."""
+        return tuple(dict.fromkeys(self.layers))
+
+    @cached_property
+    def kind_numbers(self) -> tuple[int, ...]:
+        """For each layer, which of the ``kinds`` it is."""
+        numbers = {layer: number for number, layer in enumerate(self.kinds)}
+        return tuple(numbers[layer] for layer in self.layers)
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor of the checkpoint once."""

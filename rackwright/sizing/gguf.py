@@ -35,9 +35,9 @@ def unjudged(shape: Shape) -> str:
     """Why such a model cannot be computed; empty where it can."""
     if shape.activation_bytes is not None:
         return "figures given by hand are not of llama.cpp, give its config"
-    if any(layer.kv.latent for layer in set(shape.layers)):
+    if any(layer.kv.latent for layer in shape.kinds):
         return "the KV cache of latent attention (MLA) in llama.cpp is not judged yet"
-    if any(layer.kv.state_bytes for layer in set(shape.layers)):
+    if any(layer.kv.state_bytes for layer in shape.kinds):
         return "linear attention in llama.cpp is not judged yet"
     return ""
 
@@ -111,13 +111,13 @@ def compute_bytes(shape: Shape, gpus: int, limits: Limits) -> int:
     With flash attention, so that no scores of the whole context are kept.
     """
     hidden = shape.hidden_size
-    moments = [3 * layer.mlp_width + 3 * hidden + layer.query_width for layer in set(shape.layers)]
+    moments = [3 * layer.mlp_width + 3 * hidden + layer.query_width for layer in shape.kinds]
     if shape.experts:
         active, width = shape.experts.active, shape.experts.width
-        query = max(layer.query_width for layer in set(shape.layers))
+        query = max(layer.query_width for layer in shape.kinds)
         moments.append(active * 3 * width + 3 * hidden + query)
         moments.append(active * (2 * hidden + width) + 3 * hidden)
-    windows = {layer.kv.window for layer in set(shape.layers)}
+    windows = {layer.kv.window for layer in shape.kinds}
     masks = sum(
         min(padded(limits.max_model_len), padded(window + UBATCH_TOKENS))
         if window

@@ -49,7 +49,7 @@ def kv_bytes_per_token(shape: Shape, split: Split, stage: int, kv_cache_dtype: s
 
 def block_tokens(shape: Shape, split: Split, kv_cache_dtype: str) -> int:
     """Tokens of one block: 16, or as many as weigh what linear attention keeps of a request."""
-    state = max(layer.kv.state_bytes for layer in set(shape.layers)) // split.tensor
+    state = max(layer.kv.state_bytes for layer in shape.kinds) // split.tensor
     if not state:
         return BLOCK_TOKENS
     each = _token_bytes(shape, split, kv_cache_dtype)
@@ -65,7 +65,7 @@ def block_bytes(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> 
 
 def _token_bytes(shape: Shape, split: Split, kv_cache_dtype: str) -> int:
     """KV cache bytes a token of the widest layer on one rank."""
-    kinds = set(shape.layers)
+    kinds = shape.kinds
     return max(1, *(layer_kv_bytes(shape, each.kv, split, kv_cache_dtype) for each in kinds))
 
 

@@ -43,9 +43,9 @@ def usual_share(total_bytes: int, limits: Limits) -> float:
 
 def unjudged(shape: Shape) -> str:
     """Why such a model cannot be computed; empty where it can."""
-    if any(layer.kv.latent for layer in set(shape.layers)):
+    if any(layer.kv.latent for layer in shape.kinds):
         return "the KV cache of latent attention (MLA) is not judged yet"
-    if any(layer.kv.window or layer.kv.state_bytes for layer in set(shape.layers)):
+    if any(layer.kv.window or layer.kv.state_bytes for layer in shape.kinds):
         return "its pools for sliding windows and linear attention are not judged yet"
     if shape.text_only:
         return "what it takes for images is not judged yet"

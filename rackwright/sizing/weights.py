@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from rackwright.architectures import DTYPE_BYTES, Layer, Shape, Sharding, Tensor
+from rackwright.architectures import DTYPE_BYTES, Shape, Sharding, Tensor
 from rackwright.sizing.split import Split, stage_range
 
 # vLLM pads the vocabulary to a multiple of 64 (DEFAULT_VOCAB_PADDING_SIZE).
@@ -44,14 +44,14 @@ def weights_bytes(shape: Shape, split: Split, stage: int) -> int:
 def layer_bytes(shape: Shape, split: Split) -> tuple[tuple[tuple[Tensor, int], ...], ...]:
     """For each layer its tensors, each with the bytes that one rank holds of it."""
     alike = not (shape.quantization and shape.quantization.kept)
-    made: dict[tuple[Layer, int], tuple[tuple[Tensor, int], ...]] = {}
-    for number, layer in enumerate(shape.layers):
-        key = (layer, 0 if alike else number)
+    made: dict[int, tuple[tuple[Tensor, int], ...]] = {}
+    keys = shape.kind_numbers if alike else range(len(shape.layers))
+    for number, (key, layer) in enumerate(zip(keys, shape.layers, strict=True)):
         if key not in made:
             made[key] = tuple(
                 (tensor, tensor_bytes(shape, tensor, split, number)) for tensor in layer.tensors
             )
-    return tuple(made[layer, 0 if alike else number] for number, layer in enumerate(shape.layers))
+    return tuple(made[key] for key in keys)
 
 
 def tensor_bytes(shape: Shape, tensor: Tensor, split: Split, layer: int = 0) -> int:

@@ -61,7 +61,7 @@ def activation_bytes(shape: Shape, split: Split, limits: Limits, stage: int) -> 
         return shape.activation_bytes
     row = limits.max_num_batched_tokens * shape.hidden_size * DTYPE_BYTES[shape.dtype]
     moments = [_widest_layer(shape, split, limits) + LAYER_ROWS * row]
-    if any(layer.kv.latent for layer in set(shape.layers)):
+    if any(layer.kv.latent for layer in shape.kinds):
         moments.append(_unfolding(shape, split, limits) + SAMPLER_ROWS * row)
     if stage == split.pipeline - 1:
         sequences = min(limits.max_num_seqs, limits.max_num_batched_tokens)
@@ -77,7 +77,7 @@ def activation_bytes(shape: Shape, split: Split, limits: Limits, stage: int) -> 
 
 def _widest_layer(shape: Shape, split: Split, limits: Limits) -> int:
     """A gated MLP's two halves and their product, for every token."""
-    width = max(layer.mlp_width for layer in set(shape.layers))
+    width = max(layer.mlp_width for layer in shape.kinds)
     size = DTYPE_BYTES[shape.dtype] * limits.max_num_batched_tokens
     return 3 * (width // split.tensor) * size
 
@@ -117,8 +117,8 @@ def graphs(shape: Shape, split: Split, layers: int, limits: Limits) -> Graphs:
         return Graphs(0, 0)
     newer = shape.second_runner
     tokens = min(GRAPH_TOKENS, limits.max_num_seqs)
-    latent = any(layer.kv.latent for layer in set(shape.layers))
-    width = max(layer.output_width for layer in set(shape.layers)) // split.tensor
+    latent = any(layer.kv.latent for layer in shape.kinds)
+    width = max(layer.output_width for layer in shape.kinds) // split.tensor
     partial = GRAPH_SPLITS * tokens * width * 4
     size = GRAPH_BASE_BYTES[newer] + layers * GRAPH_BYTES_PER_LAYER[newer]
     if newer:
