@@ -187,9 +187,9 @@ def wait_ready(host: LabHost, record: Record, timeout_s: float = 300) -> None:
 
 
 def _end(pid: int) -> None:
-    """End the container: all of its processes die with its init."""
+    """End the container: all of its processes die with its init, and its disk is thrown away."""
     os.killpg(pid, signal.SIGTERM)
-    if not _gone(pid, within_s=3):
+    if not _gone(pid, within_s=0.3):
         os.killpg(pid, signal.SIGTERM)  # nspawn: a second one ends it at once
     if not _gone(pid, within_s=STOP_S):
         os.killpg(pid, signal.SIGKILL)

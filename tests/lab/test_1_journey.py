@@ -107,8 +107,8 @@ def test_units_are_hardened_and_stop_gracefully(deployed: Run) -> None:
         exposure = re.search(r"([\d.]+) \w+", analysis)
         assert exposure is not None
         assert float(exposure.group(1)) <= WORST_EXPOSURE
-        assert "--shutdown-timeout 20" in unit_argv(host)
-        assert ssh(host, f"systemctl show -P TimeoutStopUSec {unit}") == "50s"
+        assert "--shutdown-timeout 120" in unit_argv(host)
+        assert ssh(host, f"systemctl show -P TimeoutStopUSec {unit}") == "2min 30s"
         assert ssh(host, f"systemctl show -P User {unit}") == "rackwright"
 
 

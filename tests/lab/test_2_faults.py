@@ -75,21 +75,22 @@ STALE = (
 
 def test_a_token_reaches_the_client_before_the_next_is_made(deployed: Run) -> None:
     """The stand-in makes its second token when the first was seen; buffered, none would arrive."""
-    for host, unit in UNITS.items():
-        ssh(host, f"systemctl stop {unit}")
+    ssh("gpu2", f"systemctl stop {GPU2}")
+    ssh("gw1", "ip route add blackhole 198.18.0.11")  # gpu1's replica goes on, unreached
     ssh("gpu2", f"cat > /run/streamer.py <<'END'\n{STREAMER}END")
     ssh("gpu2", "systemd-run --quiet --collect --unit streamer python3 /run/streamer.py")
     try:
-        wait_until(lambda: ssh("gpu2", "curl -s 198.18.0.12:8000/; true") == "ok")
         body = question("hello", stream=True)
-        with client() as http, http.stream("POST", "/v1/chat/completions", json=body) as answer:
-            frames = answer.iter_raw()
-            assert next(frames) == b"data: first\n\n"
-            ssh("gpu2", "curl -s 198.18.0.12:8000/seen")
-            assert b"".join(frames) == b"data: second\n\n"
+        with client() as http:
+            wait_until(lambda: http.get("/v1/models").text == "ok")
+            with http.stream("POST", "/v1/chat/completions", json=body) as answer:
+                frames = answer.iter_raw()
+                assert next(frames) == b"data: first\n\n"
+                ssh("gpu2", "curl -s 198.18.0.12:8000/seen")
+                assert b"".join(frames) == b"data: second\n\n"
     finally:
         ssh("gpu2", "systemctl stop streamer")
-        ssh("gpu1", f"systemctl start {UNITS['gpu1']}")
+        ssh("gw1", "ip route del blackhole 198.18.0.11")
 
 
 STREAMER = (
