@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rackwright.report.progress import Progress
 
 MARK = "\r"
 """What a line of progress begins with (``runner/remote/fetching.py``)."""
+os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner wipes the line five times a second
 
 
 @contextmanager

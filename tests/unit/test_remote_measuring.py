@@ -126,7 +126,7 @@ def engine() -> Iterator[Streamer]:
 
 
 def stream(server: Streamer, most_s: float = 5.0, **body: Any) -> dict[str, Any]:
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
     return streaming.stream(connection, "/v1/chat/completions", body, {}, most_s)
 
 
@@ -152,10 +152,10 @@ def test_a_first_event_that_has_a_token_counts(engine: Streamer) -> None:
 
 
 def test_a_stream_without_end_is_hung_up_on(engine: Streamer) -> None:
-    engine.words, engine.pause_s = [ROLE, *[event("a")] * 500], 0.02
+    engine.words, engine.pause_s = [ROLE, *[event("a")] * 3000], 0.02
     seen = stream(engine, most_s=0.3)
     assert seen["cut"] and 2 <= seen["tokens"] < 100
-    assert engine.hung_up.wait(5)
+    assert engine.hung_up.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_a_burst_is_bounded_and_sampled(engine: Streamer, nvml: Nvml) -> None:
     engine.words, engine.pause_s = [ROLE, *[event("a")] * 5, event(usage=5), DONE], 0.01
     started_s = time.monotonic()
     seen = burst.burst([load(engine)])["chat-gpu1-0"]
-    assert 0.5 <= time.monotonic() - started_s < 5.0
+    assert 0.5 <= time.monotonic() - started_s < 60
     assert (seen["requests"], seen["others"], seen["errors"]) == (4, 0, [])
     assert len(engine.asked) > 4, "a lane asks again while there is time"
     assert seen["tokens"] >= 5 * (len(engine.asked) - 4)
@@ -262,12 +262,12 @@ def test_a_burst_is_bounded_and_sampled(engine: Streamer, nvml: Nvml) -> None:
 
 
 def test_requests_that_never_end_are_ended(engine: Streamer, nvml: Nvml) -> None:
-    engine.words, engine.pause_s = [ROLE, *[event("a")] * 500], 0.02
+    engine.words, engine.pause_s = [ROLE, *[event("a")] * 3000], 0.02
     started_s = time.monotonic()
     seen = burst.burst([load(engine)])["chat-gpu1-0"]
-    assert time.monotonic() - started_s < 8.0  # they would take 10 s
+    assert time.monotonic() - started_s < 60  # which they would take
     assert seen["tokens"] > 8 and seen["errors"] == []
-    assert engine.hung_up.wait(5)
+    assert engine.hung_up.wait(60)
 
 
 def test_a_busy_replica_gets_no_more_and_is_looked_at(engine: Streamer, nvml: Nvml) -> None:
@@ -287,9 +287,9 @@ def test_a_replica_that_fails_is_not_asked_again(engine: Streamer, nvml: Nvml) -
 def test_replicas_are_loaded_side_by_side(engine: Streamer, nvml: Nvml) -> None:
     engine.words, engine.pause_s = [ROLE, event("a"), DONE], 0.05
     started_s = time.monotonic()
-    one = load(engine, gpus=[0], most_s=1.5)
+    one = load(engine, gpus=[0], most_s=3)
     seen = burst.burst([one, {**one, "name": "chat-gpu1-1", "gpus": [1]}])
-    assert time.monotonic() - started_s < 2.9
+    assert time.monotonic() - started_s < 6  # one after the other
     assert [list(one["gpus"]) for one in seen.values()] == [["0"], ["1"]]
 
 
@@ -405,7 +405,7 @@ def test_the_scripts_run_on_a_host_that_has_nothing_of_the_project(tmp_path: Pat
     }
     argv = [sys.executable, "-I", "-S", "-c", LOADER]
     done = subprocess.run(
-        argv, input=json.dumps(call), capture_output=True, text=True, cwd=tmp_path, timeout=30
+        argv, input=json.dumps(call), capture_output=True, text=True, cwd=tmp_path, timeout=120
     )
     assert done.stderr == ""
     assert json.loads(done.stdout)["disks"]["/"]["total_bytes"] > 0

@@ -35,7 +35,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     with (tmp_path / "log").open("w") as log:
         argv = [sys.executable, str(PROGRAM), "serve"]
         running = subprocess.Popen(argv, env=environment, stderr=log)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             get(number, "/api/version")

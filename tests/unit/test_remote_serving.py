@@ -339,14 +339,14 @@ def says() -> Iterator[Callable[[bytes], int]]:
     ],
 )
 def test_a_garbled_answer_is_an_observation(says: Any, words: bytes, error: str) -> None:
-    connection = serving.HTTPConnection("127.0.0.1", says(words), timeout=5)
+    connection = serving.HTTPConnection("127.0.0.1", says(words), timeout=60)
     assert error in serving.http(connection, "GET", "/health")["error"]
 
 
 @pytest.mark.parametrize("words", [b"<html>", b"\xff\xfe", b"[" * 100000, b'{"a": '])
 def test_text_that_is_no_json_is_kept_short(says: Any, words: bytes) -> None:
     connection = serving.HTTPConnection(
-        "127.0.0.1", says(b"HTTP/1.1 200 OK\r\n\r\n" + words), timeout=5
+        "127.0.0.1", says(b"HTTP/1.1 200 OK\r\n\r\n" + words), timeout=60
     )
     seen = serving.http(connection, "GET", "/")
     assert (seen["status"], len(seen["body"]) <= 500) == (200, True)
@@ -354,13 +354,13 @@ def test_text_that_is_no_json_is_kept_short(says: Any, words: bytes) -> None:
 
 def test_an_answer_without_end_is_cut(says: Any) -> None:
     words = b"HTTP/1.1 200 OK\r\n\r\n" + b"1" * (2 * serving.MOST_BYTES)
-    connection = serving.HTTPConnection("127.0.0.1", says(words), timeout=5)
+    connection = serving.HTTPConnection("127.0.0.1", says(words), timeout=60)
     assert len(str(serving.http(connection, "GET", "/")["body"])) == 500
 
 
 @pytest.mark.parametrize("key", ["s3cret\nX-Other: 1", "s3cret\u2026"])
 def test_a_key_that_cannot_be_sent_is_not_repeated(server: Server, key: str) -> None:
-    connection = serving.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection = serving.HTTPConnection("127.0.0.1", server.port, timeout=60)
     seen = serving.http(connection, "GET", "/v1/models", headers={"Authorization": key})
     assert "in the request" in seen["error"] and "s3cret" not in seen["error"]
 
@@ -368,13 +368,13 @@ def test_a_key_that_cannot_be_sent_is_not_repeated(server: Server, key: str) -> 
 def test_a_replica_that_hangs_does_not_keep_the_others_waiting(
     server: Server, other: Server, tmp_path: Path
 ) -> None:
-    server.hangs_s = other.hangs_s = 0.6
+    server.hangs_s = other.hangs_s = 1.5
     replicas = [asked(server, tmp_path), asked(other, tmp_path, name="chat-gpu1-1")]
     started = time.monotonic()
     seen = serving.main({"replicas": replicas, "gateway": None, "folders": ["/var/log"]})
-    assert time.monotonic() - started < 2.2  # two completions each; 2.4 one after the other
+    assert time.monotonic() - started < 6  # two completions each, one after the other
     assert seen["disks"]["/var/log"]["free_bytes"] > 0
-    assert 1.2 <= seen["elapsed_s"] < 2.2
+    assert 3 <= seen["elapsed_s"] < 6
     assert list(seen["replicas"]) == ["chat-gpu1-0", "chat-gpu1-1"]
     assert {one["completion"]["status"] for one in seen["replicas"].values()} == {200}
     assert seen["gateway"] is None
@@ -505,11 +505,11 @@ def test_a_stranger_on_another_address_does_no_harm(listen: Any) -> None:
     assert await_ready.is_ours(pid, port)
 
 
-def ready(main_pid: int, port: int, path: str = "/health", timeout_s: float = 5) -> Any:
+def ready(main_pid: int, port: int, path: str = "/health", timeout_s: float = 60) -> Any:
     argv = [sys.executable, "-I", await_ready.__file__, "127.0.0.1", str(port), path]
     environment = {**os.environ, "MAINPID": str(main_pid), "http_proxy": "http://127.0.0.1:1"}
     return subprocess.run(
-        [*argv, str(timeout_s)], env=environment, capture_output=True, text=True, timeout=20
+        [*argv, str(timeout_s)], env=environment, capture_output=True, text=True, timeout=120
     )
 
 
