@@ -236,9 +236,12 @@ def _by_words(several: Sequence[Raised]) -> tuple[Raised | None, Cause | None]:
 
 
 def _by_end(ending: Ending) -> Cause | None:
+    """By what systemd says of the end, by the signal, by the exit code, in this order."""
+    status = ending.status if ending.code == "exited" else ""
     for cause in CAUSES:
-        if ending.signal in cause.signals or ending.result in cause.results:
+        if ending.result in cause.results:
             return cause
-        if ending.code == "exited" and ending.status in cause.statuses:
+    for cause in CAUSES:
+        if ending.signal in cause.signals or status in cause.statuses:
             return cause
     return None

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-SHOWN_CHARACTERS = 300
+SHOWN_CHARACTERS = 420
 
 _PACKAGES = re.compile(r"^.*/(?:site|dist)-packages/|^.*/lib/python\d\.\d{1,2}/")
 _FOLLOWERS = re.compile(

@@ -18,7 +18,7 @@ _PATTERNS = (
     re.compile(rf"(?i)({_NAME}['\"]? ?[=:] ?(?:bearer |basic )?['\"]?)[^\s'\",\])\[]+"),
     re.compile(r"(?i)(bearer )[\w.~+/=-]+"),
     re.compile(r"(://[^/\s:@]{0,100}:)[^/\s@]{1,200}(?=@)"),
-    re.compile(r"()\b(?:hf_|sk-|ghp_|github_pat_)[\w-]{8,}"),
+    re.compile(r"()\b(?:hf_[A-Za-z0-9]{16,}|(?:sk-|ghp_|github_pat_)[\w-]{16,})"),
 )
 
 

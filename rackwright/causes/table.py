@@ -296,8 +296,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "killed from outside",
         "Signal KILL, which no program sends itself: by hand, or by the out-of-memory killer.",
-        "`journalctl -k | grep -i -e oom -e killed` on the host tells which; see its memory with "
-        "`free -h`",
+        "`journalctl --dmesg --grep=killed` on the host tells which; see its memory with `free -h`",
         words=r"signal: killed|SIGKILL",
         signals=("KILL",),
     ),
