@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from rackwright.causes.failure import Failure, Raised
+from rackwright.causes.known import Ending, explained
 from rackwright.causes.lines import Written, clean
 from rackwright.causes.log import failures, signal_of_a_child
-from rackwright.causes.table import CAUSES, Cause
+from rackwright.causes.table import Cause
 
 TAIL_LINES = 12
 NOT_READY = "not ready within "
 """What ``runner/remote/await_ready.py`` says when the time is up."""
 KILLED_BY_KERNEL = "Killed process"
-_KILLED = {"2": "killed", "3": "dumped"}
 
 
 class State(Enum):
@@ -29,35 +28,6 @@ class State(Enum):
     FAILS = "fails"
     STOPPED = "is stopped"
     ABSENT = "is not on this host"
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a start ended: ``code`` and ``status`` of its main process (``killed``, ``ILL``)."""
-
-    code: str = ""
-    status: str = ""
-    result: str = ""
-    child: str = ""
-
-    @property
-    def signal(self) -> str:
-        """The signal that ended the engine or a process of it; empty for none, and for TERM."""
-        own = self.status if self.code in ("killed", "dumped") else ""
-        return self.child if own in ("", "TERM") else own
-
-    def __str__(self) -> str:
-        """In words; empty where nothing ended."""
-        words = []
-        if self.child:
-            words.append(f"a process of it was killed by signal {self.child}")
-        if self.code == "exited":
-            words.append(f"exit code {self.status}")
-        elif self.code:
-            words.append(f"killed by signal {self.status}")
-        if self.result not in ("", "success", "exit-code", "signal", "core-dump"):
-            words.append(f"systemd says {self.result}")
-        return ", ".join(words)
 
 
 @dataclass(frozen=True)
@@ -140,7 +110,7 @@ def account(seen: Mapping[str, Any]) -> Account:
     ending = _ending(seen, start, written)
     kernel = tuple(clean(line) for line in seen["kernel"])
     found = [one for one in failures(written) if one.certain or state is not State.STARTS]
-    failure, known, cause = _explained(found, ending, kernel)
+    failure, known, cause = explained(found, ending, kernel)
     tail = () if failure else tuple(t for w in written[-3 * TAIL_LINES :] if (t := clean(w.text)))
     return Account(
         state, words, failure, known, cause, ending, kernel, tail[-TAIL_LINES:], start["invocation"]
@@ -182,66 +152,9 @@ def _start_to_explain(
 
 
 def _ending(seen: Mapping[str, Any], start: Mapping[str, Any], written: list[Written]) -> Ending:
-    shown = seen["state"]
-    code, status, result = start["code"], start["status"], start["result"]
-    if start["ended"] and not code and start["invocation"] == shown.get("InvocationID"):
-        number = shown.get("ExecMainStatus", "")
-        code = _KILLED.get(shown.get("ExecMainCode", ""), "exited" if number else "")
-        status = number if code in ("", "exited") else _signal_name(number)
+    result = start["result"]
     if not start["ready"] and any(one.text.startswith(NOT_READY) for one in written[-50:]):
         result = "timeout"
     if any(KILLED_BY_KERNEL in line for line in seen["kernel"]):
         result = "oom-kill"
-    return Ending(code, status, result, signal_of_a_child(written))
-
-
-def _signal_name(number: str) -> str:
-    try:
-        return signal.Signals(int(number)).name.removeprefix("SIG")
-    except ValueError:
-        return number
-
-
-def _explained(
-    found: Sequence[Failure], ending: Ending, kernel: Sequence[str]
-) -> tuple[Failure | None, Raised | None, Cause | None]:
-    """The first error, the one that the cause explains where it is another, and the cause."""
-    first = found[0] if found else None
-    raised, cause = _known(found, ending, kernel)
-    if cause is None and first:
-        raised = first.chain[-1]
-    return first, None if first and raised is first.root else raised, cause
-
-
-def _known(
-    found: Sequence[Failure], ending: Ending, kernel: Sequence[str]
-) -> tuple[Raised | None, Cause | None]:
-    """What the log tells counts before how it ended; what merely follows, after both."""
-    if ending.result == "oom-kill":
-        return None, _by_end(ending)
-    told = [raised for one in found if not one.follows for raised in one.chain]
-    after = [raised for one in found if one.follows for raised in one.chain]
-    raised, cause = _by_words(told)
-    if cause is None:
-        cause = _by_words([Raised("", line) for line in kernel])[1] or _by_end(ending)
-    return (raised, cause) if cause else _by_words(after)
-
-
-def _by_words(several: Sequence[Raised]) -> tuple[Raised | None, Cause | None]:
-    for raised in several:
-        for cause in CAUSES:
-            if cause.explains(raised):
-                return raised, cause
-    return None, None
-
-
-def _by_end(ending: Ending) -> Cause | None:
-    """By what systemd says of the end, by the signal, by the exit code, in this order."""
-    status = ending.status if ending.code == "exited" else ""
-    for cause in CAUSES:
-        if ending.result in cause.results:
-            return cause
-    for cause in CAUSES:
-        if ending.signal in cause.signals or status in cause.statuses:
-            return cause
-    return None
+    return Ending(start["code"], start["status"], result, signal_of_a_child(written))

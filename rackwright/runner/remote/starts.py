@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 PROPERTIES = (
-    "LoadState,ActiveState,SubState,NRestarts,InvocationID,ExecMainCode,ExecMainStatus,"
-    "ActiveEnterTimestamp,StateChangeTimestamp"
+    "LoadState,ActiveState,SubState,NRestarts,InvocationID,ActiveEnterTimestamp,"
+    "StateChangeTimestamp"
 )
 STARTS = 2
 """The one that goes on, and the one before it that failed."""
@@ -200,5 +200,9 @@ def _names(text: str, pids: set[int]) -> bool:
 
 
 def main(request: Values) -> Values:
-    """Each unit of ``request["units"]`` by its name, as ``seen`` has it."""
+    """Each unit of ``request["units"]`` by its name, as ``seen`` has it.
+
+    What a process wrote last may still be on its way to the journal when the process is gone.
+    """
+    _output("journalctl", "--sync")
     return {asked["unit"]: seen(asked) for asked in request["units"]}
