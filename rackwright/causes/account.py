@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from rackwright.causes.failure import Failure, Raised
-from rackwright.causes.known import Ending, explained
+from rackwright.causes.known import NOT_ENDED, Ending, explained
 from rackwright.causes.lines import Written, clean
 from rackwright.causes.log import failures, signal_of_a_child
 from rackwright.causes.table import Cause
@@ -43,7 +43,7 @@ class Account:
     failure: Failure | None = None
     known: Raised | None = None
     cause: Cause | None = None
-    ending: Ending = Ending()
+    ending: Ending = NOT_ENDED
     kernel: tuple[str, ...] = ()
     tail: tuple[str, ...] = ()
     invocation: str = ""

@@ -38,6 +38,9 @@ class Ending:
         return ", ".join(words)
 
 
+NOT_ENDED = Ending()
+
+
 def explained(
     found: Sequence[Failure], ending: Ending, kernel: Sequence[str]
 ) -> tuple[Failure | None, Raised | None, Cause | None]:
