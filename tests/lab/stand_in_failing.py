@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Stands in for an engine that fails: prints the log it is given, then ends as it is told.
 
-``/run/why/log`` is what it prints, ``/run/why/ends`` how it ends: ``exit 1``, ``signal ILL`` (sent
-to itself), ``eats`` memory until it is stopped, ``waits`` and answers nobody, or ``serves``.
+``/run/why/log`` is what it prints, and after it its key, as no engine should. ``/run/why/ends`` is
+how it ends: ``exit 1``, ``signal ILL`` (sent to itself), ``eats`` memory until it is stopped,
+``waits`` and answers nobody, or ``serves``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def eat() -> None:
         held.append(bytearray(os.urandom(1 << 20)))
 
 
-os.write(2, Path("/run/why/log").read_bytes())
+key = os.environ.get("VLLM_API_KEY", "no key")
+os.write(2, Path("/run/why/log").read_bytes() + f"it was given {key}\n".encode())
 word, _, value = Path("/run/why/ends").read_text().strip().partition(" ")
 if word == "exit":
     sys.exit(int(value))

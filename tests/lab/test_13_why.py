@@ -24,7 +24,7 @@ from tests.samples_of_causes import SAMPLES, Sample
 INVENTORY = "tests/lab/inventories/why.py"
 HOSTS = [host.name for host in RACK[:6]]
 STAND_IN = Path(__file__).with_name("stand_in_failing.py")
-PROGRAM = "/opt/rackwright/vllm/current/bin/vllm"
+PROGRAM = "/opt/rackwright/vllm/current/bin/python"
 KEY = "a-key-that-nobody-may-see"
 REMEDIES = {cause.name: cause.remedy for cause in CAUSES}
 SPECIAL = {"program", "slow", "oom"}
@@ -79,8 +79,8 @@ def of(host: str, words: str) -> str:
     """The lines of a run that are about one host, with those that continue them."""
     found, about = [], False
     for line in re.sub(r"\x1b\[[0-9;]*m", "", words).splitlines():
-        if line.startswith(("[", "-->")) or "| [" in line:
-            about = f"[{host}]" in line or f"/{host}]" in line
+        said_of = re.match(r"-->|    \[(rack\d|spare1)\]", line)
+        about = said_of[1] == host if said_of else about
         if about:
             found.append(line)
     return "\n".join(found)

@@ -24,15 +24,13 @@ def of_systemd(at: int, invocation: str, message: str, identity: str, **more: st
     return entry(at, message, INVOCATION_ID=invocation, MESSAGE_ID=identity, **more)
 
 
+MAIN = f"{UNIT}: Main process exited, code=killed, status=4/ILL"
+CONTROL = f"{UNIT}: Control process exited, code=exited, status=1/FAILURE"
 FAILED = [
     of_systemd(20, NEW, "Starting it...", "7d4958e842da4a758f6c1cdc7b36dcc5"),
     of_systemd(12, OLD, "Failed with result 'signal'.", starts.FAILED, UNIT_RESULT="signal"),
-    of_systemd(
-        11, OLD, "Main process exited", starts.EXITED, EXIT_CODE="killed", EXIT_STATUS="ILL"
-    ),
-    of_systemd(
-        11, OLD, "Control process exited", starts.EXITED, EXIT_CODE="exited", EXIT_STATUS="1"
-    ),
+    of_systemd(11, OLD, MAIN, starts.EXITED, EXIT_CODE="killed", EXIT_STATUS="ILL"),
+    of_systemd(11, OLD, CONTROL, starts.EXITED, EXIT_CODE="exited", EXIT_STATUS="1"),
     of_systemd(10, OLD, "Starting it...", "7d4958e842da4a758f6c1cdc7b36dcc5"),
 ]
 """The newest first, as the journal is asked for them."""

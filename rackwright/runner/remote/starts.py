@@ -127,7 +127,7 @@ def _add(start: Values, entry: Values) -> None:
     if identity in (FAILED, SUCCEEDED):
         start["ended"], start["ended_unix_s"] = True, start["ended_unix_s"] or at
         start["result"] = _text(entry.get("UNIT_RESULT"))
-    if identity == EXITED and _text(entry.get("MESSAGE")).startswith("Main process"):
+    if identity == EXITED and "Main process" in _text(entry.get("MESSAGE")):
         start["ended"], start["ended_unix_s"] = True, start["ended_unix_s"] or at
         start["code"], start["status"] = _text(entry.get("EXIT_CODE")), _text(entry["EXIT_STATUS"])
 
