@@ -16,7 +16,7 @@ from pyinfra.context import host, state
 from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
 from rackwright.runner.fleet import note_failure
 from rackwright.runner.remote_call import HostError, call, parts
-from rackwright.runner.why import Asked, told_of
+from rackwright.runner.starts import Asked, told_of
 
 POLL_S = 2.0
 SAY_EVERY_S = 20.0

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sample_fleet import lab_hosts
 
+from rackwright.causes import account
 from rackwright.cli import main
 from rackwright.desired.items import File, Unit
+from rackwright.errors import RackwrightError
+from rackwright.planner import plan
 from rackwright.runner import fleet as fleets
-from rackwright.runner import operations, verify
-from rackwright.runner import why as asking
+from rackwright.runner import operations, starts, verify
 from rackwright.runner.fleet import Failed, Fleet
+from rackwright.runner.starts import Asked, Told
+from rackwright.spec import load_fleet
 from tests.samples_of_causes import SAMPLES
 
 UNIT = Unit(
@@ -62,7 +68,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, seen: dict[str, Any]) -> list[Any]:
         asked.extend(request["units"])
         return {one["unit"]: seen for one in request["units"]}
 
-    monkeypatch.setattr(asking, "call", call)
+    monkeypatch.setattr(starts, "call", call)
     return asked
 
 
@@ -120,17 +126,19 @@ def test_it_exits_as_a_nagios_plugin(
 ) -> None:
     seen = SAMPLES["nvcc"].seen()
     seen["state"] |= {"ActiveEnterTimestamp": "today", **(state or {})}
-    asked = answers(monkeypatch, seen)
-
-    def ask_all(_inventory: Any, question: Any, only: Any) -> dict[str, Any]:
-        if state is None:
-            return {name: {"error": "it is gone"} for name in only}
-        return {name: question(SimpleNamespace(name=name)) for name in only}
-
-    monkeypatch.setattr(asking, "ask_all", ask_all)
+    told = Told("gpu1", UNIT.key, account(seen) if state else None, "it is gone")
+    # The module itself loads pyinfra's command line, which changes Python's sockets.
+    asking = SimpleNamespace(why=lambda path, name: [told] if name == NAME else [])
+    monkeypatch.setitem(sys.modules, "rackwright.runner.why", asking)
     done = CliRunner().invoke(main, ["why", "inventories/lab.py", NAME])
     assert done.exit_code == code, done.output
-    assert f"rackwright-{NAME}.service on gpu1" in done.output and said in done.output
-    if state is not None:
-        path = "/etc/rackwright/replicas/chat-gpu1-0.env"
-        assert asked == [{"unit": f"rackwright-{NAME}.service", "environment_path": path}]
+    assert f"{UNIT.key} on gpu1" in done.output and said in done.output
+
+
+def test_a_replica_is_asked_for_on_every_host_it_is_on() -> None:
+    spec = load_fleet(lab_hosts())
+    fleet = Fleet(spec, plan(spec))
+    path = "/etc/rackwright/replicas/chat-gpu1-0.env"
+    assert starts.asked_of(fleet, NAME) == {"gpu1": Asked(UNIT.key, path)}
+    with pytest.raises(RackwrightError, match="'chat-gpu1' is not known, did you mean"):
+        starts.asked_of(fleet, "chat-gpu1")
