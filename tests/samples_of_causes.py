@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ class Sample:
         """As systemd has it."""
         return "exited" if self.ends.startswith("exit") else "killed"
 
+    @property
+    def status(self) -> str:
+        """A number, of a signal too, as systemd has it in the journal."""
+        status = self.ends.split()[1]
+        return status if self.code == "exited" else str(int(signal.Signals[f"SIG{status}"]))
+
     def seen(self, **start: Any) -> dict[str, Any]:
         """What ``runner/remote/starts.py`` would see of a unit that ended so, and tries again."""
         first = {
@@ -39,7 +46,7 @@ class Sample:
             "ready": False,
             "ended": True,
             "code": self.code,
-            "status": self.ends.split()[1],
+            "status": self.status,
             "result": "",
             "lines": [[0, line] for line in self.log.splitlines()],
         }

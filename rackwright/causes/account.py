@@ -10,7 +10,7 @@ from typing import Any
 from rackwright.causes.failure import Failure, Raised
 from rackwright.causes.known import NOT_ENDED, Ending, explained
 from rackwright.causes.lines import Written, clean
-from rackwright.causes.log import failures, signal_of_a_child
+from rackwright.causes.log import failures, signal_name, signal_of_a_child
 from rackwright.causes.table import Cause
 
 TAIL_LINES = 12
@@ -157,4 +157,6 @@ def _ending(seen: Mapping[str, Any], start: Mapping[str, Any], written: list[Wri
         result = "timeout"
     if any(KILLED_BY_KERNEL in line for line in seen["kernel"]):
         result = "oom-kill"
-    return Ending(start["code"], start["status"], result, signal_of_a_child(written))
+    killed = start["code"] in ("killed", "dumped")
+    status = signal_name(start["status"]) if killed else start["status"]
+    return Ending(start["code"], status, result, signal_of_a_child(written))

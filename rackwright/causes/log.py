@@ -14,7 +14,7 @@ from rackwright.causes.tracebacks import HEADER, Trace
 _CHILD = re.compile(
     r"(?:Failed core proc\(s\): \{[^}]{0,200}?: |exit ?code:? ?=?|exitcode=)-(\d{1,2})\b"
 )
-_ENDED_BY_US = frozenset({signal.SIGTERM, signal.SIGINT})
+_ENDED_BY_US = frozenset({"TERM", "INT"})
 
 
 def failures(written: Iterable[Written]) -> tuple[Failure, ...]:
@@ -56,8 +56,15 @@ def _read(lines: Iterable[Line]) -> list[Failure]:
 def signal_of_a_child(written: Iterable[Written]) -> str:
     """The signal (``ILL``) that ended a process of the engine's, as another tells; else empty."""
     for one in written:
-        if found := _CHILD.search(clean(one.text)):
-            number = int(found[1])
-            if number in set(signal.Signals) and number not in _ENDED_BY_US:
-                return signal.Signals(number).name.removeprefix("SIG")
+        found = _CHILD.search(clean(one.text))
+        if found and (name := signal_name(found[1])) not in _ENDED_BY_US:
+            return name
     return ""
+
+
+def signal_name(number: str) -> str:
+    """``ILL`` of the number 4; what is no signal's number stays as it is."""
+    try:
+        return signal.Signals(int(number)).name.removeprefix("SIG")
+    except ValueError:
+        return number

@@ -29,7 +29,7 @@ CONTROL = f"{UNIT}: Control process exited, code=exited, status=1/FAILURE"
 FAILED = [
     of_systemd(20, NEW, "Starting it...", "7d4958e842da4a758f6c1cdc7b36dcc5"),
     of_systemd(12, OLD, "Failed with result 'signal'.", starts.FAILED, UNIT_RESULT="signal"),
-    of_systemd(11, OLD, MAIN, starts.EXITED, EXIT_CODE="killed", EXIT_STATUS="ILL"),
+    of_systemd(11, OLD, MAIN, starts.EXITED, EXIT_CODE="killed", EXIT_STATUS="4"),
     of_systemd(11, OLD, CONTROL, starts.EXITED, EXIT_CODE="exited", EXIT_STATUS="1"),
     of_systemd(10, OLD, "Starting it...", "7d4958e842da4a758f6c1cdc7b36dcc5"),
 ]
@@ -71,7 +71,7 @@ def test_the_start_that_failed_is_told_from_the_one_that_goes_on(journal: dict[s
         OLD,
         True,
         "killed",
-        "ILL",
+        "4",
     )
     assert (old["result"], old["began_unix_s"], old["ended_unix_s"]) == ("signal", 10, 12)
     assert old["lines"] == [[77, "AMX is not ready to be used!"]]
@@ -106,11 +106,16 @@ def test_what_is_read_is_bounded_and_keeps_beginning_and_end(
 
 
 def test_of_a_start_that_served_its_end_is_read(journal: dict[str, Path]) -> None:
-    ready = of_systemd(11, OLD, "Started it.", starts.ENTERED_READY)
-    journal["systemd"].write_text("\n".join([*FAILED[:-1], ready, FAILED[-1]]) + "\n")
-    assert seen()["starts"][1]["ready"]
-    (asked,) = [line for line in journal["asked"].read_text().splitlines() if OLD in line]
-    assert f"--since=@{12 - starts.BEFORE_END_S}" in asked
+    late, most_s = 5000, starts.BEFORE_END_S
+    for ready_s, since_s in ((late - 9, late - 9), (late - most_s - 9, late - most_s)):
+        said = [
+            of_systemd(late, OLD, "Failed.", starts.FAILED, UNIT_RESULT="signal"),
+            of_systemd(ready_s, OLD, "Started it.", starts.ENTERED_READY),
+        ]
+        journal["systemd"].write_text("\n".join(said) + "\n")
+        assert seen()["starts"][1]["ready"]
+        *_, asked = [line for line in journal["asked"].read_text().splitlines() if OLD in line]
+        assert f"--since=@{since_s} " in f"{asked} "
 
 
 def test_what_serves_is_not_read(journal: dict[str, Path]) -> None:

@@ -25,7 +25,7 @@ SAID = 100
 FIRST_LINES, FIRST_BYTES, LAST_LINES = 5000, 1 << 20, 500
 MOST_LINES, LONGEST = 200_000, 4000
 BEFORE_END_S = 900
-"""Of a start that served first, so much before its end is read."""
+"""Of a start that served first, at most so much before its end is read."""
 KERNEL_LINES, KERNEL_SHOWN = 5000, 10
 TIMEOUT_S = 60
 
@@ -109,6 +109,7 @@ def _start(invocation: str) -> Values:
     return {
         "invocation": invocation,
         "began_unix_s": 0.0,
+        "ready_unix_s": 0.0,
         "ended_unix_s": 0.0,
         "ready": False,
         "ended": False,
@@ -123,7 +124,8 @@ def _add(start: Values, entry: Values) -> None:
     """What one entry, older than those before it, says of a start."""
     identity, at = entry.get("MESSAGE_ID"), int(entry["__REALTIME_TIMESTAMP"]) / 1e6
     start["began_unix_s"] = at
-    start["ready"] = start["ready"] or identity == ENTERED_READY
+    if identity == ENTERED_READY:
+        start["ready"], start["ready_unix_s"] = True, at
     if identity in (FAILED, SUCCEEDED):
         start["ended"], start["ended_unix_s"] = True, start["ended_unix_s"] or at
         start["result"] = _text(entry.get("UNIT_RESULT"))
@@ -139,7 +141,8 @@ def _lines(start: Values, secrets: Sequence[str]) -> list[tuple[int, str]]:
     """The first lines of a start and the last: pid and words, without the host's secrets."""
     which = [f"_SYSTEMD_INVOCATION_ID={start['invocation']}"]
     if start["ready"]:
-        which.append(f"--since=@{start['ended_unix_s'] - BEFORE_END_S:.0f}")
+        since_unix_s = max(start["ready_unix_s"], start["ended_unix_s"] - BEFORE_END_S)
+        which.append(f"--since=@{since_unix_s:.0f}")
     first: list[tuple[int, str]] = []
     last: deque[tuple[int, str]] = deque(maxlen=LAST_LINES)
     size, count = 0, 0

@@ -2,7 +2,7 @@
 
 from lab.fleet import RACK as _RACK
 
-_hosts = _RACK[:6]
+_hosts = _RACK[:7]
 
 _services = {
     "chat": {
