@@ -115,7 +115,7 @@ def test_of_a_start_that_served_its_end_is_read(journal: dict[str, Path]) -> Non
         journal["systemd"].write_text("\n".join(said) + "\n")
         assert seen()["starts"][1]["ready"]
         *_, asked = [line for line in journal["asked"].read_text().splitlines() if OLD in line]
-        assert f"--since=@{since_s} " in f"{asked} "
+        assert f"--since=@{since_s}.000000" in asked
 
 
 def test_what_serves_is_not_read(journal: dict[str, Path]) -> None:

@@ -142,7 +142,7 @@ def _lines(start: Values, secrets: Sequence[str]) -> list[tuple[int, str]]:
     which = [f"_SYSTEMD_INVOCATION_ID={start['invocation']}"]
     if start["ready"]:
         since_unix_s = max(start["ready_unix_s"], start["ended_unix_s"] - BEFORE_END_S)
-        which.append(f"--since=@{since_unix_s:.0f}")
+        which.append(f"--since=@{since_unix_s:.6f}")
     first: list[tuple[int, str]] = []
     last: deque[tuple[int, str]] = deque(maxlen=LAST_LINES)
     size, count = 0, 0
@@ -190,7 +190,7 @@ def _text(value: Any) -> str:
 def _kernel(unit: str, since_unix_s: float, pids: set[int]) -> list[str]:
     """What the kernel says of the unit or one of its processes since then, the last lines."""
     found: deque[str] = deque(maxlen=KERNEL_SHOWN)
-    which = ("--dmesg", f"--since=@{since_unix_s:.0f}", f"--lines={KERNEL_LINES}")
+    which = ("--dmesg", f"--since=@{since_unix_s:.6f}", f"--lines={KERNEL_LINES}")
     for entry in _entries(*which):
         text = _text(entry.get("MESSAGE"))
         if KERNEL.search(text) and (unit in text or _names(text, pids)):
