@@ -1,4 +1,4 @@
-"""`rackwright plan | size | preflight | verify | watch | ...`: what pyinfra does not."""
+"""`rackwright plan | size | preflight | verify | why | watch | ...`: what pyinfra does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from rackwright.architectures import NAMED as QUANTIZATIONS
-from rackwright.checks.results import CheckResult, Status, worst
+from rackwright.checks.results import CheckResult, Status, worst, worst_of
 from rackwright.discovering import discovered, topo_text
 from rackwright.errors import RackwrightError, nearest
 from rackwright.report import junit_text, page, plan_text, results_text
@@ -126,6 +126,25 @@ def preflight(inventory: str) -> None:
         raise SystemExit(f"Error: {error}") from None
     click.echo(_table(results))
     sys.exit(worst(results) if results else 0)
+
+
+@main.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.argument("replica")
+def why(inventory: str, replica: str) -> None:
+    """Why REPLICA (chat-gpu1-0) fails or was restarted: first error, cause, remedy. Only reads.
+
+    Exits as verify does: 0 it runs, 1 it starts, or runs after failures, 2 it does not run, 3 its
+    host does not say.
+    """
+    from rackwright.runner.why import why as told
+
+    try:
+        found = told(inventory, replica)
+    except RackwrightError as error:
+        raise SystemExit(f"Error: {error}") from None
+    click.echo("\n".join(one.text() for one in found))
+    sys.exit(worst_of(one.status for one in found))
 
 
 @main.command()

@@ -41,6 +41,7 @@ from rackwright.checks.system import HOST_CHECKS
 
 P = TypeVar("P", PlannedHost, PlannedReplica, PlannedServer, PlannedService)
 S = TypeVar("S", Observation, Probed)
+_ABOVE = "see what the run said of this host"
 Planned = PlannedHost | PlannedReplica | PlannedServer | PlannedService
 ReplicaCheck = Callable[[PlannedReplica, Observation], CheckResult]
 GatewayCheck = Callable[[PlannedService, Observation], CheckResult]
@@ -88,14 +89,14 @@ def judge(planned: Sequence[Planned], observed: Mapping[str, Observation]) -> li
     """Run every check on every planned host, server, replica and service.
 
     ``observed`` maps a host to what ``runner/remote/serving.py`` answered there, with what
-    ``probe.py`` saw of a GPU server under ``probe``. A host that gave
-    no answer is one CRITICAL row.
+    ``probe.py`` saw of a GPU server under ``probe``. A host that gave no answer (``error``), or
+    that a stage before failed on (``failed``: stage, what, remedy), is one CRITICAL row.
     """
     results: list[CheckResult] = []
     unreached: dict[str, CheckResult] = {}
     for one in planned:
         seen = observed.get(one.host)
-        if not seen or "error" in seen:
+        if not seen or "error" in seen or "failed" in seen:
             unreached.setdefault(one.host, _unreached(one.host, seen))
         elif isinstance(one, PlannedHost):
             results += [_ask(check, one, seen) for check in HOST_CHECKS]
@@ -142,12 +143,12 @@ def _ask(check: Callable[[P, S], CheckResult], one: P, seen: S) -> CheckResult:
 
 
 def _unreached(host: str, seen: Observation | None) -> CheckResult:
+    """One row for a host that was not asked: a stage before failed, or it was not reached."""
+    if seen and "failed" in seen:
+        failed = _mapping(seen["failed"])
+        evidence = f"{failed.get('stage')}: {failed.get('what')}"
+        remedy = f"{failed.get('remedy') or _ABOVE}; then run this again"
+        return CheckResult("deployed", host, host, Status.CRITICAL, evidence, remedy)
     why = seen["error"] if seen else "the host failed earlier in this run, or could not be reached"
-    return CheckResult(
-        check="reached",
-        host=host,
-        subject=host,
-        status=Status.CRITICAL,
-        evidence=str(why),
-        remedy=f"`ssh {host}` must work and the host must answer; then run this again",
-    )
+    remedy = f"`ssh {host}` must work and the host must answer; then run this again"
+    return CheckResult("reached", host, host, Status.CRITICAL, str(why), remedy)

@@ -44,7 +44,12 @@ def worst(results: Iterable[CheckResult]) -> int:
 
     CRITICAL outweighs UNKNOWN.
     """
-    found = {result.status for result in results}
+    return worst_of(result.status for result in results)
+
+
+def worst_of(statuses: Iterable[Status]) -> int:
+    """``worst`` of statuses alone."""
+    found = set(statuses)
     order = (Status.CRITICAL, Status.UNKNOWN, Status.WARN, Status.OK)
     first = next((status for status in order if status in found), Status.UNKNOWN)
     return list(Status).index(first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import gevent
@@ -28,10 +28,12 @@ def ask_all(
     inventory: Inventory,
     question: Callable[[Host], Answer],
     said: Callable[[str, Answer], None] = lambda name, answer: None,
+    only: Container[str] | None = None,
 ) -> dict[str, Answer]:
     """The answer of each host by name; ``{"error": why}`` of one that gave none.
 
     ``question`` runs with the host as pyinfra's context; ``said`` hears each answer as it comes.
+    ``only`` the hosts named there are asked, all of them where it is None.
     """
     quiet()
     state = State(inventory, Config(PARALLEL=AT_ONCE, CONNECT_TIMEOUT=CONNECT_TIMEOUT_S))
@@ -43,6 +45,8 @@ def ask_all(
 
     with ctx_state.use(state):
         for host in inventory:
+            if only is not None and host.name not in only:
+                continue
             state.pool.spawn(hear, host)
         state.pool.join(raise_error=True)
     return answers

@@ -26,7 +26,7 @@ from rackwright.driver.plan import DriverPlan, Unsupported, decide
 from rackwright.driver.preflight import Situation, predict
 from rackwright.report import results_text
 from rackwright.runner.fleet import Fleet
-from rackwright.runner.operations import STATE, await_units, refuse, show
+from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.rebooting import POLL_S, Stopped, await_boot, may_reboot, turn
 from rackwright.runner.remote_call import HostError, call, parts
@@ -138,8 +138,10 @@ def converge_driver(fleet: Fleet) -> Generator[FunctionCommand]:
         yield refuse(f"{host.name} was not touched: {error}")
         return
     rows = [row for row in predict(found.at) if row.status is not Status.OK]
-    if any(row.status in (Status.CRITICAL, Status.UNKNOWN) for row in rows):
-        yield refuse(f"{host.name} was not touched; preflight:\n{results_text(rows)}")
+    if grave := [row for row in rows if row.status in (Status.CRITICAL, Status.UNKNOWN)]:
+        words = f"{host.name} was not touched; preflight:\n{results_text(rows)}"
+        what = "; ".join(f"{row.check}: {row.evidence}" for row in grave)
+        yield refuse(words, f"not touched: {what}", "; ".join(row.remedy for row in grave))
         return
     _warn(rows)
     show(host, found.changes)
@@ -158,8 +160,7 @@ def _apply(state: Any, host: Host, found: Outlook) -> bool:
         with ExitStack() as alone:
             _carry_out(host, found, found.at.plan, alone)
     except (HostError, Stopped, Unknown) as error:
-        host.log_styled(str(error), fg="red")
-        return False
+        return fail(host, str(error))
     return True
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import click
 from pyinfra.api.exceptions import DeployError
+from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.context import host as current_host
 
+from rackwright.causes.secrets import redacted
 from rackwright.checks.results import CheckResult
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import Fault, RackwrightError, SpecError
@@ -19,14 +21,29 @@ from rackwright.planner import FleetPlan, Replica, plan
 from rackwright.report import plan_text
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings, load_fleet
 
+MOST_CHARACTERS = 500
+"""Of what is said of a failure in the report; the run's own output has all of it."""
+
+
+class Failed(NamedTuple):
+    """What ended a host's run: the operation's name, what failed, and what to do about it."""
+
+    stage: str
+    what: str
+    remedy: str
+
 
 @dataclass
 class Fleet:
-    """Spec and plan of all hosts, and what this run has observed of them so far."""
+    """Spec and plan of all hosts, and what this run has observed of them so far.
+
+    ``failed`` has the hosts that a stage refused to go on with, and why.
+    """
 
     spec: FleetSpec
     plan: FleetPlan
     observations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failed: dict[str, Failed] = field(default_factory=dict)
     results: list[CheckResult] = field(default_factory=list)
     judged: frozenset[str] = frozenset()
     shown: bool = False
@@ -69,6 +86,20 @@ def fleet_of(inventory: Inventory) -> Fleet:
             raise SpecError(absent)
         _fleets[inventory] = Fleet(spec, plan(spec))
     return _fleets[inventory]
+
+
+def note_failure(host: Host, what: str, remedy: str) -> None:
+    """Keep why a host does not go on, for the report; the first word on it counts."""
+    fleet = _fleets.get(host.inventory)
+    if fleet is not None:
+        short = " ".join(redacted(what).split())[:MOST_CHARACTERS]
+        fleet.failed.setdefault(host.name, Failed(_operation(host), short, remedy))
+
+
+def _operation(host: Host) -> str:
+    """The name of what the host is doing: ``Replicas | Units and environment files``."""
+    operation = host.state.op_meta.get(host.executing_op_hash or "")
+    return ", ".join(sorted(operation.names)) if operation else "a stage without a name"
 
 
 def _absent_files(spec: FleetSpec) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import click
@@ -14,8 +14,10 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
 from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
+from rackwright.runner.fleet import note_failure
 from rackwright.runner.progress import in_one_line
 from rackwright.runner.remote_call import HostError, call, parts
+from rackwright.runner.starts import Asked, told_of
 
 POLL_S = 2.0
 SAY_EVERY_S = 20.0
@@ -26,7 +28,7 @@ STATE = "runner/remote/state"
 def converge(items: Sequence[Item]) -> Generator[FunctionCommand]:
     """Make a host have all items: compared in one command, changed in another where they differ.
 
-    Units that (re)start are then waited for; one that fails ends the host's run with its journal.
+    Units that (re)start are then waited for; one that fails ends the host's run and says why.
     """
     if not items:
         host.noop("not for this host")
@@ -43,14 +45,20 @@ def converge(items: Sequence[Item]) -> Generator[FunctionCommand]:
     yield FunctionCommand(_apply, (changes,), {})
 
 
-def refuse(message: str) -> FunctionCommand:
-    """A command that does nothing but fail its host, with a message; a dry run says it too."""
+def refuse(message: str, what: str = "", remedy: str = "") -> FunctionCommand:
+    """A command that does nothing but fail its host (see ``fail``); a dry run says it too."""
     if not state.is_executing:
         host.log_styled(message, fg="yellow")
-    return FunctionCommand(_refuse, (message,), {})
+    return FunctionCommand(_refuse, (message, what, remedy), {})
 
 
-def _refuse(state: Any, host: Host, message: str) -> bool:
+def _refuse(state: Any, host: Host, message: str, what: str, remedy: str) -> bool:
+    return fail(host, message, what, remedy)
+
+
+def fail(host: Host, message: str, what: str = "", remedy: str = "") -> bool:
+    """Say why a host does not go on. ``what`` and ``remedy`` are that in short, for the report."""
+    note_failure(host, what or message, remedy)
     host.log_styled(message, fg="red")
     return False
 
@@ -59,10 +67,10 @@ def _apply(state: Any, host: Host, changes: Sequence[Change]) -> bool:
     try:
         reply = call(host, STATE, {"do": "apply", "items": payload(changes)})
         if error := reply.get("error"):
-            return _refuse(state, host, error)
+            return fail(host, error)
         return await_units(host, [c.item for c in changes if isinstance(c.item, Unit)])
     except HostError as error:
-        return _refuse(state, host, str(error))
+        return fail(host, str(error))
 
 
 def show(host: Host, changes: Sequence[Change]) -> None:
@@ -87,7 +95,7 @@ def _show_diff(item: File, change: Change) -> None:
 
 
 def await_units(host: Host, units: Sequence[Unit]) -> bool:
-    """Wait until every unit is active; False, with its journal shown, when one fails."""
+    """Wait until every unit is active; False when one fails, which is explained."""
     waiting, started = list(units), time.monotonic()
     said = started
     while waiting:
@@ -114,11 +122,15 @@ def _has_failed(unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
 
 
 def _explain(host: Host, unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
+    """Say what the log of the start that failed tells, not how it ends."""
     state = f"{seen['active']}, {seen['restarts']} restarts" if seen else "the unit is gone"
-    tail = call(host, STATE, {"do": "journal", "units": [unit.key]})[unit.key]
-    words = f"{unit.key} did not start in {elapsed_s:.0f} s: {state}. Its journal ends:\n{tail}"
-    host.log_styled(words, fg="red")
-    return False
+    told = told_of(host, [Asked(unit.key, next(_environment_of(unit), None))])[unit.key]
+    words = f"{unit.key} did not start in {elapsed_s:.0f} s: {state}.\n{told.text()}"
+    return fail(host, words, f"{unit.key} did not start: {told.summary}", told.remedy)
+
+
+def _environment_of(unit: Unit) -> Iterator[str]:
+    return (one.key for one in unit.restart_on if isinstance(one, File) and one.secret)
 
 
 RELEASE = "runner/remote/release"
@@ -171,5 +183,5 @@ def _do(state: Any, host: Host, script: str, request: dict[str, Any]) -> bool:
         with in_one_line():
             call(host, script, request, libraries=parts(FETCHING), show=True)
     except HostError as error:
-        return _refuse(state, host, str(error))
+        return fail(host, str(error))
     return True

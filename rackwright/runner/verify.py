@@ -6,9 +6,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from pyinfra.api.command import FunctionCommand
@@ -18,7 +19,7 @@ from pyinfra.context import host, state
 from rackwright import checks
 from rackwright.checks.results import CheckResult, Status
 from rackwright.report import results_text
-from rackwright.runner.fleet import Fleet, this_fleet
+from rackwright.runner.fleet import Failed, Fleet, this_fleet
 from rackwright.runner.observing import observe
 from rackwright.runner.operations import refuse
 from rackwright.runner.planned import planned
@@ -55,7 +56,7 @@ def judge() -> Generator[FunctionCommand]:
     ready = _hosts_to_judge(fleet)
     if ready != fleet.judged:
         fleet.judged = ready
-        fleet.results = checks.judge(planned(fleet, ready), fleet.observations)
+        fleet.results = checks.judge(planned(fleet, ready), _observed(fleet, ready))
         path = _save(fleet, fleet.results)
         click.echo(f"\n{_table(fleet.results)}\n\nReport: {path}\n", err=True)
     bad = [r for r in fleet.results if r.host == host.name and r.status in UNHEALTHY]
@@ -72,6 +73,18 @@ def _hosts_to_judge(fleet: Fleet) -> frozenset[str]:
     of_this_run = {one.name for one in state.inventory if state.is_host_in_limit(one)}
     still_to_ask = {one.name for one in state.active_hosts} - set(fleet.observations)
     return frozenset(of_this_run - still_to_ask)
+
+
+def _observed(fleet: Fleet, names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What was observed; of a host that did not come so far, what it failed on."""
+    reached = {one.name for one in state.activated_hosts}
+    absent = {name: _failed(fleet, name) for name in names if name in reached}
+    return {**absent, **fleet.observations}
+
+
+def _failed(fleet: Fleet, name: str) -> dict[str, Any]:
+    known = fleet.failed.get(name, Failed("a stage of this run", "failed", ""))
+    return {"failed": known._asdict()}
 
 
 def _save(fleet: Fleet, results: list[CheckResult]) -> Path:

@@ -595,6 +595,22 @@ def test_an_unreachable_host_says_why() -> None:
     assert (result.status, result.evidence) == (CRITICAL, "gpu1: gave no answer: TimeoutError()")
 
 
+def test_a_host_that_failed_in_a_stage_says_what_failed_there() -> None:
+    failed = {"stage": "Replicas | Units", "what": "x.service: nvcc is missing", "remedy": "do so"}
+    (result,) = judge([REPLICA], {"gpu1": {"failed": failed}})
+    assert (result.check, result.status, result.subject) == ("deployed", CRITICAL, "gpu1")
+    assert result.evidence == "Replicas | Units: x.service: nvcc is missing"
+    assert result.remedy == "do so; then run this again"
+    assert "\n| deployed |" in DOCUMENTATION.read_text()
+
+
+@pytest.mark.parametrize("garbage", [{}, [], None, {"stage": 7}], ids=repr)
+def test_a_failure_that_nobody_described_is_critical_all_the_same(garbage: Any) -> None:
+    (result,) = judge([REPLICA], {"gpu1": {"failed": garbage}})
+    assert (result.check, result.status) == ("deployed", CRITICAL)
+    assert "what the run said" in result.remedy
+
+
 def test_a_replica_its_host_says_nothing_of_is_not_ok() -> None:
     results = judge([REPLICA], {"gpu1": {"replicas": {"chat-gpu1-1": SEEN}}})
     assert {result.status for result in results} == {UNKNOWN}

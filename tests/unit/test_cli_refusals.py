@@ -39,6 +39,7 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
             ("rackwright", verb, BROKEN)
             for verb in ("plan", "preflight", "verify", "watch", "bandwidth")
         ),
+        ("rackwright", "why", BROKEN, "chat-gpu1-0"),
         ("pyinfra", BROKEN, "deploy.py", "-y"),
     ],
     ids=lambda argv: argv[1] if argv[0] == "rackwright" else argv[0],
@@ -58,6 +59,13 @@ def test_a_plain_ssh_inventory_is_refused_too(tmp_path: Path) -> None:
     done = run("pyinfra", str(inventory), "deploy.py", "-y")
     assert done.returncode == 1
     assert "servers[@local].adress: is not a known key, did you mean 'address'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_replica_is_refused_with_the_nearest() -> None:
+    done = run("rackwright", "why", "inventories/lab.py", "chat-gpu1")
+    assert done.returncode == 1
+    assert "replica 'chat-gpu1' is not known, did you mean 'chat-gpu1-0'?" in done.stderr
     assert "Traceback" not in done.stderr
 
 

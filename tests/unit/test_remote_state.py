@@ -46,6 +46,7 @@ ALONE: tuple[str, ...] = ()
 SERVING = tuple(f"rackwright.runner.remote.{part}" for part in PARTS)
 REMOTE = {
     "state": ALONE,
+    "starts": ALONE,
     "driver": ("rackwright.probe",),
     "await_ready": ALONE,
     "ollama_model": ALONE,
@@ -864,12 +865,6 @@ def test_users_are_made_or_mended(
 
 
 # --- the rest --------------------------------------------------------------------------------
-
-
-def test_a_journal_is_asked_for_by_unit(command: Command) -> None:
-    command("journalctl", 'echo "$*"')
-    words = state.main({"do": "journal", "units": ["a.service"]})
-    assert words["a.service"].endswith("--unit a.service")
 
 
 def test_a_command_that_fails_says_so_in_its_own_words() -> None:

@@ -25,6 +25,7 @@ class FakeHost:
     """What the runner uses of a host: a name, and somewhere to say things."""
 
     connector = None
+    inventory = frozenset[str]()
 
     def __init__(self, name: str) -> None:
         self.name = name

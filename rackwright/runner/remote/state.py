@@ -524,18 +524,10 @@ def _stamp(unit: Values) -> None:
     _write(STAMPS / f"{unit['key']}.json", stamp.encode(), os.getuid(), os.getgid(), 0o644)
 
 
-def journal(units: Sequence[str]) -> dict[str, str]:
-    """The last lines each unit wrote, for a person who has to find out why."""
-    argv = ["journalctl", "--no-pager", "--lines=25", "--output=cat", "--unit"]
-    return {name: run(*argv, name) for name in units}
-
-
 def main(request: Values) -> Any:
-    """Dispatch on ``request["do"]``: observe, apply or journal."""
+    """Dispatch on ``request["do"]``: observe or apply."""
     if request["do"] == "observe":
         return observe(request["items"])
-    if request["do"] == "journal":
-        return journal(request["units"])
     try:
         apply(request["items"])
     except (Failed, OSError) as failure:

@@ -1,0 +1,26 @@
+"""Why an engine did not start, or died: the first error of its log, and what is known of it.
+
+Pure: a log goes in as lines, words come out. A new cause is an entry in ``table.CAUSES`` and an
+example in ``tests/data/causes``.
+"""
+
+from __future__ import annotations
+
+from rackwright.causes.account import Account, State, account
+from rackwright.causes.failure import Failure, Frame, Raised
+from rackwright.causes.lines import Written
+from rackwright.causes.log import failures
+from rackwright.causes.table import CAUSES, Cause
+
+__all__ = [
+    "CAUSES",
+    "Account",
+    "Cause",
+    "Failure",
+    "Frame",
+    "Raised",
+    "State",
+    "Written",
+    "account",
+    "failures",
+]

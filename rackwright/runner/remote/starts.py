@@ -1,0 +1,211 @@
+"""On the host: what a unit's last starts wrote, and how they ended. Judges nothing.
+
+A start is known by systemd's invocation id, so that lines of one are never taken for another's,
+also when systemd has begun the next meanwhile. All that is read is bounded, in lines and bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+PROPERTIES = (
+    "LoadState,ActiveState,SubState,NRestarts,InvocationID,ActiveEnterTimestamp,"
+    "StateChangeTimestamp"
+)
+STARTS = 2
+"""The one that goes on, and the one before it that failed."""
+SAID = 100
+"""Lines that systemd itself says of a unit: a few a start."""
+FIRST_LINES, FIRST_BYTES, LAST_LINES = 5000, 1 << 20, 500
+MOST_LINES, LONGEST = 200_000, 4000
+BEFORE_END_S = 900
+"""Of a start that served first, at most so much before its end is read."""
+KERNEL_LINES, KERNEL_SHOWN = 5000, 10
+TIMEOUT_S = 60
+
+ENTERED_READY = "39f53479d3a045ac8e11786248231fbf"
+EXITED = "98e322203f7a4ed290d09fe03c09fe15"
+FAILED = "d9b373ed55a64feb8242e02dbe79a49c"
+SUCCEEDED = "7ad2d189f7e94e70a38c781354912448"
+"""Message ids of systemd (sd-messages.h)."""
+KERNEL = re.compile(
+    r"invalid opcode|segfault at|general protection|Killed process|oom-kill:|NVRM: Xid"
+)
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+HIDDEN = "<hidden>"
+
+Values = dict[str, Any]
+
+
+def seen(asked: Values) -> Values:
+    """One unit: systemd's properties of it, its last starts (the newest first), kernel lines."""
+    shown = _shown(asked["unit"])
+    secrets = _secrets(asked.get("environment_path"))
+    starts = _starts(asked["unit"], shown.get("InvocationID", ""))[:STARTS]
+    found: Values = {"state": shown, "starts": starts, "kernel": []}
+    pids = set()
+    for start in starts:
+        if not (start["ready"] and not start["ended"]):
+            start["lines"] = _lines(start, secrets)
+            pids |= {pid for pid, _ in start["lines"]}
+    if starts:
+        found["kernel"] = _kernel(asked["unit"], starts[-1]["began_unix_s"], pids)
+    return found
+
+
+def _shown(unit: str) -> dict[str, str]:
+    words = _output("systemctl", "show", "--property", PROPERTIES, unit)
+    return dict(line.split("=", 1) for line in words.splitlines() if "=" in line)
+
+
+def _output(*argv: str) -> str:
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    return done.stdout.decode(errors="replace")
+
+
+def _secrets(path: str | None) -> list[str]:
+    """Values of an environment file that are not to be shown, as written there and unquoted."""
+    try:
+        lines = Path(path or "").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    found = set()
+    for line in lines:
+        name, equals, value = line.partition("=")
+        if equals and SECRET.search(name):
+            found |= {value, value.strip('"'), re.sub(r"\\(.)", r"\1", value.strip('"'))}
+    return sorted((one for one in found if len(one) > 3), key=len, reverse=True)
+
+
+# --- starts ----------------------------------------------------------------------------------
+
+
+def _starts(unit: str, current: str) -> list[Values]:
+    """What systemd says of the unit's starts, the newest first."""
+    starts: dict[str, Values] = {}
+    if current:
+        starts[current] = _start(current)
+    for entry in _entries(f"UNIT={unit}", "_PID=1", "--reverse", f"--lines={SAID}"):
+        invocation = _text(entry.get("INVOCATION_ID"))
+        if invocation:
+            _add(starts.setdefault(invocation, _start(invocation)), entry)
+    return list(starts.values())
+
+
+def _start(invocation: str) -> Values:
+    return {
+        "invocation": invocation,
+        "began_unix_s": 0.0,
+        "ready_unix_s": 0.0,
+        "ended_unix_s": 0.0,
+        "ready": False,
+        "ended": False,
+        "code": "",
+        "status": "",
+        "result": "",
+        "lines": [],
+    }
+
+
+def _add(start: Values, entry: Values) -> None:
+    """What one entry, older than those before it, says of a start."""
+    identity, at = entry.get("MESSAGE_ID"), int(entry["__REALTIME_TIMESTAMP"]) / 1e6
+    start["began_unix_s"] = at
+    if identity == ENTERED_READY:
+        start["ready"], start["ready_unix_s"] = True, at
+    if identity in (FAILED, SUCCEEDED):
+        start["ended"], start["ended_unix_s"] = True, start["ended_unix_s"] or at
+        start["result"] = _text(entry.get("UNIT_RESULT"))
+    if identity == EXITED and "Main process" in _text(entry.get("MESSAGE")):
+        start["ended"], start["ended_unix_s"] = True, start["ended_unix_s"] or at
+        start["code"], start["status"] = _text(entry.get("EXIT_CODE")), _text(entry["EXIT_STATUS"])
+
+
+# --- lines -----------------------------------------------------------------------------------
+
+
+def _lines(start: Values, secrets: Sequence[str]) -> list[tuple[int, str]]:
+    """The first lines of a start and the last: pid and words, without the host's secrets."""
+    which = [f"_SYSTEMD_INVOCATION_ID={start['invocation']}"]
+    if start["ready"]:
+        since_unix_s = max(start["ready_unix_s"], start["ended_unix_s"] - BEFORE_END_S)
+        which.append(f"--since=@{since_unix_s:.6f}")
+    first: list[tuple[int, str]] = []
+    last: deque[tuple[int, str]] = deque(maxlen=LAST_LINES)
+    size, count = 0, 0
+    for count, entry in enumerate(_entries(*which)):
+        text = _text(entry.get("MESSAGE"))
+        for secret in secrets:
+            text = text.replace(secret, HIDDEN)
+        line = (int(_text(entry.get("_PID")) or 0), text[:LONGEST])
+        size += len(line[1])
+        room = len(first) < FIRST_LINES and size < FIRST_BYTES
+        (first if room else last).append(line)
+        if count >= MOST_LINES:
+            break
+    return [*first, *last]
+
+
+def _entries(*which: str) -> Iterator[Values]:
+    """Entries of the journal; one that is garbled is left out."""
+    fields = "MESSAGE,MESSAGE_ID,_PID,INVOCATION_ID,EXIT_CODE,EXIT_STATUS,UNIT_RESULT"
+    argv = ["journalctl", "--no-pager", "--quiet", "--all", "--output=json"]
+    argv += [f"--output-fields={fields}", *which]
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as asked:
+        assert asked.stdout is not None
+        try:
+            for line in asked.stdout:
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    continue
+        finally:
+            asked.kill()
+
+
+def _text(value: Any) -> str:
+    """A field of the journal: a string, or numbers where it is no UTF-8, or several of either."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(one, int) for one in value):
+        return bytes(value).decode(errors="replace")
+    return _text(value[0]) if isinstance(value, list) else ""
+
+
+def _kernel(unit: str, since_unix_s: float, pids: set[int]) -> list[str]:
+    """What the kernel says of the unit or one of its processes since then, the last lines."""
+    found: deque[str] = deque(maxlen=KERNEL_SHOWN)
+    which = ("--dmesg", f"--since=@{since_unix_s:.6f}", f"--lines={KERNEL_LINES}")
+    for entry in _entries(*which):
+        text = _text(entry.get("MESSAGE"))
+        if KERNEL.search(text) and (unit in text or _names(text, pids)):
+            found.append(text[:LONGEST])
+    return list(found)
+
+
+def _names(text: str, pids: set[int]) -> bool:
+    return any(int(number) in pids for number in re.findall(r"\b\d{3,10}\b", text))
+
+
+def main(request: Values) -> Values:
+    """Each unit of ``request["units"]`` by its name, as ``seen`` has it.
+
+    What a process wrote last may still be on its way to the journal when the process is gone.
+    """
+    _output("journalctl", "--sync")
+    return {asked["unit"]: seen(asked) for asked in request["units"]}
