@@ -25,7 +25,7 @@ def _pack(given: argparse.Namespace) -> None:
 
 def _boot(given: argparse.Namespace) -> None:
     root = given.root or ROOTS / given.name
-    gpus = "none" if given.without_gpus or given.imitate else given.gpus
+    gpus = not (given.without_gpus or given.imitate)
     booting.boot(given.packed, given.name, root, given.project, gpus, given.imitate)
 
 
@@ -59,7 +59,6 @@ def _arguments() -> argparse.ArgumentParser:
     boot.add_argument("packed", type=Path, help="the folder with the pieces and their manifest")
     boot.add_argument("--root", type=Path, help=f"the root folder ({ROOTS}/NAME)")
     boot.add_argument("--project", type=Path, help="a checkout to take the project's files from")
-    boot.add_argument("--gpus", default="all", help="numbers of /dev/nvidiaN, as 0,1")
     boot.add_argument("--without-gpus", action="store_true", help="for trying it where none is")
     boot.add_argument("--imitate", metavar="PROFILE", help="h200x1, h200x2, ...: for a rehearsal")
     boot.set_defaults(do=_boot)

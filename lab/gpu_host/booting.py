@@ -28,18 +28,17 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/
 
 
 def boot(
-    folder: Path, name: str, root: Path, project: Path | None, gpus: str, imitated: str | None
+    folder: Path, name: str, root: Path, project: Path | None, gpus: bool, imitated: str | None
 ) -> None:
     """Boot what was packed, or give the one that is up the project's present files.
 
-    ``gpus`` are ``all``, ``none``, or numbers of device files (``0,1``), for a host beside others;
     ``project`` is a checkout to take those from; ``imitated`` a profile of GPUs, for a rehearsal.
     """
     packed, known = pieces.load(folder), load(name)
     live = known is not None and known.is_up()
     root = Path(known.root) if live and known else root
     wanted = _wanted(packed, folder, root)
-    needs.check(packed, folder, wanted, gpus != "none")
+    needs.check(packed, folder, wanted, gpus)
     unpack(packed, folder, wanted, root, live)
     if project:
         take_project(project, root)
@@ -70,14 +69,14 @@ def _wanted(packed: pieces.Manifest, folder: Path, root: Path) -> list[str]:
     return wanted
 
 
-def _start(host: Host, gpus: str) -> None:
+def _start(host: Host, gpus: bool) -> None:
     group = Path(host.cgroup)
     group.mkdir(exist_ok=True)
     host.save()
     own = Path("/proc/self/cgroup").read_text().rpartition("0::")[2].strip()
     with tempfile.NamedTemporaryFile("w", suffix=".list") as listed:
         argv = ["unshare", *NAMESPACES, "--fork", "bash", str(INIT), host.root, host.name,
-                str(log_file(host.name)), _libraries(listed.name, gpus), gpus]  # fmt: skip
+                str(log_file(host.name)), _libraries(listed.name, gpus)]  # fmt: skip
         with log_file(host.name).open("w") as log:
             starting = subprocess.Popen(
                 argv,
@@ -112,9 +111,9 @@ def _cgroup_of(path: str) -> Path:
     return top / path.lstrip("/")
 
 
-def _libraries(listed: str, gpus: str) -> str:
+def _libraries(listed: str, gpus: bool) -> str:
     """What init.sh is told of the driver: ``whole``, or a file that lists its parts."""
-    found = driver.libraries() if gpus != "none" else {}
+    found = driver.libraries() if gpus else {}
     if isinstance(found, str):
         return found
     Path(listed).write_text("".join(f"{there}\t{file}\n" for there, file in found.items()))

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The first process of a host's own namespaces: makes its mounts, then becomes its systemd.
-# usage: init.sh ROOT NAME LOG LIBRARIES GPUS; says its pid, as the machine sees it, waits for a line,
+# usage: init.sh ROOT NAME LOG LIBRARIES; says its pid, as the machine sees it, waits for a line,
 # and says so when systemd is next.
 set -euo pipefail
-R=$1 name=$2 log=$3 libraries=$4 gpus=$5
+R=$1 name=$2 log=$3 libraries=$4
 read -r pid _ < /proc/self/stat  # this /proc is still the machine's
 echo "$pid"
 read -r _  # until the process that started this one has left the host's control group
@@ -29,8 +29,6 @@ ln -s fd/0 "$R/dev/stdin"; ln -s fd/1 "$R/dev/stdout"; ln -s fd/2 "$R/dev/stderr
 
 shopt -s nullglob
 for device in /dev/{null,zero,full,random,urandom,tty} /dev/nvidia*; do
-  number=${device#/dev/nvidia}
-  if [[ $gpus != all && $number =~ ^[0-9]+$ && ,$gpus, != *,$number,* ]]; then continue; fi
   if [ -d "$device" ]; then mkdir -p "$R$device"; else touch "$R$device"; fi
   mount --rbind "$device" "$R$device"
 done
