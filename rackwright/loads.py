@@ -19,7 +19,7 @@ from rackwright.speed import Load, Machine, Speed, predict
 TYPICAL = Load(1, 512, 128)
 """Tokens of prompt and answer that speeds are predicted for, as in `vllm bench serve`'s default
 random data set scaled to chat; the measured rows of tests/data were taken with the same."""
-RUNGS = (64,)
+RUNGS = (64, 256)
 """Requests at once between one and a full replica: `verify` compares what it sees with the next
 more of these, for the requests of others may be longer than typical ones."""
 

@@ -112,11 +112,9 @@ def test_speed_is_as_planned(deployed: Run, journey: Journey) -> None:
 def planned_at(journey: Journey, replicas: list[Replica], at_once: int) -> Speed | None:
     """What the plan says of one of these replicas at that load; None where it says nothing."""
     foreseen = predicted(replicas[0], journey.fleet.settings(replicas[0].server))
-    if foreseen is None:
-        return None
-    if at_once == 1:
-        return foreseen.alone
-    return foreseen.busy if foreseen.busy.concurrency * len(replicas) == at_once else None
+    each = -(-at_once // len(replicas))
+    speeds = foreseen.speeds if foreseen else ()
+    return next((speed for speed in speeds if speed.concurrency == each), None)
 
 
 def test_a_killed_engine_comes_back(deployed: Run, journey: Journey) -> None:

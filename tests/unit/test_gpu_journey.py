@@ -101,12 +101,14 @@ def journey_of(name: str, tmp_path: Path) -> Journey:
 def test_speed_is_compared_where_the_plan_says_something(tmp_path: Path) -> None:
     own = journey_of("one", tmp_path)
     replicas = answering(own)
-    alone, busy = replicas[0].alone, replicas[0].busy
-    assert alone and busy and busy.concurrency == 64
+    alone, (middle, more), busy = replicas[0].alone, replicas[0].between, replicas[0].busy
+    assert alone and busy and (middle.concurrency, more.concurrency) == (64, 256)
     assert planned_at(own, replicas, 1) == alone
-    assert planned_at(own, replicas, 64) == busy
-    assert planned_at(own, replicas, 256) is None
-    assert planned_at(own, [*replicas, *replicas], 64) is None, "each has half of the load"
+    assert planned_at(own, replicas, 64) == middle
+    assert planned_at(own, replicas, 256) == more
+    assert planned_at(own, replicas, busy.concurrency) == busy
+    assert planned_at(own, [*replicas, *replicas], 128) == middle, "each has half of the load"
+    assert planned_at(own, replicas, 7) is None
     rehearsal = journey_of("rehearsal", tmp_path)
     assert planned_at(rehearsal, answering(rehearsal), 1) is None, "nothing is predicted of a CPU"
 
