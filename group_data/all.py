@@ -19,6 +19,8 @@ reboot = "never"  # or "if-needed": one host after another, replicas stopped gra
 # requirements file with hashes, and its number here.
 engine_user = "rackwright"
 engine_python = ">=3.11,<3.15"  # the server's own if it is one of these, or else uv fetches one
+# vLLM's kernels that need nvcc when it starts (FlashInfer's sampler, DeepGEMM) are off: it does not
+# start without nvcc, and waits for a compiler with it. docs/engines.md has what was measured.
 vllm_version = "0.32.0"
 vllm_build = "cuda"  # or "cpu"
 vllm_requirements = "rackwright/engines/requirements/vllm-0.32.0-cu130.txt"
