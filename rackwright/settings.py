@@ -91,8 +91,10 @@ class Settings(BaseModel):
     )
     engine_python: str = Field(
         ">=3.11,<3.15",
-        pattern=r"^((/?[A-Za-z0-9._+-]+)+|[<>=~!]=?[0-9.]+(,[<>=~!]=?[0-9.]+)*)$",
-        description="must be a Python interpreter: a version, a range of them, a name or a path",
+        pattern=r"^((/?[A-Za-z0-9][A-Za-z0-9._+-]*)(/[A-Za-z0-9._+-]+)*"
+        r"|([<>]=?|==|~=|!=)[0-9]+(\.[0-9]+)*(,([<>]=?|==|~=|!=)[0-9]+(\.[0-9]+)*)*)$",
+        description="must be a Python interpreter, as text: a version, a range of them such as "
+        "'>=3.11,<3.15', a name or a path",
     )
     engine_environment: dict[str, str] = {}
 

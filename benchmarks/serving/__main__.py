@@ -51,7 +51,10 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, default=VOCABULARY, help="tokens the model knows")
     parser.add_argument("--limit-s", type=float, default=60, help="of all loads together")
     given = parser.parse_args()
-    endpoints = [_endpoint(address, given.vocabulary) for address in given.addresses]
+    try:
+        endpoints = [_endpoint(address, given.vocabulary) for address in given.addresses]
+    except (OSError, ValueError) as error:
+        parser.error(f"no engine answers there: {error}")
     rows = measure(endpoints, given.concurrency, given.limit_s)
     print(json.dumps({"replicas": len(endpoints), "load": rows}))
 

@@ -78,7 +78,10 @@ class Sweep:
             if not up[unit]:
                 machine.stop(unit)
         for layout, name in zip(batch, units, strict=True):
-            self._note(layout, replicas[name], units[name], up, problem, since)
+            try:
+                self._note(layout, replicas[name], units[name], up, problem, since)
+            except Exception as error:
+                self._failed([layout], f"{type(error).__name__}: {error}")
 
     def _plan(self, batch: Sequence[Layout], inventory: Path) -> dict[str, list[dict[str, Any]]]:
         """The planned replicas by service."""

@@ -83,7 +83,7 @@ def table(document: Mapping[str, Any]) -> str:
             for load in row.get("load", ())
         )
         lines.append(f"| {row['name']} | {row.get('ready_s')} | {cache} | {loads} |")
-    failed = {row["name"]: " ".join(row["error"][0].split()) for row in document["failed"]}
+    failed = {row["name"]: " ".join(" ".join(row["error"]).split()) for row in document["failed"]}
     lines += [f"| {name} | failed | {error[:200]} | |" for name, error in failed.items()]
     lines += [f"| {name} | not run | | |" for name in document["not_run"]]
     return "\n".join(lines)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from lab.gpu_host import booting, record
 from rackwright.errors import LabError
 
-ROOTS = Path(tempfile.gettempdir()) / "rackwright-gpu-host"
+ROOTS = Path("/var/lib/rackwright-gpu-host")
+
+
+def _name(given: str) -> str:
+    """A host's name: it becomes the name of folders that root removes."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,29}", given):
+        raise argparse.ArgumentTypeError("must be lower case letters, digits and -, 30 at most")
+    return given
 
 
 def _pack(given: argparse.Namespace) -> None:
@@ -70,7 +77,7 @@ def _arguments() -> argparse.ArgumentParser:
     down.add_argument("--remove", action="store_true", help="its root folder, too")
     down.set_defaults(do=_down)
     for verb in (boot, run, down):
-        verb.add_argument("--name", default="gpuhost")
+        verb.add_argument("--name", type=_name, default="gpuhost")
     run.add_argument("command", nargs=argparse.REMAINDER)
     return parser
 

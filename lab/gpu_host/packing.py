@@ -157,6 +157,8 @@ def _project_only_venv(root: Path) -> None:
     (root / "etc/uv/uv.toml").write_text(UV)
     (root / "etc/ld.so.conf.d/nvidia.conf").write_text(f"{DRIVER}/lib64\n{DRIVER}/lib\n")
     (root / "etc/resolv.conf").write_text("")
+    for name in image.APT_SOURCES:
+        (root / name).write_text("")
     for unit in MASKED:
         (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
 

@@ -60,7 +60,10 @@ def load(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if not path.exists():
         raise LabError(f"{path} is not there: `python -m lab.gpu_host pack` writes it")
-    raw = json.loads(path.read_text())
+    try:
+        raw = json.loads(path.read_text())
+    except ValueError:
+        raise LabError(f"{path} is not whole: carry it again") from None
     streams = {}
     for prefix, entry in raw["streams"].items():
         pieces = tuple(Piece(**piece) for piece in entry.pop("pieces"))

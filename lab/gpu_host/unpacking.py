@@ -77,6 +77,8 @@ def take_project(source: Path, root: Path) -> None:
         raise LabError(f"{source} is no checkout of the project")
     ignored = (source / ".gitignore").read_text().split()
     left_out = [f"--exclude={name.rstrip('/')}" for name in (".git", *ignored)]
+    if (root / _MARK).exists():  # those files are no longer what was unpacked
+        _write(root, {prefix: mark for prefix, mark in _marks(root).items() if prefix != "p"})
     clear_project(root)
     copying = "set -o pipefail; from=$1 to=$2; shift 2; "
     copying += 'tar -C "$from" "$@" -cf - . | tar --no-same-owner -xf - -C "$to"'

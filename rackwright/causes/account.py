@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -107,8 +108,10 @@ def account(seen: Mapping[str, Any]) -> Account:
     if start is None:
         return Account(state, words)
     written = [Written(int(pid), str(text)) for pid, text in start["lines"]]
-    ending = _ending(seen, start, written)
-    kernel = tuple(clean(line) for line in seen["kernel"])
+    others = {int(pid) for one in seen["starts"] if one is not start for pid, _ in one["lines"]}
+    others -= {0, *(one.pid for one in written)}
+    kernel = tuple(clean(line) for line in seen["kernel"] if not _names(line, others))
+    ending = _ending(kernel, start, written)
     found = [one for one in failures(written) if one.certain or state is not State.STARTS]
     failure, known, cause = explained(found, ending, kernel)
     tail = () if failure else tuple(t for w in written[-3 * TAIL_LINES :] if (t := clean(w.text)))
@@ -151,11 +154,16 @@ def _start_to_explain(
     return ended[0]
 
 
-def _ending(seen: Mapping[str, Any], start: Mapping[str, Any], written: list[Written]) -> Ending:
+def _names(line: str, pids: set[int]) -> bool:
+    """Whether a kernel's line is about one of these processes: those of another start."""
+    return not pids.isdisjoint(int(number) for number in re.findall(r"\b\d{1,10}\b", line))
+
+
+def _ending(kernel: Sequence[str], start: Mapping[str, Any], written: list[Written]) -> Ending:
     result = start["result"]
     if not start["ready"] and any(one.text.startswith(NOT_READY) for one in written[-50:]):
         result = "timeout"
-    if any(KILLED_BY_KERNEL in line for line in seen["kernel"]):
+    if any(KILLED_BY_KERNEL in line for line in kernel):
         result = "oom-kill"
     killed = start["code"] in ("killed", "dumped")
     status = signal_name(start["status"]) if killed else start["status"]

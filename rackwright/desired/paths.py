@@ -19,10 +19,11 @@ def lock_file(relative: str) -> bytes:
 
 
 def release_id(release: Release) -> str:
-    """Version, build and digest of what is installed: another lock is another release."""
+    """Version, build and digest of what is installed: another lock, or amendment, is another."""
     content = release.content
     if isinstance(content, Venv):
-        digest = hashlib.sha256(lock_file(content.requirements)).hexdigest()
+        made_of = lock_file(content.requirements) + content.amendment.encode()
+        digest = hashlib.sha256(made_of).hexdigest()
     else:
         first, *rest = sorted(download.sha256 for download in content.downloads.values())
         digest = hashlib.sha256("".join((first, *rest)).encode()).hexdigest() if rest else first

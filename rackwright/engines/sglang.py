@@ -1,6 +1,6 @@
 """SGLang: its command line, environment and endpoints. Flags as of SGLang 0.5.23.
 
-Rendered and tested as text; it was never run on a GPU by this project.
+Its release and its compiler were tried; it has not served on a GPU by this project yet.
 """
 
 from __future__ import annotations

@@ -124,8 +124,12 @@ def _has_failed(unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
 def _explain(host: Host, unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
     """Say what the log of the start that failed tells, not how it ends."""
     state = f"{seen['active']}, {seen['restarts']} restarts" if seen else "the unit is gone"
-    told = told_of(host, [Asked(unit.key, next(_environment_of(unit), None))])[unit.key]
-    words = f"{unit.key} did not start in {elapsed_s:.0f} s: {state}.\n{told.text()}"
+    words = f"{unit.key} did not start in {elapsed_s:.0f} s: {state}."
+    try:
+        told = told_of(host, [Asked(unit.key, next(_environment_of(unit), None))])[unit.key]
+    except HostError as error:
+        return fail(host, f"{words}\n{error}", f"{unit.key} did not start")
+    words = f"{words}\n{told.text()}"
     return fail(host, words, f"{unit.key} did not start: {told.summary}", told.remedy)
 
 

@@ -30,7 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if not inventory:
         raise pytest.UsageError("--inventory INVENTORY is required")
     total_s, part_s = config.getoption("--total-s"), config.getoption("--part-s")
-    loads = tuple(int(one) for one in config.getoption("--loads").split(","))
+    if not Path(inventory).is_file():
+        raise pytest.UsageError(f"--inventory: {inventory} is not a file")
+    try:
+        loads = tuple(int(one) for one in config.getoption("--loads").split(","))
+    except ValueError:
+        raise pytest.UsageError("--loads: must be numbers, as 1,64,256") from None
     journal = Journal(REPORT, inventory, total_s)
     config.stash[JOURNEY] = Journey(inventory, part_s, loads, journal)
 

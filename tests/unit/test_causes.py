@@ -174,6 +174,9 @@ def test_a_log_without_an_error_is_shown_by_its_end() -> None:
         "Authorization: Bearer s3cret",
         "https://user:s3cret@example.com/repo",
         "a bare hf_abcdefghijklmnop in words",
+        "'api_key': ['s3cret', 's3cret",  # cut off
+        "api_key: ('s3cret', 's3cret')",
+        "AWS_SECRET_ACCESS_KEY=s3cret",
     ],
 )
 def test_keys_and_tokens_are_hidden(line: str) -> None:
@@ -191,6 +194,16 @@ def test_words_that_only_sound_like_secrets_stay() -> None:
 
 def test_systemd_knows_of_the_out_of_memory_killer_before_the_log_does() -> None:
     told = account(SAMPLES["kv_none"].seen(result="oom-kill"))
+    assert told.cause and told.cause.name == "the out-of-memory killer"
+
+
+def test_what_the_kernel_did_to_another_start_is_not_this_ones_end() -> None:
+    seen = SAMPLES["port"].seen(lines=[[77, "OSError: [Errno 98] address already in use"]])
+    seen["starts"].append({**seen["starts"][0], "lines": [[41, "loading"]], "invocation": "e" * 32})
+    seen["kernel"] = ["Out of memory: Killed process 41 (python) total-vm:1kB"]
+    assert "out-of-memory" not in account(seen).text()
+    seen["kernel"] = ["Out of memory: Killed process 77 (python) total-vm:1kB"]
+    told = account(seen)
     assert told.cause and told.cause.name == "the out-of-memory killer"
 
 

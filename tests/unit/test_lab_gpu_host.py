@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.gpu_host import __main__ as command_line
 from lab.gpu_host import booting, driver, needs, packing, pieces, record, unpacking
 from lab.gpu_host.pieces import Manifest, Piece, Stream
 from lab.record import start_time
@@ -247,3 +248,13 @@ def test_a_piece_knows_its_own_size(tmp_path: Path) -> None:
     assert stream(tmp_path, b"abc").pieces == (
         Piece("w000", 3, hashlib.sha256(b"abc").hexdigest()),
     )
+
+
+@pytest.mark.parametrize("name", ["../../home", "/srv", "", "A", "-x", "a" * 31])
+def test_a_name_is_no_path_that_could_be_removed(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["gpu_host", "down", "--remove", f"--name={name}"])
+    with pytest.raises(SystemExit):
+        command_line.main()
+    assert "must be lower case letters" in capsys.readouterr().err

@@ -33,6 +33,7 @@ case "$*" in
 *-m\\ pip*)   cp @/uv.sh "${0%/*}/uv"; [ ! -e @/pip-fails ];;
 *sampling*) echo "sampling sees $(cat "${1%/*}/$2.py") as $(id -u)" >> @/said
             [ ! -e @/gpu-fails ] || { echo "the engine cannot sample on H100: no nvcc"; exit 1; }
+            while [ -e @/gpu-hangs ]; do sleep 0.05; done
             [ ! -e @/gpu-ill ] || kill -ILL $$
             echo "the engine sampled 8 tokens on H100 in 20 s";;
 *-c\\ *)      echo "uid $(id -u) home $HOME $(stat -c %u $HOME) from $PWD extra $EXTRA" >> @/said
@@ -197,6 +198,18 @@ def test_a_release_that_cannot_sample_is_never_whole(
     assert missing(fake) == []
     if fault == "gpu-fails":
         assert "cannot sample on H100: no nvcc" in capsys.readouterr().err
+
+
+def test_a_trial_that_never_ends_is_ended(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the lock: nobody else could install anything on the host again."""
+    monkeypatch.setattr(release, "BOUNDED", ("timeout", "--kill-after=1", "0.2"))
+    (fake / "gpu-hangs").touch()
+    with pytest.raises(SystemExit, match=r"sampling.py sample_vllm` was not done in"):
+        release.main(request(fake, releases=[sampled(fake, "0.32.0")]))
+    (fake / "gpu-hangs").unlink()
+    monkeypatch.undo()
+    monkeypatch.setattr(release, "LOCK", fake / "lock")
+    assert missing(fake) == ["vllm/0.32.0"]
 
 
 def test_what_the_operators_shell_says_does_not_reach_the_trial(

@@ -61,6 +61,15 @@ def test_an_engine_that_fails_ends_with_its_first_error_and_where(tmp_path: Path
     assert last.endswith(f"({tmp_path}/sample_engine.py:4, sample)")
 
 
+def test_an_error_told_by_another_process_has_no_frame_of_its_own(tmp_path: Path) -> None:
+    """As those that pools of processes hand on: it is in words, and the one above has the place."""
+    code, words = tried(
+        tmp_path, "raise RuntimeError('worker died') from ValueError('in a worker')"
+    )
+    assert code == 1
+    assert f"RuntimeError: worker died ({tmp_path}/sample_engine.py:3, sample)" in words
+
+
 def test_an_engine_that_ends_by_itself_has_failed(tmp_path: Path) -> None:
     code, words = tried(tmp_path, "raise SystemExit('no')")
     assert code == 1 and "SystemExit: no" in words

@@ -132,6 +132,7 @@ def test_secrets_of_the_environment_file_stay_on_the_host(
     environment.write_text(
         '# VLLM_API_KEY=not one\nVLLM_API_KEY="k\\"e\\\\y"\nHF_TOKEN="4711"\n'
         'MY_KEY="4"\nCUDA_VISIBLE_DEVICES="GPU-12345"\n'
+        'TOKENIZERS_PARALLELISM="4 GPUs"\n'
     )
     ((_, text),) = seen(environment)["starts"][1]["lines"]
     assert text == "key <hidden> is <hidden>, or 4 GPUs of GPU-12345"

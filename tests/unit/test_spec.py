@@ -612,3 +612,17 @@ def test_a_strange_key_of_a_host_is_a_fault(key: Any) -> None:
         f"hosts[gpu1, gw1].{key}: " in line
         for line in faults({name: {**data, key: 1} for name, data in hosts().items()})
     )
+
+
+@pytest.mark.parametrize(
+    "python", ["3.12", ">=3.11,<3.15", "python3", "/opt/python/bin/python3.12"]
+)
+def test_a_python_is_a_version_a_range_a_name_or_a_path(python: str) -> None:
+    spec = load_fleet(hosts({"gpu1": server()}, {"chat": service()}, engine_python=python))
+    assert spec.settings["gpu1"].engine_python == python
+
+
+@pytest.mark.parametrize("python", ["--help", "-h", ">=...", "=3.12", "..", "3.12; rm", "< 3", ""])
+def test_what_is_no_python_is_refused(python: str) -> None:
+    with pytest.raises(SpecError, match="engine_python: must be a Python interpreter, as text"):
+        load_fleet(hosts({"gpu1": server()}, {"chat": service()}, engine_python=python))

@@ -25,6 +25,9 @@ from rackwright.runner.remote.fetching import Packages, fetch, say
 
 LOCK = Path("/run/rackwright-install.lock")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LIMIT_S, TIMED_OUT = 1200, 124
+BOUNDED = ("timeout", "--kill-after=30", str(LIMIT_S))
+"""Of a trial: what a GPU never answers would else hold the lock for ever. SGLang compiles in it."""
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 Values = dict[str, Any]
@@ -92,6 +95,8 @@ def _fresh(folder: Path, build: Build, request: Values, lock: int) -> None:
 
 def _ended(code: int) -> str:
     """How a process ended that did not end well."""
+    if code == TIMED_OUT:
+        return f"was not done in {LIMIT_S} s"
     if code < 0:
         return f"was killed by {signal.Signals(-code).name}"
     return f"failed with exit code {code}"
@@ -130,12 +135,13 @@ def _install_venv(request: Values) -> Steps:
     if request.get("amendment"):
         yield [python, "-c", request["amendment"]], {}
     with tempfile.TemporaryDirectory(prefix="rackwright-") as home:
+        sample = request.get("sample")
+        for name, text in sample["scripts"].items() if sample else ():
+            Path(home, f"{name}.py").write_text(text)  # before the folder is another user's
         as_user = _as_engine_user(request, home)
-        yield [python, "-c", request["smoke_test"]], as_user
-        if sample := request.get("sample"):
-            for name, text in sample["scripts"].items():
-                Path(home, f"{name}.py").write_text(text)
-            yield [python, f"{home}/sampling.py", sample["module"]], as_user
+        yield [*BOUNDED, python, "-c", request["smoke_test"]], as_user
+        if sample:
+            yield [*BOUNDED, python, f"{home}/sampling.py", sample["module"]], as_user
 
 
 def _install_archive(request: Values) -> Steps:

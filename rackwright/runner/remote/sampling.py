@@ -54,12 +54,20 @@ def _free_bytes(pynvml: Any, handle: Any) -> int:
 
 
 def cause(error: BaseException) -> str:
-    """The first error of a chain, and where it was raised."""
-    while inner := error.__cause__ or error.__context__:
+    """The first error of a chain, and where it was raised.
+
+    One without a frame of its own is another process's, in words: the one above it is told.
+    """
+    seen = {error}
+    while (inner := error.__cause__ or error.__context__) and inner.__traceback__:
+        if inner in seen:
+            break
+        seen.add(inner)
         error = inner
-    (*_, frame) = traceback.extract_tb(error.__traceback__)
     message = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {message} ({frame.filename}:{frame.lineno}, {frame.name})"
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno}, {frames[-1].name})" if frames else ""
+    return f"{type(error).__name__}: {message}{place}"
 
 
 def quietly(log: Path) -> int:

@@ -6,6 +6,7 @@ also when systemd has begun the next meanwhile. All that is read is bounded, in 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -37,7 +38,7 @@ SUCCEEDED = "7ad2d189f7e94e70a38c781354912448"
 KERNEL = re.compile(
     r"invalid opcode|segfault at|general protection|Killed process|oom-kill:|NVRM: Xid"
 )
-SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+SECRET = re.compile(r"(?:^|_)(?:\w*KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
 HIDDEN = "<hidden>"
 
 Values = dict[str, Any]
@@ -207,5 +208,6 @@ def main(request: Values) -> Values:
 
     What a process wrote last may still be on its way to the journal when the process is gone.
     """
-    _output("journalctl", "--sync")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        _output("journalctl", "--sync")
     return {asked["unit"]: seen(asked) for asked in request["units"]}

@@ -41,7 +41,9 @@ def driver_library() -> Path | None:
     except OSError:
         return None
     mapped = Path("/proc/self/maps").read_text().splitlines()
-    return next((Path(line.split()[-1]) for line in mapped if "/libcuda.so" in line), None)
+    found = next((Path(line.split()[-1]) for line in mapped if "/libcuda.so" in line), None)
+    usual = found.with_name("libcuda.so.1") if found else None  # stays when the driver is upgraded
+    return usual if usual and usual.exists() else found
 
 
 if __name__ == "__main__":
