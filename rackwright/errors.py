@@ -42,10 +42,23 @@ class Fault:
 
 
 class RackwrightError(Exception):
-    """Anything the operator can act on; shown as one message, never as a traceback."""
+    """Anything the operator can act on; shown as one message, never as a traceback.
+
+    ``exit_code`` is that of the command line; 0 to 3 are what checks say (``Status``), 64 is a
+    command line that cannot be read, 70 a fault of Rackwright itself. This one: what was asked for
+    is refused.
+    """
+
+    exit_code = 67
 
 
-class SpecError(RackwrightError):
+class InputError(RackwrightError):
+    """What was given cannot be read: an inventory that does not run, a file that is no report."""
+
+    exit_code = 65
+
+
+class SpecError(InputError):
     """The inventory or group data is wrong. Carries every fault found, sorted by path."""
 
     def __init__(
@@ -59,9 +72,19 @@ class SpecError(RackwrightError):
 class PlanError(SpecError):
     """What is asked for is well formed but cannot be placed on the servers it names."""
 
+    exit_code = 66
+
+
+class HostError(RackwrightError):
+    """A host could not answer, or said no; the message is in its own words."""
+
+    exit_code = 69
+
 
 class RenderError(RackwrightError):
     """A template names something the plan does not have."""
+
+    exit_code = 70
 
 
 class LabError(RackwrightError):

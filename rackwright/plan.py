@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from rackwright.models.spec import Gguf, ModelSpec
 from rackwright.sizing import GpuMemory
-from rackwright.spec import Gguf, ModelSpec, ServerSpec
-from rackwright.speed import Speed
+from rackwright.spec import ServerSpec
 
-__all__ = ["FleetPlan", "GpuMemory", "RejectedLayout", "Replica", "Speed", "Upstream"]
+__all__ = ["FleetPlan", "RejectedLayout", "Replica", "Speed", "Upstream"]
 
 ExtraArgs = dict[str, str | int | float | bool | None]
 
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Speed(_Value):
+    """Predicted medians under a load of one replica: milliseconds, and tokens a second of all."""
+
+    concurrency: int
+    tpot_ms: float
+    ttft_ms: float
+    out_tok_s: float
 
 
 class Replica(_Value):

@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.planner.crossed import crossed
 from benchmarks.planner.rows import FIGURES, Row, bar, measured_rows
-from rackwright.planner import plan
+from rackwright.inventory.reading import load_fleet
+from rackwright.planning.placing import plan
 from rackwright.sizing import GIB
-from rackwright.spec import load_fleet
 
 SERVERS, SERVICES, REPEAT = 1000, 10, 5
 SPEEDS = ("tpot_ms", "ttft_ms", "out_tok_s")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.planner.rows import Row, bar
-from rackwright import step
+from rackwright.planning import step
 
 FITTED = ("MEMORY_EFFICIENCY", "LAYER_S", "SUSTAINED")
 """Constants of ``rackwright.step``."""

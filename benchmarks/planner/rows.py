@@ -11,11 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rackwright.architectures import NAMED, Shape, read_shape
 from rackwright.catalog import GpuType, Link, find_gpu, link, model_entries
+from rackwright.models import NAMED, Shape, read_shape
+from rackwright.models.spec import ModelSpec
+from rackwright.plan import Speed
+from rackwright.planning.speed import Load, Machine, Wires, predict
 from rackwright.sizing import GpuMemory, Limits, Split, gpu_memory
-from rackwright.spec import ModelSpec
-from rackwright.speed import Load, Machine, Speed, Wires, predict
 
 DATA = Path(__file__).parents[2] / "tests" / "data"
 PROMPT, ANSWER = 512, 128

@@ -16,7 +16,7 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
-from rackwright.discovering import discovered
+from rackwright.inventory.entry import discovered
 
 MODELS = "/srv/models"
 HOST = "@local"

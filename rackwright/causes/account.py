@@ -16,7 +16,7 @@ from rackwright.causes.table import Cause
 
 TAIL_LINES = 12
 NOT_READY = "not ready within "
-"""What ``runner/remote/await_ready.py`` says when the time is up."""
+"""What ``remote/await_ready.py`` says when the time is up."""
 KILLED_BY_KERNEL = "Killed process"
 
 
@@ -100,7 +100,7 @@ def _place(raised: Raised, process: str) -> Iterator[str]:
 
 
 def account(seen: Mapping[str, Any]) -> Account:
-    """What to tell of what ``runner/remote/starts.py`` saw of a unit."""
+    """What to tell of what ``remote/starts.py`` saw of a unit."""
     shown = seen["state"]
     state = _state(shown, seen["starts"])
     words = _words(state, shown)

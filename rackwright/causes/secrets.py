@@ -1,7 +1,7 @@
 """What must not be shown of a log: keys and tokens, by how they are named or how they look.
 
 Values of an environment file are known on the host alone and are taken out there
-(``runner/remote/starts.py``).
+(``remote/starts.py``).
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ __all__ = [
 def judge(planned: Sequence[Planned], observed: Mapping[str, Observation]) -> list[CheckResult]:
     """Run every check on every planned host, server, replica and service.
 
-    ``observed`` maps a host to what ``runner/remote/serving.py`` answered there, with what
+    ``observed`` maps a host to what ``remote/serving.py`` answered there, with what
     ``probe.py`` saw of a GPU server under ``probe``. A host that gave no answer (``error``), or
     that a stage before failed on (``failed``: stage, what, remedy), is one CRITICAL row.
     """

@@ -14,7 +14,7 @@ from typing import Any, cast
 from rackwright.catalog import GpuType, Interconnect, Link, link
 from rackwright.checks.results import CheckResult, Status
 from rackwright.plan import Replica
-from rackwright.topology import Island
+from rackwright.planning.topology import Island
 
 SIZES_BYTES = (1 << 20, 16 << 20, 256 << 20)
 NEEDED_BYTES = 3 * SIZES_BYTES[-1] + (2 << 30)
@@ -91,7 +91,7 @@ def refused(group: Group, unit: str, glance: Mapping[str, Any]) -> CheckResult |
 def judge(group: Group, measured: Mapping[str, Any]) -> CheckResult:
     """One row: the worst of the copies and the largest all-reduce, each with what is expected.
 
-    ``measured`` is what ``runner/remote/bandwidth.py`` answered of the group.
+    ``measured`` is what ``remote/bandwidth.py`` answered of the group.
     """
     if "error" in measured:
         return group.says(Status.UNKNOWN, f"not measured: {measured['error']}", _MEND)

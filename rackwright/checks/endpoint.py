@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rackwright.checks.completion import tokens_of
-from rackwright.checks.results import (
-    CheckResult,
-    Observation,
-    PlannedService,
-    Status,
-    answer_of,
-)
+from rackwright.checks.results import CheckResult, Observation, PlannedService, Status, answer_of
 from rackwright.engines import ENGINES
 
 LOOK = "tail /var/log/nginx/rackwright.log and error.log on the gateway"

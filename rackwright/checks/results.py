@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
-    from rackwright.speed import Speed
+    from rackwright.plan import Speed
 
 Observation = Mapping[str, Any]
 

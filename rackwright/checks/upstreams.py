@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from rackwright.checks.results import (
-    CheckResult,
-    Observation,
-    PlannedService,
-    Status,
-    number_of,
-)
+from rackwright.checks.results import CheckResult, Observation, PlannedService, Status, number_of
 
 SLACK_S = 2.0
 """The start of a process is told in ticks since boot, the time of a file by the clock."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rackwright.desired.items import Directory, Item, Package, User
 from rackwright.engines import Engine
-from rackwright.settings import Settings
+from rackwright.spec import Settings
 
 SERVER_PACKAGES = ("ca-certificates", "python3-venv")
 GATEWAY_PACKAGES = ("ca-certificates", "nginx", "openssl")

@@ -9,8 +9,8 @@ from rackwright.desired import paths
 from rackwright.desired.items import Directory, File, Item
 from rackwright.engines import ENGINES, Engine, Venv
 from rackwright.engines.release import travelling
-from rackwright.planner import Replica
-from rackwright.settings import Settings
+from rackwright.plan import Replica
+from rackwright.spec import Settings
 
 
 def engines_of(replicas: Iterable[Replica]) -> tuple[Engine, ...]:
@@ -43,7 +43,7 @@ def lock_items(engines: Sequence[Engine], settings: Settings) -> list[Item]:
 
 
 def release_request(engines: Sequence[Engine], settings: Settings) -> dict[str, Any] | None:
-    """What ``runner/remote/release.py`` needs to install the releases; None without any."""
+    """What ``remote/release.py`` needs to install the releases; None without any."""
     if not engines:
         return None
     return {

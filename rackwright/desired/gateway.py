@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from rackwright.desired import paths
 from rackwright.desired.items import Absent, Certificate, Directory, File, Item, Unit
 from rackwright.desired.render import render
-from rackwright.planner import Upstream
-from rackwright.settings import Settings
-from rackwright.spec import GatewaySpec
+from rackwright.plan import Upstream
+from rackwright.spec import GatewaySpec, Settings
 
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
 MARK = "# Written by Rackwright"

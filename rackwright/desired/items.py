@@ -2,7 +2,7 @@
 
 Each item knows what it asks of the host (``query``), what it sends when the host differs
 (``payload``), and how to tell a difference in words (``difference``). The host's half is
-``runner/remote/state.py``.
+``remote/state.py``.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 
 from rackwright.engines import Engine, Release, Venv
-from rackwright.planner import Replica
-from rackwright.settings import Settings
+from rackwright.plan import Replica
+from rackwright.spec import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 """The checkout: inventories, templates and requirements files are beside the package."""

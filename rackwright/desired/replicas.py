@@ -10,8 +10,8 @@ from rackwright.desired.engines import engines_of
 from rackwright.desired.items import Absent, Directory, File, Item, Link, NoOtherUnits, Unit
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
-from rackwright.planner import Replica
-from rackwright.settings import Settings
+from rackwright.plan import Replica
+from rackwright.spec import Settings
 
 STOP_MARGIN_S = 30
 """What systemd waits longer than the engine: it is the engine that ends its requests."""
@@ -91,7 +91,7 @@ def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:
 
 
 def _program(name: str) -> bytes:
-    return (files("rackwright") / f"runner/remote/{name}.py").read_bytes()
+    return (files("rackwright") / f"remote/{name}.py").read_bytes()
 
 
 def _script(name: str, settings: Settings) -> str:

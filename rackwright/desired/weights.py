@@ -7,8 +7,8 @@ from typing import Any
 
 from rackwright.desired import paths
 from rackwright.engines import ENGINES
-from rackwright.planner import Replica
-from rackwright.settings import Settings
+from rackwright.plan import Replica
+from rackwright.spec import Settings
 
 HUB = "https://huggingface.co"
 """Where repositories are, unless ``engine_environment`` names another HF_ENDPOINT."""
@@ -17,7 +17,7 @@ HUB = "https://huggingface.co"
 def weights_request(
     replicas: Sequence[Replica], settings: Settings, token: Mapping[str, str]
 ) -> dict[str, Any] | None:
-    """What ``runner/remote/weights.py`` needs; one entry a path, however many replicas use it.
+    """What ``remote/weights.py`` needs; one entry a path, however many replicas use it.
 
     None where no replica needs any.
     ``token`` is ``{"HF_TOKEN": ...}`` or empty; it travels on standard input only.

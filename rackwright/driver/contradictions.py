@@ -13,8 +13,7 @@ from rackwright.driver.preflight import PREDICTIONS
 from rackwright.errors import Fault, gathered, nearest
 
 if TYPE_CHECKING:
-    from rackwright.settings import Settings
-    from rackwright.spec import FleetSpec, ServerSpec
+    from rackwright.spec import FleetSpec, ServerSpec, Settings
 
 
 def check(fleet: FleetSpec) -> Iterator[Fault]:

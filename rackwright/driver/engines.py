@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rackwright.catalog.drivers import drivers
-from rackwright.settings import Settings
+from rackwright.spec import Settings
 
 
 def cuda_majors(settings: Settings, engines: Collection[str]) -> dict[str, int]:

@@ -51,7 +51,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Facts:
-    """The reply of ``runner/remote/driver.py`` to ``observe``. Every property may raise Unknown."""
+    """The reply of ``remote/driver.py`` to ``observe``. Every property may raise Unknown."""
 
     seen: Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from rackwright.driver.facts import Unknown
 
 @dataclass(frozen=True)
 class Offers:
-    """The reply of ``runner/remote/driver.py`` to ``look``. Everything asked may raise Unknown."""
+    """The reply of ``remote/driver.py`` to ``look``. Everything asked may raise Unknown."""
 
     seen: Mapping[str, Any]
 

@@ -28,7 +28,7 @@ def reboot_reason(plan: DriverPlan, facts: Facts) -> str:
 def disagreement(plan: DriverPlan, facts: Facts, probe: Mapping[str, Any]) -> str:
     """How module, library and pin disagree; "" where all three are one version.
 
-    ``probe`` is what ``rackwright/probe.py`` saw. Raises Unknown where the module is not known.
+    ``probe`` is what ``remote/probe.py`` saw. Raises Unknown where the module is not known.
     """
     nvml = probe.get("nvml")
     library = nvml.get("driver_version") if isinstance(nvml, Mapping) else None

@@ -8,13 +8,20 @@ from dataclasses import dataclass
 
 from rackwright.catalog import GpuType
 from rackwright.catalog.drivers import Branch, drivers, numbers
-from rackwright.desired.items import Absent, File, Initramfs, Item, Package, Unit, upstream_version
+from rackwright.desired.items import (
+    Absent,
+    File,
+    Initramfs,
+    Item,
+    Package,
+    Unit,
+    upstream_version,
+)
 from rackwright.desired.paths import PROJECT
 from rackwright.desired.render import render
 from rackwright.driver import packages, sources
 from rackwright.driver.facts import CODENAMES, Facts
-from rackwright.settings import Settings
-from rackwright.spec import ServerSpec
+from rackwright.spec import ServerSpec, Settings
 
 SETTINGS_UNIT = "rackwright-gpu-settings.service"
 FABRIC_UNIT = "nvidia-fabricmanager.service"

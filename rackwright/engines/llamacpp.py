@@ -24,10 +24,10 @@ from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_memory, padded, unjudged
 
 if TYPE_CHECKING:
-    from rackwright.architectures import Shape
     from rackwright.catalog import GpuType
+    from rackwright.models import Shape
     from rackwright.plan import Replica
-    from rackwright.settings import Settings
+    from rackwright.spec import Settings
 
 SLOTS = 4
 """Requests at a time, as llama-server itself has where nobody says (``--parallel -1``)."""

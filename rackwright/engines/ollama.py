@@ -9,23 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackwright.engines.protocol import (
-    Ask,
-    Engine,
-    Loaded,
-    archive_of,
-    models_listed,
-    visible_gpus,
-)
+from rackwright.engines.protocol import Ask, Engine, Loaded, archive_of, models_listed, visible_gpus
 from rackwright.engines.release import Release
 from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_memory, unjudged
 
 if TYPE_CHECKING:
-    from rackwright.architectures import Shape
     from rackwright.catalog import GpuType
+    from rackwright.models import Shape
     from rackwright.plan import Replica
-    from rackwright.settings import Settings
+    from rackwright.spec import Settings
 
 MAX_QUEUE = 512
 """Requests that wait before the next is refused with 503: Ollama's own default."""

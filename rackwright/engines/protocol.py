@@ -11,13 +11,13 @@ from rackwright.engines.release import Archive, Download
 from rackwright.errors import Fault, PlanError
 
 if TYPE_CHECKING:
-    from rackwright.architectures import Shape
     from rackwright.catalog import GpuType
     from rackwright.engines.release import Release
+    from rackwright.models import Shape
     from rackwright.plan import Replica
-    from rackwright.settings import Digests, Settings
+    from rackwright.schema.fields import Digests
     from rackwright.sizing import GpuMemory, Limits, Split
-    from rackwright.spec import ServiceSpec
+    from rackwright.spec import ServiceSpec, Settings
 
 
 class Ask(NamedTuple):
@@ -84,7 +84,7 @@ class Engine(Protocol):
     service_keys: frozenset[str] = frozenset()
     kv_cache_dtypes: tuple[str, ...] = ("auto",)
     scripts: tuple[str, ...] = ()
-    """Programs of ``runner/remote`` that its units run, without ``.py``."""
+    """Programs of ``remote`` that its units run, without ``.py``."""
 
     def version(self, settings: Settings) -> str:
         """The version that ``version_path`` must tell."""

@@ -13,7 +13,7 @@ class Venv:
     """A Python environment from a hash-locked requirements file, named relative to the project.
 
     ``smoke_test`` is Python that must run in it before the release counts as whole; ``amendment``
-    is Python that mends the environment before that. ``sample`` is a script of ``runner/remote``
+    is Python that mends the environment before that. ``sample`` is a script of ``remote``
     with which the engine then samples on a GPU, where there is one. ``distribution`` is the package
     whose version is the release's; empty where none is.
     """
@@ -74,5 +74,5 @@ def _placed(value: str, places: Mapping[str, str]) -> str:
 
 
 def travelling(script: str) -> str:
-    """The text of a script of ``runner/remote``."""
-    return (files("rackwright") / f"runner/remote/{script}.py").read_text()
+    """The text of a script of ``remote``."""
+    return (files("rackwright") / f"remote/{script}.py").read_text()

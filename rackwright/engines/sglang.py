@@ -14,10 +14,10 @@ from rackwright.sizing import GIB, GpuMemory, Limits, Split
 from rackwright.sizing.static_share import static_memory, unjudged, usual_share
 
 if TYPE_CHECKING:
-    from rackwright.architectures import Shape
     from rackwright.catalog import GpuType
+    from rackwright.models import Shape
     from rackwright.plan import Replica
-    from rackwright.settings import Settings
+    from rackwright.spec import Settings
 
 # fmt: off
 # Flags the plan sets, or that hold a secret.

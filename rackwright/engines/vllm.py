@@ -12,10 +12,10 @@ from rackwright.engines.release import Release, Venv
 from rackwright.sizing import GpuMemory, Limits, Split, gpu_memory
 
 if TYPE_CHECKING:
-    from rackwright.architectures import Shape
     from rackwright.catalog import GpuType
+    from rackwright.models import Shape
     from rackwright.plan import Replica
-    from rackwright.settings import Settings
+    from rackwright.spec import Settings
 
 _GIB = 1024**3
 # fmt: off

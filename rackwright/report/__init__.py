@@ -3,7 +3,7 @@
 from rackwright.report.junit import junit_text
 from rackwright.report.page import page
 from rackwright.report.plan import plan_text
-from rackwright.report.results import results_text
+from rackwright.report.results import results_text, terminal_text
 from rackwright.report.watch import watch_tables
 
-__all__ = ["junit_text", "page", "plan_text", "results_text", "watch_tables"]
+__all__ = ["junit_text", "page", "plan_text", "results_text", "terminal_text", "watch_tables"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from rackwright.topology import bus_address
+from rackwright.planning.topology import bus_address
 
 _GIB = 1024**3
 _STEP, BOX = 118, 108

@@ -15,8 +15,8 @@ from markupsafe import Markup, escape
 from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.plan import FleetPlan
+from rackwright.planning.topology_text import matrix_text
 from rackwright.report.drawing import BOX, Drawing, drawing
-from rackwright.topology_text import matrix_text
 
 _RANK = (Status.CRITICAL, Status.UNKNOWN, Status.WARN, Status.OK)
 _environment = Environment(

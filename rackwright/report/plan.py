@@ -8,9 +8,10 @@ from textwrap import wrap
 from typing import TypeVar
 
 from rackwright import catalog
+from rackwright.models.spec import Gguf
 from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
 from rackwright.sizing import GIB, GpuMemory
-from rackwright.spec import Gguf, ServerSpec
+from rackwright.spec import ServerSpec
 
 _BAR = 60
 """Characters of a memory bar."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 
@@ -31,6 +33,11 @@ def results_text(results: Sequence[CheckResult], *, colour: bool = False, width:
                 console.print(Text(about, style=COLOURS[result.status]) + result.remedy)
         console.print(_count(results))
     return printed.get().rstrip("\n")
+
+
+def terminal_text(results: Sequence[CheckResult]) -> str:
+    """``results_text``, in colour where a person reads it and has not asked for none."""
+    return results_text(results, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
 
 
 def _table(results: Sequence[CheckResult]) -> Table:

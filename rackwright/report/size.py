@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rackwright.buying import Offer, best
-from rackwright.layouts import Layout, split_names
+from rackwright.planning.buying import Offer, best
+from rackwright.planning.layouts import Layout, split_names
 from rackwright.report.plan import memory_bar, memory_line
 from rackwright.sizing import GIB, GpuMemory
 from rackwright.spec import ServiceSpec

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rackwright.watching import GpuRow, Reading, ReplicaRow
+from rackwright.report.reading import GpuRow, Reading, ReplicaRow
 
 _HOT_C = 85
 _GPU = ("HOST", "GPU", "", "BUSY", "MEMORY GiB", "TEMP", "POWER W", "REPLICA")

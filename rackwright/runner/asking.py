@@ -15,7 +15,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
-from rackwright.runner.remote_call import HostError
+from rackwright.errors import HostError
 
 Answer = dict[str, Any]
 AT_ONCE = 100

@@ -24,14 +24,15 @@ from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reaso
 from rackwright.driver.packages import PINNING
 from rackwright.driver.plan import DriverPlan, Unsupported, decide
 from rackwright.driver.preflight import Situation, predict
+from rackwright.errors import HostError
 from rackwright.report import results_text
 from rackwright.runner.fleet import Fleet
 from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.rebooting import POLL_S, Stopped, await_boot, may_reboot, turn
-from rackwright.runner.remote_call import HostError, call, parts
+from rackwright.runner.remote_call import call, parts
 
-DRIVER = "runner/remote/driver"
+DRIVER = "remote/driver"
 ANSWER_TIMEOUT_S = 30
 FABRIC_TIMEOUT_S = 300
 
@@ -59,8 +60,8 @@ class Outlook:
 
 
 def ask(host: Host, request: Mapping[str, Any], timeout_s: int | None = 600) -> Any:
-    """One question to ``runner/remote/driver.py``. Raises HostError where it has no answer."""
-    return call(host, DRIVER, request, libraries=parts("probe"), timeout_s=timeout_s)
+    """One question to ``remote/driver.py``. Raises HostError where it has no answer."""
+    return call(host, DRIVER, request, libraries=parts("remote.probe"), timeout_s=timeout_s)
 
 
 def observed(host: Host, timeout_s: int = 600) -> Facts:

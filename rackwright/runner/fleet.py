@@ -17,9 +17,11 @@ from rackwright.causes.secrets import redacted
 from rackwright.checks.results import CheckResult
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import Fault, RackwrightError, SpecError
-from rackwright.planner import FleetPlan, Replica, plan
+from rackwright.inventory.reading import load_fleet
+from rackwright.plan import FleetPlan, Replica
+from rackwright.planning.placing import plan
 from rackwright.report import plan_text
-from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings, load_fleet
+from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings
 
 MOST_CHARACTERS = 500
 """Of what is said of a failure in the report; the run's own output has all of it."""

@@ -15,13 +15,13 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_state
 from pyinfra_cli.inventory import make_inventory
 
-from rackwright.errors import RackwrightError
+from rackwright.errors import InputError, RackwrightError
 
 
 def load_inventory(path: str) -> Inventory:
     """Load an inventory as `pyinfra` run from this folder would.
 
-    Raises RackwrightError with the fault and its place when the file cannot be executed.
+    Raises InputError with the fault and its place when the file cannot be executed.
     """
     state = State()
     state.cwd = str(Path.cwd())
@@ -30,9 +30,12 @@ def load_inventory(path: str) -> Inventory:
     with ctx_state.use(state):
         try:
             inventory: Inventory = make_inventory(path, cwd=state.cwd)
-        except Exception as error:  # the file is the operator's code: anything can come out
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # the file is the operator's code: anything can come out
             cause = getattr(error, "exception", error)
-            raise RackwrightError(f"{path}: {type(cause).__name__}: {cause}") from None
+            raise InputError(f"{path}: {type(cause).__name__}: {cause}") from None
     return inventory
 
 

@@ -9,15 +9,15 @@ from pyinfra.context import host
 
 from rackwright.desired import paths
 from rackwright.engines import ENGINES
-from rackwright.planner import Replica
+from rackwright.plan import Replica
 from rackwright.runner.fleet import Fleet
 from rackwright.runner.planned import folders_of, is_loaded, predicted
 from rackwright.runner.probing import probe, pynvml
 from rackwright.runner.remote_call import call, parts
 from rackwright.runner.secrets import secret
-from rackwright.settings import Settings
+from rackwright.spec import Settings
 
-SERVING = "runner/remote/serving"
+SERVING = "remote/serving"
 PARTS = ("metrics", "streaming", "burst", "nginx", "system")
 """What it imports, each before whoever imports it."""
 MAX_TOKENS = 8
@@ -37,7 +37,7 @@ def observe(fleet: Fleet, load: bool = True) -> dict[str, Any]:
     """
     request = _request(fleet, load)
     bursts = any(replica["burst"] for replica in request["replicas"])
-    libraries = parts(*(f"runner.remote.{name}" for name in PARTS)) | (pynvml() if bursts else {})
+    libraries = parts(*(f"remote.{name}" for name in PARTS)) | (pynvml() if bursts else {})
     sent_unix_s = time.time()
     seen: dict[str, Any] = call(host, SERVING, request, libraries=libraries, timeout_s=600)
     seen["asked"] = {"sent_unix_s": sent_unix_s, "received_unix_s": time.time()}

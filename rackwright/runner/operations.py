@@ -14,14 +14,15 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
 from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
+from rackwright.errors import HostError
 from rackwright.runner.fleet import note_failure
 from rackwright.runner.progress import in_one_line
-from rackwright.runner.remote_call import HostError, call, parts
+from rackwright.runner.remote_call import call, parts
 from rackwright.runner.starts import Asked, told_of
 
 POLL_S = 2.0
 SAY_EVERY_S = 20.0
-STATE = "runner/remote/state"
+STATE = "remote/state"
 
 
 @operation()
@@ -137,9 +138,9 @@ def _environment_of(unit: Unit) -> Iterator[str]:
     return (one.key for one in unit.restart_on if isinstance(one, File) and one.secret)
 
 
-RELEASE = "runner/remote/release"
-WEIGHTS = "runner/remote/weights"
-FETCHING = "runner.remote.fetching"
+RELEASE = "remote/release"
+WEIGHTS = "remote/weights"
+FETCHING = "remote.fetching"
 """What both of them download files with; it travels beside them."""
 
 
@@ -154,7 +155,7 @@ def engine_releases(request: dict[str, Any] | None) -> Generator[FunctionCommand
 
 @operation()
 def model_weights(request: dict[str, Any] | None) -> Generator[FunctionCommand]:
-    """Have the weights of every model on the host; see ``runner/remote/weights.py``."""
+    """Have the weights of every model on the host; see ``remote/weights.py``."""
     yield from _unless_done(WEIGHTS, request, "fetch", "fetching")
 
 

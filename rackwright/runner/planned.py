@@ -18,12 +18,11 @@ from rackwright.checks.results import (
 from rackwright.desired import paths
 from rackwright.desired.gateway import upstream_name
 from rackwright.engines import ENGINES
-from rackwright.planner import Replica
+from rackwright.plan import Replica
+from rackwright.planning.topology import islands
 from rackwright.runner.fleet import Fleet
-from rackwright.settings import Settings
 from rackwright.sizing import GIB, Split, weights_bytes
-from rackwright.spec import ServerSpec
-from rackwright.topology import islands
+from rackwright.spec import ServerSpec, Settings
 
 RELEASE_BYTES = 10 * GIB
 """Room for a release beside the present one; the CPU build takes 3.5 GB, CUDA's libraries more."""

@@ -15,9 +15,9 @@ TIMEOUT_S = 120
 
 
 def probe(host: Host) -> dict[str, Any]:
-    """What ``rackwright/probe.py`` sees on the host. Raises HostError where it gives no answer."""
+    """What ``remote/probe.py`` sees on the host. Raises HostError where it gives no answer."""
     answer: dict[str, Any] = call(
-        host, "probe", entry="observe", libraries=pynvml(), timeout_s=TIMEOUT_S
+        host, "remote/probe", entry="observe", libraries=pynvml(), timeout_s=TIMEOUT_S
     )
     return answer
 
@@ -25,7 +25,7 @@ def probe(host: Host) -> dict[str, Any]:
 def glance(host: Host) -> dict[str, Any]:
     """The GPUs' memory, load and processes alone. Raises HostError where it gives no answer."""
     answer: dict[str, Any] = call(
-        host, "probe", entry="glance", libraries=pynvml(), timeout_s=TIMEOUT_S
+        host, "remote/probe", entry="glance", libraries=pynvml(), timeout_s=TIMEOUT_S
     )
     return answer
 

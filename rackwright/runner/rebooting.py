@@ -12,7 +12,7 @@ from pyinfra.api.host import Host
 from pyinfra.connectors.local import LocalConnector
 
 from rackwright.driver.facts import Facts, Unknown
-from rackwright.runner.remote_call import HostError
+from rackwright.errors import HostError
 
 REBOOT_TIMEOUT_S = 1800
 """Firmware of a server with much memory and eight GPUs may take a quarter of an hour."""

@@ -16,7 +16,7 @@ from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.host import Host
 
-from rackwright.errors import RackwrightError
+from rackwright.errors import HostError
 
 LOADER = """
 import json, sys
@@ -37,18 +37,14 @@ def _of_data(host: Host) -> Mapping[str, Any]:
     return pop_global_arguments(host.state, host, {})[0]
 
 
-class HostError(RackwrightError):
-    """A host could not answer, or said no; the message is in its own words."""
-
-
 @cache
 def source_of(script: str) -> str:
-    """The text of a script of ``runner/remote``, or of ``rackwright`` itself (``probe``)."""
+    """The text of a script of ``remote``, or of ``rackwright`` itself (``probe``)."""
     return (files("rackwright") / f"{script}.py").read_text()
 
 
 def parts(*names: str) -> dict[str, str]:
-    """Scripts of ``runner/remote`` that a called one imports, by the name it imports them by."""
+    """Scripts of ``remote`` that a called one imports, by the name it imports them by."""
     return {f"rackwright.{name}": source_of(name.replace(".", "/")) for name in names}
 
 

@@ -9,11 +9,11 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from rackwright.desired.replicas import replica_items
-from rackwright.planner import Replica
+from rackwright.errors import HostError
+from rackwright.plan import Replica
 from rackwright.runner.operations import converge, refuse
 from rackwright.runner.probing import probe
-from rackwright.runner.remote_call import HostError
-from rackwright.settings import Settings
+from rackwright.spec import Settings
 
 
 @operation()

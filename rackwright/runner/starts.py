@@ -15,7 +15,7 @@ from rackwright.errors import RackwrightError, nearest
 from rackwright.runner.fleet import Fleet
 from rackwright.runner.remote_call import call
 
-STARTS = "runner/remote/starts"
+STARTS = "remote/starts"
 TIMEOUT_S = 120
 STATUSES = {
     State.RUNS: Status.OK,

@@ -18,12 +18,12 @@ from pyinfra.context import host, state
 
 from rackwright import checks
 from rackwright.checks.results import CheckResult, Status
+from rackwright.errors import HostError
 from rackwright.report import results_text
 from rackwright.runner.fleet import Failed, Fleet, this_fleet
 from rackwright.runner.observing import observe
 from rackwright.runner.operations import refuse
 from rackwright.runner.planned import planned
-from rackwright.runner.remote_call import HostError
 
 UNHEALTHY = (Status.CRITICAL, Status.UNKNOWN)
 

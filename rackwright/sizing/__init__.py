@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from rackwright.architectures import Shape
+from rackwright.models import Shape
 from rackwright.sizing.kv_cache import (
     BLOCK_TOKENS,
     block_bytes,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from rackwright.architectures import KvCache, Shape
+from rackwright.models import KvCache, Shape
 from rackwright.sizing.split import GIB, Limits, Split
 from rackwright.sizing.vram import GpuMemory
 from rackwright.sizing.working import CONTEXT_BYTES

@@ -11,7 +11,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
-from rackwright.architectures import DTYPE_BYTES, KvCache, Shape
+from rackwright.models import DTYPE_BYTES, KvCache, Shape
 from rackwright.sizing.split import Limits, Split, stage_range
 
 # CacheConfig.DEFAULT_BLOCK_SIZE

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from rackwright.architectures import Shape
+from rackwright.models import Shape
 from rackwright.sizing.kv_cache import kv_bytes_per_token
 from rackwright.sizing.split import GIB, Limits, Split
 from rackwright.sizing.vram import GpuMemory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from rackwright.architectures import DTYPE_BYTES, Shape, Sharding, Tensor
+from rackwright.models import DTYPE_BYTES, Shape, Sharding, Tensor
 from rackwright.sizing.split import Split, stage_range
 
 # vLLM pads the vocabulary to a multiple of 64 (DEFAULT_VOCAB_PADDING_SIZE).

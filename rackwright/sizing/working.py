@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rackwright.architectures import DTYPE_BYTES, Shape
+from rackwright.models import DTYPE_BYTES, Shape
 from rackwright.sizing.kv_cache import BLOCK_TOKENS
 from rackwright.sizing.split import GIB, Limits, Split
 from rackwright.sizing.weights import padded_vocab, tensor_bytes

@@ -20,10 +20,10 @@ from testinfra.host import Host as Machine
 
 from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import RackwrightError
-from rackwright.planner import plan
+from rackwright.inventory.reading import load_fleet
+from rackwright.planning.placing import plan
 from rackwright.runner.fleet import Fleet
-from rackwright.settings import Settings
-from rackwright.spec import load_fleet
+from rackwright.spec import Settings
 
 Data = dict[str, Any]
 

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from rackwright.checks.results import CheckResult, Status
-from rackwright.planner import Replica
+from rackwright.plan import Replica
 from rackwright.runner.fleet import Fleet
 from rackwright.spec import GatewaySpec, ServerSpec
 

@@ -9,8 +9,8 @@ from testinfra.host import Host as Machine
 
 from rackwright.desired import paths
 from rackwright.engines import ENGINES, Venv
-from rackwright.planner import Replica
-from rackwright.settings import Settings
+from rackwright.plan import Replica
+from rackwright.spec import Settings
 
 
 def test_release_is_whole(machine: Machine, settings: Settings, replica: Replica) -> None:

@@ -8,8 +8,7 @@ from rackwright.desired import paths
 from rackwright.desired.gateway import CONFIG, gateway_items
 from rackwright.desired.items import File
 from rackwright.runner.fleet import Fleet
-from rackwright.settings import Settings
-from rackwright.spec import GatewaySpec
+from rackwright.spec import GatewaySpec, Settings
 
 
 def test_nginx_runs_and_starts_at_boot(machine: Machine, gateway: GatewaySpec) -> None:

@@ -10,8 +10,8 @@ from testinfra.host import Host as Machine
 from rackwright.desired import paths
 from rackwright.desired.items import File
 from rackwright.desired.replicas import replica_items
-from rackwright.planner import Replica
-from rackwright.settings import Settings
+from rackwright.plan import Replica
+from rackwright.spec import Settings
 
 WORST_EXPOSURE = 3.0
 

@@ -11,8 +11,7 @@ from rackwright.desired.engines import engines_of
 from rackwright.desired.items import Directory, Package
 from rackwright.engines import Engine
 from rackwright.runner.fleet import Fleet
-from rackwright.settings import Settings
-from rackwright.spec import GatewaySpec, ServerSpec
+from rackwright.spec import GatewaySpec, ServerSpec, Settings
 
 
 def missing(

@@ -19,9 +19,9 @@ from lab.fleet import ROOT
 from rackwright import catalog
 from rackwright.desired import paths
 from rackwright.engines import ENGINES, Engine, Venv
-from rackwright.planner import Replica
+from rackwright.plan import Replica
 from rackwright.runner.fleet import Fleet
-from rackwright.settings import Settings
+from rackwright.spec import Settings
 from tests.fleet.conftest import connected, loaded
 from tests.gpu.journal import Journal
 from tests.lab.conftest import BIN, Run

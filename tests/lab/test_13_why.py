@@ -19,7 +19,7 @@ import pytest
 from lab.fleet import LAB, RACK, ROOT
 from rackwright.causes import CAUSES
 from tests.lab.conftest import BIN, Run, deploy, fresh, ssh, wait_until
-from tests.samples_of_causes import SAMPLES, Sample
+from tests.samples.causes import SAMPLES, Sample
 
 INVENTORY = "tests/lab/inventories/why.py"
 HOSTS = [host.name for host in RACK[:7]]

@@ -11,7 +11,7 @@ import pynvml
 import pytest
 
 from lab import nvml
-from rackwright import probe
+from rackwright.remote import probe
 
 
 @pytest.fixture(scope="session")

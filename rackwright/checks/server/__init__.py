@@ -1,4 +1,4 @@
-"""Checks of a GPU server's hardware and driver, from what ``rackwright/probe.py`` saw of it.
+"""Checks of a GPU server's hardware and driver, from what ``rackwright/remote/probe.py`` saw of it.
 
 A new check is one module with ``check(planned, probed)`` and one line in ``SERVER_CHECKS``.
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rackwright.checks.results import CheckResult, PlannedServer, Status
 from rackwright.checks.server.probed import Finding, Probed, conclude
-from rackwright.topology import observed
+from rackwright.planning.topology import observed
 
 _DECLARE = "correct `interconnect` in the inventory (`rackwright discover` prints it)"
 _MEND = (

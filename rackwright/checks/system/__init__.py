@@ -1,4 +1,4 @@
-"""Checks of any host, GPU server or gateway, from what ``runner/remote/serving.py`` said of it.
+"""Checks of any host, GPU server or gateway, from what ``remote/serving.py`` said of it.
 
 A new check is one module with ``check(planned, seen)`` and one line in ``HOST_CHECKS``.
 """

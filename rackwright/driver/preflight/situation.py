@@ -10,8 +10,7 @@ from rackwright.checks.results import Status
 from rackwright.driver.facts import Facts, Unknown
 from rackwright.driver.offers import Offers
 from rackwright.driver.plan import DriverPlan, Unsupported
-from rackwright.settings import Settings
-from rackwright.spec import ServerSpec
+from rackwright.spec import ServerSpec, Settings
 
 
 @dataclass(frozen=True)

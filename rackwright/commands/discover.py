@@ -1,0 +1,45 @@
+"""`rackwright discover`: hosts that no inventory names yet, probed over SSH."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from pyinfra.api.inventory import Inventory
+
+from rackwright.errors import RackwrightError
+from rackwright.inventory.entry import discovered
+from rackwright.runner.asking import Answer, ask_all
+from rackwright.runner.probing import probe
+
+
+def look_at(hosts: Sequence[str], **ssh: Any) -> dict[str, Answer]:
+    """What the probe sees on each host; ``{"error": why}`` of one that gave no answer.
+
+    ``hosts`` are names as ``ssh`` takes them, from its own configuration too, or ``@local``.
+    ``ssh`` are pyinfra's connector data (``ssh_user``, ``ssh_port``, ``ssh_key``).
+    """
+    inventory = Inventory(([*dict.fromkeys(hosts)], ssh))
+    return ask_all(inventory, probe)
+
+
+@click.command()
+@click.argument("hosts", nargs=-1, required=True)
+@click.option("--user", "ssh_user", help="SSH user; else as ssh itself would choose.")
+@click.option("--port", "ssh_port", type=click.IntRange(1, 65535))
+@click.option("--key", "ssh_key", type=click.Path(exists=True, dir_okay=False))
+@click.option("--ssh-config", "ssh_config_file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print what the probe saw, as JSON.")
+def discover(hosts: tuple[str, ...], as_json: bool, **ssh: Any) -> None:
+    """Look at servers over SSH and print the inventory entries that declare them. Only reads.
+
+    HOST is a name as ssh takes it, or @local. Exits with 67 where one cannot be declared.
+    """
+    answers = look_at(hosts, **{key: value for key, value in ssh.items() if value is not None})
+    found = [discovered(host, answer) for host, answer in answers.items()]
+    click.echo(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
+    if any(one.server is None for one in found):
+        sys.exit(RackwrightError.exit_code)

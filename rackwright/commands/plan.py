@@ -1,0 +1,18 @@
+"""`rackwright plan`: an inventory is validated and its plan printed; no host is asked."""
+
+from __future__ import annotations
+
+import click
+
+from rackwright.report import plan_text
+from rackwright.runner.fleet import fleet_of
+from rackwright.runner.inventory import load_inventory
+
+
+@click.command()
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan(inventory: str, as_json: bool) -> None:
+    """Validate an inventory and print its plan. Connects to no host."""
+    fleet = fleet_of(load_inventory(inventory))
+    click.echo(fleet.plan.model_dump_json(indent=1) if as_json else plan_text(fleet.plan))

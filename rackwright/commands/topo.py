@@ -1,0 +1,45 @@
+"""`rackwright topo`: what `nvidia-smi topo -m` printed, read and compared with what is declared."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from rackwright.errors import nearest
+from rackwright.inventory.entry import topo_text
+from rackwright.spec import ServerSpec
+
+
+@click.command()
+@click.argument("text", type=click.File("r"))
+@click.option("--gpu", help="A GPU type of the catalog: print the inventory's keys for it.")
+@click.option("--inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option("--server", help="The server of INVENTORY whose declaration is compared.")
+def topo(text: Any, gpu: str | None, inventory: str | None, server: str | None) -> None:
+    """Read what `nvidia-smi topo -m` printed: TEXT is a file, or - for standard input.
+
+    For servers that are not reached over SSH. Says which GPUs NVLink joins and which share a NUMA
+    node; with --inventory and --server compares that with what is declared, and exits with 2 where
+    they differ.
+    """
+    said, agrees = topo_text(text.read(), gpu, _declared(inventory, server))
+    click.echo(said)
+    if not agrees:
+        sys.exit(2)
+
+
+def _declared(path: str | None, name: str | None) -> ServerSpec | None:
+    """A server as its inventory declares it; None where neither is named."""
+    if path is None or name is None:
+        if path or name:
+            raise click.UsageError("--inventory and --server go together")
+        return None
+    from rackwright.runner.fleet import fleet_of  # pyinfra, for those who compare only
+    from rackwright.runner.inventory import load_inventory
+
+    servers = fleet_of(load_inventory(path)).spec.servers
+    if name not in servers:
+        raise click.UsageError(f"--server {name!r} {nearest(name, servers)}")
+    return servers[name]

@@ -1,0 +1,285 @@
+"""The layers of a decoder, tensor by tensor, from its family and its ``config.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rackwright.models.config import Config
+from rackwright.models.families import Family
+from rackwright.models.quantization import DTYPE_BYTES
+from rackwright.models.shape import Experts, KvCache, Layer, Sharding, Tensor
+
+MOST_LAYERS = 1000
+MOST_STRETCH = 1000
+RANKS, KV, EXPERTS = Sharding.RANKS, Sharding.KV_HEADS, Sharding.EXPERTS
+
+
+class Decoder:
+    """Reads the layers of one model. ``config`` collects what is wrong with its figures."""
+
+    def __init__(self, config: Config, family: Family) -> None:
+        """Reads the figures that all layers share."""
+        self.config, self.family = config, family
+        self.hidden = config.count("hidden_size")
+        self.heads = config.count("num_attention_heads")
+        self.count = config.count("num_hidden_layers", most=MOST_LAYERS)
+        self.kv_heads = config.count("num_key_value_heads", default=self.heads)
+        self.head_dim = config.count("head_dim", default=max(1, self.hidden // self.heads))
+        self.experts = self._experts()
+        dense = not all(self._sparse())
+        self.dense_width = config.count("intermediate_size") if dense else 0
+        if self.heads % self.kv_heads:
+            rule = f"must divide num_attention_heads {self.heads}"
+            config.fault("num_key_value_heads", rule, self.kv_heads)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer in order; equal layers are one and the same value."""
+        kinds = list(zip(self._linear(), self._windows(), self._sparse(), strict=True))
+        made = {kind: self._layer(*kind) for kind in dict.fromkeys(kinds)}
+        return tuple(made[kind] for kind in kinds)
+
+    def rotary(self) -> Tensor:
+        """Sines and cosines of every position, as far as the model's scaling stretches them."""
+        positions = round(self.config.count("max_position_embeddings") * self._stretch())
+        width = self._latent_sizes()[1] if self.family.latent else self.head_dim
+        return Tensor("rotary", positions, width, stored=False)
+
+    def _stretch(self) -> float:
+        scaling = self.config.values.get("rope_scaling")
+        if not isinstance(scaling, Mapping) or scaling.get("rope_type") != "linear":
+            return 1.0
+        factor = scaling.get("factor", 1)
+        if type(factor) in (int, float) and 1 <= factor <= MOST_STRETCH:
+            return float(factor)
+        self.config.fault("rope_scaling.factor", f"must be 1 to {MOST_STRETCH}", factor)
+        return 1.0
+
+    def widths(self) -> dict[str, int]:
+        """What tensor parallel sizes must divide, besides heads, by what it is called."""
+        found = {}
+        if self.dense_width:
+            found["MLP width"] = self.dense_width
+        if self.experts and self._shared_width():
+            found["shared expert width"] = self._shared_width()
+        if any(self._linear()):
+            found["linear attention heads"] = self.config.count("linear_num_key_heads")
+        return found
+
+    def _layer(self, linear: bool, window: int | None, sparse: bool) -> Layer:
+        attention = self._attention()
+        if linear:
+            attention = self._delta()
+        elif self.family.latent:
+            attention = self._latent()
+        experts = self.experts if sparse else None
+        tensors = [*attention, *self._norms()]
+        if experts:
+            tensors += self._routed(experts)
+        else:
+            tensors += self._mlp("mlp", self.dense_width)
+        width = self._shared_width() if sparse else self.dense_width
+        kept = self._state() if linear else self._kv(window)
+        return Layer(tuple(tensors), kept, width, *self._attention_widths(), experts)
+
+    def _norms(self) -> Iterator[Tensor]:
+        yield Tensor("norms", self.hidden * self.family.norms)
+
+    def _attention(self) -> Iterator[Tensor]:
+        queries, keys = self.heads * self.head_dim, self.kv_heads * self.head_dim
+        bias, output_bias = self._biases()
+        gate = 2 if self.family.gated_query else 1
+        yield Tensor("self_attn.q_proj", gate * queries, self.hidden, RANKS, quantizable=True)
+        yield Tensor("self_attn.k_proj", keys, self.hidden, KV, quantizable=True)
+        yield Tensor("self_attn.v_proj", keys, self.hidden, KV, quantizable=True)
+        yield Tensor("self_attn.o_proj", self.hidden, queries, RANKS, quantizable=True)
+        if bias:
+            yield Tensor("self_attn.q_proj.bias", queries, sharding=RANKS)
+            yield Tensor("self_attn.kv_proj.bias", 2 * keys, sharding=KV)
+        if output_bias:
+            yield Tensor("self_attn.o_proj.bias", self.hidden)
+        if self._has_qk_norm():
+            each = self.family.qk_norm == "head"
+            yield Tensor("self_attn.q_norm", self.head_dim if each else queries)
+            yield Tensor("self_attn.k_norm", self.head_dim if each else keys)
+        if self.family.sinks:
+            yield Tensor("self_attn.sinks", self.heads, sharding=RANKS)
+
+    def _biases(self) -> tuple[bool, bool]:
+        family = self.family
+        if not family.reads_attention_bias:
+            return family.qkv_bias, family.output_bias
+        bias = self.config.flag("attention_bias", family.qkv_bias)
+        return bias, bias if family.output_follows_bias else family.output_bias
+
+    def _has_qk_norm(self) -> bool:
+        key = self.family.qk_norm_key
+        return bool(self.family.qk_norm) and (not key or self.config.flag(key))
+
+    def _latent(self) -> Iterator[Tensor]:
+        """Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1).
+
+        To multiply the up-projection of keys and values into queries and outputs while decoding,
+        the engine holds it a second time in the model's dtype: the values always, the keys where
+        they are quantized (deepseek-v2-lite and deepseek-v3-5-layers of tests/data/h200x1).
+        """
+        nope, rope, value, rank = self._latent_sizes()
+        queries = self.heads * (nope + rope)
+        if query_rank := self.config.optional("q_lora_rank"):
+            yield Tensor("self_attn.q_a_proj", query_rank, self.hidden, quantizable=True)
+            yield Tensor("self_attn.q_a_layernorm", query_rank)
+            yield Tensor("self_attn.q_b_proj", queries, query_rank, RANKS, quantizable=True)
+        else:
+            yield Tensor("self_attn.q_proj", queries, self.hidden, RANKS, quantizable=True)
+        yield Tensor("self_attn.kv_a_proj_with_mqa", rank + rope, self.hidden, quantizable=True)
+        yield Tensor("self_attn.kv_a_layernorm", rank)
+        keys, values = self.heads * nope, self.heads * value
+        yield Tensor("self_attn.kv_b_proj", keys + values, rank, RANKS, quantizable=True)
+        yield Tensor("self_attn.kv_b_proj.values", values, rank, RANKS, stored=False)
+        yield Tensor("self_attn.kv_b_proj.keys", keys, rank, RANKS, stored=False, if_quantized=True)
+        output = self.heads * value
+        yield Tensor("self_attn.o_proj", self.hidden, output, RANKS, quantizable=True)
+
+    def _delta(self) -> Iterator[Tensor]:
+        """Gated delta net, the linear attention of Qwen3-Next (arXiv:2412.06464)."""
+        keys, values, heads, kernel = self._delta_sizes()
+        hidden = self.hidden
+        mixed = 2 * keys + 2 * values
+        yield Tensor("linear_attn.in_proj_qkvz", mixed, hidden, RANKS, quantizable=True)
+        yield Tensor("linear_attn.in_proj_ba", 2 * heads, hidden, RANKS)
+        yield Tensor("linear_attn.conv1d", 2 * keys + values, kernel, RANKS)
+        yield Tensor("linear_attn.A_log", heads, sharding=RANKS, dtype="float32")
+        yield Tensor("linear_attn.dt_bias", heads, sharding=RANKS)
+        yield Tensor("linear_attn.norm", values // heads)
+        yield Tensor("linear_attn.out_proj", hidden, values, RANKS, quantizable=True)
+
+    def _delta_sizes(self) -> tuple[int, int, int, int]:
+        """Width of all keys, width of all values, value heads, tokens the convolution sees."""
+        count = self.config.count
+        heads = count("linear_num_value_heads")
+        keys = count("linear_num_key_heads") * count("linear_key_head_dim")
+        values = heads * count("linear_value_head_dim")
+        return keys, values, heads, count("linear_conv_kernel_dim")
+
+    def _state(self) -> KvCache:
+        """A matrix a value head, and the tokens that the convolution has yet to see."""
+        keys, values, _, kernel = self._delta_sizes()
+        matrix = values * self.config.count("linear_key_head_dim")
+        size = DTYPE_BYTES.get(self.config.text("mamba_ssm_dtype", "bfloat16"), 2)
+        window = (2 * keys + values) * (kernel - 1) * 2
+        return KvCache(0, 0, state_bytes=matrix * size + window)
+
+    def _latent_sizes(self) -> tuple[int, int, int, int]:
+        count = self.config.count
+        nope, rope = count("qk_nope_head_dim"), count("qk_rope_head_dim")
+        return nope, rope, count("v_head_dim"), count("kv_lora_rank")
+
+    def _attention_widths(self) -> tuple[int, int, int]:
+        """Of all heads: queries, attention's own sums, and what is unfolded of a latent token."""
+        if not self.family.latent:
+            width = self.heads * self.head_dim
+            return width, width, 0
+        nope, rope, value, rank = self._latent_sizes()
+        return self.heads * (nope + rope), self.heads * rank, self.heads * (nope + value)
+
+    def _kv(self, window: int | None) -> KvCache:
+        if self.family.latent:
+            _, rope, _, rank = self._latent_sizes()
+            return KvCache(1, rank + rope, latent=True)
+        return KvCache(self.kv_heads, 2 * self.head_dim, window=window)
+
+    def _mlp(self, name: str, width: int) -> Iterator[Tensor]:
+        if self.family.mlp == "gated":
+            yield Tensor(f"{name}.gate_proj", width, self.hidden, RANKS, quantizable=True)
+        yield Tensor(f"{name}.up_proj", width, self.hidden, RANKS, quantizable=True)
+        yield Tensor(f"{name}.down_proj", self.hidden, width, RANKS, quantizable=True)
+        if self.config.flag("mlp_bias"):
+            yield Tensor(f"{name}.gate_up.bias", 2 * width, sharding=RANKS)
+            yield Tensor(f"{name}.down_proj.bias", self.hidden)
+
+    def _routed(self, experts: Experts) -> Iterator[Tensor]:
+        count, width, hidden = experts.count, experts.width, self.hidden
+        family = self.family
+        yield Tensor("mlp.gate", count, hidden)
+        if family.router_bias:
+            yield Tensor("mlp.gate.bias", count)
+        if family.score_bias:
+            yield Tensor("mlp.gate.e_score_correction_bias", count, dtype="float32")
+        for name, rows, columns in (
+            ("gate_proj", width, hidden),
+            ("up_proj", width, hidden),
+            ("down_proj", hidden, width),
+        ):
+            yield Tensor(f"mlp.experts.{name}", rows, columns, EXPERTS, count, quantizable=True)
+        if family.expert_bias:
+            yield Tensor("mlp.experts.gate_up.bias", 2 * width, 1, EXPERTS, count)
+            yield Tensor("mlp.experts.down.bias", hidden, 1, EXPERTS, count)
+        if shared := self._shared_width():
+            yield from self._mlp("mlp.shared_experts", shared)
+        if family.shared_gate:
+            yield Tensor("mlp.shared_expert_gate", 1, hidden)
+
+    def _experts(self) -> Experts | None:
+        family, config = self.family, self.config
+        if not family.experts:
+            return None
+        count = config.count(family.experts)
+        active = config.count("num_experts_per_tok")
+        if active > count:
+            config.fault("num_experts_per_tok", f"must be at most {family.experts} {count}", active)
+        return Experts(count, active, config.count(family.expert_width))
+
+    def _shared_width(self) -> int:
+        family, config = self.family, self.config
+        if family.shared_width:
+            return config.optional(family.shared_width) or 0
+        if family.shared_count and self.experts:
+            return (config.optional(family.shared_count) or 0) * self.experts.width
+        return 0
+
+    def _sparse(self) -> list[bool]:
+        """Which layers have experts."""
+        if not self.experts:
+            return [False] * self.count
+        config = self.config
+        first = config.layer(self.family.dense_first) if self.family.dense_first else 0
+        step = config.count("decoder_sparse_step", "moe_layer_freq", default=1)
+        dense = config.indexes("mlp_only_layers")
+        return [
+            layer >= first and layer not in dense and _meets(self.family, layer, step)
+            for layer in range(self.count)
+        ]
+
+    def _linear(self) -> list[bool]:
+        """Which layers have linear attention."""
+        if not self.family.linear:
+            return [False] * self.count
+        if types := self.config.names("layer_types", self.count):
+            return [kind == "linear_attention" for kind in types]
+        every = self.config.count("full_attention_interval", default=4)
+        return [bool((layer + 1) % every) for layer in range(self.count)]
+
+    def _windows(self) -> list[int | None]:
+        """The sliding window of each layer; None for those that see everything."""
+        window = self.config.optional("sliding_window")
+        if types := self.config.names("layer_types", self.count):
+            known = {"full_attention", "sliding_attention"}
+            known |= {"linear_attention"} if self.family.linear else set()
+            if unknown := set(types) - known:
+                rule = f"must be {' or '.join(sorted(known))}"
+                self.config.fault("layer_types", rule, sorted(unknown)[0])
+            return [window if kind == "sliding_attention" else None for kind in types]
+        return [window if self._slides(layer) else None for layer in range(self.count)]
+
+    def _slides(self, layer: int) -> bool:
+        kind, config = self.family.windows, self.config
+        if kind == "upper":
+            return config.flag("use_sliding_window") and layer >= config.layer("max_window_layers")
+        if kind == "pattern":
+            every = config.count("sliding_window_pattern", "_sliding_window_pattern", default=6)
+            return bool((layer + 1) % every)
+        return kind == "all" or (kind == "alternate" and layer % 2 == 0)
+
+
+def _meets(family: Family, layer: int, step: int) -> bool:
+    """DeepSeek counts layers from 0, Qwen from 1 (their own model code)."""
+    return layer % step == 0 if family.dense_first else (layer + 1) % step == 0

@@ -1,0 +1,98 @@
+"""A model by whatever name it is asked for: of the catalog, a directory, or a repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import httpx
+
+from rackwright import catalog
+from rackwright.errors import Fault, SpecError, nearest
+from rackwright.models.spec import ModelSpec
+from rackwright.schema.validation import parse
+
+HUB = "https://huggingface.co"
+TIMEOUT_S = 20
+
+
+def find_model(name: str) -> ModelSpec:
+    """The model called ``name``: catalog name, repository, or path of (or to) a config.json.
+
+    A repository that is not in the catalog is asked for its config.json: HF_ENDPOINT names
+    another hub than the public one, HF_TOKEN opens gated repositories. Raises SpecError where
+    there is no such model, or where its config cannot be judged.
+    """
+    model = _of_catalog(name) or _of_path(name) or _of_repository(name)
+    if reason := model.unjudged:
+        raise SpecError([Fault("model", f"cannot be sized: {reason}", name)])
+    return model
+
+
+def _of_catalog(name: str) -> ModelSpec | None:
+    for key, entry in catalog.model_entries().items():
+        if name.lower() in (key, entry["repo"].lower()):
+            return ModelSpec(name=key, **entry)
+    return None
+
+
+def _of_path(name: str) -> ModelSpec | None:
+    path = Path(name)
+    try:
+        path.stat()
+    except (OSError, ValueError):  # also a name that no path can have
+        return None
+    resolved = path.resolve()
+    label = resolved.name if path.is_dir() else resolved.parent.name
+    return _read({"name": label, "path": "/unplaced", "config": str(path)}, name)
+
+
+def _of_repository(name: str) -> ModelSpec:
+    owner, _, repository = name.partition("/")
+    if not (owner and repository) or "/" in repository or name.startswith((".", "~")):
+        rule = nearest(name, catalog.model_entries(), "model")
+        hint = f"{rule} (nor is it a directory or a repository, owner/name)"
+        raise SpecError([Fault("model", hint, name)])
+    url = f"{os.environ.get('HF_ENDPOINT', HUB).rstrip('/')}/{name}/resolve/main/config.json"
+    try:
+        answer = httpx.get(url, headers=_authorization(), timeout=TIMEOUT_S, follow_redirects=True)
+        answer.raise_for_status()
+        config = answer.json()
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        gated = ", set HF_TOKEN if it is gated" if code in (401, 403) else ""
+        rule = f"has no config.json that the hub would give (HTTP {code}{gated})"
+        raise SpecError([Fault("model", rule, name)]) from None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        rule = f"is not in the catalog, and its config.json could not be fetched: {reason}"
+        raise SpecError([Fault("model", rule, name)]) from None
+    return _read({"name": repository.lower(), "repo": name, "config": config}, name)
+
+
+def _authorization() -> dict[str, str]:
+    token = os.environ.get("HF_TOKEN", "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise SpecError([Fault("HF_TOKEN", "must be one line of printable ASCII")])
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _read(entry: dict[str, object], name: str) -> ModelSpec:
+    faults: list[Fault] = []
+    model = parse(ModelSpec, entry, "model", faults)
+    if model is None:
+        raise SpecError(faults or [Fault("model", "cannot be read", name)])
+    return model
+
+
+def find_gpus(name: str | None) -> list[catalog.GpuType]:
+    """The GPU type called ``name``, or every one. Raises SpecError for a name that is none."""
+    if name is None:
+        return list(catalog.gpu_types().values())
+    if found := catalog.find_gpu(name):
+        return [found]
+    several = [key for key in catalog.gpu_types() if key.startswith(name.lower())]
+    rule = nearest(name, several or catalog.gpu_types(), "GPU type")
+    if len(several) > 1:
+        rule = f"may be any of {', '.join(several)}"
+    raise SpecError([Fault("--gpu", rule, name)])

@@ -1,0 +1,1 @@
+"""Where everything declared will run, and how fast it will be."""

@@ -1,0 +1,87 @@
+"""Under what load a layout is judged, and how fast it is then.
+
+A target states its load, and so does ``concurrency``. Where neither does, a layout is judged
+full: with as many typical requests as each of its replicas can hold at once.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import takewhile
+from typing import NamedTuple
+
+from rackwright.engines import ENGINES
+from rackwright.models import Shape
+from rackwright.plan import Speed
+from rackwright.planning.speed import Load, Machine, predict
+from rackwright.sizing import Limits, Split
+from rackwright.spec import ServiceSpec, Target
+
+TYPICAL = Load(1, 512, 128)
+"""Tokens of prompt and answer that speeds are predicted for, as in `vllm bench serve`'s default
+random data set scaled to chat; the measured rows of tests/data were taken with the same."""
+RUNGS = (64, 256)
+"""Requests at once between one and a full replica: `verify` compares what it sees with the next
+more of these, for the requests of others may be longer than typical ones."""
+
+
+class Speeds(NamedTuple):
+    """Of one replica: alone, under a few requests, and under its part of the load.
+
+    ``asked`` is how many of the replicas that part gives work to.
+    """
+
+    alone: Speed
+    between: tuple[Speed, ...]
+    busy: Speed
+    asked: int
+
+
+def speeds(
+    shape: Shape, split: Split, machine: Machine, service: ServiceSpec, limits: Limits, count: int
+) -> Speeds:
+    """How fast each of ``count`` replicas of a layout is."""
+    one = _request(service)
+    replicas = max(1, count)
+    expected = stated(service)
+    if expected:
+        each = -(-expected // replicas)
+        asked = min(count, -(-expected // each))
+    else:
+        each, asked = _held(shape, split, machine, service, limits, one), count
+    rungs = takewhile(lambda rung: rung < each, RUNGS)
+    return Speeds(
+        _predict(shape, split, machine, one),
+        tuple(_predict(shape, split, machine, one._replace(concurrency=rung)) for rung in rungs),
+        _predict(shape, split, machine, one._replace(concurrency=each)),
+        asked,
+    )
+
+
+def stated(service: ServiceSpec) -> int | None:
+    """Requests at once on a server (or on the servers of one replica), where the service says."""
+    goal = service.objective
+    return goal.sequences if isinstance(goal, Target) else service.concurrency
+
+
+def _request(service: ServiceSpec) -> Load:
+    """One request: a typical one, as far as it fits the longest, or the target's."""
+    output = min(TYPICAL.output_tokens, max(1, service.max_model_len // 4))
+    prompt = max(1, min(TYPICAL.input_tokens, service.max_model_len - output))
+    if isinstance(service.objective, Target):
+        prompt = max(1, service.objective.tokens - output)
+    return Load(1, prompt, output)
+
+
+def _held(
+    shape: Shape, split: Split, machine: Machine, service: ServiceSpec, limits: Limits, one: Load
+) -> int:
+    """How many such requests a replica holds at once: its KV cache, ``max_num_seqs``."""
+    asked = limits._replace(max_model_len=one.input_tokens + one.output_tokens)
+    memory = ENGINES[service.engine].memory(shape, split, machine.gpu.memory_bytes, asked)
+    return max(1, min(limits.max_num_seqs, memory.sequences))
+
+
+@lru_cache(maxsize=65536)
+def _predict(shape: Shape, split: Split, machine: Machine, load: Load) -> Speed:
+    return predict(shape, split, machine, load)

@@ -1,0 +1,63 @@
+"""On the host: what its GPUs and replicas do right now. Judges nothing, asks for no completion."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+
+from rackwright.remote.metrics import figures
+from rackwright.remote.probe import glance
+
+TIMEOUT_S = 2
+MOST_BYTES = 4 << 20
+
+Values = dict[str, Any]
+
+
+def states(units: list[str]) -> dict[str, str]:
+    """What systemd calls each unit: active, activating, failed, inactive, ..."""
+    argv = ["systemctl", "show", "--property", "Id,ActiveState", *units]
+    try:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
+    except OSError:
+        return {}
+    blocks = (block.splitlines() for block in done.stdout.split("\n\n"))
+    pairs = [dict(line.split("=", 1) for line in block if "=" in line) for block in blocks]
+    return {one["Id"]: one["ActiveState"] for one in pairs if "Id" in one and "ActiveState" in one}
+
+
+def answer(asked: Values) -> Values:
+    """The HTTP status of a replica's metrics, and the figures asked for."""
+    connection = HTTPConnection(asked["address"], asked["port"], timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", asked["path"])
+        reply = connection.getresponse()
+        text = reply.read(MOST_BYTES).decode(errors="replace")
+    except (OSError, HTTPException, ValueError) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        connection.close()
+    return {"status": reply.status, "figures": figures(text, asked["figures"])}
+
+
+def replica(asked: Values) -> Values:
+    """What a replica's metrics tell; nothing where it has none (``path``), or answers elsewhere."""
+    return answer(asked) if asked["path"] else {}
+
+
+def main(replicas: list[Values]) -> Values:
+    """``replicas`` as ``runner/watching.py`` asks. They are asked side by side."""
+    with ThreadPoolExecutor(max_workers=16) as side_by_side:
+        answers = list(side_by_side.map(replica, replicas))
+    known = states([asked["unit"] for asked in replicas]) if replicas else {}
+    return {
+        **glance(),
+        "time_unix_s": time.time(),
+        "replicas": {
+            asked["name"]: {"unit": known.get(asked["unit"]), **answers[index]}
+            for index, asked in enumerate(replicas)
+        },
+    }

@@ -1,0 +1,1 @@
+"""How entries are read: the kinds of their values, and what is wrong with them in words."""

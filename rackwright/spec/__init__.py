@@ -1,0 +1,8 @@
+"""What the operator declares, as validated values; nothing is decided here."""
+
+from rackwright.spec.fleet import FleetSpec
+from rackwright.spec.servers import GatewaySpec, GpuSpec, ServerSpec
+from rackwright.spec.services import ServiceSpec, Target
+from rackwright.spec.settings import Settings
+
+__all__ = ["FleetSpec", "GatewaySpec", "GpuSpec", "ServerSpec", "ServiceSpec", "Settings", "Target"]

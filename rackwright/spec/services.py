@@ -1,0 +1,113 @@
+"""Services as they are declared: a model, its engine, its servers and how it is served."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from rackwright.models import Shape
+from rackwright.models.spec import Gguf, ModelSource, ModelSpec, quantized
+from rackwright.schema.fields import (
+    AbsolutePath,
+    Count,
+    Entry,
+    GpuIndex,
+    Port,
+    Revision,
+    Scalar,
+    ServedName,
+    UnitName,
+)
+
+
+class Target(Entry):
+    """An objective in numbers: so many ``sequences`` of ``tokens`` each at once on a server.
+
+    ``tpot_ms`` is the most milliseconds a token may take then.
+    """
+
+    sequences: Count
+    tokens: Count
+    tpot_ms: float = Field(gt=0)
+
+
+def _plain_flags(value: object) -> object:
+    """Engine flags must be plain values, so that each becomes one argument."""
+    if not isinstance(value, dict):
+        raise ValueError("must be a dict of flag names (no leading dashes) to values")
+    for flag, setting in value.items():
+        if not isinstance(setting, Scalar):
+            raise ValueError(f"must have a text, number, True, False or None for {flag!r}")
+        if isinstance(setting, str) and not setting.isprintable():
+            raise ValueError(f"must have one line of printable text for {flag!r}")
+    return value
+
+
+Flags = Annotated[dict[str, Scalar], BeforeValidator(_plain_flags)]
+
+
+class ServiceSpec(Entry):
+    """One model offered to clients, by the servers that run it.
+
+    ``replicas`` counts per server; ``gpus`` gives GPU indexes per server; ``tensor_parallel_size``
+    is one for all or by server; ``port`` is that of a server's first replica. ``revision`` or
+    ``path`` says which weights, ``gguf`` which file for an engine that serves those.
+    ``concurrency`` is how many requests are expected at once on a server: so many of
+    ``max_model_len`` must fit, and speed is judged with so many; else with full GPUs.
+    ``servers_per_replica`` above 1 makes one replica of several servers.
+    """
+
+    name: UnitName
+    model: str
+    engine: str
+    servers: tuple[str, ...] = Field(min_length=1)
+    max_model_len: Count
+    objective: Literal["latency", "throughput"] | Target
+    served_model_name: ServedName | None = None
+    port: Port | None = None
+    tensor_parallel_size: Count | dict[str, Count] | None = None
+    pipeline_parallel_size: Count | None = None
+    expert_parallel: bool | None = None
+    replicas: Count | None = None
+    servers_per_replica: Count | None = None
+    gpus: dict[str, tuple[GpuIndex, ...]] | None = None
+    gpu_memory_utilization: float = Field(0.90, gt=0, le=1)
+    max_num_seqs: Count | None = None
+    max_num_batched_tokens: Count | None = None
+    concurrency: Count | None = None
+    quantization: Literal["fp8"] | None = None
+    kv_cache_dtype: Literal["auto", "fp8", "f16", "q8_0", "q4_0"] = "auto"
+    enforce_eager: bool = False
+    revision: Revision | None = None
+    path: AbsolutePath | None = None
+    gguf: Gguf | None = None
+    extra_args: Annotated[dict[str, Scalar], BeforeValidator(_plain_flags)] = Field(
+        default_factory=dict
+    )
+
+    def ranks_on(self, server: str) -> int | None:
+        """The tensor parallel size given for a server; None where the plan is to choose."""
+        sizes = self.tensor_parallel_size
+        return sizes.get(server) if isinstance(sizes, dict) else sizes
+
+    def shape_of(self, model: ModelSpec) -> Shape:
+        """The model as this service loads it."""
+        return quantized(model.shape, self.quantization)
+
+    @property
+    def served_as(self) -> str:
+        """The model name that clients ask for: ``served_model_name``, or the model's own."""
+        return self.served_model_name or self.model
+
+    def gguf_of(self, model: ModelSpec) -> Gguf | None:
+        """The GGUF file this service runs: its own over the model's."""
+        return self.gguf or model.gguf
+
+    def source_of(self, model: ModelSpec) -> ModelSource:
+        """The weights this service runs: its own ``path`` or ``revision`` over the model's."""
+        if self.path:
+            return ModelSource(path=self.path)
+        if self.revision:
+            return ModelSource(repo=model.source.repo, revision=self.revision)
+        return model.source

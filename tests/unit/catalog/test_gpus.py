@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from rackwright import catalog
+from rackwright.catalog import GpuType, Interconnect, Link
+
+GPUS = catalog.gpu_types()
+MEASURED = Path(__file__).parents[2] / "data/h200x2/p2p.txt"
+PER_LINK_GB_PER_S = {3: 50, 4: 50, 5: 100}  # both directions, at most: GeForce links are slower
+EXPECTED = {"bf16", "int8"}, {"bf16", "int8", "fp8"}, {"bf16", "int8", "fp8", "fp4"}
+POSSIBLE: list[tuple[str, Interconnect]] = [
+    (key, kind) for key, gpu in GPUS.items() for kind in sorted(gpu.interconnects - {"none"})
+]
+IMPOSSIBLE: list[tuple[str, Interconnect]] = [
+    (key, kind)
+    for key, gpu in GPUS.items()
+    for kind in ("none", "pcie", "nvlink", "nvswitch")
+    if kind == "none" or kind not in gpu.interconnects
+]
+SPEEDS = (1, 10, 25, 40, 100, 200, 400, 800)
+
+
+def handle(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "").replace(" ", "").removeprefix("nvidia")
+
+
+def names(gpu: GpuType) -> set[str]:
+    return {handle(name) for name in (gpu.key, gpu.name, *gpu.aliases)}
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_figures_are_sourced(key: str) -> None:
+    gpu = GPUS[key]
+    assert all(source.strip() for source in gpu.sources.values())
+    assert gpu.name.startswith("NVIDIA ")
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_the_formats_are_those_of_the_architecture(key: str) -> None:
+    gpu = GPUS[key]
+    ampere, ada_or_hopper, blackwell = EXPECTED
+    newest = blackwell if gpu.compute_capability >= (10, 0) else ada_or_hopper
+    expected = newest if gpu.compute_capability >= (8, 9) else ampere
+    assert set(gpu.dense_tflops) == expected
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_tensor_cores_double_with_half_the_bits(key: str) -> None:
+    """Which also tells dense figures from those with sparsity."""
+    tflops = GPUS[key].dense_tflops
+    if "fp8" in tflops:
+        assert tflops["fp8"] == pytest.approx(2 * tflops["bf16"], rel=0.02)
+    if "fp4" in tflops:
+        assert 1.98 <= tflops["fp4"] / tflops["fp8"] <= 4.01
+    if not key.startswith("b300"):  # which has next to no int8
+        assert 1.98 <= tflops["int8"] / tflops["bf16"] <= 4.01
+    assert 50 < tflops["bf16"] * 1000 / GPUS[key].memory_bandwidth_gb_per_s < 500
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_nvlink_carries_what_its_links_can(key: str) -> None:
+    nvlink = GPUS[key].nvlink
+    if nvlink:
+        most = nvlink.links * PER_LINK_GB_PER_S[nvlink.generation]
+        assert most / 2 <= nvlink.bandwidth_gb_per_s <= most
+    else:
+        assert not GPUS[key].interconnects & {"nvlink", "nvswitch"}
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_pcie_is_of_a_known_width(key: str) -> None:
+    gpu = GPUS[key]
+    assert gpu.pcie_generation in (3, 4, 5, 6)
+    assert gpu.pcie_lanes in (8, 16)
+    assert gpu.pcie_peer_access == ("GeForce" not in gpu.name)
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_a_gpu_is_found_by_any_of_its_names(key: str) -> None:
+    gpu = GPUS[key]
+    for name in (gpu.key, gpu.name, gpu.name.removeprefix("NVIDIA "), *gpu.aliases):
+        for written in (name, name.upper(), name.replace("-", " "), name.replace("-", "_")):
+            assert catalog.find_gpu(written) is gpu
+    assert gpu.aliases == tuple(alias.lower() for alias in gpu.aliases)
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_no_two_gpus_share_a_name(key: str) -> None:
+    others = [names(gpu) for other, gpu in GPUS.items() if other != key]
+    assert not names(GPUS[key]) & set().union(*others)
+
+
+@pytest.mark.parametrize("name", ["", "nvidia", "h100", "a100", "a100-80gb", "rtx", "mi300x"])
+def test_what_is_no_gpu_or_several_is_not_found(name: str) -> None:
+    assert catalog.find_gpu(name) is None
+
+
+@pytest.mark.parametrize(("key", "kind"), POSSIBLE)
+def test_every_interconnect_of_a_gpu_has_a_link(key: str, kind: Interconnect) -> None:
+    gpu = GPUS[key]
+    link = catalog.link(kind, gpu)
+    check_link(link)
+    if kind == "pcie":
+        nominal = 2 ** (gpu.pcie_generation - 3) * gpu.pcie_lanes
+        through_host = catalog.link(kind, gpu, peer_access=False)
+        assert link == through_host or gpu.pcie_peer_access
+        assert through_host.bandwidth_gb_per_s <= link.bandwidth_gb_per_s < nominal
+    elif gpu.nvlink:
+        assert link.bandwidth_gb_per_s < gpu.nvlink.bandwidth_gb_per_s / 2
+
+
+@pytest.mark.parametrize(("key", "kind"), IMPOSSIBLE)
+def test_a_gpu_has_no_other_link(key: str, kind: Interconnect) -> None:
+    with pytest.raises(ValueError, match=f"no link of kind '{kind}'"):
+        catalog.link(kind, GPUS[key])
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_a_network_carries_less_than_its_speed(speed: int) -> None:
+    link = catalog.network(speed)
+    check_link(link)
+    assert 0.3 < link.bandwidth_gb_per_s * 8 / speed < 1
+
+
+def test_a_faster_network_is_faster() -> None:
+    sent = [catalog.network(speed).send_us(2**20) for speed in SPEEDS]
+    assert all(slow > fast for slow, fast in pairwise(sent))
+    with pytest.raises(ValueError, match="1 Gbit/s or more"):
+        catalog.network(0)
+
+
+def test_all_reduce_takes_the_figures_of_its_ranks() -> None:
+    link = catalog.link("nvswitch", GPUS["h200-sxm-141gb"])
+    assert link.all_reduce_us(2**20, 1) == 0
+    assert link.all_reduce_us(0, 2) == link.all_reduce_latency_us[2]
+    assert link.all_reduce_us(0, 3) == link.all_reduce_latency_us[4]
+    assert link.all_reduce_us(0, 16) == 2 * link.all_reduce_latency_us[8]
+    # 1.75 bytes cross the bus for each byte of eight ranks; a GB/s is 1000 bytes a microsecond.
+    seconds = 1.75 * 2**30 / (link.all_reduce_gb_per_s[8] * 1e9)
+    assert link.all_reduce_us(2**30, 8) == pytest.approx(seconds * 1e6, rel=0.01)
+    assert link.send_us(2**30) == pytest.approx(2**30 / link.bandwidth_gb_per_s / 1e3, rel=0.01)
+
+
+@pytest.mark.parametrize("generation", catalog.links().nvlink)
+def test_outside_cuda_graphs_an_all_reduce_over_nvlink_is_slower(generation: int) -> None:
+    link = catalog.links().nvlink[generation].of(450)
+    for ranks in (2, 4, 8):
+        eager, graph = (link.all_reduce_us(2**26, ranks, each) for each in (False, True))
+        assert graph < eager < 2 * graph
+
+
+def test_over_pcie_and_networks_it_is_no_slower() -> None:
+    for link in (catalog.link("pcie", GPUS["l40s-48gb"]), catalog.network(200)):
+        assert link.all_reduce_us(2**26, 4, False) == link.all_reduce_us(2**26, 4, True)
+
+
+def test_nvlink_of_the_h200_matches_what_was_measured() -> None:
+    link = catalog.link("nvlink", GPUS["h200-sxm-141gb"])
+    rows = re.findall(r"allreduce (\d+) MiB: (\d+) us", MEASURED.read_text(encoding="utf-8"))
+    large = {int(mib): int(us) for mib, us in rows if int(mib) >= 256}
+    assert len(large) == 2
+    for mib, measured_us in large.items():
+        assert link.all_reduce_us(mib * 2**20, 2) == pytest.approx(measured_us, rel=0.25)
+    copied = re.search(r"copy 0->1 ([\d.]+) GB/s", MEASURED.read_text(encoding="utf-8"))
+    assert copied
+    assert 0.7 < link.bandwidth_gb_per_s / float(copied[1]) < 1
+
+
+def check_link(link: Link) -> None:
+    assert set(link.all_reduce_gb_per_s) == set(link.all_reduce_latency_us) == {2, 4, 8}
+    latencies = [link.all_reduce_latency_us[ranks] for ranks in (2, 4, 8)]
+    assert latencies == sorted(latencies)
+    assert link.bandwidth_gb_per_s == link.all_reduce_gb_per_s[2]
+    assert link.source.strip()
+    assert link.send_us(2**20) > link.send_us(2**10) > link.send_latency_us
+    assert link.all_reduce_us(2**20, 2) > link.all_reduce_latency_us[2]

@@ -1,0 +1,437 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rackwright.desired import paths
+from rackwright.desired.base import base_items
+from rackwright.desired.engines import engines_of, lock_items, release_request
+from rackwright.desired.gateway import CONFIG, OPENAI_PATHS, gateway_items
+from rackwright.desired.items import (
+    Absent,
+    Certificate,
+    Directory,
+    File,
+    Item,
+    Link,
+    NoOtherUnits,
+    Package,
+    Unit,
+    User,
+)
+from rackwright.desired.replicas import replica_items
+from rackwright.desired.weights import weights_request
+from rackwright.engines import ENGINES
+from rackwright.errors import PlanError
+from rackwright.inventory.reading import load_fleet
+from rackwright.plan import FleetPlan, Replica
+from rackwright.planning.placing import plan
+from rackwright.spec import FleetSpec, Settings
+from tests.samples.fleet import TINY, cluster, hosts, lab_hosts, server, service
+
+Golden = Callable[[str, bytes], None]
+UUIDS = [f"GPU-{index}{index}{index}{index}-aaaa" for index in range(8)]
+CPU_LOCK = "lab/vllm-0.32.0-cpu.txt"
+KEY = 's3cr$t"key'
+
+
+class Sample:
+    """A fleet, its plan, and what a test asks of one host of it."""
+
+    def __init__(self, data: dict[str, dict[str, Any]]) -> None:
+        self.spec: FleetSpec = load_fleet(data)
+        self.plan: FleetPlan = plan(self.spec)
+
+    def settings(self, host: str = "gpu1") -> Settings:
+        return self.spec.settings[host]
+
+    def replicas(self, host: str = "gpu1") -> tuple[Replica, ...]:
+        return self.plan.on(host)
+
+    def items(
+        self, host: str = "gpu1", uuids: list[str] | None = UUIDS, key: str = KEY
+    ) -> list[Item]:
+        return replica_items(self.replicas(host), self.settings(host), uuids, key)
+
+    def gateway(self) -> list[Item]:
+        return gateway_items(self.spec.gateways["gw1"], self.plan.upstreams, self.settings("gw1"))
+
+
+def big() -> Sample:
+    """A 70B model over two GPUs of four, chosen by the operator, on CUDA."""
+    chat = service("llama-3.3-70b-instruct", gpus={"gpu1": [2, 3]})
+    return Sample(hosts({"gpu1": server(count=4, link="nvswitch")}, {"chat": chat}))
+
+
+def lab() -> Sample:
+    """As the lab: the CPU build over two GPUs of one server and one of another."""
+    more = {"vllm_build": "cpu", "vllm_requirements": CPU_LOCK, "stop_timeout_s": 20}
+    environment = {"engine_environment": {"TORCHDYNAMO_DISABLE": "1"}}
+    return Sample({name: {**each, **more, **environment} for name, each in lab_hosts().items()})
+
+
+def span() -> Sample:
+    """One replica on two servers: ranks inside each, a stage on each."""
+    sizes = {"tensor_parallel_size": 8, "pipeline_parallel_size": 2}
+    chat = service("llama-3.1-405b-instruct", servers=["gpu1", "gpu2"], **sizes)
+    return Sample(hosts(cluster(2), {"chat": chat}))
+
+
+def two_services() -> Sample:
+    """Two services, one of them on two servers; certificate by path, other limits."""
+    services = {
+        "chat": service(servers=["gpu1", "gpu2"], gpus={"gpu1": [0], "gpu2": [0]}),
+        "small-talk": service("tiny-llama", max_model_len=1024, revision=..., gpus={"gpu1": [1]}),
+    }
+    gateway = {
+        "server_name": "llm.example.com",
+        "port": 8443,
+        "certificate": "/etc/tls/llm.pem",
+        "certificate_key": "/etc/tls/llm.key",
+    }
+    servers = {"gpu1": server(11), "gpu2": server(12)}
+    more = {"nginx_read_timeout_s": 900, "client_max_body_size": "64m"}
+    return Sample(hosts(servers, services, gateway, models={"tiny-llama": TINY}, **more))
+
+
+def text(items: list[Item], ending: str) -> str:
+    (content,) = [
+        one.content for one in items if isinstance(one, File) and one.key.endswith(ending)
+    ]
+    return content.decode()
+
+
+def setting(unit: str, name: str) -> str:
+    (value,) = re.findall(rf"^{name}=(.*)$", unit, flags=re.M)
+    return str(value)
+
+
+def argv(unit: str) -> list[str]:
+    (line,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)$", unit, flags=re.M)
+    return str(line).replace("\\\n", "").split()
+
+
+def option(unit: str, flag: str) -> str:
+    words = argv(unit)
+    return words[words.index(flag) + 1]
+
+
+# --- golden ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "sample", "host"),
+    [("cuda", big, "gpu1"), ("cpu", lab, "gpu1"), ("second-server", span, "gpu2")],
+)
+def test_unit_and_environment_are_as_kept(
+    name: str, sample: Callable[[], Sample], host: str, golden: Golden
+) -> None:
+    items = sample().items(host)
+    golden(f"replica-{name}.service", text(items, ".service").encode())
+    golden(f"replica-{name}.env", text(items, ".env").encode())
+
+
+def test_restart_backoff_is_as_kept(golden: Golden) -> None:
+    golden("restart-backoff.sh", text(big().items(), "restart-backoff").encode())
+
+
+@pytest.mark.parametrize(("name", "sample"), [("one", lab), ("two", two_services)])
+def test_gateway_is_as_kept(name: str, sample: Callable[[], Sample], golden: Golden) -> None:
+    golden(f"gateway-{name}.conf", text(sample().gateway(), CONFIG).encode())
+
+
+# --- replicas --------------------------------------------------------------------------------
+
+
+def test_no_secret_is_in_a_file_that_others_may_read() -> None:
+    for item in big().items():
+        if isinstance(item, File) and b"s3cr" in item.content:
+            assert (item.secret, item.mode, item.group) == (True, 0o640, "rackwright")
+            assert item.key == "/etc/rackwright/replicas/chat-gpu1-0.env"
+        assert "s3cr" not in repr(item)
+    assert 'VLLM_API_KEY="s3cr\\$t\\"key"\n' in text(big().items(), ".env")
+
+
+def test_the_folder_of_environment_files_is_closed_to_others() -> None:
+    (folder,) = [one for one in big().items() if one.key == "/etc/rackwright/replicas"]
+    assert folder == Directory("/etc/rackwright/replicas", mode=0o750, group="rackwright")
+
+
+def test_gpus_are_given_by_uuid_in_the_order_of_the_plan() -> None:
+    sample = big()
+    assert sample.replicas()[0].gpus == (2, 3)
+    environment = text(sample.items(), ".env")
+    assert f'CUDA_VISIBLE_DEVICES="{UUIDS[2]},{UUIDS[3]}"\n' in environment
+    assert 'CUDA_DEVICE_ORDER="PCI_BUS_ID"\n' in environment
+
+
+def test_a_host_with_too_few_gpus_is_refused() -> None:
+    with pytest.raises(PlanError, match="needs GPU 3, the host shows 3 GPUs"):
+        big().items(uuids=UUIDS[:3])
+
+
+@pytest.mark.parametrize("sample", [big, lab])
+def test_systemd_waits_longer_than_the_engine(sample: Callable[[], Sample]) -> None:
+    unit = text(sample().items(), ".service")
+    assert int(setting(unit, "TimeoutStopSec")) > int(option(unit, "--shutdown-timeout")) > 0
+    ready_s = int(setting(unit, "ExecStartPost").split()[-1])
+    assert int(setting(unit, "TimeoutStartSec")) > ready_s == sample().settings().start_timeout_s
+
+
+def test_the_unit_runs_the_plan() -> None:
+    sample = big()
+    (replica,) = sample.replicas()
+    unit = text(sample.items(), ".service")
+    assert option(unit, "--tensor-parallel-size") == "2" == str(replica.tensor_parallel_size)
+    assert option(unit, "--served-model-name") == replica.served_model_name
+    assert (option(unit, "--host"), option(unit, "--port")) == ("192.0.2.11", "8000")
+    assert option(unit, "--max-model-len") == "8192"
+    assert option(unit, "--model") == paths.model_path(replica, sample.settings())
+    assert argv(unit)[0] == "/opt/rackwright/vllm/current/bin/python"
+    assert setting(unit, "User") == "rackwright"
+    assert setting(unit, "Restart") == "always"
+
+
+def test_the_cpu_build_gets_no_share_of_gpu_memory() -> None:
+    assert "--gpu-memory-utilization" not in argv(text(lab().items(), ".service"))
+    assert "--gpu-memory-utilization" in argv(text(big().items(), ".service"))
+
+
+def test_a_unit_restarts_on_its_own_files_and_the_release_link() -> None:
+    items = big().items()
+    (unit,) = [one for one in items if isinstance(one, Unit)]
+    assert [one.key for one in unit.restart_on] == [
+        "/etc/systemd/system/rackwright-chat-gpu1-0.service",
+        "/etc/rackwright/replicas/chat-gpu1-0.env",
+        "/opt/rackwright/vllm/current",
+    ]
+    assert all(one in items[: items.index(unit)] for one in unit.restart_on)
+    assert unit.start_timeout_s > big().settings().start_timeout_s
+
+
+def test_another_lock_is_another_release_and_restarts() -> None:
+    data = hosts()
+    cpu = {name: {**each, "vllm_requirements": CPU_LOCK} for name, each in data.items()}
+    links = [
+        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Link)
+    ]
+    units = [
+        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Unit)
+    ]
+    assert links[0].target != links[1].target
+    assert units[0].stamp["restart"] != units[1].stamp["restart"]
+
+
+def test_a_changed_secret_or_setting_restarts_and_the_same_again_does_not() -> None:
+    chat = service(tensor_parallel_size=1, pipeline_parallel_size=1)
+    slow = {**chat, "extra_args": {"seed": 7}}
+    stamps = [
+        {one.key: one.stamp for one in sample.items(key=key) if isinstance(one, Unit)}
+        for sample, key in (
+            (Sample(hosts(services={"chat": chat})), ""),
+            (Sample(hosts(services={"chat": slow})), ""),
+            (Sample(hosts(services={"chat": chat})), KEY),
+            (Sample(hosts(services={"chat": chat})), ""),
+        )
+    ]
+    assert len(stamps[0]) == 2
+    assert stamps[0] == stamps[3]
+    assert all(stamps[0][key] != stamps[1][key] for key in stamps[0])
+    assert all(stamps[0][key] != stamps[2][key] for key in stamps[0])
+
+
+def test_only_replicas_of_ours_that_are_not_planned_are_removed() -> None:
+    sample = big()
+    first = sample.items()[0]
+    assert isinstance(first, NoOtherUnits)
+    assert first.keep == ("rackwright-chat-gpu1-0.service",)
+    unit = next(i for i in sample.items() if isinstance(i, File) and i.key.endswith(".service"))
+    assert any(line.startswith(first.mark) for line in unit.content.decode().splitlines())
+    folders = [item.key for item in sample.items() if isinstance(item, (Directory, File))]
+    assert {each.replace("{name}", "chat-gpu1-0") for each in first.beside} <= set(folders)
+
+
+def test_a_host_without_replicas_needs_only_to_have_none() -> None:
+    first, *others = replica_items((), big().settings(), None)
+    assert isinstance(first, NoOtherUnits) and first.keep == ()
+    assert [item.key for item in others] == [f"/opt/rackwright/{name}" for name in ENGINES]
+    assert all(isinstance(item, Absent) and item.mark == "*/.complete" for item in others)
+
+
+def test_an_engine_that_runs_is_kept_and_the_others_are_not() -> None:
+    gone = [item.key for item in big().items() if isinstance(item, Absent)]
+    assert gone == [f"/opt/rackwright/{name}" for name in ENGINES if name != "vllm"]
+
+
+# --- a replica over two servers ----------------------------------------------------------------
+
+
+def test_the_first_server_waits_for_the_replica_and_the_second_for_nothing() -> None:
+    first, second = (text(span().items(host), ".service") for host in ("gpu1", "gpu2"))
+    assert "await-ready 192.0.2.11 8000 /health" in setting(first, "ExecStartPost")
+    assert "ExecStartPost" not in second
+    assert "--headless" in argv(second) and "--headless" not in argv(first)
+
+
+def test_units_of_one_replica_have_one_name_on_both_servers() -> None:
+    for host in ("gpu1", "gpu2"):
+        (unit,) = [one for one in span().items(host) if isinstance(one, Unit)]
+        assert unit.key == "rackwright-chat-gpu1-0.service"
+
+
+def test_the_second_server_restarts_like_any_other() -> None:
+    first, second = (text(span().items(host), ".service") for host in ("gpu1", "gpu2"))
+    for name in ("Restart", "RestartSec", "User", "KillMode", "TimeoutStopSec", "ExecStartPre"):
+        assert setting(first, name) == setting(second, name)
+
+
+def test_the_gateway_asks_the_first_server_of_a_replica_alone() -> None:
+    conf = text(span().gateway(), CONFIG)
+    assert "server 192.0.2.11:8000 max_fails" in conf
+    assert "192.0.2.12" not in conf
+
+
+# --- gateway ---------------------------------------------------------------------------------
+
+
+def config(sample: Callable[[], Sample]) -> str:
+    return text(sample().gateway(), CONFIG)
+
+
+def test_only_openai_paths_get_through() -> None:
+    found = re.findall(r"location (= )?(\S+) \{", config(lab))
+    exact = {path for equals, path in found if equals}
+    assert exact == {*OPENAI_PATHS, *(f"/chat{path}" for path in OPENAI_PATHS)}
+    assert {path for equals, path in found if not equals} == {"@unavailable", "@late", "/"}
+    (rest,) = re.findall(r"location / \{([^}]*)", config(lab))
+    assert "return 404" in rest and "proxy_pass" not in rest
+
+
+def test_with_two_services_each_path_names_its_service() -> None:
+    found = set(re.findall(r"location = (\S+) \{", config(two_services)))
+    assert found == {f"/{name}{path}" for name in ("chat", "small-talk") for path in OPENAI_PATHS}
+
+
+@pytest.mark.parametrize("sample", [lab, two_services])
+def test_requests_are_shared_out_and_never_sent_twice(sample: Callable[[], Sample]) -> None:
+    conf = config(sample)
+    upstreams = re.findall(r"^upstream \S+ \{(.*?)^\}", conf, flags=re.M | re.S)
+    assert len(upstreams) == len(sample().plan.upstreams)
+    assert all("\n    least_conn;" in one for one in upstreams)
+    assert "non_idempotent" not in conf
+    assert re.findall(r"proxy_next_upstream (.*);", conf) == ["error timeout"]
+
+
+@pytest.mark.parametrize("sample", [lab, two_services])
+def test_streaming_is_not_held_up(sample: Callable[[], Sample]) -> None:
+    conf = config(sample)
+    assert re.findall(r"proxy_buffering (\w+);", conf) == ["off"]
+    assert re.findall(r"gzip (\w+);", conf) == ["off"]
+    assert int(re.findall(r"proxy_read_timeout (\d+)s;", conf)[0]) >= 600
+
+
+def test_every_replica_is_an_upstream_and_has_its_name() -> None:
+    sample = two_services()
+    conf = text(sample.gateway(), CONFIG)
+    for replica in sample.plan.replicas:
+        assert f"server {replica.address}:{replica.port} max_fails" in conf
+        escaped = replica.address.replace(".", "\\.")
+        assert f'"~(^|, ){escaped}:{replica.port}$" "{replica.name}";' in conf
+
+
+def test_a_certificate_is_made_only_where_none_is_given() -> None:
+    made = [one for one in lab().gateway() if isinstance(one, Certificate)]
+    assert [one.server_name for one in made] == ["llm.example.com"]
+    assert not [one for one in two_services().gateway() if isinstance(one, Certificate)]
+    assert "ssl_certificate_key /etc/tls/llm.key;" in config(two_services)
+    assert f"ssl_certificate {made[0].key};" in config(lab)
+
+
+@pytest.mark.parametrize("sample", [lab, two_services])
+def test_nginx_is_tested_then_reloaded(sample: Callable[[], Sample]) -> None:
+    *before, unit = sample().gateway()
+    assert isinstance(unit, Unit)
+    assert (unit.key, unit.validate) == ("nginx.service", ("nginx", "-t", "-q"))
+    assert unit.restart_on == ()
+    watched = [one for one in before if isinstance(one, File | Certificate)]
+    assert sorted(unit.reload_on, key=str) == sorted(watched, key=str)
+
+
+# --- base, engine, weights -------------------------------------------------------------------
+
+
+def packages(items: list[Item]) -> set[str]:
+    return {item.key for item in items if isinstance(item, Package)}
+
+
+def test_base_of_each_role() -> None:
+    settings = lab().settings()
+    gateway = base_items(settings, server=False, gateway=True)
+    gpu = base_items(settings, server=True, gateway=False)
+    assert "libnuma1" not in packages(gpu)  # no replica, no engine
+    both = base_items(settings, server=True, gateway=True)
+    assert packages(gateway) == {"ca-certificates", "nginx", "openssl"}
+    assert "python3-venv" in packages(gpu) and "nginx" not in packages(gpu)
+    assert packages(both) == packages(gateway) | packages(gpu)
+    assert not [one for one in gateway if isinstance(one, User)]
+    assert [one for one in gpu if isinstance(one, User)] == [
+        User("rackwright", home="/var/lib/rackwright", groups=("render", "video"))
+    ]
+    folders = ["/opt/rackwright", "/etc/rackwright", "/var/lib/rackwright"]
+    assert [one.key for one in gateway if isinstance(one, Directory)] == folders
+
+
+@pytest.mark.parametrize(("build", "needed"), [("cuda", "gcc"), ("cpu", "libnuma1")])
+def test_an_engine_build_brings_what_it_links(build: str, needed: str) -> None:
+    settings = lab().settings().model_copy(update={"vllm_build": build})
+    used = engines_of(lab().replicas())
+    assert needed in packages(base_items(settings, server=True, gateway=False, engines=used))
+
+
+def test_a_release_is_installed_from_the_files_that_are_put_there() -> None:
+    settings, (vllm,) = big().settings(), engines_of(big().replicas())
+    files = {one.key: one.content for one in lock_items([vllm], settings) if isinstance(one, File)}
+    request = release_request([vllm], settings)
+    assert request is not None
+    (release,) = request["releases"]
+    assert set(files) == {release["requirements"], request["uv_requirements"]}
+    assert all(b"--hash=sha256:" in content for content in files.values())
+    folder = release["folder"]
+    assert folder == paths.release_dir(vllm, settings) != paths.current_link(vllm, settings)
+    assert re.fullmatch(r"/opt/rackwright/vllm/0\.32\.0-cuda-[0-9a-f]{12}", folder)
+    assert (request["user"], request["python"]) == ("rackwright", ">=3.11,<3.15")
+
+
+def test_weights_are_asked_for_once_a_folder() -> None:
+    alone = service(tensor_parallel_size=1, pipeline_parallel_size=1)
+    sample = Sample(hosts(services={"chat": alone}))
+    replicas = sample.replicas()
+    assert len(replicas) == 2
+    request = weights_request(replicas, sample.settings(), {"HF_TOKEN": "hf_abc"})
+    assert request is not None
+    hf = f"{paths.release_dir(ENGINES['vllm'], sample.settings())}/bin/hf"
+    assert request["models"] == [
+        {
+            "kind": "folder",
+            "hf": hf,
+            "path": "/var/lib/rackwright/models/meta-llama--Llama-3.1-8B-Instruct/"
+            "0e9e39f249a16976918f6564b8830bc894c89659",
+            "repo": "meta-llama/Llama-3.1-8B-Instruct",
+            "revision": "0e9e39f249a16976918f6564b8830bc894c89659",
+        }
+    ]
+    assert request["environment"] == {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN": "hf_abc"}
+
+
+def test_weights_of_the_operator_are_looked_at_where_they_are() -> None:
+    request = weights_request(lab().replicas(), lab().settings(), {})
+    assert request is not None
+    (wanted,) = request["models"]
+    assert (wanted["path"], wanted["repo"]) == ("/srv/models/tiny-llama", None)
+
+
+def test_no_replica_needs_no_weights() -> None:
+    assert weights_request((), lab().settings(), {}) is None

@@ -1,0 +1,170 @@
+"""The matrix of ``nvidia-smi topo -m``: real texts, documented layouts, and what the probe saw."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from rackwright.cli import main
+from rackwright.errors import SpecError
+from rackwright.planning.topology import Topology, observed
+from rackwright.planning.topology_text import differences, matrix_text, read_matrix
+from tests.unit.checks.test_server import lost, seen
+from tests.unit.commands.test_refusals import run
+from tests.unit.inventory.test_entry import pairs
+
+DATA = Path(__file__).parents[2] / "data"
+ONE_NODE = ((0, 1, 2, 3),)
+SINGLES = ((0,), (1,), (2,), (3,))
+BRIDGES = """\
+\tGPU0\tGPU1\tGPU2\tGPU3\tCPU Affinity\tNUMA Affinity\tGPU NUMA ID
+GPU0\t X \tNV12\tSYS\tSYS\t0-15,32-47\t0\t\tN/A
+GPU1\tNV12\t X \tSYS\tSYS\t0-15,32-47\t0\t\tN/A
+GPU2\tSYS\tSYS\t X \tNV12\t16-31,48-63\t1\t\tN/A
+GPU3\tSYS\tSYS\tNV12\t X \t16-31,48-63\t1\t\tN/A
+"""
+# As people paste it: columns of spaces, network cards, a card between, no GPU NUMA ID.
+PCIE = """\
+Driver 580
+        GPU0    GPU1    NIC0    GPU2    GPU3    CPU Affinity    NUMA Affinity
+GPU0     X      PIX     NODE    SYS     SYS     0-7,16-23       0
+GPU1    PIX      X      NODE    SYS     SYS     0-7,16-23       0
+NIC0    NODE    NODE     X      SYS     SYS
+GPU2    SYS     SYS     SYS      X      PHB     8-15,24-31      1
+GPU3    SYS     SYS     SYS     PHB      X      8-15,24-31      1
+
+Legend:
+
+  NV#  = Connection traversing a bonded set of # NVLinks
+"""
+SUB_NUMA = """\
+        GPU0    GPU1    GPU2    GPU3    CPU Affinity    NUMA Affinity
+GPU0     X      NV4     NV4     NV4     0       0-1
+GPU1    NV4      X      NV4     NV4     0       0-1
+GPU2    NV4     NV4      X      NV4     0       0-1
+GPU3    NV4     NV4     NV4      X      0       0-1
+"""
+SCATTERED = """\
+        GPU0    GPU1    GPU2    GPU3    CPU Affinity    NUMA Affinity   GPU NUMA ID
+GPU0     X      SYS     SYS     SYS     8-15,24-31      1               N/A
+GPU1    SYS      X      PXB     NODE    0-7,16-23       0               N/A
+GPU2    SYS     PXB      X      NODE    0-7,16-23       0               N/A
+GPU3    SYS     NODE    NODE     X      N/A             N/A             N/A
+"""
+OLD = """\
+\tGPU0\tGPU1\tCPU Affinity
+GPU0\t X \tNV2\t0-19
+GPU1\tNV2\t X \t0-19
+"""
+HALVES = ((0, 1), (2, 3))
+TEXTS: dict[str, tuple[str, Topology]] = {
+    "two H200": ((DATA / "h200x2/topo.txt").read_text(), Topology(((0, 1),), ((0, 1),))),
+    "one H200": ((DATA / "h200x1/topo.txt").read_text(), Topology(((0,),), ((0,),))),
+    "bridge pairs": (BRIDGES, Topology(HALVES, HALVES)),
+    "PCIe on two nodes": (PCIE, Topology(SINGLES, HALVES)),
+    "two nodes near each": (SUB_NUMA, Topology(ONE_NODE, ONE_NODE)),
+    "the second node first": (SCATTERED, Topology(SINGLES, ((1, 2, 3), (0,)))),
+    "before NUMA was told": (OLD, Topology(((0, 1),), ((0, 1),))),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), TEXTS.values(), ids=TEXTS)
+def test_a_matrix_is_read(text: str, expected: Topology) -> None:
+    assert read_matrix(text) == expected
+    assert read_matrix(text.replace("\n", "\r\n")) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "topo: must have a line with GPU0"),
+        ("Failed to initialize NVML", "topo: must have a line with GPU0"),
+        (BRIDGES.partition("GPU3\tSYS")[0], "topo[GPU3]: must be a row with 4 cells"),
+        (BRIDGES.replace("\tSYS\t X \tNV12\t16-31", "\n"), "topo[GPU2]: must be a row"),
+    ],
+)
+def test_a_text_that_is_no_matrix_says_so(text: str, words: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_matrix(text)
+    assert words in str(caught.value)
+
+
+def test_what_the_probe_saw_is_printed_as_nvidia_smi_did() -> None:
+    probe = json.loads((DATA / "h200x1/probe.json").read_text())
+    assert [line.split() for line in matrix_text(probe).splitlines()] == [
+        ["GPU0", "CPU", "Affinity", "NUMA", "Affinity"],
+        ["GPU0", "X", "0-15", "0"],
+    ]
+    real = (DATA / "h200x2/topo.txt").read_text().splitlines()
+    printed = matrix_text(seen(2)).splitlines()
+    assert [row.split()[1:3] for row in printed[1:]] == [row.split()[1:3] for row in real[1:3]]
+
+
+@pytest.mark.parametrize("probe", [seen(1), seen(8), pairs(4), pairs(8)])
+def test_what_was_printed_is_read_as_it_was_seen(probe: dict[str, Any]) -> None:
+    assert read_matrix(matrix_text(probe)) == observed(probe)
+
+
+def test_links_that_are_down_and_gpus_that_are_lost_are_seen() -> None:
+    probe = seen(3)
+    for link in probe["gpus"][1]["nvlinks"][:3]:
+        link["active"] = False
+    probe["gpus"][2]["nvlinks"] = []
+    lost(probe)
+    rows = [line.split() for line in matrix_text(probe).splitlines()[1:]]
+    assert rows[0] == ["GPU0", "X", "?", "?", "?", "?"]
+    assert rows[1][:4] == ["GPU1", "?", "X", "?"]
+    probe["gpus"][0] = seen(1)["gpus"][0]
+    assert matrix_text(probe).splitlines()[1].split()[1:4] == ["X", "NV15", "?"]
+    assert matrix_text({"gpus": []}) == ""
+
+
+def test_differences_are_said() -> None:
+    pairs, halves = read_matrix(BRIDGES), read_matrix(PCIE)
+    assert list(differences(pairs, pairs)) == []
+    assert list(differences(pairs, halves)) == [
+        "NVLink is declared to join 0-1, 2-3, it joins none"
+    ]
+    one = Topology(pairs.islands, ONE_NODE)
+    assert list(differences(one, pairs)) == [
+        "NUMA nodes are declared as 0-1-2-3, they are 0-1, 2-3"
+    ]
+    assert list(differences(read_matrix(OLD), pairs)) == ["GPUs: 2 declared, 4 there"]
+
+
+def topo(*words: str, text: str = BRIDGES) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["topo", "-", *words], input=text)
+    return done.exit_code, done.output + (str(done.exception) if done.exit_code == 1 else "")
+
+
+def test_the_command_says_what_to_paste() -> None:
+    assert topo() == (0, "4 GPUs; NVLink joins 0-1, 2-3; NUMA nodes 0-1, 2-3\n")
+    code, said = topo("--gpu", "a100-pcie-80gb")
+    assert code == 0
+    assert "'interconnect': 'nvlink'" in said and "'nvlink_islands': [[0, 1], [2, 3]]" in said
+    code, said = topo("--gpu", "a100-pcie")
+    assert code == 1 and "gpu: is not a known GPU type, did you mean 'a100-pcie-" in said
+
+
+def test_the_command_compares_with_an_inventory() -> None:
+    text = str(DATA / "h200x2/topo.txt")
+
+    def compared(server: str) -> tuple[int, str]:
+        done = run(
+            "rackwright", "topo", text, "--inventory", "inventories/lab.py", "--server", server
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    assert compared("gpu1") == (
+        0,
+        "2 GPUs; NVLink joins 0-1; NUMA nodes 0-1\nas gpu1 is declared\n",
+    )
+    code, said = compared("gpu2")
+    assert code == 2 and "GPUs: 1 declared, 2 there" in said
+    code, said = compared("gpu9")
+    assert (code, said) == (1, "Error: --server 'gpu9' is not known, did you mean 'gpu2'?\n")
+    assert topo("--server", "gpu1")[0] == 1

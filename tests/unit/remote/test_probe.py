@@ -1,0 +1,323 @@
+"""The probe against the NVML stand-in, and on hosts that lack one thing or another."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import nvml
+from lab.nvml.profile import PROFILES
+from rackwright.remote import probe
+
+SOURCE = Path(probe.__file__)
+CAPTURE = json.loads((Path(__file__).parents[2] / "data/h200x2/nvml.json").read_text())
+WHOLE = (PROFILES / "h200x2.profile").read_text()
+Observe = Callable[[str], dict[str, Any]]
+
+
+def run(*flags: str, folder: Path, profile: Path | None = None) -> dict[str, Any]:
+    """The probe as the runner starts it: its source on the standard input of Python."""
+    names = {"LD_LIBRARY_PATH": str(folder), "RACKWRIGHT_NVML_PROFILE": str(profile)}
+    result = subprocess.run(
+        [sys.executable, *flags, "-"],
+        input=SOURCE.read_text(),
+        env=os.environ | names,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stderr == ""
+    observed: dict[str, Any] = json.loads(result.stdout)
+    return observed
+
+
+def nulls(value: Any, path: str = "") -> Iterator[str]:
+    """The path of every null, in the notation of ``unavailable``."""
+    if value is None:
+        yield path.lstrip(".")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from nulls(part, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from nulls(part, f"{path}[{index}]")
+
+
+def is_null_by_design(path: str) -> bool:
+    """The diagonal of a matrix, a switch's hidden address, what an older driver lacks."""
+    on_diagonal = path.startswith("topology.") and path[-6:-3] == path[-3:]
+    return on_diagonal or path.endswith((".remote_pci_bus_id", ".memory.reserved_bytes"))
+
+
+def unexplained(observed: dict[str, Any]) -> set[str]:
+    found = {path for path in nulls(observed) if not is_null_by_design(path)}
+    return found - set(observed["unavailable"])
+
+
+@pytest.mark.parametrize(("name", "count"), [("h200x2", 2), ("h200x1", 1)])
+def test_over_standard_input_it_says_what_the_host_said(
+    library: Path, name: str, count: int
+) -> None:
+    observed = run(folder=library.parent, profile=PROFILES / f"{name}.profile")
+    assert observed["nvml"] == {
+        "driver_version": CAPTURE["driver"],
+        "nvml_version": CAPTURE["nvml"],
+        "cuda_version": "13.0",
+    }
+    assert len(observed["gpus"]) == count
+    for gpu, captured in zip(observed["gpus"], CAPTURE["gpus"], strict=False):
+        check_gpu(gpu, captured)
+    # The stand-in's GPUs are on no bus of this machine.
+    here = {f"gpus[{index}].acs_redirects" for index in range(count)}
+    assert set(observed["unavailable"]) <= {"os.nvidia_module_version"} | here
+
+
+def check_gpu(gpu: dict[str, Any], captured: dict[str, Any]) -> None:
+    assert (gpu["name"], gpu["uuid"]) == (captured["Name"], captured["UUID"])
+    assert gpu["pci_bus_id"] == captured["PciInfo"]["busId"]
+    sizes = captured["MemoryInfo_v2"]
+    for key in ("total", "reserved", "used", "free"):
+        assert gpu["memory"][f"{key}_bytes"] == sizes[key]
+    assert gpu["pcie"] == {
+        "generation": captured["CurrPcieLinkGeneration"],
+        "width": captured["CurrPcieLinkWidth"],
+        "max_generation": captured["MaxPcieLinkGeneration"],
+        "max_width": captured["MaxPcieLinkWidth"],
+        "gpu_max_generation": captured["GpuMaxPcieLinkGeneration"],
+    }
+    assert gpu["temperature_c"] == captured["Temperature"]
+    assert gpu["power"]["limit_w"] * 1000 == captured["PowerManagementLimit"]
+    assert gpu["power"]["draw_w"] * 1000 == pytest.approx(captured["PowerUsage"])
+    link = {"active": True, "version": "4.0", "remote_type": "switch", "remote_pci_bus_id": None}
+    links = [{"link": n, **link, "speed_mb_per_s": 26562} for n in range(18)]
+    assert gpu["nvlinks"] == links
+    assert {key: gpu[key] for key in READ_AS} == READ_AS
+
+
+READ_AS = {
+    "compute_capability": "9.0",
+    "ecc_mode": {"current": True, "pending": True},
+    "ecc_errors": {
+        "corrected": {"volatile": 0, "aggregate": 0},
+        "uncorrected": {"volatile": 0, "aggregate": 0},
+    },
+    "remapped_rows": {"correctable": 0, "uncorrectable": 0, "pending": False, "failure": False},
+    "throttle_reasons": ["gpu_idle"],
+    "persistence_mode": True,
+    "mig_mode": {"current": False, "pending": False},
+    "utilization_percent": {"gpu": 0, "memory": 0},
+    "processes": [],
+    "numa_node": 0,
+    "cpu_affinity": "0-31",
+    "fabric": {
+        "state": "completed",
+        "status": 0,
+        "clique_id": 0,
+        "cluster_uuid": "00000000-0000-0000-0000-000000000000",
+        "health_mask": 0,
+    },
+}
+
+
+def test_topology_in_the_words_of_nvidia_smi(observe: Observe) -> None:
+    topology = observe(WHOLE)["topology"]
+    assert topology["common_ancestor"] == [[None, "PHB"], ["PHB", None]]
+    fine, none = [[None, "OK"], ["OK", None]], [[None, "NS"], ["NS", None]]
+    assert topology["p2p"] == dict.fromkeys(("read", "write", "nvlink", "atomics"), fine) | {
+        "pcie": none
+    }
+
+
+def test_the_operating_system(observe: Observe) -> None:
+    observed = observe(WHOLE)
+    assert observed["os"]["kernel"] == os.uname().release
+    assert observed["os"]["hostname"] == os.uname().nodename
+    assert observed["os"]["cpu_count"] == os.cpu_count()
+    assert observed["os"]["memory_total_bytes"] > 1 << 28
+    assert observed["os"]["id"] and observed["time_unix_s"] > 1.7e9
+
+
+def without_gpus(observed: dict[str, Any]) -> str:
+    assert observed["nvml"] is None and observed["gpus"] == []
+    assert observed["topology"] == {"common_ancestor": [], "p2p": {}}
+    assert observed["os"]["kernel"] and not unexplained(observed)
+    reason: str = observed["unavailable"]["nvml"]
+    return reason
+
+
+def test_without_nvidia_ml_py(tmp_path: Path) -> None:
+    assert "No module named 'pynvml'" in without_gpus(run("-I", "-S", folder=tmp_path))
+
+
+def test_without_the_library(tmp_path: Path) -> None:
+    (tmp_path / nvml.SONAME).touch()  # no library, and hides one that the machine may have
+    assert "NVMLError_LibraryNotFound" in without_gpus(run(folder=tmp_path))
+
+
+def test_without_a_driver_and_with_another_library_than_its(
+    library: Path, observe: Observe, tmp_path: Path
+) -> None:
+    reason = without_gpus(run(folder=library.parent, profile=tmp_path / "none"))
+    assert reason == "NVMLError_DriverNotLoaded: Driver Not Loaded"
+    assert "LibRmVersionMismatch" in without_gpus(observe(f"Init=!18\n{WHOLE}"))
+
+
+KEYS = sorted({line.split("=")[0] for line in WHOLE.splitlines() if "=" in line})
+
+
+def replaced(key: str, value: str | None) -> str:
+    """The profile with ``key`` gone from every GPU, and ``value`` for it in the first."""
+    lines = [line for line in WHOLE.splitlines() if not line.startswith(f"{key}=")]
+    if value is not None:
+        at = 0 if key in WHOLE.partition("[gpu 0]")[0] else lines.index("[gpu 0]") + 1
+        lines.insert(at, f"{key}={value}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("value", [None, "!3", "!15", "!999", "garbage"])
+def test_whatever_is_missing_or_fails_is_null_with_its_reason(
+    observe: Observe, value: str | None
+) -> None:
+    healthy = len(list(nulls(observe(WHOLE))))
+    hurt = 0
+    for key in KEYS:
+        observed = observe(replaced(key, value))
+        assert len(observed["gpus"]) == 2
+        assert unexplained(observed) == set(), key
+        hurt += len(list(nulls(observed))) > healthy
+    assert hurt >= 28, "most of these keys are asked for"
+
+
+def test_an_unsupported_value_names_its_path(observe: Observe) -> None:
+    observed = observe(WHOLE.replace("MigMode=0,0\n", "", 1))
+    assert observed["gpus"][0]["mig_mode"] is None
+    assert observed["gpus"][1]["mig_mode"] is not None
+    reason = observed["unavailable"]["gpus[0].mig_mode"]
+    assert reason == "NVMLError_NotSupported: Not Supported"
+
+
+def test_a_gpu_that_is_lost_is_null_and_the_others_are_seen(observe: Observe) -> None:
+    observed = observe(WHOLE.replace("[gpu 1]\n", "[gpu 1]\nHandle=!15\n"))
+    assert observed["gpus"][1] is None and observed["gpus"][0]["index"] == 0
+    assert observed["unavailable"]["gpus[1]"] == "NVMLError_GpuIsLost: GPU is lost"
+    assert observed["topology"]["common_ancestor"] == [[None, None], [None, None]]
+
+
+def test_a_gpu_without_nvlink_has_none(observe: Observe) -> None:
+    lines = [line for line in WHOLE.splitlines() if not line.startswith(("NvLink", "Field."))]
+    observed = observe("\n".join(lines))
+    assert [gpu["nvlinks"] for gpu in observed["gpus"]] == [[], []]
+
+
+def test_links_that_are_down_or_missing(observe: Observe) -> None:
+    observed = observe(WHOLE.replace("NvLinkState=1,1,1,", "NvLinkState=0,-,1,", 1))
+    links = observed["gpus"][0]["nvlinks"]
+    assert [(each["link"], each["active"]) for each in links[:2]] == [(0, False), (2, True)]
+    assert len(links) == 17
+
+
+def test_an_older_driver_has_the_memory_without_what_is_reserved(observe: Observe) -> None:
+    memory = observe(WHOLE.replace("MemoryInfo_v2=", "Ignored="))["gpus"][0]["memory"]
+    assert memory["used_bytes"] == CAPTURE["gpus"][0]["MemoryInfo"]["used"]
+    assert memory["reserved_bytes"] is None
+
+
+def test_processes_throttling_and_unknown_codes(observe: Observe) -> None:
+    text = WHOLE.replace(
+        "[gpu 0]\n", "[gpu 0]\nprocess=" + str(os.getpid()) + ",1073741824\nprocess=4194305,1\n"
+    )
+    text = text.replace("CurrentClocksThrottleReasons=1", "CurrentClocksThrottleReasons=0x8044")
+    gpu = observe(text.replace("NvLinkVersion=6", "NvLinkVersion=99"))["gpus"][0]
+    ours, gone = gpu["processes"]
+    assert (ours["pid"], ours["used_bytes"]) == (os.getpid(), 1 << 30)
+    assert "python" in ours["command"] and ours["cgroups"]
+    assert gone == {"pid": 4194305, "used_bytes": 1, "command": None, "cgroups": []}
+    reasons = ["sw_power_cap", "hw_thermal_slowdown", "unknown (bit 15)"]
+    assert gpu["throttle_reasons"] == reasons
+    assert gpu["nvlinks"][0]["version"] == "unknown (99)"
+
+
+def test_cpu_lists(observe: Observe) -> None:
+    text = WHOLE.replace("CpuAffinity=4294967295", "CpuAffinity=0x800000000000000b,1", 1)
+    assert observe(text)["gpus"][0]["cpu_affinity"] == "0-1,3,63-64"
+
+
+def test_it_is_one_file_for_an_old_python() -> None:
+    tree = ast.parse(SOURCE.read_text(), feature_version=(3, 9))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {
+        (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in imports
+    }
+    assert {name.partition(".")[0] for name in names} <= set(sys.stdlib_module_names)
+
+
+LOG = """\
+NVRM: loading NVIDIA UNIX x86_64 Kernel Module  580.159.04
+NVRM: Xid (PCI:0000:17:00): 79, pid=1234, name=python, GPU has fallen off the bus.
+[ 9.1] NVRM: Xid (PCI:0000:A6:00): 31, pid='<unknown>', MMU Fault
+NVRM: Xid errors are documented elsewhere
+"""
+
+
+def test_errors_of_the_kernel_log() -> None:
+    assert probe._xids(LOG.splitlines()) == [
+        {
+            "pci_bus_id": "0000:17:00",
+            "code": 79,
+            "text": "pid=1234, name=python, GPU has fallen off the bus.",
+        },
+        {"pci_bus_id": "0000:a6:00", "code": 31, "text": "pid='<unknown>', MMU Fault"},
+    ]
+
+
+def capability(kind: int, version_next: int, control: int) -> bytes:
+    head = kind | version_next << 20 | 1 << 16
+    return head.to_bytes(4, "little") + b"\0\0" + control.to_bytes(2, "little")
+
+
+@pytest.mark.parametrize(
+    ("control", "redirects"), [(0x0000, False), (0x0011, False), (0x0004, True), (0x001D, True)]
+)
+def test_access_control_of_a_bridge(control: int, redirects: bool) -> None:
+    config = bytearray(4096)
+    config[0x100:0x108] = capability(0x0001, 0x148, 0xFFFF)
+    config[0x148:0x150] = capability(0x000D, 0, control)
+    assert probe._redirects(bytes(config)) is redirects
+
+
+def test_bridges_without_access_control() -> None:
+    assert probe._redirects(bytes(4096)) is False
+    with pytest.raises(PermissionError, match="by root only"):
+        probe._redirects(bytes(64))
+
+
+def test_secure_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "EFI", tmp_path / "none")
+    assert probe._secure_boot() is False
+    monkeypatch.setattr(probe, "EFI", tmp_path)
+    (tmp_path / "efivars").mkdir()
+    for value in (0, 1):
+        variable = tmp_path / "efivars" / probe.SECURE_BOOT
+        variable.write_bytes(bytes([6, 0, 0, 0, value]))
+        assert probe._secure_boot() is bool(value)
+
+
+def test_a_glance_is_a_part_of_what_is_observed(observe: Observe) -> None:
+    whole = observe(WHOLE)
+    found = probe.glance()
+    assert found["gpus"] == [{key: gpu[key] for key in probe.GLANCE} for gpu in whole["gpus"]]
+    assert found["unavailable"] == {}
+    observe(WHOLE.replace("[gpu 0]\n", "[gpu 0]\nHandle=!15\n").replace("PowerUsage=112606\n", ""))
+    lost, other = probe.glance()["gpus"]
+    assert lost is None and other["power"]["draw_w"] is None
+    observe("no profile at all")
+    assert probe.glance()["gpus"] == [] and "nvml" in probe.glance()["unavailable"]

@@ -1,0 +1,134 @@
+"""What the checks are told of the plan, and what hosts are asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rackwright.checks.results import (
+    PlannedHost,
+    PlannedReplica,
+    PlannedServer,
+    PlannedService,
+    Status,
+)
+from rackwright.checks.version import check as check_version
+from rackwright.inventory.reading import load_fleet
+from rackwright.planning.placing import plan
+from rackwright.runner import observing
+from rackwright.runner.fleet import Fleet
+from rackwright.runner.planned import RELEASE_BYTES, planned
+from tests.samples.fleet import cluster, hosts, lab_hosts, service
+
+GIB = 1024**3
+
+
+def fleet_of(data: dict[str, dict[str, Any]]) -> Fleet:
+    spec = load_fleet(data)
+    return Fleet(spec, plan(spec))
+
+
+def told(fleet: Fleet, kind: type, load: bool = True) -> list[Any]:
+    found = planned(fleet, list(fleet.spec.settings), load)
+    return [one for one in found if isinstance(one, kind)]
+
+
+def test_a_replica_on_gpus_is_told_what_was_predicted_of_it() -> None:
+    fleet = fleet_of(hosts(services={"chat": service(tensor_parallel_size=2)}))
+    (one,) = told(fleet, PlannedReplica)
+    (replica,) = fleet.plan.replicas
+    assert one.predicted == (
+        replica.memory.kv_cache_tokens,
+        (replica.alone, *replica.between, replica.busy),
+    )
+    assert (one.gpus, one.tensor_parallel_size, one.burst) == ((0, 1), 2, True)
+    assert one.version == "0.32.0"
+    assert {"requests_running", "kv_cache_tokens"} <= set(one.figures)
+    assert not told(fleet, PlannedReplica, load=False)[0].burst
+
+
+def test_without_gpus_nothing_is_predicted_and_no_burst_is_sent() -> None:
+    fleet = fleet_of({name: {**data, "vllm_build": "cpu"} for name, data in lab_hosts().items()})
+    replicas = told(fleet, PlannedReplica)
+    assert [(one.predicted, one.burst) for one in replicas] == [(None, False)] * 2
+    assert not any(server.engines_use_gpus for server in told(fleet, PlannedServer))
+    requests = [
+        observing._replica_request(replica, fleet.settings(replica.server), load=True)
+        for replica in fleet.plan.replicas
+    ]
+    assert [request["burst"] for request in requests] == [None, None]
+
+
+@pytest.mark.parametrize(("load", "loaded"), [(True, True), (False, False)])
+def test_a_burst_is_asked_for_on_gpus_unless_it_is_left_out(load: bool, loaded: bool) -> None:
+    fleet = fleet_of(hosts())
+    (replica,) = fleet.plan.replicas
+    request = observing._replica_request(replica, fleet.settings("gpu1"), load)
+    assert (request["burst"] is not None) == loaded
+    if loaded:
+        assert request["burst"]["gpus"] == replica.gpus
+        assert request["burst"]["requests"] <= 8 and request["burst"]["most_s"] <= 3
+
+
+def test_what_is_asked_for_fits_into_the_longest_request() -> None:
+    fleet = fleet_of(hosts(services={"chat": service(max_model_len=96, max_num_seqs=4)}))
+    (replica,) = fleet.plan.replicas
+    request = observing._replica_request(replica, fleet.settings("gpu1"), load=True)
+    assert (request["delivery"]["tokens"], request["burst"]["tokens"]) == (48, 48)
+    assert request["burst"]["requests"] == 4
+
+
+def test_the_later_servers_of_a_replica_get_no_burst() -> None:
+    servers = cluster(2, network_gbit_per_s=100)
+    wide = service("llama-3.1-70b-instruct", servers=["gpu1", "gpu2"], servers_per_replica=2)
+    fleet = fleet_of(hosts(servers, {"chat": wide}))
+    assert [one.burst for one in told(fleet, PlannedReplica)] == [True, False]
+
+
+def test_every_gpu_knows_its_tenants_and_their_memory() -> None:
+    fleet = fleet_of(hosts())
+    (server,) = told(fleet, PlannedServer)
+    (replica,) = fleet.plan.replicas
+    memory = replica.memory
+    assert [tenant.gpu for tenant in server.tenants] == list(replica.gpus)
+    assert {tenant.most_bytes for tenant in server.tenants} == {
+        memory.usable_bytes + memory.outside_bytes
+    }
+
+
+def test_folders_of_hosts_and_the_room_their_next_version_takes() -> None:
+    gpu1, gw1 = told(fleet_of(hosts()), PlannedHost)
+    assert (gpu1.host, gw1.host) == ("gpu1", "gw1")
+    assert [folder.what for folder in gw1.folders] == ["logs"]
+    logs, releases, weights = gpu1.folders
+    assert (releases.path, releases.next_bytes) == ("/opt/rackwright", RELEASE_BYTES)
+    assert weights.path == "/var/lib/rackwright/models"
+    assert 14.9 * GIB < weights.next_bytes < 15.1 * GIB  # Llama 3.1 8B in bfloat16
+    assert (logs.path, logs.next_bytes) == ("/var/log", 4 * GIB)
+
+
+def test_weights_of_the_operators_own_need_no_room_beside_them() -> None:
+    gpu1, *_ = told(fleet_of(lab_hosts()), PlannedHost)
+    assert gpu1.folders[-1] == ("/srv/models/tiny-llama", "weights", 0)
+
+
+def test_a_service_knows_its_upstream() -> None:
+    fleet = fleet_of(lab_hosts())
+    (one,) = told(fleet, PlannedService)
+    assert (one.upstream, one.addresses) == (
+        "rackwright_chat",
+        ("192.0.2.11:8000", "192.0.2.12:8000"),
+    )
+    assert one.replicas == ("chat-gpu1-0", "chat-gpu2-0")
+
+
+def test_only_the_hosts_asked_about_are_planned() -> None:
+    fleet = fleet_of(lab_hosts())
+    assert {one.host for one in planned(fleet, ["gpu2"])} == {"gpu2"}
+
+
+def test_the_pinned_version_is_the_one_that_is_checked() -> None:
+    (one,) = told(fleet_of(hosts()), PlannedReplica)
+    seen = {"version": {"status": 200, "body": {"version": "0.31.0"}}}
+    assert check_version(one, seen).status is Status.CRITICAL
