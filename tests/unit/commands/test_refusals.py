@@ -1,4 +1,4 @@
-"""What an operator sees for a wrong inventory: one message, every fault, exit code 1, at once."""
+"""What an operator sees for a wrong inventory: one message, every fault, an exit code, at once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
 )
 def test_every_fault_at_once_and_no_host_touched(argv: tuple[str, ...]) -> None:
     done = run(*argv)
-    assert done.returncode == 1
+    assert done.returncode == (65 if argv[0] == "rackwright" else 1)
     assert FAULTS in done.stderr
     assert "Traceback" not in done.stderr
     assert "Connecting" not in done.stderr and "Connected" not in done.stderr
@@ -64,7 +64,7 @@ def test_a_plain_ssh_inventory_is_refused_too(tmp_path: Path) -> None:
 
 def test_an_unknown_replica_is_refused_with_the_nearest() -> None:
     done = run("rackwright", "why", "inventories/lab.py", "chat-gpu1")
-    assert done.returncode == 1
+    assert done.returncode == 67
     assert "replica 'chat-gpu1' is not known, did you mean 'chat-gpu1-0'?" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -76,17 +76,18 @@ def test_unknown_stage_is_refused() -> None:
     assert "Traceback" not in done.stderr and "Connected" not in done.stderr
 
 
-def test_an_inventory_that_does_not_run_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["servers = [\n", "import sys\nsys.exit(0)\n", "raise OSError\n"])
+def test_an_inventory_that_does_not_run_is_named(tmp_path: Path, code: str) -> None:
     inventory = tmp_path / "typo.py"
-    inventory.write_text("servers = [\n")
+    inventory.write_text(code)
     done = run("rackwright", "plan", str(inventory))
-    assert done.returncode == 1
+    assert done.returncode == 65
     assert str(inventory) in done.stderr and "Traceback" not in done.stderr
 
 
 def test_not_a_report_is_refused(tmp_path: Path) -> None:
     done = run("rackwright", "report", str(tmp_path / "none.json"))
-    assert done.returncode == 1
+    assert done.returncode == 65
     assert "is not a report" in done.stderr and "Traceback" not in done.stderr
 
 

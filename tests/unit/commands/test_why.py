@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -128,8 +130,9 @@ def test_it_exits_as_a_nagios_plugin(
     seen["state"] |= {"ActiveEnterTimestamp": "today", **(state or {})}
     told = Told("gpu1", UNIT.key, account(seen) if state else None, "it is gone")
     # The module itself loads pyinfra's command line, which changes Python's sockets.
-    asking = SimpleNamespace(why=lambda path, name: [told] if name == NAME else [])
-    monkeypatch.setitem(sys.modules, "rackwright.runner.why", asking)
+    monkeypatch.setitem(sys.modules, "rackwright.runner.inventory", Mock())
+    command = import_module("rackwright.commands.why")
+    monkeypatch.setattr(command, "told", lambda path, name: [told] if name == NAME else [])
     done = CliRunner().invoke(main, ["why", "inventories/lab.py", NAME])
     assert done.exit_code == code, done.output
     assert f"{UNIT.key} on gpu1" in done.output and said in done.output

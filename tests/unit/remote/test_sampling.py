@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-REMOTE = Path(__file__).resolve().parents[3] / "rackwright" / "runner" / "remote"
+REMOTE = Path(__file__).resolve().parents[3] / "rackwright" / "remote"
 NVML = """
 class NVMLError(Exception): pass
 class Info:

@@ -45,6 +45,7 @@ Command = Callable[[str, str], Path]
 ALONE: tuple[str, ...] = ()
 SERVING = tuple(f"rackwright.remote.{part}" for part in PARTS)
 REMOTE = {
+    "probe": ALONE,
     "state": ALONE,
     "starts": ALONE,
     "driver": ("rackwright.remote.probe",),
