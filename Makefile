@@ -35,10 +35,11 @@ test-gpu: $(VENV)/.ready  ## the journey on hosts with real GPUs: INVENTORY=inve
 unit: setup  ## the unit tests alone: seconds, no root
 	@$(BIN)/python -m pytest tests/unit -n auto
 
-lint: setup  ## ruff and mypy
+lint: setup  ## ruff, mypy, and the order of the rooms
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 
 lab-up: setup  ## boot the lab's hosts (HOSTS="gpu1 spare1" for some)
 	@$(BIN)/python -m lab up $(HOSTS)
