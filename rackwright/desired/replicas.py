@@ -66,7 +66,7 @@ def replica_items(
         environment = _environment_file(replica, settings, gpu_uuids, api_key)
         folder = _cache_directory(f"{settings.cache_dir}/{replica.name}", settings)
         items += [folder, unit, environment]
-        items.append(_unit(replica, settings, (unit, environment, links[replica.engine])))
+        items.append(_unit(replica, settings, (unit, environment, links[replica.service.engine])))
     return items
 
 
@@ -104,7 +104,7 @@ def _unit(replica: Replica, settings: Settings, parts: tuple[File | Link, ...]) 
 
 
 def _unit_file(replica: Replica, settings: Settings) -> File:
-    engine, model_path = ENGINES[replica.engine], paths.model_path(replica, settings)
+    engine, model_path = ENGINES[replica.service.engine], paths.model_path(replica, settings)
     after_start = engine.after_start(replica, model_path)
     values = {
         "replica": replica,
@@ -129,7 +129,7 @@ def _environment_file(
     gpu_uuids: Sequence[str] | None,
     api_key: str,
 ) -> File:
-    engine = ENGINES[replica.engine]
+    engine = ENGINES[replica.service.engine]
     live = paths.release_environment(engine, settings, paths.current_link(engine, settings))
     variables = live | engine.environment(replica, settings, gpu_uuids)
     secret = {engine.key_variable: api_key} if engine.key_variable and api_key else {}

@@ -79,7 +79,7 @@ def _host(
 def _about(name: str, plan: FleetPlan) -> str:
     server = plan.servers.get(name)
     if server is None:
-        served = (f"{u.served_model_name} from {len(u.replicas)} replicas" for u in plan.upstreams)
+        served = (f"{u.service.served_as} from {len(u.replicas)} replicas" for u in plan.upstreams)
         return f"gateway: {', '.join(served)}"
     link = "" if server.interconnect == "none" else f", {server.interconnect}"
     return f"{server.gpus.count} x {gpu_types()[server.gpus.type].name}{link}, {server.address}"

@@ -106,7 +106,7 @@ def test_the_replica_listens_where_it_is_planned(engine: Engine) -> None:
     words = " ".join(engine.argv(replicas[0], "/m", settings))
     environment = engine.environment(replicas[0], settings, UUIDS)
     said = words + " ".join(environment.values())
-    assert replicas[0].address in said and str(replicas[0].port) in said
+    assert replicas[0].server.address in said and str(replicas[0].port) in said
     assert "0.0.0.0" not in said
 
 
@@ -250,8 +250,8 @@ def test_an_engine_that_does_not_span_servers_is_laid_out_on_each_alone(engine: 
     spec = load_fleet(hosts(cluster(2), {"chat": chat}, **SETTINGS))
     if engine.spans_servers:
         replicas = plan(spec).replicas
-        assert {replica.node_rank for replica in replicas} == {0, 1}
-        assert replicas[0].master_port
+        assert {replica.span.rank for replica in replicas} == {0, 1}
+        assert replicas[0].span.master_port
     else:
         with pytest.raises(PlanError, match=r"no layout of llama-3\.1-405b-instruct fits 8 x"):
             plan(spec)
