@@ -9,8 +9,55 @@ from rackwright.planning.placing import plan
 from rackwright.report import plan_document
 from tests.samples.fleet import cluster, hosts, service
 
-REPLICA = ["name", "service", "server", "index", "engine", "model", "served_model_name", "gpus", "gpu", "interconnect", "tensor_parallel_size", "pipeline_parallel_size", "expert_parallel", "max_model_len", "address", "port", "gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens", "quantization", "kv_cache_dtype", "enforce_eager", "extra_args", "memory", "alone", "between", "busy", "gguf", "node_rank", "node_addresses", "master_port", "network_interface"]
-REJECTED = ["service", "server", "nodes", "tensor_parallel_size", "pipeline_parallel_size", "expert_parallel", "by_layers", "replicas", "feasible", "reason", "tpot_ms", "out_tok_s", "requests"]
+REPLICA = [
+    "name",
+    "service",
+    "server",
+    "index",
+    "engine",
+    "model",
+    "served_model_name",
+    "gpus",
+    "gpu",
+    "interconnect",
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "expert_parallel",
+    "max_model_len",
+    "address",
+    "port",
+    "gpu_memory_utilization",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "quantization",
+    "kv_cache_dtype",
+    "enforce_eager",
+    "extra_args",
+    "memory",
+    "alone",
+    "between",
+    "busy",
+    "gguf",
+    "node_rank",
+    "node_addresses",
+    "master_port",
+    "network_interface",
+]
+REJECTED = [
+    "service",
+    "server",
+    "nodes",
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "expert_parallel",
+    "by_layers",
+    "replicas",
+    "feasible",
+    "reason",
+    "tpot_ms",
+    "out_tok_s",
+    "requests",
+]
 
 
 def test_the_keys_are_those_programs_know() -> None:
