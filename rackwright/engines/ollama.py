@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackwright.engines.protocol import Ask, Engine, Loaded, archive_of, models_listed, visible_gpus
-from rackwright.engines.release import Release
+from rackwright.engines.answers import Ask, Loaded, models_listed
+from rackwright.engines.environment import visible_gpus
+from rackwright.engines.protocol import Engine
+from rackwright.engines.release import Release, archive_of
+from rackwright.engines.splits import Splits
 from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_memory, unjudged
 
@@ -31,13 +34,12 @@ class Ollama(Engine):
 
     name = "ollama"
     documentation = "https://docs.ollama.com"
+    splits = Splits(by_layers=True)
     health_path = "/api/version"
     version_path = "/api/version"
     serves_gguf = True
     pulls = True
-    splits_layers = True
     lists_context = False
-    service_keys = frozenset(("pipeline_parallel_size",))
     kv_cache_dtypes = ("auto", "f16", "q8_0", "q4_0")
     scripts = ("ollama_model",)
 
@@ -74,8 +76,8 @@ class Ollama(Engine):
         """Finds its libraries beside itself, in ../lib/ollama."""
         return "bin/ollama"
 
-    def argv(self, replica: Replica, model_path: str, settings: Settings) -> tuple[str, ...]:
-        """All else is environment."""
+    def entry(self, replica: Replica) -> tuple[str, ...]:
+        """All that it is told is environment: it has no table of options."""
         return ("serve",)
 
     def after_start(self, replica: Replica, model_path: str) -> tuple[str, ...]:

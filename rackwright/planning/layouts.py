@@ -81,7 +81,7 @@ class Layout:
 def consider(service: ServiceSpec, shape: Shape, site: Site, limits: Limits) -> list[Layout]:
     """Every split that the GPUs allow (or the one the operator gave), judged."""
     spot = _spot(site.server, site.gpu, site.gpus, len(site.servers) > 1)
-    if ENGINES[service.engine].splits_layers:
+    if ENGINES[service.engine].splits.by_layers:
         return [
             _judge_layers(gpus, service, shape, site, limits, spot)
             for gpus in _given(service.pipeline_parallel_size) or range(1, len(site.gpus) + 1)

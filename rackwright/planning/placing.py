@@ -176,7 +176,7 @@ def _span(service: ServiceSpec, fleet: FleetSpec, draft: _Draft) -> int:
     """
     if service.servers_per_replica:
         return service.servers_per_replica
-    if not ENGINES[service.engine].spans_servers:
+    if not ENGINES[service.engine].splits.servers:
         return 1
     servers = [fleet.servers[name] for name in service.servers]
     if len({server.hardware for server in servers}) > 1 or not _asked_alike(service, servers):

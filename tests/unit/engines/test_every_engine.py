@@ -15,6 +15,7 @@ from rackwright.desired.items import File, Link, Package, Unit
 from rackwright.desired.replicas import replica_items
 from rackwright.desired.weights import weights_request
 from rackwright.engines import ENGINES, Archive, Engine, Venv
+from rackwright.engines.keys import understood_keys
 from rackwright.engines.protocol import Engine as EngineProtocol
 from rackwright.errors import PlanError, SpecError
 from rackwright.inventory.reading import load_fleet
@@ -76,7 +77,7 @@ def test_a_flag_of_the_plan_is_not_the_operators(engine: Engine) -> None:
     replicas, settings = fleet_of(engine)
     words = engine.argv(replicas[0], "/m", settings)
     names = {word.removeprefix("--").partition("=")[0] for word in words if word[:2] == "--"}
-    if "extra_args" not in engine.service_keys:
+    if "extra_args" not in understood_keys(engine):
         assert not names
         return
     for name in names:
@@ -230,7 +231,7 @@ def test_an_engine_that_does_not_span_servers_is_laid_out_on_each_alone(engine: 
         own["gguf"] = {**GGUF, "size_bytes": 820 * 2**30}
     chat = service("llama-3.1-405b-instruct", engine=engine.name, servers=["gpu1", "gpu2"], **own)
     spec = load_fleet(hosts(cluster(2), {"chat": chat}, **SETTINGS))
-    if engine.spans_servers:
+    if engine.splits.servers:
         replicas = plan(spec).replicas
         assert {replica.span.rank for replica in replicas} == {0, 1}
         assert replicas[0].span.master_port
