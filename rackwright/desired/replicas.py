@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from rackwright.desired import paths
 from rackwright.desired.engines import engines_of
-from rackwright.desired.items import Absent, Directory, File, Item, Link, NoOtherUnits, Unit
+from rackwright.desired.items import Absent, Directory, File, Item, NoOtherUnits, Symlink, Unit
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
@@ -50,7 +50,9 @@ def replica_items(
     if not replicas:
         return unplanned
     links = {
-        engine.name: Link(paths.current_link(engine, settings), paths.release_dir(engine, settings))
+        engine.name: Symlink(
+            paths.current_link(engine, settings), paths.release_dir(engine, settings)
+        )
         for engine in used
     }
     items: list[Item] = [
@@ -98,7 +100,7 @@ def _script(name: str, settings: Settings) -> str:
     return f"{settings.root_dir}/bin/{name.replace('_', '-')}"
 
 
-def _unit(replica: Replica, settings: Settings, parts: tuple[File | Link, ...]) -> Unit:
+def _unit(replica: Replica, settings: Settings, parts: tuple[File | Symlink, ...]) -> Unit:
     timeout_s = settings.start_timeout_s + READINESS
     return Unit(paths.unit_name(replica), restart_on=parts, start_timeout_s=timeout_s)
 

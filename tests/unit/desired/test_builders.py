@@ -16,9 +16,9 @@ from rackwright.desired.items import (
     Directory,
     File,
     Item,
-    Link,
     NoOtherUnits,
     Package,
+    Symlink,
     Unit,
     User,
 )
@@ -216,7 +216,7 @@ def test_another_lock_is_another_release_and_restarts() -> None:
     data = hosts()
     cpu = {name: {**each, "vllm_requirements": CPU_LOCK} for name, each in data.items()}
     links = [
-        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Link)
+        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Symlink)
     ]
     units = [
         one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Unit)

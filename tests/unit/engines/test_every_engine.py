@@ -11,7 +11,7 @@ import pytest
 from rackwright.desired import paths
 from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of, lock_items, release_request
-from rackwright.desired.items import File, Link, Package, Unit
+from rackwright.desired.items import File, Package, Symlink, Unit
 from rackwright.desired.replicas import replica_items
 from rackwright.desired.weights import weights_request
 from rackwright.engines import ENGINES, Archive, Engine, Venv
@@ -160,7 +160,9 @@ def test_another_release_is_another_folder_and_restarts_its_replicas_alone(engin
     replicas, settings = fleet_of(engine)
     newer = settings.model_copy(update={f"{engine.name}_version": "99.0"})
     before, after = (replica_items(replicas, each, UUIDS) for each in (settings, newer))
-    targets = [[one.target for one in items if isinstance(one, Link)] for items in (before, after)]
+    targets = [
+        [one.target for one in items if isinstance(one, Symlink)] for items in (before, after)
+    ]
     assert targets[0] != targets[1]
     stamps = [[one.stamp for one in items if isinstance(one, Unit)] for items in (before, after)]
     assert all(old != new for old, new in zip(*stamps, strict=True))
