@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rackwright.errors import RackwrightError, nearest
+from rackwright.errors import RefusedError, nearest
 from rackwright.inventory.entry import topo_text
 from rackwright.spec import ServerSpec
 
@@ -34,12 +34,12 @@ def _declared(path: str | None, name: str | None) -> ServerSpec | None:
     """A server as its inventory declares it; None where neither is named."""
     if path is None or name is None:
         if path or name:
-            raise RackwrightError("--inventory and --server go together")
+            raise click.UsageError("--inventory and --server go together")
         return None
     from rackwright.runner.fleet import fleet_of  # pyinfra, for those who compare only
     from rackwright.runner.inventory import load_inventory
 
     servers = fleet_of(load_inventory(path)).spec.servers
     if name not in servers:
-        raise RackwrightError(f"--server {name!r} {nearest(name, servers)}")
+        raise RefusedError(f"--server {name!r} {nearest(name, servers)}")
     return servers[name]
