@@ -7,7 +7,7 @@ package by ``llamacpp_requirements``: llama.cpp publishes no CUDA build for Linu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rackwright.engines.answers import Ask, Loaded, models_listed
 from rackwright.engines.environment import visible_gpus
@@ -15,8 +15,10 @@ from rackwright.engines.options import Form, Kind, Launch, Option, refused
 from rackwright.engines.protocol import Engine
 from rackwright.engines.release import Release, Venv, archive_of
 from rackwright.engines.splits import Splits
+from rackwright.schema.fields import Digests, ProjectPath, Url, Version
 from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_memory, padded, unjudged
+from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
@@ -28,6 +30,17 @@ SLOTS = 4
 """Requests at a time, as llama-server itself has where nobody says (``--parallel -1``)."""
 
 
+class LlamaCppSettings(SettingsModel):
+    """What group data says of llama.cpp: an archive (URL and digest), or Python packages."""
+
+    llamacpp_version: Version | None
+    llamacpp_build: Literal["cuda", "cpu"]
+    llamacpp_url: Url | None
+    llamacpp_sha256: Digests | None
+    llamacpp_requirements: ProjectPath | None
+    llamacpp_program: ProjectPath
+
+
 def _devices(launch: Launch) -> str:
     """Devices by name, so that a build without CUDA ends instead of falling back to the CPU."""
     if not _on_gpus(launch):
@@ -36,7 +49,7 @@ def _devices(launch: Launch) -> str:
 
 
 def _on_gpus(launch: Launch) -> bool:
-    return launch.settings.llamacpp_build == "cuda"
+    return LLAMACPP.uses_gpus(launch.settings)
 
 
 def _split_mode(launch: Launch) -> str | None:
@@ -114,6 +127,7 @@ class LlamaCpp(Engine):
 
     name = "llamacpp"
     documentation = "https://github.com/ggml-org/llama.cpp/tree/master/tools/server"
+    settings_model = LlamaCppSettings
     splits = Splits(by_layers=True)
     options = _OPTIONS
     extra_form = Form.WORDS
@@ -143,41 +157,43 @@ class LlamaCpp(Engine):
 
     def setting_faults(self, settings: Settings) -> Iterator[tuple[str, str]]:
         """A version, and one way to install it."""
-        if not settings.llamacpp_version:
+        own = settings.of(LlamaCppSettings)
+        if not own.llamacpp_version:
             yield "llamacpp_version", "is required by engine llamacpp"
-        if bool(settings.llamacpp_requirements) == bool(settings.llamacpp_url):
+        if bool(own.llamacpp_requirements) == bool(own.llamacpp_url):
             rule = "is required by engine llamacpp with llamacpp_sha256, or llamacpp_requirements"
             yield "llamacpp_url", rule
-        elif settings.llamacpp_url and not settings.llamacpp_sha256:
+        elif own.llamacpp_url and not own.llamacpp_sha256:
             yield "llamacpp_sha256", "is required beside llamacpp_url"
 
     def uses_gpus(self, settings: Settings) -> bool:
         """Not in a CPU build."""
-        return settings.llamacpp_build == "cuda"
+        return settings.of(LlamaCppSettings).llamacpp_build == "cuda"
 
     def release(self, settings: Settings) -> Release:
         """An archive with the program in it, or a package."""
-        version = f"{settings.llamacpp_version}-{settings.llamacpp_build}"
+        own = settings.of(LlamaCppSettings)
+        version = f"{own.llamacpp_version}-{own.llamacpp_build}"
         packages = ("libgomp1",)  # its CPU backend runs on OpenMP
-        if settings.llamacpp_requirements:
+        if own.llamacpp_requirements:
             test = (
                 "import pathlib, subprocess, sys; "
-                f"server = pathlib.Path(sys.prefix, {settings.llamacpp_program!r}); "
+                f"server = pathlib.Path(sys.prefix, {own.llamacpp_program!r}); "
                 "subprocess.run([server, '--version'], check=True)"
             )
-            return Release(version, Venv(settings.llamacpp_requirements, test), packages)
-        assert settings.llamacpp_url and settings.llamacpp_sha256
+            return Release(version, Venv(own.llamacpp_requirements, test), packages)
+        assert own.llamacpp_url and own.llamacpp_sha256
         content = archive_of(
-            settings.llamacpp_url,
-            settings.llamacpp_sha256,
-            str(settings.llamacpp_version),
-            (settings.llamacpp_program, "--version"),
+            own.llamacpp_url,
+            own.llamacpp_sha256,
+            str(own.llamacpp_version),
+            (own.llamacpp_program, "--version"),
         )
         return Release(version, content, packages)
 
     def program(self, settings: Settings) -> str:
         """``llama-server``, by any name that its package gives it."""
-        return settings.llamacpp_program
+        return settings.of(LlamaCppSettings).llamacpp_program
 
     def environment(
         self, replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None

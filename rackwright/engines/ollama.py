@@ -14,8 +14,10 @@ from rackwright.engines.environment import visible_gpus
 from rackwright.engines.protocol import Engine
 from rackwright.engines.release import Release, archive_of
 from rackwright.engines.splits import Splits
+from rackwright.schema.fields import Digests, Url, Version
 from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_memory, unjudged
+from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
@@ -29,11 +31,20 @@ _LATEST = ":latest"
 """The tag that Ollama shows of a model that was given none."""
 
 
+class OllamaSettings(SettingsModel):
+    """What group data says of Ollama: the vendor's archive, or a mirror of it."""
+
+    ollama_version: Version | None
+    ollama_url: Url | None
+    ollama_sha256: Digests | None
+
+
 class Ollama(Engine):
     """The engine ``ollama``, from the vendor's archive."""
 
     name = "ollama"
     documentation = "https://docs.ollama.com"
+    settings_model = OllamaSettings
     splits = Splits(by_layers=True)
     health_path = "/api/version"
     version_path = "/api/version"
@@ -67,9 +78,10 @@ class Ollama(Engine):
 
     def release(self, settings: Settings) -> Release:
         """The vendor's archive: bin/ollama, and its libraries in lib/ollama."""
-        assert settings.ollama_version and settings.ollama_url and settings.ollama_sha256
-        version, url = settings.ollama_version, settings.ollama_url
-        content = archive_of(url, settings.ollama_sha256, version, ("bin/ollama", "--version"))
+        own = settings.of(OllamaSettings)
+        assert own.ollama_version and own.ollama_url and own.ollama_sha256
+        version, url = own.ollama_version, own.ollama_url
+        content = archive_of(url, own.ollama_sha256, version, ("bin/ollama", "--version"))
         return Release(version, content, ("zstd",) if url.endswith(".zst") else ())
 
     def program(self, settings: Settings) -> str:

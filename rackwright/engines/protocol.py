@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rackwright.models import Shape
     from rackwright.plan import Replica
     from rackwright.sizing import GpuMemory, Limits, Split
-    from rackwright.spec import Settings
+    from rackwright.spec import Settings, SettingsModel
 
 
 class Engine(Protocol):
@@ -25,6 +25,7 @@ class Engine(Protocol):
 
     What has a default here is left out by an engine that is as usual.
 
+    ``settings_model`` declares the settings that it alone reads, among them ``NAME_version``;
     ``splits`` are the ways it can divide a model, ``options`` the table of its command line (with
     ``extra_form``, how the operator's own flags are written), ``cuda_builds`` which CUDA its
     releases are built with.
@@ -45,6 +46,7 @@ class Engine(Protocol):
 
     name: str
     documentation: str
+    settings_model: type[SettingsModel]
     splits: Splits
     options: tuple[Option, ...] = ()
     extra_form: Form = Form.EQUALS

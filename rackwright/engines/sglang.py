@@ -13,14 +13,24 @@ from rackwright.engines.options import Form, Kind, Option, refused
 from rackwright.engines.protocol import Engine
 from rackwright.engines.release import CudaBuild, Release, Venv, travelling
 from rackwright.engines.splits import Splits
+from rackwright.schema.fields import ProjectPath, Version
 from rackwright.sizing import GIB, GpuMemory, Limits, Split
 from rackwright.sizing.static_share import static_memory, unjudged, usual_share
+from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
     from rackwright.models import Shape
     from rackwright.plan import Replica
     from rackwright.spec import Settings
+
+
+class SgLangSettings(SettingsModel):
+    """What group data says of SGLang: its release."""
+
+    sglang_version: Version | None
+    sglang_requirements: ProjectPath | None
+
 
 # fmt: off
 # Those that no replica is given.
@@ -122,6 +132,7 @@ class SgLang(Engine):
 
     name = "sglang"
     documentation = "https://docs.sglang.ai"
+    settings_model = SgLangSettings
     splits = Splits(tensor=True, pipeline=True, expert=True, data=True, servers=True)
     options = _OPTIONS
     cuda_builds = _CUDA_BUILDS
@@ -174,16 +185,17 @@ class SgLang(Engine):
 
     def release(self, settings: Settings) -> Release:
         """A venv; Triton compiles its launcher with gcc, kernels are compiled with nvcc and g++."""
-        assert settings.sglang_version and settings.sglang_requirements
+        own = settings.of(SgLangSettings)
+        assert own.sglang_version and own.sglang_requirements
         content = Venv(
-            settings.sglang_requirements,
+            own.sglang_requirements,
             smoke_test="import sglang.launch_server, torch",
             amendment=travelling("toolkit"),
             sample="sample_sglang",
             distribution="sglang",
         )
         packages = ("g++", "gcc", "libc6-dev", "libnuma1", "python3-dev")
-        return Release(settings.sglang_version, content, packages, _COMPILING)
+        return Release(own.sglang_version, content, packages, _COMPILING)
 
     def program(self, settings: Settings) -> str:
         """The venv's interpreter."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from rackwright.catalog import gpu_types
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
@@ -12,7 +14,9 @@ from rackwright.engines.options import Form, Kind, Launch, Option, refused
 from rackwright.engines.protocol import Engine
 from rackwright.engines.release import CudaBuild, Release, Venv
 from rackwright.engines.splits import Splits
+from rackwright.schema.fields import ProjectPath, Version
 from rackwright.sizing import GpuMemory, Limits, Split, gpu_memory
+from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
@@ -21,6 +25,15 @@ if TYPE_CHECKING:
     from rackwright.spec import Settings
 
 _GIB = 1024**3
+
+
+class VllmSettings(SettingsModel):
+    """What group data says of vLLM: its release, and the KV cache of its CPU build."""
+
+    vllm_version: Version
+    vllm_build: Literal["cuda", "cpu"]
+    vllm_requirements: ProjectPath
+    cpu_kv_cache_gib: int = Field(ge=1)
 
 
 def _without_peers(replica: Replica) -> bool:
@@ -34,8 +47,8 @@ def _share(launch: Launch) -> float | None:
 
     The share would be one of the host's memory.
     """
-    on_gpus = launch.settings.vllm_build == "cuda"
-    return launch.limits.gpu_memory_utilization if on_gpus else None
+    share = launch.limits.gpu_memory_utilization
+    return share if VLLM.uses_gpus(launch.settings) else None
 
 
 def _kv_cache_dtype(launch: Launch) -> str | None:
@@ -131,6 +144,7 @@ class Vllm(Engine):
 
     name = "vllm"
     documentation = "https://docs.vllm.ai"
+    settings_model = VllmSettings
     splits = Splits(tensor=True, pipeline=True, expert=True, data=True, servers=True)
     options = _OPTIONS
     cuda_builds = _CUDA_BUILDS
@@ -157,7 +171,7 @@ class Vllm(Engine):
 
     def version(self, settings: Settings) -> str:
         """The version that ``/version`` must tell; a build may add a ``+local`` part."""
-        return settings.vllm_version
+        return settings.of(VllmSettings).vllm_version
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
         """vLLM's own choice of (max_num_seqs, max_num_batched_tokens) for its API server.
@@ -177,20 +191,20 @@ class Vllm(Engine):
 
     def uses_gpus(self, settings: Settings) -> bool:
         """Not in its CPU build."""
-        return settings.vllm_build == "cuda"
+        return settings.of(VllmSettings).vllm_build == "cuda"
 
     def release(self, settings: Settings) -> Release:
         """A venv. Triton compiles its launcher with gcc at first use; the CPU build loads libnuma.
 
         The CPU build is a distribution of another name; vLLM's command line asks for its own.
         """
-        cpu = settings.vllm_build == "cpu"
+        own, cpu = settings.of(VllmSettings), not self.uses_gpus(settings)
         return Release(
-            version=f"{settings.vllm_version}-{settings.vllm_build}",
+            version=f"{own.vllm_version}-{own.vllm_build}",
             content=Venv(
-                settings.vllm_requirements,
+                own.vllm_requirements,
                 smoke_test="import vllm, torch",
-                amendment=_AMENDMENT.format(version=settings.vllm_version) if cpu else "",
+                amendment=_AMENDMENT.format(version=own.vllm_version) if cpu else "",
                 sample="" if cpu else "sample_vllm",
                 distribution="vllm",
             ),
@@ -227,8 +241,9 @@ class Vllm(Engine):
         if _is_ip(replica.server.address):
             common["VLLM_HOST_IP"] = replica.server.address
         common |= socket_interfaces(replica)
-        build = _cpu(replica, settings) if settings.vllm_build == "cpu" else _cuda(replica, cache)
-        gpus = _visible(replica, settings, gpu_uuids)
+        build = _cuda(replica, cache) if self.uses_gpus(settings) else _cpu(replica, settings)
+        known = self.uses_gpus(settings) or gpu_uuids is not None
+        gpus = visible_gpus(replica, gpu_uuids) if known else {}
         return common | build | settings.engine_environment | gpus
 
 
@@ -236,7 +251,7 @@ def _cpu(replica: Replica, settings: Settings) -> dict[str, str]:
     # Ranks that each bind the same few cores starve one another.
     ranks = replica.split.tensor * replica.split.pipeline
     binding = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"} if ranks > 1 else {}
-    return {"VLLM_CPU_KVCACHE_SPACE": str(settings.cpu_kv_cache_gib), **binding}
+    return {"VLLM_CPU_KVCACHE_SPACE": str(settings.of(VllmSettings).cpu_kv_cache_gib), **binding}
 
 
 def _cuda(replica: Replica, cache: str) -> dict[str, str]:
@@ -250,14 +265,6 @@ def _cuda(replica: Replica, cache: str) -> dict[str, str]:
         ),
     }
     return common | ({"NCCL_P2P_DISABLE": "1"} if _without_peers(replica) else {})
-
-
-def _visible(
-    replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None
-) -> dict[str, str]:
-    if gpu_uuids is None and settings.vllm_build == "cpu":
-        return {}
-    return visible_gpus(replica, gpu_uuids)
 
 
 def _is_ip(address: str) -> bool:
