@@ -83,9 +83,9 @@ def _files(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def main() -> None:
     """Make the folder that the command line names."""
     name, folder = sys.argv[1:]
-    make(name, Path(folder))
+    with exits():
+        make(name, Path(folder))
 
 
 if __name__ == "__main__":
-    with exits():
-        main()
+    main()

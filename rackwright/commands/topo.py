@@ -34,7 +34,7 @@ def _declared(path: str | None, name: str | None) -> ServerSpec | None:
     """A server as its inventory declares it; None where neither is named."""
     if path is None or name is None:
         if path or name:
-            raise click.UsageError("--inventory and --server go together")
+            raise RefusedError("--inventory and --server go together")
         return None
     from rackwright.runner.fleet import fleet_of  # pyinfra, for those who compare only
     from rackwright.runner.inventory import load_inventory

@@ -72,11 +72,14 @@ class InventoryFile:
         values = group_data(file).values
         for key in data:
             if key in values and values[key] != data[key]:
-                rule = (
-                    f"is given in {self.path} and in {file}, which pyinfra lets win: put it into "
-                    f"group_data/{self.path.stem}.py or a host's own data"
-                )
-                yield Fault(f"{group}.{key}", rule, data[key])
+                places = f"is given in {self.path} and in {_short(file)}, which pyinfra lets win"
+                remedy = f"put it into group_data/{self.path.stem}.py or a host's own data"
+                yield Fault(f"{group}.{key}", f"{places}: {remedy}", data[key])
+
+
+def _short(path: Path) -> Path:
+    """As one would type it from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _is_group(value: Any) -> bool:

@@ -11,6 +11,7 @@ from tests.samples.faulty import (
     faults,
 )
 from tests.samples.fleet import (
+    DEFAULTS,
     SETTINGS,
     hosts,
     server,
@@ -57,7 +58,7 @@ def test_a_fleet_without_a_gateway_is_refused() -> None:
 
 
 def test_a_host_must_be_something() -> None:
-    data = {**hosts(), "spare": dict(SETTINGS)}
+    data = {**hosts(), "spare": {**DEFAULTS, **SETTINGS}}
     assert faults(data) == ["hosts[spare]: must have 'server', 'gateway' or both"]
 
 
