@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from rackwright.models import NAMED, Shape
-from rackwright.planning.layouts import Layout, indivisible, split_names, too_small
+from rackwright.planning.layouts import Layout, split_names
+from rackwright.planning.reasons import too_small
+from rackwright.planning.splitting import indivisible
 from rackwright.sizing import GIB, GpuMemory, Limits, Split
 from tests.samples.fleet import TINY, config, judged, server, shape
 
