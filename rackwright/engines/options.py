@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
+from rackwright.errors import nearest
+from rackwright.spec import ServiceSpec
+
 if TYPE_CHECKING:
     from rackwright.plan import Replica, Span
     from rackwright.sizing import Limits, Split
-    from rackwright.spec import ServiceSpec, Settings
+    from rackwright.spec import Settings
 
 
 class Launch(NamedTuple):
@@ -81,6 +84,15 @@ class Option:
     kind: Kind = Kind.PLAN
     form: Form = Form.EQUALS
     aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a key that no service has: it would silently say nothing."""
+        known = ServiceSpec.model_fields
+        if self.key is not None and self.key not in known:
+            raise ValueError(
+                f"Option({self.flag!r}): key={self.key!r} {nearest(self.key, known, 'key')} "
+                "Correct it, or declare it in ServiceSpec, rackwright/spec/services.py"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:

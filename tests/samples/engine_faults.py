@@ -55,12 +55,7 @@ def _entry_faults(option: Option) -> Iterator[str]:
         yield "is given, so its kind must be PLAN or SHARED, or it must have no key and no of"
     if option.key is None:
         return
-    if option.key not in KEYS:
-        yield (
-            f"has key={option.key!r}, which {nearest(option.key, KEYS, 'key of a service')} "
-            "Correct it, or declare it in spec/services.py"
-        )
-    elif option.key in SPLIT_KEYS:
+    if option.key in SPLIT_KEYS:
         yield f"has key={option.key!r}: leave it out, the engine's Splits says whether it can"
     yield from _misspelt(option, option.key)
 
@@ -75,9 +70,6 @@ def _misspelt(option: Option, key: str) -> Iterator[str]:
 
 def _unseen(engine: Engine) -> Iterator[str]:
     """Options that reach no command line, and keys that change nothing in one."""
-    keys = [option.key for option in engine.options if option.key]
-    if not set(keys) <= KEYS:
-        return  # reported, and no service can have them
     seen = list(launches(engine))
     (plain, *_) = launches_of(engine)
     for option in filter(lambda option: option.can_be_given, engine.options):

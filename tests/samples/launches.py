@@ -16,7 +16,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import Replica
 from rackwright.planning.placing import plan
 from rackwright.sizing import Split
-from rackwright.spec import ServiceSpec, Settings
+from rackwright.spec import ServiceSpec
 from tests.samples.engines import GGUF, SETTINGS
 from tests.samples.fleet import cluster, hosts, server, service, settings
 
@@ -52,12 +52,8 @@ def replicas_of(engine: Engine, **more: Any) -> tuple[Replica, ...]:
 
 def launches_of(engine: Engine, **more: Any) -> list[Launch]:
     """One service's processes."""
-    return [Launch(replica, "/m", host_of(engine)) for replica in replicas_of(engine, **more)]
-
-
-def host_of(engine: Engine) -> Settings:
-    """Settings of a host that has the engine."""
-    return settings(**SETTINGS)
+    host = settings(**SETTINGS)
+    return [Launch(replica, "/m", host) for replica in replicas_of(engine, **more)]
 
 
 def launches(engine: Engine) -> Iterator[Launch]:
@@ -67,8 +63,8 @@ def launches(engine: Engine) -> Iterator[Launch]:
             yield from launches_of(engine, **more)
         except SpecError:
             continue  # not for this engine
-    for key in {option.key for option in engine.options} & set(ServiceSpec.model_fields):
-        yield from launches_of(engine, **{str(key): example(str(key))})
+    for key in sorted({option.key for option in engine.options if option.key}):
+        yield from launches_of(engine, **{key: example(key)})
 
 
 def example(key: str) -> Any:

@@ -19,6 +19,7 @@ from rackwright.engines.keys import understood_keys
 from rackwright.engines.protocol import Engine as EngineProtocol
 from rackwright.errors import PlanError, SpecError
 from rackwright.inventory.reading import load_fleet
+from rackwright.inventory.settings import MODELS
 from rackwright.plan import Replica
 from rackwright.planning.placing import plan
 from rackwright.spec import Settings
@@ -30,9 +31,14 @@ UUIDS = [f"GPU-{index}{index}{index}{index}-aaaa" for index in range(8)]
 
 
 def data(engine: Engine, **more: Any) -> dict[str, dict[str, Any]]:
-    """A 70B model on two L40S pairs; all that differs is what the engine loads."""
+    """A 70B model on two L40S pairs; all that differs is what the engine loads.
+
+    An engine that neither has stages nor deals layers would talk across PCIe: it has an 8B model.
+    """
     own: dict[str, Any] = {"gguf": GGUF, "revision": ...} if engine.serves_gguf else {}
-    chat = service("llama-3.3-70b-instruct", engine=engine.name, **{**own, **more})
+    large = engine.splits.pipeline or engine.splits.by_layers
+    model = "llama-3.3-70b-instruct" if large else "llama-3.1-8b-instruct"
+    chat = service(model, engine=engine.name, **{**own, **more})
     gpus = 4 if engine.serves_gguf else 8
     box = server(gpu="l40s-48gb", count=gpus, link="pcie")
     return hosts({"gpu1": box}, {"chat": chat}, **SETTINGS)
@@ -133,6 +139,16 @@ def test_settings_that_are_missing_are_named(engine: Engine) -> None:
         return
     with pytest.raises(SpecError, match=rf"settings\[gpu1\].{engine.name}_version: is required"):
         load_fleet(bare)
+
+
+def test_its_settings_are_its_own_and_pin_a_version(engine: Engine) -> None:
+    own = set(engine.settings_model.model_fields)
+    key = f"{engine.name}_version"
+    assert key in own, f"engines/{engine.name}.py: its settings_model must have {key}"
+    others = (model for model in MODELS if model is not engine.settings_model)
+    for model in others:
+        both = own & set(model.model_fields)
+        assert not both, f"engines/{engine.name}.py: {both} are settings of {model.__name__} too"
 
 
 def test_a_release_is_pinned_whole(engine: Engine) -> None:

@@ -39,7 +39,8 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def test_what_an_engine_says_it_can_split_reaches_it_and_nothing_else_is_accepted(
     engine: Engine,
 ) -> None:
-    assert not list(split_faults(engine))
+    faults = list(split_faults(engine))
+    assert not faults, "\n".join(faults)
 
 
 def able(splits: Splits, *ignored: str) -> Vllm:
