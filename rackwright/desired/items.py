@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
+from debian.debian_support import Version
+
 Observed = Mapping[str, Any]
 """What the host answers for one item; an empty mapping where it has nothing of the kind."""
 
@@ -172,9 +174,14 @@ class Package:
 
 
 def upstream_version(version: str) -> str:
-    """A Debian version without epoch and revision: ``1:580.159.04-1ubuntu1`` -> ``580.159.04``."""
-    version = version.partition(":")[2] or version
-    return version.rpartition("-")[0] or version
+    """A Debian version without epoch and revision: ``1:580.159.04-1ubuntu1`` -> ``580.159.04``.
+
+    A text that is no version stays as it is: dpkg tells none of a package it has begun to unpack.
+    """
+    try:
+        return str(Version(version).upstream_version)
+    except ValueError:
+        return version
 
 
 @dataclass(frozen=True)
