@@ -16,9 +16,9 @@ from rackwright.desired.items import (
     Directory,
     File,
     Item,
-    Link,
     NoOtherUnits,
     Package,
+    Symlink,
     Unit,
     User,
 )
@@ -186,8 +186,8 @@ def test_the_unit_runs_the_plan() -> None:
     sample = big()
     (replica,) = sample.replicas()
     unit = text(sample.items(), ".service")
-    assert option(unit, "--tensor-parallel-size") == "2" == str(replica.tensor_parallel_size)
-    assert option(unit, "--served-model-name") == replica.served_model_name
+    assert option(unit, "--tensor-parallel-size") == "2" == str(replica.split.tensor)
+    assert option(unit, "--served-model-name") == replica.service.served_as
     assert (option(unit, "--host"), option(unit, "--port")) == ("192.0.2.11", "8000")
     assert option(unit, "--max-model-len") == "8192"
     assert option(unit, "--model") == paths.model_path(replica, sample.settings())
@@ -217,7 +217,7 @@ def test_another_lock_is_another_release_and_restarts() -> None:
     data = hosts()
     cpu = {name: {**each, "vllm_requirements": CPU_LOCK} for name, each in data.items()}
     links = [
-        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Link)
+        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Symlink)
     ]
     units = [
         one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Unit)
@@ -342,9 +342,10 @@ def test_every_replica_is_an_upstream_and_has_its_name() -> None:
     (names,) = [one["block"] for one in named(conf, "map")]
     assert len(servers) == len(sample.plan.replicas)
     for replica in sample.plan.replicas:
-        assert servers[f"{replica.address}:{replica.port}"].startswith("max_fails=")
-        escaped = replica.address.replace(".", "\\.")
-        assert values(names, f"~(^|, ){escaped}:{replica.port}$") == [[replica.name]]
+        where = f"{replica.server.address}:{replica.port}"
+        assert servers[where].startswith("max_fails=")
+        escaped = where.replace(".", "\\.")
+        assert values(names, f"~(^|, ){escaped}$") == [[replica.name]]
 
 
 def test_a_certificate_is_made_only_where_none_is_given() -> None:
