@@ -201,6 +201,11 @@ def test_a_report_that_cannot_be_written_is_said_before_hosts_are_asked(
     assert "Traceback" not in done.stderr and "answer" not in done.stderr
 
 
+def test_a_matrix_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "topo.txt").write_bytes(b"\xff\xfe\x00")
+    refused(run("-m", "rackwright", "topo", str(tmp_path / "topo.txt")))
+
+
 def test_what_was_not_expected_has_its_own_code_and_can_be_traced(tmp_path: Path) -> None:
     broken = (
         "import rackwright.commands.plan as verb\n"
