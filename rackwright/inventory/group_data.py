@@ -32,6 +32,7 @@ class GroupData:
 def group_data(path: Path = FILE) -> GroupData:
     """What a file of group data declares. Raises InputError where it does not run."""
     module = ModuleType(path.stem)
+    module.__file__ = str(path)
     try:
         exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
         types = inspect.get_annotations(module, eval_str=True)
