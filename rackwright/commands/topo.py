@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rackwright.errors import RefusedError, nearest
+from rackwright.errors import InputError, RefusedError, nearest
 from rackwright.inventory.entry import topo_text
 from rackwright.spec import ServerSpec
 
@@ -24,10 +24,17 @@ def topo(text: Any, gpu: str | None, inventory: str | None, server: str | None) 
     node; with --inventory and --server compares that with what is declared, and exits with 2 where
     they differ.
     """
-    said, agrees = topo_text(text.read(), gpu, _declared(inventory, server))
+    said, agrees = topo_text(_read(text), gpu, _declared(inventory, server))
     click.echo(said)
     if not agrees:
         sys.exit(2)
+
+
+def _read(text: Any) -> str:
+    try:
+        return str(text.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{text.name} is no text: {error}") from None
 
 
 def _declared(path: str | None, name: str | None) -> ServerSpec | None:

@@ -32,10 +32,13 @@ class GroupData:
 def group_data(path: Path = FILE) -> GroupData:
     """What a file of group data declares. Raises InputError where it does not run."""
     module = ModuleType(path.stem)
+    module.__file__ = str(path)
     try:
         exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
         types = inspect.get_annotations(module, eval_str=True)
-    except Exception as error:  # the file is the operator's code: anything can come out
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the file is the operator's code: anything can come out
         raise InputError(f"{path}: {type(error).__name__}: {error}") from None
     return GroupData(values=_public(vars(module)), types=_public(types))
 

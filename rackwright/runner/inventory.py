@@ -16,7 +16,7 @@ from pyinfra.context import ctx_state
 from pyinfra_cli.inventory import make_inventory
 
 from rackwright.errors import InputError, SpecError
-from rackwright.exits import exits
+from rackwright.exits import USAGE, exits, say
 from rackwright.runner.host_data import host_data
 from rackwright.runner.inventory_file import InventoryFile, remember
 
@@ -69,4 +69,6 @@ def main(path: str) -> None:
 
 if __name__ == "__main__":
     with exits():
+        if len(sys.argv) != 2:
+            raise SystemExit(say(f"usage: python -m {__spec__.name} INVENTORY", USAGE))
         main(sys.argv[1])

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import click
 from pyinfra.api.inventory import Inventory
+from pyinfra.context import ctx_inventory
 
 from rackwright.errors import Fault
 from rackwright.inventory.group_data import group_data
@@ -132,7 +133,10 @@ def remember(inventory: Inventory, file: InventoryFile) -> None:
 def file_faults(inventory: Inventory) -> list[Fault]:
     """What is wrong with the file that an inventory was made of; nothing where it is of none."""
     file = _files.get(inventory) or _given_to_pyinfra()
-    return [*file.malformed(), *file.overridden()] if file else []
+    if file is None:
+        return []
+    with ctx_inventory.use(inventory):  # which files of group data may ask, as under pyinfra
+        return [*file.malformed(), *file.overridden()]
 
 
 def _given_to_pyinfra() -> InventoryFile | None:

@@ -201,6 +201,11 @@ def test_a_report_that_cannot_be_written_is_said_before_hosts_are_asked(
     assert "Traceback" not in done.stderr and "answer" not in done.stderr
 
 
+def test_a_matrix_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "topo.txt").write_bytes(b"\xff\xfe\x00")
+    refused(run("-m", "rackwright", "topo", str(tmp_path / "topo.txt")))
+
+
 def test_what_was_not_expected_has_its_own_code_and_can_be_traced(tmp_path: Path) -> None:
     broken = (
         "import rackwright.commands.plan as verb\n"
@@ -216,6 +221,22 @@ def test_what_was_not_expected_has_its_own_code_and_can_be_traced(tmp_path: Path
 def test_a_command_line_that_cannot_be_read_has_a_code_of_its_own(tmp_path: Path) -> None:
     for argv in (("plan",), ("plan", "absent.py"), ("nothing",), ("plan", "--nothing")):
         assert run("-m", "rackwright", *argv).returncode == 64
+    assert "INVENTORY" in refused(run("-m", "rackwright.runner.inventory"), 64)
+
+
+def test_group_data_may_ask_where_it_lies_and_for_whom(tmp_path: Path) -> None:
+    path = fleet_of(tmp_path, "'lab/tiny_llama.json'")
+    path.write_text(path.read_text().replace('{"services"', '{"base_port": 9000, "services"'))
+    (tmp_path / "group_data").mkdir()
+    (tmp_path / "group_data/mine.py").write_text(
+        "from pyinfra import inventory\n"
+        "base_port = 9000 + len(inventory.get_group('hosts'))\n"
+        "report_dir = __file__.rpartition('/')[0]\n"
+    )
+    assert "all.base_port: is given in" in refused(run(*PLAN, str(path)))
+    path.write_text(path.read_text().replace('"base_port": 9000, ', ""))
+    done = run(*PLAN, str(path))
+    assert done.returncode == 0 and "port 9001" in done.stdout, done.stderr
 
 
 def test_a_reader_that_goes_away_is_no_fault() -> None:

@@ -75,10 +75,13 @@ def test_an_engine_may_own_a_model_of_its_settings() -> None:
         host_settings().model_validate(with_defaults({})).of(Own)
 
 
-def test_group_data_that_does_not_run_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "kind"), [("base_port = 8000 +", "SyntaxError"), ("raise SystemExit(0)", "SystemExit")]
+)
+def test_group_data_that_does_not_run_is_named(tmp_path: Path, text: str, kind: str) -> None:
     path = tmp_path / "all.py"
-    path.write_text("base_port = 8000 +\n")
-    with pytest.raises(InputError, match=r"all\.py: SyntaxError"):
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"all\.py: {kind}"):
         group_data(path)
 
 
