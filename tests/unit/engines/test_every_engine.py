@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import rackwright
 from rackwright.desired import paths
 from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of, lock_items, release_request
@@ -249,3 +252,18 @@ def test_an_engine_that_does_not_span_servers_is_laid_out_on_each_alone(engine: 
     else:
         with pytest.raises(PlanError, match=r"no layout of llama-3\.1-405b-instruct fits 8 x"):
             plan(spec)
+
+
+def test_no_file_but_its_own_names_an_engine() -> None:
+    """A name outside is a branch on it, or a default that another engine would have to know of."""
+    package = Path(rackwright.__file__).parent
+    own = {package / f"engines/{name}.py" for name in ENGINES}
+    own |= {package / f"remote/sample_{name}.py" for name in ENGINES}  # run in its own release
+    own |= set((package / "checks").rglob("*.py"))  # examples of checks are of engines that ran
+    named = [
+        f"{path.relative_to(package)}:{node.lineno}: {node.value}"
+        for path in sorted(set(package.rglob("*.py")) - own)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in ENGINES
+    ]
+    assert not named, "take it from ENGINES or from what was planned: " + ", ".join(named)
