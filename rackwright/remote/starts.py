@@ -15,6 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.running import ended
+from rackwright.remote.host.systemd import show
+
 PROPERTIES = (
     "LoadState,ActiveState,SubState,NRestarts,InvocationID,ActiveEnterTimestamp,"
     "StateChangeTimestamp"
@@ -46,7 +49,7 @@ Values = dict[str, Any]
 
 def seen(asked: Values) -> Values:
     """One unit: systemd's properties of it, its last starts (the newest first), kernel lines."""
-    shown = _shown(asked["unit"])
+    (shown,) = show(PROPERTIES, asked["unit"])
     secrets = _secrets(asked.get("environment_path"))
     starts = _starts(asked["unit"], shown.get("InvocationID", ""))[:STARTS]
     found: Values = {"state": shown, "starts": starts, "kernel": []}
@@ -58,23 +61,6 @@ def seen(asked: Values) -> Values:
     if starts:
         found["kernel"] = _kernel(asked["unit"], starts[-1]["began_unix_s"], pids)
     return found
-
-
-def _shown(unit: str) -> dict[str, str]:
-    words = _output("systemctl", "show", "--property", PROPERTIES, unit)
-    return dict(line.split("=", 1) for line in words.splitlines() if "=" in line)
-
-
-def _output(*argv: str) -> str:
-    done = subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    return done.stdout.decode(errors="replace")
 
 
 def _secrets(path: str | None) -> list[str]:
@@ -209,5 +195,5 @@ def main(request: Values) -> Values:
     What a process wrote last may still be on its way to the journal when the process is gone.
     """
     with contextlib.suppress(subprocess.TimeoutExpired):
-        _output("journalctl", "--sync")
+        ended("journalctl", "--sync", timeout=TIMEOUT_S)
     return {asked["unit"]: seen(asked) for asked in request["units"]}
