@@ -19,8 +19,8 @@ from rackwright.remote import watching as remote
 from rackwright.report import watch_tables
 from rackwright.report.reading import FIGURES, Reading, reading
 from tests.samples.fleet import cluster, hosts, server, service
+from tests.samples.probes import seen
 from tests.samples.travelling import run
-from tests.unit.checks.test_server import seen
 
 PLAN = plan(load_fleet(hosts({"gpu1": server(), "gpu2": server(12)}, {"chat": service()})))
 (REPLICA,) = PLAN.on("gpu1")
