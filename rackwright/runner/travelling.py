@@ -25,6 +25,8 @@ OF_OTHERS = ("pynvml",)
 """What a script may import that is not ours: one file each, of the standard library's imports."""
 PYTHON = (3, 9)
 """The oldest that hosts have: Debian 11's."""
+STANDARD = sys.stdlib_module_names - {"tomllib"}
+"""The standard library, without what came after that."""
 
 
 @cache
@@ -69,7 +71,7 @@ def _carried(name: str, source: str) -> list[str]:
         top = imported.partition(".")[0]
         if imported.startswith(f"{ROOM}.") or imported in OF_OTHERS:
             needed.append(imported)
-        elif top not in sys.stdlib_module_names:
+        elif top not in STANDARD:
             raise ImportError(f"{name} travels to hosts and imports {imported}, which does not")
     return needed
 

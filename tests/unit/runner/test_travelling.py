@@ -129,6 +129,7 @@ def test_two_that_import_one_another_are_each_sent_once(room: Path) -> None:
     [
         ("from rackwright.errors import Fault", "imports rackwright.errors, which does not"),
         ("from rackwright import errors", "imports rackwright.errors, which does not"),
+        ("import tomllib", "imports tomllib, which does not"),
         ("import rackwright", "imports rackwright, which does not"),
         (
             "def main():\n    import yaml",
