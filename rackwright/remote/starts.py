@@ -11,9 +11,9 @@ import re
 import subprocess
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.journal import entries, field_text
 from rackwright.remote.host.running import ended
 from rackwright.remote.host.systemd import show
@@ -65,15 +65,10 @@ def seen(asked: Values) -> Values:
 
 def _secrets(path: str | None) -> list[str]:
     """Values of an environment file that are not to be shown, as written there and unquoted."""
-    try:
-        lines = Path(path or "").read_text(errors="replace").splitlines()
-    except OSError:
-        return []
     found = set()
-    for line in lines:
-        name, equals, value = line.partition("=")
-        if equals and SECRET.search(name):
-            found |= {value, value.strip('"'), re.sub(r"\\(.)", r"\1", value.strip('"'))}
+    for name, value in assignments(path):
+        if SECRET.search(name):
+            found |= {value, value.strip('"'), unquoted(value)}
     return sorted((one for one in found if len(one) > 3), key=len, reverse=True)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.listeners import listeners
 from rackwright.remote.host.processes import open_files
 from rackwright.remote.host.systemd import service_unit
@@ -90,14 +89,5 @@ def _running(*seen: Values | None) -> float | None:
 
 def authorization(path: str | None, variable: str | None) -> dict[str, str]:
     """The API key a replica was given, read from its own environment file."""
-    if not variable or not path or not Path(path).exists():
-        return {}
-    for line in Path(path).read_text().splitlines():
-        if line.startswith(f"{variable}="):
-            return bearer(_unquote(line.split("=", 1)[1]))
-    return {}
-
-
-def _unquote(text: str) -> str:
-    """The value that ``desired.render.environment_quote`` quoted."""
-    return re.sub(r"\\(.)", r"\1", text[1:-1])
+    found = [value for name, value in assignments(path) if name == variable]
+    return bearer(unquoted(found[0])) if found else {}
