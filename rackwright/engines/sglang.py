@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
 from rackwright.engines.options import Form, Kind, Option, refused
 from rackwright.engines.protocol import Engine
-from rackwright.engines.release import CudaBuild, Release, Venv, travelling
+from rackwright.engines.release import CudaBuild, Release, Venv, script_text
 from rackwright.engines.splits import Splits
 from rackwright.schema.fields import ProjectPath, Version
 from rackwright.sizing import GIB, GpuMemory, Limits, Split
@@ -190,7 +190,7 @@ class SgLang(Engine):
         content = Venv(
             own.sglang_requirements,
             smoke_test="import sglang.launch_server, torch",
-            amendment=travelling("toolkit"),
+            amendment=script_text("toolkit"),
             sample="sample_sglang",
             distribution="sglang",
         )
