@@ -155,9 +155,9 @@ class Ollama(Engine):
         rows = answers["ps"].get("models") if isinstance(answers["ps"], Mapping) else None
         if not isinstance(rows, list):
             raise ValueError("/api/ps is not a list of models")
-        row = next((one for one in rows if _short(str(one.get("name"))) == served_model_name), None)
+        row = next((row for row in rows if _short(str(row.get("name"))) == served_model_name), None)
         if row is None:
-            names = ", ".join(str(one.get("name")) for one in rows)
+            names = ", ".join(str(other.get("name")) for other in rows)
             raise ValueError(f"{served_model_name} is not loaded, but {names or 'nothing'}")
         sizes = (row.get("size"), row.get("size_vram"), row.get("context_length"))
         if not all(isinstance(size, int) for size in sizes):

@@ -90,8 +90,8 @@ class Option:
         known = ServiceSpec.model_fields
         if self.key is not None and self.key not in known:
             raise ValueError(
-                f"Option({self.flag!r}): key={self.key!r} {nearest(self.key, known, 'key')} "
-                "Correct it, or declare it in ServiceSpec, rackwright/spec/services.py"
+                f"Option({self.flag!r}): correct key={self.key!r}, or declare it in ServiceSpec "
+                f"(rackwright/spec/services.py): it {nearest(self.key, known, 'key')}"
             )
 
     @property
@@ -153,7 +153,8 @@ def flag_faults(
 
 
 def _refusal(prefix: str, options: Sequence[Option]) -> str:
-    kinds = {each.kind for each in options if any(n.startswith(prefix) for n in each.names)}
+    meant = [o for o in options if any(name.startswith(prefix) for name in o.names)]
+    kinds = {option.kind for option in meant}
     if kinds & {Kind.PLAN, Kind.SECRET}:
         return "is set by Rackwright, use the service's own keys"
     if Kind.UNJUDGED in kinds:

@@ -63,9 +63,9 @@ def offers(need: Need, gpu: GpuType) -> Iterator[Offer]:
             return
 
 
-def best(found: Sequence[Offer]) -> Offer | None:
+def best(offered: Sequence[Offer]) -> Offer | None:
     """The smallest of the offers that serve: fewest servers, then GPUs, then memory in all."""
-    serving = [offer for offer in found if offer.chosen]
+    serving = [offer for offer in offered if offer.chosen]
     return min(serving, key=lambda offer: (offer.nodes, offer.gpus, offer.memory_gib), default=None)
 
 
@@ -81,20 +81,20 @@ def _amounts(need: Need, gpu: GpuType) -> Iterator[tuple[int, int]]:
 
 
 def _offer(need: Need, gpu: GpuType, gpus: int, nodes: int) -> Offer:
-    each = gpus // nodes
-    joined = joining(gpu, each, need.interconnect)
+    per_server = gpus // nodes
+    joined = joining(gpu, per_server, need.interconnect)
     servers = tuple(
         ServerSpec(
             name=f"server{number}",
             address=f"server{number}",
-            gpus=GpuSpec(type=gpu.key, count=each),
+            gpus=GpuSpec(type=gpu.key, count=per_server),
             interconnect=joined,
             network_gbit_per_s=NETWORK_GBIT_PER_S,
         )
         for number in range(nodes)
     )
     limits = limits_of(need.service, gpu)
-    site = Site(servers, gpu, tuple(range(each)))
+    site = Site(servers, gpu, tuple(range(per_server)))
     layouts = consider(need.service, need.shape, site, limits)
     chosen, others = choose(need.service, layouts)
     if chosen is None:

@@ -21,7 +21,7 @@ def choose(service: ServiceSpec, layouts: list[Layout]) -> tuple[Layout | None, 
     close = [layout for layout in feasible if _cost(service, layout) <= best * CLOSE]
     chosen = min(
         close,
-        key=lambda each: (each.split.gpus, _cost(service, each), each.split.pipeline),
+        key=lambda layout: (layout.split.gpus, _cost(service, layout), layout.split.pipeline),
     )
     others = [
         layout if layout.reason else replace(layout, reason=_worse(service, layout))

@@ -41,19 +41,21 @@ def speeds(
     shape: Shape, split: Split, machine: Machine, service: ServiceSpec, limits: Limits, count: int
 ) -> Speeds:
     """How fast each of ``count`` replicas of a layout is."""
-    one = _request(service)
+    request = _request(service)
     replicas = max(1, count)
     expected = stated(service)
     if expected:
-        each = -(-expected // replicas)
-        asked = min(count, -(-expected // each))
+        load = -(-expected // replicas)
+        asked = min(count, -(-expected // load))
     else:
-        each, asked = _held(shape, split, machine, service, limits, one), count
-    rungs = takewhile(lambda rung: rung < each, RUNGS)
+        load, asked = _held(shape, split, machine, service, limits, request), count
+    rungs = takewhile(lambda rung: rung < load, RUNGS)
     return Speeds(
-        _predict(shape, split, machine, one),
-        tuple(_predict(shape, split, machine, one._replace(concurrency=rung)) for rung in rungs),
-        _predict(shape, split, machine, one._replace(concurrency=each)),
+        _predict(shape, split, machine, request),
+        tuple(
+            _predict(shape, split, machine, request._replace(concurrency=rung)) for rung in rungs
+        ),
+        _predict(shape, split, machine, request._replace(concurrency=load)),
         asked,
     )
 
@@ -74,10 +76,15 @@ def _request(service: ServiceSpec) -> Load:
 
 
 def _held(
-    shape: Shape, split: Split, machine: Machine, service: ServiceSpec, limits: Limits, one: Load
+    shape: Shape,
+    split: Split,
+    machine: Machine,
+    service: ServiceSpec,
+    limits: Limits,
+    request: Load,
 ) -> int:
     """How many such requests a replica holds at once: its KV cache, ``max_num_seqs``."""
-    asked = limits._replace(max_model_len=one.input_tokens + one.output_tokens)
+    asked = limits._replace(max_model_len=request.input_tokens + request.output_tokens)
     memory = ENGINES[service.engine].memory(shape, split, machine.gpu.memory_bytes, asked)
     return max(1, min(limits.max_num_seqs, memory.sequences))
 

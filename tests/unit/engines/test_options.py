@@ -130,8 +130,8 @@ def test_a_key_that_is_misspelt_is_refused_where_it_is_written() -> None:
     with pytest.raises(ValueError) as caught:
         Option("quant", key="quantizatoin")
     assert str(caught.value) == (
-        "Option('quant'): key='quantizatoin' is not a known key, did you mean 'quantization'? "
-        "Correct it, or declare it in ServiceSpec, rackwright/spec/services.py"
+        "Option('quant'): correct key='quantizatoin', or declare it in ServiceSpec "
+        "(rackwright/spec/services.py): it is not a known key, did you mean 'quantization'?"
     )
 
 
