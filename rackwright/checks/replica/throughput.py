@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from rackwright.checks.delivery import SLOW, SLOWER
-from rackwright.checks.results import (
-    CheckResult,
-    Observation,
-    PlannedReplica,
-    Predicted,
-    Status,
-    number_of,
-)
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation, number_of
+from rackwright.checks.planned import PlannedReplica, Predicted
+from rackwright.checks.replica.delivery import SLOW, SLOWER
+from rackwright.checks.replica.healthy import REPLICA
+from rackwright.checks.replica.when import HAD_A_BURST
+from rackwright.checks.results import Finding, Status
 
 
-def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
+def judge(planned: PlannedReplica, seen: Observation) -> Finding:
     """WARN when clearly below the prediction for so many requests; CRITICAL when some failed.
 
     Beside the requests of others, the burst's fair share of the prediction for all is expected.
@@ -24,15 +22,15 @@ def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
     requests, tokens, seconds = (number_of(burst, k) for k in ("requests", "tokens", "seconds"))
     if planned.predicted is None or requests is None or tokens is None or not seconds:
         remedy = "see the completion check; then run this again"
-        return planned.says("throughput", Status.UNKNOWN, "no burst was observed", remedy)
+        return Finding(Status.UNKNOWN, "no burst was observed", remedy)
     if burst.get("errors"):
         evidence = f"under {requests:.0f} requests at once: {'; '.join(burst['errors'])}"
         remedy = f"journalctl -u {planned.unit} on {planned.host}"
-        return planned.says("throughput", Status.CRITICAL, evidence[:300], remedy)
+        return Finding(Status.CRITICAL, evidence[:300], remedy)
     others = number_of(burst, "others") or 0
     if not requests:
         evidence = f"{others:.0f} requests of others ran, none was added: not judged"
-        return planned.says("throughput", Status.OK, evidence)
+        return Finding(Status.OK, evidence)
     share = requests / (requests + others)
     expected = _expected_tok_s(planned.predicted, requests + others) * share
     beside = f" beside {others:.0f} of others" if others else ""
@@ -41,7 +39,7 @@ def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
         f"{len(planned.gpus)} GPU(s), {expected:,.0f} predicted"
     )
     status = Status.WARN if tokens / seconds * SLOWER < expected else Status.OK
-    return planned.says("throughput", status, evidence, SLOW if status is Status.WARN else "")
+    return Finding(status, evidence, SLOW if status is Status.WARN else "")
 
 
 def _expected_tok_s(predicted: Predicted, requests: float) -> float:
@@ -51,3 +49,24 @@ def _expected_tok_s(predicted: Predicted, requests: float) -> float:
             share = (requests - fewer.concurrency) / (more.concurrency - fewer.concurrency)
             return fewer.out_tok_s + share * (more.out_tok_s - fewer.out_tok_s)
     return predicted.under(requests).out_tok_s
+
+
+CHECK = Check(
+    name="throughput",
+    fine=(
+        "tokens a second of that burst are at least two thirds of what is predicted for so many "
+        "requests, or of its share where others run"
+    ),
+    judge=judge,
+    healthy=REPLICA,
+    applies=HAD_A_BURST,
+    examples=(
+        Example("few tokens for the GPU count", Status.WARN, {"burst.tokens": 700}),
+        Example(
+            "a replica that gave no token in time",
+            Status.CRITICAL,
+            {"burst.tokens": 0, "burst.errors": ["TimeoutError: timed out"]},
+            also=("balance",),
+        ),
+    ),
+)

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rackwright.checks.results import CheckResult, Observation, PlannedReplica, Status, answer_of
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation, answer_of
+from rackwright.checks.planned import PlannedReplica
+from rackwright.checks.replica.healthy import DIGEST, OLLAMA, answer
+from rackwright.checks.replica.when import SAYS_WHAT_IT_HOLDS
+from rackwright.checks.results import Finding, Status
 from rackwright.engines import ENGINES, Loaded
 
 _PADDING = 256
@@ -17,23 +22,23 @@ _PADDING = 256
 _MIB, _GIB = 1024**2, 1024**3
 
 
-def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
+def judge(planned: PlannedReplica, seen: Observation) -> Finding:
     """CRITICAL for another model, context or number of slots, and for a part beside the GPUs."""
     answers: dict[str, Any] = {}
     for name, observed in dict(seen.get("answers") or {}).items():
         reply, status, why = answer_of(observed)
         if reply is None:
-            return planned.says("loaded", status, f"{name}: {why}", _remedy(planned))
+            return Finding(status, f"{name}: {why}", _remedy(planned))
         answers[name] = reply.get("body")
     try:
         loaded = ENGINES[planned.engine].loaded(planned.served_model_name, answers)
     except ValueError as wrong:
-        return planned.says("loaded", Status.CRITICAL, str(wrong), _remedy(planned))
+        return Finding(Status.CRITICAL, str(wrong), _remedy(planned))
     if loaded is None:
-        return planned.says("loaded", Status.UNKNOWN, "was not observed", _remedy(planned))
+        return Finding(Status.UNKNOWN, "was not observed", _remedy(planned))
     if differs := "; ".join(_wrong(planned, loaded)):
-        return planned.says("loaded", Status.CRITICAL, differs, _remedy(planned))
-    return planned.says("loaded", Status.OK, ", ".join(_words(loaded)))
+        return Finding(Status.CRITICAL, differs, _remedy(planned))
+    return Finding(Status.OK, ", ".join(_words(loaded)))
 
 
 def _remedy(planned: PlannedReplica) -> str:
@@ -67,3 +72,37 @@ def _words(loaded: Loaded) -> Iterator[str]:
 def _part(size_bytes: int, total_bytes: int) -> str:
     unit, name = (_GIB, "GiB") if total_bytes >= _GIB else (_MIB, "MiB")
     return f"{size_bytes / unit:.1f} of {total_bytes / unit:.1f} {name}"
+
+
+CHECK = Check(
+    name="loaded",
+    fine="weights, context and slots are those planned, and all of it lies on GPUs",
+    judge=judge,
+    healthy=OLLAMA,
+    applies=SAYS_WHAT_IT_HOLDS,
+    examples=(
+        Example(
+            "a part of the model that fell back to the CPU",
+            Status.CRITICAL,
+            {"answers.ps.body.models.0.size_vram": 2 << 30},
+        ),
+        Example(
+            "another context than planned",
+            Status.CRITICAL,
+            {"answers.ps.body.models.0.context_length": 4096},
+        ),
+        Example("weights of another file", Status.CRITICAL, planned={"digest": DIGEST[::-1]}),
+        Example(
+            "another number of slots",
+            Status.CRITICAL,
+            {
+                "answers": {
+                    "props": answer(
+                        {"default_generation_settings": {"n_ctx": 8192}, "total_slots": 1}
+                    )
+                }
+            },
+            {"engine": "llamacpp", "slots": 4},
+        ),
+    ),
+)

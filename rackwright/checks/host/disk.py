@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rackwright.checks.results import (
-    CheckResult,
-    Folder,
-    Observation,
-    PlannedHost,
-    Status,
-    number_of,
-)
+from rackwright.checks.check import Check, Example
+from rackwright.checks.host.healthy import HOST, room
+from rackwright.checks.observed import Observation, number_of
+from rackwright.checks.planned import Folder, PlannedHost
+from rackwright.checks.results import Finding, Status
 
 LEAST_BYTES = 1024**3
 """With less, engines cannot write what they compile at their start, nor hosts their logs."""
@@ -20,7 +17,7 @@ _GIB = 1024**3
 _GROW = "remove releases and weights that nothing uses, or give it a larger disk"
 
 
-def check(planned: PlannedHost, seen: Observation) -> CheckResult:
+def judge(planned: PlannedHost, seen: Observation) -> Finding:
     """CRITICAL for a disk that is full, WARN where the next version would not fit beside this."""
     disks = seen.get("disks")
     known = disks if isinstance(disks, Mapping) else {}
@@ -28,12 +25,11 @@ def check(planned: PlannedHost, seen: Observation) -> CheckResult:
     for folders, disk in _by_device(planned.folders, known):
         status, evidence = _judge(folders, disk)
         words.append(evidence)
-        order = (Status.OK, Status.WARN, Status.UNKNOWN, Status.CRITICAL)
-        worst = max(worst, status, key=order.index)
+        worst = max(worst, status)
         remedy = _GROW if worst is not Status.OK else ""
     if not words:
-        return planned.says("disk", Status.UNKNOWN, "was not observed", "run this again")
-    return planned.says("disk", worst, "; ".join(words), remedy)
+        return Finding(Status.UNKNOWN, "was not observed", "run this again")
+    return Finding(worst, "; ".join(words), remedy)
 
 
 def _by_device(
@@ -62,3 +58,25 @@ def _judge(folders: list[Folder], disk: Any) -> tuple[Status, str]:
     if free < needed:
         return Status.WARN, f"{evidence}, the next version takes {needed / _GIB:.0f}"
     return Status.OK, evidence
+
+
+CHECK = Check(
+    name="disk",
+    fine=(
+        "room for logs, for the next release and the next revision of the largest model beside this"
+    ),
+    judge=judge,
+    healthy=HOST,
+    examples=(
+        Example(
+            "a disk on which the next version would not fit",
+            Status.WARN,
+            {"disks./var/lib/rackwright/models": room(20, device=2)},
+        ),
+        Example(
+            "a disk with less than 1 GiB left",
+            Status.CRITICAL,
+            {"disks./var/lib/rackwright/models": room(0.5, device=2)},
+        ),
+    ),
+)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rackwright.checks.results import CheckResult, Observation, PlannedReplica, Status, answer_of
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation, answer_of
+from rackwright.checks.planned import PlannedReplica
+from rackwright.checks.replica.healthy import REPLICA
+from rackwright.checks.replica.when import ANSWERS
+from rackwright.checks.results import Finding, Status
 
 
 def tokens_of(body: Any, model: str) -> int:
@@ -21,15 +26,34 @@ def tokens_of(body: Any, model: str) -> int:
     return tokens
 
 
-def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
+def judge(planned: PlannedReplica, seen: Observation) -> Finding:
     """CRITICAL unless at least one token comes back from the planned model."""
     reply, status, why = answer_of(seen.get("completion"))
     remedy = f"journalctl -u {planned.unit} on {planned.host}; then restart it"
     if reply is None:
-        return planned.says("completion", status, why, remedy)
+        return Finding(status, why, remedy)
     try:
         tokens = tokens_of(reply.get("body"), planned.served_model_name)
     except ValueError as wrong:
-        return planned.says("completion", Status.CRITICAL, str(wrong), remedy)
+        return Finding(Status.CRITICAL, str(wrong), remedy)
     evidence = f"{tokens} tokens in {reply.get('seconds')} s"
-    return planned.says("completion", Status.OK, evidence)
+    return Finding(Status.OK, evidence)
+
+
+CHECK = Check(
+    name="completion",
+    fine="a chat completion as the planned model has at least one token",
+    judge=judge,
+    healthy=REPLICA,
+    applies=ANSWERS,
+    examples=(
+        Example(
+            "`/health` answers and completions do not",
+            Status.CRITICAL,
+            {"completion": {"error": "TimeoutError: timed out"}},
+        ),
+        Example(
+            "completions as another model", Status.CRITICAL, {"completion.body.model": "mistral"}
+        ),
+    ),
+)

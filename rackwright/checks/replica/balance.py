@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rackwright.checks.results import CheckResult, Observation, PlannedReplica, Status, number_of
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation, number_of
+from rackwright.checks.planned import PlannedReplica
+from rackwright.checks.replica.healthy import REPLICA, busy_gpu
+from rackwright.checks.replica.when import HAD_A_BURST
+from rackwright.checks.results import Finding, Status
 
 IDLE = 2.0
 """Percent. A GPU that has part of the model is busier than this while tokens are made."""
@@ -25,32 +30,32 @@ _NOT_THERE = "NVMLError_NotSupported"
 Found = tuple[Status, str, str]
 
 
-def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
+def judge(planned: PlannedReplica, seen: Observation) -> Finding:
     """CRITICAL for a GPU that does nothing; WARN where ranks differ. Stages may differ."""
     burst = seen.get("burst") or {}
     if burst.get("errors"):
         evidence = "the requests failed"
-        return planned.says("balance", Status.UNKNOWN, evidence, "see the throughput check")
+        return Finding(Status.UNKNOWN, evidence, "see the throughput check")
     gpus = burst.get("gpus") or {}
     busy = {gpu: number_of(gpus.get(str(gpu)), "utilization_percent") for gpu in planned.gpus}
     known = {gpu: percent for gpu, percent in busy.items() if percent is not None}
     reasons = _reasons(gpus)
     if reasons and all(reason.startswith(_NOT_THERE) for reason in reasons):
-        return planned.says("balance", Status.OK, "these GPUs do not tell their utilisation")
+        return Finding(Status.OK, "these GPUs do not tell their utilisation")
     if len(known) < len(planned.gpus) or not known:
         evidence = f"utilisation could not be sampled ({'; '.join(reasons) or 'was not observed'})"
-        return planned.says("balance", Status.UNKNOWN, evidence, "see nvidia-smi on the host")
+        return Finding(Status.UNKNOWN, evidence, "see nvidia-smi on the host")
     size = max(1, planned.tensor_parallel_size)
     stages = [planned.gpus[start : start + size] for start in range(0, len(planned.gpus), size)]
     each = ", ".join(f"GPU {gpu}: {percent:.0f} %" for gpu, percent in known.items())
     if idle := [str(gpu) for gpu, percent in known.items() if percent < IDLE]:
         evidence = f"GPU {', '.join(idle)} does nothing while requests run ({each})"
-        return planned.says("balance", Status.CRITICAL, evidence, _UNUSED)
+        return Finding(Status.CRITICAL, evidence, _UNUSED)
     for stage in stages:
         for status, words, remedy in _uneven(stage, known, gpus):
-            return planned.says("balance", status, f"{words} ({each})", remedy)
+            return Finding(status, f"{words} ({each})", remedy)
     why = "; stages of a pipeline work in turn, so they may differ" if len(stages) > 1 else ""
-    return planned.says("balance", Status.OK, f"{each}{why}")
+    return Finding(Status.OK, f"{each}{why}")
 
 
 def _uneven(
@@ -72,3 +77,24 @@ def _uneven(
 
 def _reasons(gpus: Mapping[str, Any]) -> list[str]:
     return sorted({str(gpu["reason"]) for gpu in gpus.values() if gpu.get("reason")})
+
+
+CHECK = Check(
+    name="balance",
+    fine=(
+        "during a burst of requests each of its GPUs works, and tensor parallel ranks alike: "
+        "within 25 points of utilisation, and within 15 % of the clock; pipeline stages may differ"
+    ),
+    judge=judge,
+    healthy=REPLICA,
+    applies=HAD_A_BURST,
+    examples=(
+        Example("a tensor parallel rank that lags", Status.WARN, {"burst.gpus.1": busy_gpu(50)}),
+        Example(
+            "a rank whose clock is lower",
+            Status.WARN,
+            {"burst.gpus.1": busy_gpu(96, 1200)},
+        ),
+        Example("a GPU that does nothing", Status.CRITICAL, {"burst.gpus.1": busy_gpu(0)}),
+    ),
+)

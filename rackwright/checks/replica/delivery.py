@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rackwright.checks.results import (
-    CheckResult,
-    Observation,
-    PlannedReplica,
-    Predicted,
-    Status,
-    answer_of,
-    number_of,
-)
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation, answer_of, number_of
+from rackwright.checks.planned import PlannedReplica, Predicted
+from rackwright.checks.replica.healthy import REPLICA, streamed
+from rackwright.checks.replica.when import ANSWERS
+from rackwright.checks.results import Finding, Status
 
 SLOWER = 1.5
 """Of one request alone, engines were measured at 0.95 to 1.04 of the predicted time a token."""
@@ -34,27 +31,27 @@ class Timing(NamedTuple):
     out_tok_s: float
 
 
-def check(planned: PlannedReplica, seen: Observation) -> CheckResult:
+def judge(planned: PlannedReplica, seen: Observation) -> Finding:
     """WARN when clearly slower than predicted for as many requests as run at that time."""
     reply, status, why = answer_of(seen.get("delivery"))
     if reply is None:
         remedy = f"see the completion check, then journalctl -u {planned.unit} on {planned.host}"
-        return planned.says("delivery", status, why, remedy)
+        return Finding(status, why, remedy)
     timing = timing_of(reply)
     if timing is None:
         evidence = "no stream of tokens that could be timed"
-        return planned.says("delivery", Status.CRITICAL, evidence, "see the completion check")
+        return Finding(Status.CRITICAL, evidence, "see the completion check")
     words = (
         f"{timing.tpot_ms:.1f} ms a token, first after {timing.ttft_ms:.0f} ms, "
         f"{timing.out_tok_s:.0f} tokens/s"
     )
     if planned.predicted is None:
         why = f"of engine {planned.engine}" if planned.uses_gpus else "without GPUs"
-        return planned.says("delivery", Status.OK, f"{words}; no prediction {why}")
+        return Finding(Status.OK, f"{words}; no prediction {why}")
     others = number_of(reply, "others")
     if others is not None and others >= max(1, planned.predicted.busy.concurrency):
         evidence = f"{words}, beside {others:.0f} requests: more than planned for, not judged"
-        return planned.says("delivery", Status.OK, evidence)
+        return Finding(Status.OK, evidence)
     return _compared(planned, planned.predicted, timing, words, others)
 
 
@@ -71,7 +68,7 @@ def timing_of(reply: Observation) -> Timing | None:
 
 def _compared(
     planned: PlannedReplica, predicted: Predicted, timing: Timing, words: str, others: float | None
-) -> CheckResult:
+) -> Finding:
     """Where nobody knows how many others ran, as many as were planned for are the fair guess."""
     speeds = [predicted.alone]
     speeds.append(predicted.busy if others is None else predicted.under(others + 1))
@@ -84,5 +81,23 @@ def _compared(
     slow = timing.tpot_ms > tpot_ms * SLOWER
     late = timing.ttft_ms > max(ttft_ms * LATER, ttft_ms + LATE_S * 1e3)
     if slow or late:
-        return planned.says("delivery", Status.WARN, evidence, SLOW)
-    return planned.says("delivery", Status.OK, evidence)
+        return Finding(Status.WARN, evidence, SLOW)
+    return Finding(Status.OK, evidence)
+
+
+CHECK = Check(
+    name="delivery",
+    fine=(
+        "a streamed completion of 64 tokens (8 where nothing is predicted) takes at most 1.5 times "
+        "the predicted time a token, and its first token comes in time; beside other requests the "
+        "prediction for the next more of 64, 256 and the planned number counts"
+    ),
+    judge=judge,
+    healthy=REPLICA,
+    applies=ANSWERS,
+    examples=(
+        Example("tokens slower than predicted", Status.WARN, {"delivery": streamed(25.0)}),
+        Example("first tokens that come late", Status.WARN, {"delivery": streamed(10.0, 900.0)}),
+        Example("completions that are not streamed", Status.CRITICAL, {"delivery.tokens": 1}),
+    ),
+)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rackwright.checks.results import CheckResult, PlannedServer, Status
-from rackwright.checks.server.probed import Finding, Probed, conclude
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation
+from rackwright.checks.planned import PlannedServer
+from rackwright.checks.results import Finding, Status
+from rackwright.checks.server.healthy import SERVER
+from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
 
 _RESET = "drain the server and reset the GPU (`nvidia-smi --gpu-reset`) or reboot"
 _REPLACE = "have the GPU replaced"
 _REBOOT = "reboot, or put the mode back with `nvidia-smi --ecc-config`"
 
 
-def check(planned: PlannedServer, probed: Probed) -> CheckResult:
+def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for uncorrected errors and failed remapping; WARN for what a reset will settle."""
+    probed = Probed(seen)
     findings = [
         finding for index in range(len(probed.gpus)) for finding in _findings(probed, index)
     ]
-    return conclude(planned, "memory errors", probed, findings, "none uncorrected, none to remap")
+    return conclude(probed, findings, "none uncorrected, none to remap")
 
 
 def _findings(probed: Probed, index: int) -> Iterator[Finding]:
@@ -32,3 +37,26 @@ def _findings(probed: Probed, index: int) -> Iterator[Finding]:
     if mode and mode["current"] != mode["pending"]:
         what = "on" if mode["pending"] else "off"
         yield Finding(Status.WARN, f"GPU {index}: ECC goes {what} at the next reset", _REBOOT)
+
+
+CHECK = Check(
+    name="memory errors",
+    fine="none uncorrected since the driver was loaded, no row to remap",
+    judge=judge,
+    healthy=SERVER,
+    applies=SHOWS_GPUS,
+    examples=(
+        Example(
+            "uncorrected memory errors",
+            Status.CRITICAL,
+            {"gpus.0.ecc_errors.uncorrected.volatile": 7},
+        ),
+        Example(
+            "a row that cannot be remapped", Status.CRITICAL, {"gpus.0.remapped_rows.failure": True}
+        ),
+        Example("rows to remap", Status.WARN, {"gpus.0.remapped_rows.pending": True}),
+        Example(
+            "ECC that changes at the next reset", Status.WARN, {"gpus.0.ecc_mode.pending": False}
+        ),
+    ),
+)

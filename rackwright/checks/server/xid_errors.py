@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
-from rackwright.checks.results import CheckResult, PlannedServer, Status
-from rackwright.checks.server.probed import Finding, Probed, conclude
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation
+from rackwright.checks.planned import PlannedServer
+from rackwright.checks.results import Finding, Status
+from rackwright.checks.server.healthy import SERVER
+from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
 
 _RESET = "drain the server, reset the GPU or reboot; if it comes again, have the GPU replaced"
 _LINK = "check NVLink bridges and board, reset all GPUs of the server"
@@ -37,14 +42,15 @@ IGNORED = (45,)
 _UNKNOWN_CODE = (Status.WARN, "see NVIDIA's documentation of Xid errors", _LOOK)
 
 
-def check(planned: PlannedServer, probed: Probed) -> CheckResult:
+def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for codes that speak of hardware, WARN for those that may be a program's."""
+    probed = Probed(seen)
     xids = probed.seen.get("xids")
     if xids is None:
         why = f"the kernel's log could not be read ({probed.reason('xids') or 'not observed'})"
         probed.unread.append(Finding(Status.UNKNOWN, why, "run as root, or with `_sudo`"))
     counts = Counter((one["code"], one["pci_bus_id"]) for one in xids or ())
-    return conclude(planned, "Xid errors", probed, list(_findings(counts)), "none since boot")
+    return conclude(probed, list(_findings(counts)), "none since boot")
 
 
 def _findings(counts: Counter[tuple[int, str]]) -> Iterator[Finding]:
@@ -54,3 +60,23 @@ def _findings(counts: Counter[tuple[int, str]]) -> Iterator[Finding]:
         status, meaning, remedy = FAULTS.get(code, _UNKNOWN_CODE)
         times = f", {count} times" if count > 1 else ""
         yield Finding(status, f"{address}: Xid {code} ({meaning}){times}", remedy)
+
+
+def _logged(code: int) -> dict[str, Any]:
+    """The kernel's log with that code in it."""
+    return {"xids": [{"pci_bus_id": "0000:17:00", "code": code, "text": ""}]}
+
+
+CHECK = Check(
+    name="Xid errors",
+    fine="the driver reported no fault since boot",
+    judge=judge,
+    healthy=SERVER,
+    applies=SHOWS_GPUS,
+    examples=(
+        Example("a GPU that fell off the bus", Status.CRITICAL, _logged(79)),
+        Example("an NVLink error", Status.CRITICAL, _logged(74)),
+        Example("a program that failed", Status.WARN, _logged(31)),
+        Example("a kernel log that cannot be read", Status.UNKNOWN, {"xids": None}),
+    ),
+)
