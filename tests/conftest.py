@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-GOLDEN = Path(__file__).parent / "data/golden"
+from tests.samples.commands import Command
 
-Command = Callable[[str, str], Path]
+GOLDEN = Path(__file__).parent / "data/golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from lab.fleet import ROOT
+from tests.samples.commands import BIN, run
 
-BIN = Path(sys.executable).parent
 BROKEN = "tests/data/inventories/broken.py"
 FAULTS = """\
 7 faults in the inventory; no host was touched
@@ -23,13 +21,6 @@ FAULTS = """\
   services[chat].objective: must be one of latency, throughput (got 'fast')
   services[chat].servers: is not a known server, did you mean 'gpu3'? (got 'gpu9')
 """
-
-
-def run(*argv: str) -> subprocess.CompletedProcess[str]:
-    """Bounded well below an SSH time-out: the hosts named cannot be reached."""
-    return subprocess.run(
-        [str(BIN / argv[0]), *argv[1:]], cwd=ROOT, capture_output=True, text=True, timeout=120
-    )
 
 
 @pytest.mark.parametrize(

@@ -21,29 +21,11 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import Replica
 from rackwright.planning.placing import plan
 from rackwright.spec import Settings
+from tests.samples.engines import DIGEST, GGUF, SETTINGS
 from tests.samples.fleet import cluster, hosts, server, service
 
 Golden = Callable[[str, bytes], None]
 UUIDS = [f"GPU-{index}{index}{index}{index}-aaaa" for index in range(8)]
-DIGEST = "0123456789abcdef" * 4
-GGUF = {
-    "repo": "bartowski/Llama-3.3-70B-Instruct-GGUF",
-    "revision": "c" * 40,
-    "file": "Llama-3.3-70B-Instruct-Q4_K_M.gguf",
-    "sha256": DIGEST,
-    "size_bytes": 42_520_395_584,
-    "quantization": "Q4_K_M",
-}
-SETTINGS: dict[str, Any] = {
-    "llamacpp_version": "10434",
-    "llamacpp_url": "https://files.example.com/llama-{version}-{arch}.tar.gz",
-    "llamacpp_sha256": DIGEST,
-    "ollama_version": "0.32.7",
-    "ollama_url": "https://files.example.com/v{version}/ollama-linux-{arch}.tar.zst",
-    "ollama_sha256": {"amd64": DIGEST, "arm64": "f" * 64},
-    "sglang_version": "0.5.23",
-    "sglang_requirements": "rackwright/engines/requirements/sglang-0.5.23-cu130.txt",
-}
 
 
 def data(engine: Engine, **more: Any) -> dict[str, dict[str, Any]]:

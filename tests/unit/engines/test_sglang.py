@@ -15,8 +15,8 @@ from rackwright.planning.placing import plan
 from rackwright.sizing import GIB, Limits, Split
 from rackwright.sizing.static_share import MIB, reserve_bytes, static_memory, usual_share
 from rackwright.sizing.working import CONTEXT_BYTES
+from tests.samples.engines import SETTINGS
 from tests.samples.fleet import cluster, hosts, server, service
-from tests.unit.engines.test_every_engine import SETTINGS
 
 SGLANG = ENGINES["sglang"]
 

@@ -23,7 +23,7 @@ from rackwright.inventory.entry import discovered
 from rackwright.planning.topology import islands
 from rackwright.runner.asking import ask, ask_all
 from rackwright.spec import ServerSpec
-from tests.unit.checks.test_server import LINKS, link, lost, planned, results, seen
+from tests.samples.probes import lost, pairs, planned, results, seen
 
 CAPTURE = ROOT / "tests/data/h200x1/probe.json"
 
@@ -57,15 +57,6 @@ def test_this_machine_is_reached_without_ssh() -> None:
 def test_a_user_is_not_part_of_the_address() -> None:
     found = discovered("root@192.0.2.11", seen(2))
     assert found.server and found.server["address"] == "192.0.2.11"
-
-
-def pairs(count: int = 4) -> dict[str, Any]:
-    probe = seen(count)
-    addresses = [gpu["pci_bus_id"] for gpu in probe["gpus"]]
-    for index, gpu in enumerate(probe["gpus"]):
-        gpu |= {"name": "NVIDIA H100 NVL", "numa_node": index // 2}
-        gpu["nvlinks"] = [link(n, addresses[index ^ 1]) for n in range(LINKS)]
-    return probe
 
 
 def unjoined(count: int = 4) -> dict[str, Any]:

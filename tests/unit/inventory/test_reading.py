@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import runpy
 from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
@@ -22,8 +21,8 @@ from tests.samples.fleet import (
     server,
     service,
 )
+from tests.samples.inventories import inventory
 
-PROJECT = Path(__file__).parents[3]
 FIGURES: dict[str, Any] = {
     "weights_gib": 15.0,
     "kv_bytes_per_token": 131072,
@@ -59,18 +58,6 @@ def with_config(**changed: Any) -> dict[str, dict[str, Any]]:
 
 def with_server(**more: Any) -> dict[str, dict[str, Any]]:
     return hosts({"gpu1": {**server(), **more}})
-
-
-def inventory(name: str) -> dict[str, dict[str, Any]]:
-    """Host data of an inventory file, merged as pyinfra does: group data last."""
-    found = runpy.run_path(str(PROJECT / "inventories" / name))
-    common: dict[str, Any] = {}
-    for path in (PROJECT / "group_data/all.py", PROJECT / "group_data" / name):
-        group = runpy.run_path(str(path)) if path.exists() else {}
-        common |= {key: value for key, value in group.items() if not key.startswith("_")}
-    members, shared = found["all"]
-    named = ((name.removeprefix("@rackwright/"), data) for name, data in members)
-    return {name: {**shared, **data, **common} for name, data in named}
 
 
 def test_a_fleet_is_read_as_declared() -> None:

@@ -10,7 +10,7 @@ from rackwright.errors import SpecError
 from rackwright.models import NAMED, Quantization, Shape, read_shape
 from rackwright.models.quantization import read_quantization
 from rackwright.sizing import Split, weights_bytes
-from tests.unit.models.test_architectures import D, F, H, K, L, Q, config, usual
+from tests.samples.configs import D, F, H, K, L, Q, config, usual
 
 Config = dict[str, Any]
 

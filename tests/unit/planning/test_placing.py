@@ -9,7 +9,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from tests.samples.fleet import cluster, config, hosts, lab_hosts, server, service
-from tests.unit.inventory.test_reading import inventory
+from tests.samples.inventories import inventory
 
 LLAMA_70B = {"model": "llama-3.3-70b-instruct"}
 LLAMA_405B = {"model": "llama-3.1-405b-instruct"}

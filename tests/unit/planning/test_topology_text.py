@@ -13,9 +13,8 @@ from rackwright.cli import main
 from rackwright.errors import SpecError
 from rackwright.planning.topology import Topology, observed
 from rackwright.planning.topology_text import differences, matrix_text, read_matrix
-from tests.unit.checks.test_server import lost, seen
-from tests.unit.commands.test_refusals import run
-from tests.unit.inventory.test_entry import pairs
+from tests.samples.commands import run
+from tests.samples.probes import lost, pairs, seen
 
 DATA = Path(__file__).parents[2] / "data"
 ONE_NODE = ((0, 1, 2, 3),)

@@ -10,7 +10,7 @@ import pytest
 
 from rackwright.causes import State, account
 from rackwright.remote import starts
-from tests.conftest import Command
+from tests.samples.commands import Command
 
 OLD, NEW = "a" * 32, "b" * 32
 UNIT = "rackwright-chat-gpu1-0.service"

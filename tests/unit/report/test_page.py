@@ -15,7 +15,7 @@ from rackwright.planning.placing import plan
 from rackwright.report import page
 from rackwright.report.drawing import Link, drawing, links
 from tests.samples.fleet import hosts, server, service
-from tests.unit.checks.test_server import link, planned, seen
+from tests.samples.probes import link, planned, seen
 
 PLAN = plan(load_fleet(hosts({"gpu1": server()}, {"chat": service(objective="throughput")})))
 

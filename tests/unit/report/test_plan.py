@@ -12,7 +12,7 @@ from rackwright.report import plan_text
 from rackwright.report.plan import memory_bar, memory_line
 from rackwright.sizing import GIB, GpuMemory
 from tests.samples.fleet import cluster, hosts, server, service
-from tests.unit.inventory.test_reading import inventory
+from tests.samples.inventories import inventory
 
 # Figures are masked: they belong to sizing and speed, and are tested there.
 H200X2 = """\

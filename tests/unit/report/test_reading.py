@@ -24,7 +24,7 @@ from rackwright.report.reading import CARRIED, FIGURES, Reading, reading
 from rackwright.runner.probing import pynvml
 from rackwright.runner.remote_call import LOADER, parts, source_of
 from tests.samples.fleet import cluster, hosts, server, service
-from tests.unit.checks.test_server import seen
+from tests.samples.probes import seen
 
 PLAN = plan(load_fleet(hosts({"gpu1": server(), "gpu2": server(12)}, {"chat": service()})))
 (REPLICA,) = PLAN.on("gpu1")

@@ -16,8 +16,8 @@ from rackwright.plan import FleetPlan
 from rackwright.planning.placing import plan
 from rackwright.report import plan_text
 from rackwright.sizing import GIB
+from tests.samples.engines import GGUF, SETTINGS
 from tests.samples.fleet import TINY, hosts, server, service
-from tests.unit.engines.test_every_engine import GGUF, SETTINGS
 
 L40S = server(gpu="l40s-48gb", count=4, link="pcie")
 PULLED = {"pull": "llama3.3:70b", "sha256": "a" * 64, "size_bytes": GGUF["size_bytes"]}

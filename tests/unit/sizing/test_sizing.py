@@ -24,7 +24,7 @@ from rackwright.sizing import (
     tensor_bytes,
     weights_bytes,
 )
-from tests.unit.models.test_architectures import LATENT, config, usual
+from tests.samples.configs import LATENT, config, usual
 
 ROWS = measured_rows()
 WEIGHED = [row for row in ROWS if "weights_gib" in row.run]

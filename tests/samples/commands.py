@@ -1,0 +1,21 @@
+"""Programs of this project, run as an operator runs them; and programs that are stood in for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.fleet import ROOT
+
+BIN = Path(sys.executable).parent
+Command = Callable[[str, str], Path]
+"""The fixture ``command``: ``command(name, script)`` puts a script in front of all on PATH."""
+
+
+def run(*argv: str) -> subprocess.CompletedProcess[str]:
+    """Bounded well below an SSH time-out: the hosts named cannot be reached."""
+    return subprocess.run(
+        [str(BIN / argv[0]), *argv[1:]], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )

@@ -1,0 +1,68 @@
+"""Servers as the probe sees them, what is planned of them, and what their checks then say."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from rackwright import catalog
+from rackwright.checks import judge
+from rackwright.checks.results import CheckResult, PlannedServer
+
+Probe = dict[str, Any]
+CAPTURE = Path(__file__).parents[1] / "data/h200x1/probe.json"
+H200 = catalog.gpu_types()["h200-sxm-141gb"]
+LINKS = 18
+
+
+def link(number: int, peer: str | None = None) -> Probe:
+    """An NVLink to a switch, or to the GPU at that address."""
+    kind = "gpu" if peer else "switch"
+    return {"link": number, "active": True, "remote_type": kind, "remote_pci_bus_id": peer}
+
+
+def seen(gpus: int = 2) -> Probe:
+    """A healthy server: the GPU of a real capture, so often, joined by NVSwitch."""
+    probe: Probe = json.loads(CAPTURE.read_text())
+    (gpu,) = probe["gpus"]
+    probe["xids"] = []  # the capture is older than this question
+    probe["gpus"] = [
+        {
+            **deepcopy(gpu),
+            "index": index,
+            "pci_bus_id": f"00000000:0{index}:00.0",
+            "nvlinks": [link(number) for number in range(LINKS)],
+        }
+        for index in range(gpus)
+    ]
+    return probe
+
+
+def planned(gpus: int = 2, interconnect: str = "nvswitch", **more: Any) -> PlannedServer:
+    islands = (tuple(range(gpus)),) if interconnect != "pcie" else tuple((i,) for i in range(gpus))
+    values: dict[str, Any] = {"gpu": H200, "islands": islands, **more}
+    return PlannedServer(host="gpu1", gpus=gpus, interconnect=interconnect, **values)
+
+
+def results(probe: Probe | None, server: PlannedServer | None = None) -> dict[str, CheckResult]:
+    observed = {} if probe is None else {"probe": probe}
+    found = judge([server or planned()], {"gpu1": {"replicas": {}, **observed}})
+    assert all((result.host, result.subject) == ("gpu1", "gpu1") for result in found)
+    return {result.check: result for result in found}
+
+
+def lost(probe: Probe) -> None:
+    probe["gpus"][0] = None
+    probe["unavailable"]["gpus[0]"] = "NVMLError_GpuIsLost: GPU is lost"
+
+
+def pairs(count: int = 4) -> dict[str, Any]:
+    """Two pairs of GPUs, each pair joined by its own NVLinks and on its own NUMA node."""
+    probe = seen(count)
+    addresses = [gpu["pci_bus_id"] for gpu in probe["gpus"]]
+    for index, gpu in enumerate(probe["gpus"]):
+        gpu |= {"name": "NVIDIA H100 NVL", "numa_node": index // 2}
+        gpu["nvlinks"] = [link(n, addresses[index ^ 1]) for n in range(LINKS)]
+    return probe
