@@ -20,7 +20,7 @@ P = TypeVar("P", bound=Planned)
 
 @dataclass(frozen=True)
 class When(Generic[P]):
-    """When a check is asked, by the plan and what was observed; ``words`` are for people."""
+    """When a check is asked, by plan and observation; ``words`` say it after what it is about."""
 
     words: str
     holds: Callable[[P, Observation], bool]
@@ -60,7 +60,7 @@ class Sample(Generic[P]):
         return Sample(replace(self.planned, **example.planned), seen)  # type: ignore[type-var]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Check(Generic[P]):
     """What is looked at, and how it is judged. Pure: plan and observation in, a finding out.
 

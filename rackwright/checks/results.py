@@ -15,18 +15,15 @@ class Status(StrEnum):
     ``exit_code`` is that of a Nagios plugin, whose order is another.
     """
 
-    exit_code: int
+    OK = "OK"
+    WARN = "WARN"
+    UNKNOWN = "UNKNOWN"
+    CRITICAL = "CRITICAL"
 
-    OK = "OK", 0
-    WARN = "WARN", 1
-    UNKNOWN = "UNKNOWN", 3
-    CRITICAL = "CRITICAL", 2
-
-    def __new__(cls, word: str, exit_code: int) -> Status:
-        """A status is its word wherever text is wanted."""
-        status = str.__new__(cls, word)
-        status._value_, status.exit_code = word, exit_code
-        return status
+    @property
+    def exit_code(self) -> int:
+        """0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN."""
+        return (Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN).index(self)
 
     # Text compares by the alphabet, so that each of the four has to be said again.
     def __lt__(self, other: str) -> bool:

@@ -8,6 +8,7 @@ from rackwright.checks.check import Check, P
 from rackwright.checks.host import clock, disk
 from rackwright.checks.replica import (
     balance,
+    bandwidth,
     completion,
     delivery,
     health,
@@ -69,6 +70,7 @@ CHECKS: tuple[Check[Any], ...] = (
     loaded.CHECK,
     balance.CHECK,
     throughput.CHECK,
+    bandwidth.CHECK,
     nginx.CHECK,
     upstream.CHECK,
     closed_paths.CHECK,

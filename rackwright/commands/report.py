@@ -23,5 +23,5 @@ def report(path: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a report: {error}") from None
     click.echo(terminal_text(results))
-    if any(result.status in (Status.CRITICAL, Status.UNKNOWN) for result in results):
+    if any(result.status > Status.WARN for result in results):
         sys.exit(2)

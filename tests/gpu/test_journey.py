@@ -13,8 +13,8 @@ import pytest
 from benchmarks.serving import accounts
 from benchmarks.serving.__main__ import measure
 from lab.fleet import ROOT
-from rackwright.checks.delivery import SLOWER
-from rackwright.checks.kv_cache import TOLERANCE
+from rackwright.checks.replica.delivery import SLOWER
+from rackwright.checks.replica.kv_cache import TOLERANCE
 from rackwright.desired import paths
 from rackwright.plan import Replica, Speed
 from rackwright.runner.planned import predicted

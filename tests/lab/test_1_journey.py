@@ -10,7 +10,9 @@ import httpx
 
 from lab.ask import client, question, tokens
 from lab.tiny_model import ANSWER
-from rackwright.checks import GATEWAY_CHECKS, HOST_CHECKS, REPLICA_CHECKS, SERVER_CHECKS
+from rackwright.checks import ALWAYS, checks_about
+from rackwright.checks.planned import PlannedHost, PlannedReplica, PlannedServer, PlannedService
+from rackwright.checks.replica.when import ANSWERS
 from tests.lab.conftest import Run, deploy, main_pid, ssh
 
 UNITS = {"gpu1": "rackwright-chat-gpu1-0", "gpu2": "rackwright-chat-gpu2-0"}
@@ -27,8 +29,11 @@ def sessions(host: str) -> int:
 def test_first_deploy_ends_with_every_check_ok(first_deploy: Run) -> None:
     assert first_deploy.code == 0, first_deploy.words
     assert set(first_deploy.statuses().values()) == {"OK"}, first_deploy.report["results"]
-    servers, hosts = 1 + len(SERVER_CHECKS) + len(REPLICA_CHECKS), len(HOST_CHECKS)
-    assert len(first_deploy.statuses()) == 2 * servers + 3 * hosts + len(GATEWAY_CHECKS)
+    replica = sum(check.applies in (ALWAYS, ANSWERS) for check in checks_about(PlannedReplica))
+    server, host, service = (
+        len(checks_about(kind)) for kind in (PlannedServer, PlannedHost, PlannedService)
+    )
+    assert len(first_deploy.statuses()) == 2 * (server + replica) + 3 * host + service
 
 
 def test_second_run_changes_nothing_in_few_commands(deployed: Run) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from lab.fleet import LAB, ROOT
-from rackwright.checks import HOST_CHECKS, SERVER_CHECKS
+from rackwright.checks import checks_about
+from rackwright.checks.planned import PlannedHost, PlannedServer
 from tests.lab.conftest import BIN, PATIENCE_S, Run, ssh
 from tests.lab.faults import FAULTS, Fault
 
@@ -57,7 +58,7 @@ def test_a_fault_is_found_by_exactly_the_right_check(profile: str, fault: Fault)
 def test_a_healthy_fleet_gives_no_alarm_and_a_dead_host_is_one_row(deployed: Run) -> None:
     found = statuses()
     assert set(found.values()) == {"OK"}
-    assert len(found) == 2 * (1 + len(SERVER_CHECKS)) + 3 * len(HOST_CHECKS)
+    assert len(found) == 2 * len(checks_about(PlannedServer)) + 3 * len(checks_about(PlannedHost))
     dead = statuses(inventory="tests/lab/inventories/dead.py")
     assert dead == {**found, ("gpu3", "reached"): "CRITICAL"}
 

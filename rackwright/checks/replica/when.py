@@ -19,6 +19,7 @@ def _had_a_burst(planned: PlannedReplica, seen: Observation) -> bool:
     return planned.answers and planned.burst
 
 
-ANSWERS = When("of a replica on several servers, on the first: it answers for all", _answers)
+ANSWERS = When("that answers requests", _answers)
+"""Of a replica on several servers the first does, for all of them."""
 SAYS_WHAT_IT_HOLDS = When("of an engine that says what it holds", _says_what_it_holds)
-HAD_A_BURST = When("on GPUs, where a burst of requests was sent to load them", _had_a_burst)
+HAD_A_BURST = When("on GPUs that had a burst of requests", _had_a_burst)

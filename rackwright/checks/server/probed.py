@@ -69,6 +69,6 @@ def _shows_gpus(planned: PlannedServer, seen: Observation) -> bool:
     return _answers(planned, seen) and isinstance(gpus, list) and any(gpus)
 
 
-DRIVER_ANSWERS = When("where the driver answers", _answers)
-SHOWS_GPUS = When("where the driver shows a GPU", _shows_gpus)
+DRIVER_ANSWERS = When("whose driver answers", _answers)
+SHOWS_GPUS = When("whose driver shows a GPU", _shows_gpus)
 """What is wrong with all of them is said once, not once a check."""

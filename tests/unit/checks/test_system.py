@@ -6,24 +6,14 @@ from typing import Any
 
 import pytest
 
-from rackwright.checks import judge
-from rackwright.checks.results import CheckResult, Folder, PlannedHost, Status
-from rackwright.checks.system import HOST_CHECKS
+from rackwright.checks import checks_about, judge
+from rackwright.checks.host.healthy import HOST as HEALTHY
+from rackwright.checks.host.healthy import room as disk
+from rackwright.checks.planned import PlannedHost
+from rackwright.checks.results import CheckResult, Status
 
 OK, WARN, CRITICAL, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
-GIB = 1024**3
-HOST = PlannedHost(
-    "gpu1",
-    (
-        Folder("/var/log", "logs", GIB),
-        Folder("/opt/rackwright", "releases", 10 * GIB),
-        Folder("/var/lib/rackwright/models", "weights", 30 * GIB),
-    ),
-)
-
-
-def disk(free_gib: float, device: int = 1) -> dict[str, Any]:
-    return {"device": device, "free_bytes": int(free_gib * GIB), "total_bytes": 500 * GIB}
+HOST, SEEN = HEALTHY.planned, HEALTHY.seen
 
 
 def disks(logs: Any, releases: Any, weights: Any) -> dict[str, Any]:
@@ -37,7 +27,6 @@ def clock(told: Any, sent: Any = 100.0, received: Any = 110.0, took: Any = 9.5) 
     return {"asked": asked, "time_unix_s": told, "elapsed_s": took}
 
 
-SEEN = {**clock(109.8), **disks(disk(100), disk(100), disk(100, 2))}
 TABLE: list[tuple[str, dict[str, Any], Status, str]] = [
     ("clock", {}, OK, "agrees, to 0.3 s"),
     ("clock", clock(111.9), OK, "agrees"),
@@ -78,7 +67,7 @@ def results(**seen: Any) -> dict[str, CheckResult]:
 @pytest.mark.parametrize(("check", "changed", "status", "words"), TABLE)
 def test_host(check: str, changed: dict[str, Any], status: Status, words: str) -> None:
     found = results(**changed)
-    assert len(found) == len(HOST_CHECKS)
+    assert len(found) == len(checks_about(PlannedHost))
     result = found.pop(check)
     assert (result.status, result.host, result.subject) == (status, "gpu1", "gpu1")
     assert words in result.evidence
