@@ -18,11 +18,12 @@ import pytest
 import testinfra
 from testinfra.host import Host as Machine
 
-from rackwright.checks.results import CheckResult, Status
+from rackwright.checks import CHECKS, Check, CheckResult, Planned, Status
 from rackwright.errors import RackwrightError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner.fleet import Fleet
+from rackwright.runner.planned import planned
 from rackwright.spec import Settings
 
 Data = dict[str, Any]
@@ -65,7 +66,7 @@ def path_of(config: pytest.Config) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test for each server, replica or gateway, whichever it asks for."""
+    """A test for each server, replica or gateway, or each check of them: whichever it asks for."""
     _, fleet = loaded(path_of(metafunc.config))
     everything: dict[str, list[Any]] = {
         "server": list(fleet.spec.servers.values()),
@@ -76,6 +77,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if kind in metafunc.fixturenames:
             ids = [f"{one.server}:{one.name}" if kind == "replica" else one.name for one in found]
             metafunc.parametrize(kind, found, ids=ids)
+    if "asked" in metafunc.fixturenames:
+        pairs = asked_of(fleet)
+        metafunc.parametrize("asked", pairs, ids=[f"{about(one)}-{c.name}" for one, c in pairs])
+
+
+def asked_of(fleet: Fleet) -> list[tuple[Planned, Check[Any]]]:
+    """What is planned, each with the checks that are asked of it where all is well."""
+    everything = planned(fleet, list(fleet.spec.settings), load=False)
+    return [
+        (one, check)
+        for one in everything
+        for check in CHECKS
+        if check.is_asked(one, check.healthy.seen)
+    ]
+
+
+def about(planned: Planned) -> str:
+    host, name = planned.host, planned.name
+    return host if name == host else f"{host}:{name}"
 
 
 @pytest.fixture(scope="session")
