@@ -13,7 +13,7 @@ from rackwright.checks.check import ALWAYS, Check, Example, Sample, When
 from rackwright.checks.observed import Observation, part_of
 from rackwright.checks.planned import Planned
 from rackwright.checks.results import CheckResult, Finding, Status
-from rackwright.checks.table import CHECKS, checks_about
+from rackwright.checks.table import CHECKS, checks_about, healthy
 
 _ABOVE = "see what the run said of this host"
 
@@ -29,6 +29,7 @@ __all__ = [
     "Status",
     "When",
     "checks_about",
+    "healthy",
     "judge",
 ]
 

@@ -52,6 +52,10 @@ class Sample(Generic[P]):
     planned: P
     seen: Observation
 
+    def having(self, **parts: Any) -> Sample[P]:
+        """The same with more that was observed: what a check reads and no other does."""
+        return replace(self, seen={**self.seen, **parts})
+
     def changed(self, example: Example) -> Sample[P]:
         """The same with a fault. Raises LookupError for a path that leads nowhere."""
         seen = deepcopy(dict(self.seen))

@@ -19,8 +19,6 @@ _WHOLE_HOST = (
     ),
 )
 """What is said of a host instead of its checks."""
-
-
 _BAR = r"\|"
 
 

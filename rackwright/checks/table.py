@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rackwright.checks.check import Check, P
+from rackwright.checks.check import Check, P, Sample
 from rackwright.checks.host import clock, disk
 from rackwright.checks.replica import (
     balance,
@@ -77,6 +77,14 @@ CHECKS: tuple[Check[Any], ...] = (
     gateway_model.CHECK,
     gateway_completion.CHECK,
 )
+
+
+def healthy(kind: type[P]) -> Sample[P]:
+    """A sample of one kind of thing that has all that its checks read."""
+    several = [check.healthy for check in checks_about(kind)]
+    first = several[0]
+    alike = (sample.seen for sample in several if sample.planned == first.planned)
+    return first.having(**{key: part for seen in alike for key, part in seen.items()})
 
 
 def checks_about(kind: type[P]) -> tuple[Check[P], ...]:

@@ -19,7 +19,11 @@ class Probed:
     def __init__(self, seen: Mapping[str, Any]) -> None:
         """``seen`` is the probe's whole answer."""
         self.seen = seen
-        self.gpus: list[dict[str, Any] | None] = list(seen.get("gpus") or ())
+        gpus = seen.get("gpus")
+        self.gpus: list[dict[str, Any] | None] = [
+            gpu if isinstance(gpu, dict) else None
+            for gpu in (gpus if isinstance(gpus, list) else ())
+        ]
         self.unread: list[Finding] = []
 
     def reason(self, path: str) -> str:
@@ -65,8 +69,7 @@ def _answers(planned: PlannedServer, seen: Observation) -> bool:
 
 
 def _shows_gpus(planned: PlannedServer, seen: Observation) -> bool:
-    gpus = seen.get("gpus")
-    return _answers(planned, seen) and isinstance(gpus, list) and any(gpus)
+    return _answers(planned, seen) and any(Probed(seen).gpus)
 
 
 DRIVER_ANSWERS = When("whose driver answers", _answers)

@@ -45,11 +45,12 @@ _UNKNOWN_CODE = (Status.WARN, "see NVIDIA's documentation of Xid errors", _LOOK)
 def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for codes that speak of hardware, WARN for those that may be a program's."""
     probed = Probed(seen)
-    xids = probed.seen.get("xids")
-    if xids is None:
+    xids = seen.get("xids")
+    if not isinstance(xids, list):
         why = f"the kernel's log could not be read ({probed.reason('xids') or 'not observed'})"
         probed.unread.append(Finding(Status.UNKNOWN, why, "run as root, or with `_sudo`"))
-    counts = Counter((one["code"], one["pci_bus_id"]) for one in xids or ())
+        xids = []
+    counts = Counter((one["code"], one["pci_bus_id"]) for one in xids)
     return conclude(probed, list(_findings(counts)), "none since boot")
 
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from rackwright.checks import checks_about, judge
-from rackwright.checks.host.healthy import HOST as HEALTHY
+from rackwright.checks import checks_about, healthy, judge
 from rackwright.checks.host.healthy import room as disk
 from rackwright.checks.planned import PlannedHost
 from rackwright.checks.results import CheckResult, Status
 
 OK, WARN, CRITICAL, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
-HOST, SEEN = HEALTHY.planned, HEALTHY.seen
+HOST, SEEN = healthy(PlannedHost).planned, healthy(PlannedHost).seen
 
 
 def disks(logs: Any, releases: Any, weights: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rackwright.checks import (
     Planned,
     Sample,
     Status,
+    healthy,
     host,
     replica,
     server,
@@ -34,9 +35,11 @@ ROOMS = (host, replica, server, service)
 
 
 def results(sample: Sample[Planned]) -> dict[str, CheckResult]:
-    """Of every check that is asked of it."""
-    asked = (check for check in CHECKS if check.is_asked(sample.planned, sample.seen))
-    return {check.name: check.ask(sample.planned, sample.seen) for check in asked}
+    """Of every check that is asked of it; what is not its own is as in any healthy sample."""
+    planned = sample.planned
+    seen = {**healthy(type(planned)).seen, **sample.seen}
+    asked = (check for check in CHECKS if check.is_asked(planned, seen))
+    return {check.name: check.ask(planned, seen) for check in asked}
 
 
 def faults(sample: Sample[Planned]) -> dict[str, Status]:
@@ -81,6 +84,26 @@ def test_what_fires_gives_its_evidence_and_says_what_to_do(
 def test_what_is_fine_asks_for_nothing(check: Check[Any]) -> None:
     row = results(check.healthy)[check.name]
     assert row.evidence and not row.remedy
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_what_was_not_observed_is_never_ok(check: Check[Any]) -> None:
+    planned, whole = check.healthy.planned, check.healthy.seen
+    for nothing in ({}, dict.fromkeys(whole), {key: {} for key in whole}):
+        assert check.ask(planned, nothing).status > Status.WARN
+
+
+@pytest.mark.parametrize("garbage", ["", "OK", 200, True, [], ["OK"], {"status": 200}], ids=repr)
+@pytest.mark.parametrize("kind", {check.about for check in CHECKS}, ids=lambda kind: kind.KIND)
+def test_a_part_that_is_missing_or_garbled_is_said_by_whoever_reads_it(
+    kind: type[Planned], garbage: Any
+) -> None:
+    whole = healthy(kind)
+    for part, fine in whole.seen.items():
+        readers = faults(whole.having(**{part: None})).keys()
+        # An answer of 200 is all there is to know of /health, and no Xid what is best.
+        if garbage != fine and (part, garbage) != ("health", {"status": 200}):
+            assert not readers or readers & faults(whole.having(**{part: garbage})).keys()
 
 
 def test_a_name_is_of_one_check_and_a_fault_of_one_example() -> None:
