@@ -13,7 +13,8 @@ import click
 from pyinfra.api.host import Host
 
 from rackwright.catalog import gpu_types
-from rackwright.checks.replica.bandwidth import CHECK, SIZES_BYTES, PlannedLinks, refused
+from rackwright.checks.replica.bandwidth import CHECK, SIZES_BYTES, refused
+from rackwright.checks.replica.planned_links import PlannedLinks
 from rackwright.checks.results import CheckResult, Status, worst
 from rackwright.desired.paths import release_dir, unit_name
 from rackwright.engines import ENGINES, Engine

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from rackwright.catalog import gpu_types
-from rackwright.checks.replica.bandwidth import NEEDED_BYTES, PlannedLinks, judge, refused
+from rackwright.checks.replica.bandwidth import NEEDED_BYTES, judge, refused
+from rackwright.checks.replica.planned_links import PlannedLinks
 from rackwright.checks.results import Status
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
