@@ -64,14 +64,14 @@ def _groups(fleet: Fleet, server: str) -> list[PlannedLinks]:
             name=replica.name,
             host=server,
             unit=unit_name(replica),
-            engine=replica.engine,
+            engine=replica.service.engine,
             gpus=tuple(replica.gpus),
             gpu=gpu,
-            interconnect=replica.interconnect,
+            interconnect=spec.interconnect,
             islands=islands(spec, gpu),
         )
         for replica in fleet.plan.on(server)
-        if len(replica.gpus) > 1 and ENGINES[replica.engine].torch_program
+        if len(replica.gpus) > 1 and ENGINES[replica.service.engine].torch_program
     ]
 
 

@@ -53,8 +53,8 @@ def test_memory_is_as_planned(deployed: Run, journey: Journey) -> None:
     wrong = []
     for replica in answering(journey):
         seen = accounts.of_log(journey.log(replica))
-        seen |= accounts.of_metrics(journey.metrics(replica), replica.engine)
-        foreseen = predicted(replica, journey.fleet.settings(replica.server))
+        seen |= accounts.of_metrics(journey.metrics(replica), replica.service.engine)
+        foreseen = predicted(replica, journey.fleet.settings(replica.server.name))
         tokens, planned = seen.get("kv_cache_tokens"), foreseen and foreseen.kv_cache_tokens
         weights_gib = round(replica.memory.weights_bytes / 1024**3, 2)
         journey.journal.replica(
@@ -73,15 +73,15 @@ def test_memory_is_as_planned(deployed: Run, journey: Journey) -> None:
 
 
 def layout(replica: Replica) -> str:
-    words = f"{replica.model.name}, {replica.engine}, TP {replica.tensor_parallel_size}"
-    words += f" PP {replica.pipeline_parallel_size}{' EP' * replica.expert_parallel}"
-    return f"{words}, {len(replica.gpus)} x {replica.gpu}"
+    words = f"{replica.model.name}, {replica.service.engine}, TP {replica.split.tensor}"
+    words += f" PP {replica.split.pipeline}{' EP' * replica.split.expert_parallel}"
+    return f"{words}, {len(replica.gpus)} x {replica.server.gpus.type}"
 
 
 def test_speed_is_as_planned(deployed: Run, journey: Journey) -> None:
     services: dict[str, list[Replica]] = defaultdict(list)
     for replica in answering(journey):
-        services[replica.service].append(replica)
+        services[replica.service.name].append(replica)
     slow = []
     for name, replicas in services.items():
         with journey.journal.part(f"load of {name}"):
@@ -111,7 +111,7 @@ def test_speed_is_as_planned(deployed: Run, journey: Journey) -> None:
 
 def planned_at(journey: Journey, replicas: list[Replica], at_once: int) -> Speed | None:
     """What the plan says of one of these replicas at that load; None where it says nothing."""
-    foreseen = predicted(replicas[0], journey.fleet.settings(replicas[0].server))
+    foreseen = predicted(replicas[0], journey.fleet.settings(replicas[0].server.name))
     each = -(-at_once // len(replicas))
     speeds = foreseen.speeds if foreseen else ()
     return next((speed for speed in speeds if speed.concurrency == each), None)
@@ -126,7 +126,8 @@ def test_a_killed_engine_comes_back(deployed: Run, journey: Journey) -> None:
             journey.until(
                 lambda replica=replica, pid=pid, unit=unit: (
                     journey.pid(replica) not in (0, pid)
-                    and journey.machine(replica.server).run(f"systemctl is-active {unit}").rc == 0
+                    and journey.machine(replica.server.name).run(f"systemctl is-active {unit}").rc
+                    == 0
                 ),
                 f"{unit} after its process {pid} was killed",
             )
@@ -143,7 +144,7 @@ def first_folders(journey: Journey, first_deploy: Run) -> dict[str, str]:
 
 def live(journey: Journey) -> dict[str, str]:
     return {
-        f"{replica.server}: {engine.name}": journey.told(
+        f"{replica.server.name}: {engine.name}": journey.told(
             replica, f"readlink {paths.current_link(engine, settings)}"
         )
         for replica, engine, settings, _ in journey.releases()
@@ -183,7 +184,7 @@ def test_a_rollback_only_switches(
         assert "Replicas" in run.changed()
     assert live(journey) == first_folders
     for replica, engine, _, _ in journey.releases():
-        folder = second[key := f"{replica.server}: {engine.name}"]
+        folder = second[key := f"{replica.server.name}: {engine.name}"]
         if folder != first_folders[key]:
             journey.told(replica, f"rm -rf {folder} {folder}.txt")
     for path in (ROOT / ".cache/gpu-journey").glob("*.txt"):

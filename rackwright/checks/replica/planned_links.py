@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from rackwright.catalog import GpuType, Interconnect, Link, link
 from rackwright.checks.observed import Observation, part_of
@@ -27,7 +27,7 @@ class PlannedLinks:
     engine: str
     gpus: tuple[int, ...]
     gpu: GpuType
-    interconnect: str
+    interconnect: Interconnect
     islands: tuple[Island, ...]
 
     def part_of(self, seen: Observation) -> Observation:
@@ -43,7 +43,7 @@ class PlannedLinks:
         """The link between GPUs at these places: NVLink inside an island, else PCIe."""
         gpus = {self.gpus[place] for place in places}
         joined = any(gpus <= set(island) for island in self.islands)
-        kind = cast("Interconnect", self.interconnect if joined else "pcie")
+        kind: Interconnect = self.interconnect if joined else "pcie"
         return kind, link(kind, self.gpu)
 
     def share(self, places: Sequence[int]) -> float:

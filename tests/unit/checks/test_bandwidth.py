@@ -38,10 +38,10 @@ def group(
         name=replica.name,
         host="gpu1",
         unit="chat.service",
-        engine=replica.engine,
+        engine=replica.service.engine,
         gpus=replica.gpus,
         gpu=gpu_types()[gpu],
-        interconnect=replica.interconnect,
+        interconnect=replica.server.interconnect,
         islands=islands(spec, gpu_types()[gpu]),
     )
 
