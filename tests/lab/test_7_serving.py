@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import ROOT
-from rackwright.remote.burst import FIRST_WITHIN_S
+from rackwright.remote.served.burst import FIRST_WITHIN_S
 from tests.lab.conftest import PATIENCE_S, Run, ssh
 from tests.lab.test_1_journey import UNITS
 from tests.lab.test_7_hardware import PROFILE, rackwright, write
