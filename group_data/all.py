@@ -1,4 +1,12 @@
-"""What is the same on every host. Another value for one group goes into a file of its name."""
+"""What is the same on every host, and the one place of every default.
+
+Another value for some hosts goes into a file named like their group, or like the inventory; for one
+host into its data. A setting that stands here and, with another value, in an inventory's own `all`
+is refused. What Python code reads has its type in rackwright/spec/settings.py (or in its engine's
+module); what only templates read has it here, beside the value. docs/inventory.md says more.
+"""
+
+from rackwright.schema import fields as _fields
 
 # Where things go on a host.
 root_dir = "/opt/rackwright"  # engine releases and programs, owned by root
@@ -10,7 +18,11 @@ cache_dir = "/var/cache/rackwright"  # compiled kernels, one folder a replica
 driver_source = "auto"  # nvidia, ubuntu (Canonical's signed modules), debian, or none: only checked
 driver_version = "580.178.04"  # exactly
 driver_modules = "auto"  # open wherever the GPU is new enough; or "open", "proprietary"
-driver_repository_key = None  # NVIDIA's; for a mirror, a file of this project with its key
+# NVIDIA's repository, or a mirror of it; for a mirror the key is a file of this project.
+driver_repository = (
+    "https://developer.download.nvidia.com/compute/cuda/repos/{distribution}/{architecture}/"
+)
+driver_repository_key = None
 driver_accept = ()  # predictions of `rackwright preflight` that you know better, by name
 cuda_toolkit = ()  # for those who compile: ("13.0",); engines bring the CUDA they need
 reboot = "never"  # or "if-needed": one host after another, replicas stopped gracefully before
@@ -21,9 +33,12 @@ engine_user = "rackwright"
 engine_python = ">=3.11,<3.15"  # the server's own if it is one of these, or else uv fetches one
 # vLLM's kernels that need nvcc when it starts (FlashInfer's sampler, DeepGEMM) are off: it does not
 # start without nvcc, and waits for a compiler with it. docs/engines.md has what was measured.
+engine_environment = {}  # more variables of every engine's process: {"NCCL_DEBUG": "INFO"}
+compile_bytecode = True  # at installation: engines start seconds sooner
 vllm_version = "0.32.0"
 vllm_build = "cuda"  # or "cpu"
 vllm_requirements = "rackwright/engines/requirements/vllm-0.32.0-cu130.txt"
+cpu_kv_cache_gib = 1  # of the "cpu" build
 sglang_version = "0.5.23"
 sglang_requirements = "rackwright/engines/requirements/sglang-0.5.23-cu130.txt"
 uv_requirements = "rackwright/engines/requirements/uv.txt"
@@ -40,8 +55,10 @@ ollama_sha256 = {
 # llama.cpp publishes no CUDA build for Linux: build one (cmake -DGGML_CUDA=ON), pack its bin/, and
 # say where it is. docs/engines.md has the commands.
 llamacpp_version = None
+llamacpp_build = "cuda"  # or "cpu"
 llamacpp_url = None
 llamacpp_sha256 = None
+llamacpp_requirements = None  # instead of url and sha256: Python packages that bring the program
 llamacpp_program = "bin/llama-server"  # in the archive
 
 # Names of variables on the machine that runs pyinfra. No secret is written in a file here.
@@ -51,16 +68,19 @@ engine_api_key_env = None  # None: the gateway is the only door, and asks for no
 # Limits in seconds. A 70B model takes minutes to load; a long answer takes minutes to finish.
 start_timeout_s = 1800
 stop_timeout_s = 120
-restart_delay_s = 5
-restart_delay_max_s = 300
+restart_delay_s: _fields.Seconds = 5
+restart_delay_max_s: _fields.Seconds = 300
 
 # Ports of replicas count up from here on each server.
 base_port = 8000
 
 # The gateway.
-nginx_connect_timeout_s = 5
-nginx_read_timeout_s = 600
-client_max_body_size = "32m"
+nginx_connect_timeout_s: _fields.Seconds = 5
+nginx_read_timeout_s: _fields.Seconds = 600
+client_max_body_size: _fields.NginxSize = "32m"
+
+# Of a run: all stages, or a comma list of some (`--data stages=gateway,verify`).
+stages = "all"
 
 # On the machine that runs pyinfra.
 report_dir = "reports"

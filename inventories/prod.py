@@ -4,8 +4,11 @@
 
 Every list is a group of hosts, every host a tuple of its name and its data. The prefix
 `@rackwright/` chooses the faster SSH connector; the host is called `gpu1`. Keys starting with
-`ssh_` are pyinfra's own. Versions, paths and time limits are in group_data/. A key or name that
-is not known is refused before any host is touched. Addresses here are documentation addresses.
+`ssh_` or `_` are pyinfra's own. A key or name that is not known is refused before any host is
+touched. Every key there is stands here, in an entry or in a comment; settings (versions, paths,
+time limits) stand in group_data/all.py. Another value of one goes into a host's data here, or into
+group_data/prod.py for all hosts of this file; not into `all` below, where group data would replace
+it, so that it is refused. Addresses here are documentation addresses.
 """
 
 # Servers with GPUs.
@@ -24,6 +27,12 @@ gpu_servers = [
                 # How they are joined: "nvswitch" (each to each), "nvlink" (bridged pairs 0-1,
                 # 2-3, ... or a four-GPU board), "pcie". Leave it out for a single GPU.
                 "interconnect": "nvswitch",
+                # Where that is not as usual for the type: which GPUs NVLink joins, and which share
+                # a NUMA node. `rackwright discover` prints both.
+                # "nvlink_islands": [[0, 1], [2, 3]], "numa_nodes": [[0, 1, 2, 3], [4, 5, 6, 7]],
+                # For a replica on several servers: how fast the network between them is (10 if
+                # left out), and the interface it goes over.
+                # "network_gbit_per_s": 100, "network_interface": "bond0",
             },
         },
     ),
@@ -105,6 +114,8 @@ _services = {
         # "latency": each answer fast, so as many GPUs to a replica as NVLink joins.
         # "throughput": most tokens of all answers while the GPUs are full, so mostly as many
         # replicas as fit; with "concurrency": 32, of so many requests at once on a server.
+        # {"sequences": 64, "tokens": 4096, "tpot_ms": 50}: so many requests of so many tokens at
+        # once on a server, each token in at most so many milliseconds.
         "objective": "latency",
         # The name clients ask for; the model's name if it is left out.
         "served_model_name": "chat",
@@ -132,6 +143,8 @@ _services = {
         "replicas": 1,
         # At most so many requests at a time in one replica; the rest wait.
         "max_num_seqs": 128,
+        # At most so many tokens in one step of the engine; its own choice if left out.
+        # "max_num_batched_tokens": 8192,
         # The share of each GPU's memory the engine may take.
         "gpu_memory_utilization": 0.85,
     },
@@ -146,13 +159,18 @@ _services = {
         # do can be forced: how many GPUs to a group, how many groups in a row.
         "tensor_parallel_size": 2,
         "pipeline_parallel_size": 1,
+        # "tensor_parallel_size": {"gpu4": 2} says it for one server. "servers_per_replica": 2 makes
+        # one replica of two servers. "expert_parallel": True splits a mixture of experts by expert.
+        # "enforce_eager": True leaves CUDA graphs out: it starts sooner, and decodes at half speed.
+        # "quantization": "fp8" makes FP8 of the weights while they are loaded.
         # More flags for the engine, without dashes. Those that the plan sets are refused.
         "extra_args": {"reasoning-parser": "qwen3", "enable-prefix-caching": True},
     },
     "notes": {
         "model": "qwen3-8b",
         # "vllm", "sglang", "llamacpp" or "ollama": see docs/engines.md. The latter two serve a GGUF
-        # file, here one that is on the server; `repo`, `revision` and `file` name one to download.
+        # file, here one that is on the server; `repo`, `revision` and `file` name one to download,
+        # and "pull": "qwen3:8b" one of Ollama's registry.
         "engine": "ollama",
         "gguf": {
             "path": "/srv/models/qwen3-8b-q4_k_m.gguf",
@@ -174,7 +192,11 @@ _services = {
 # Your own models: `config` is the model's config.json, as a dict or as the path of the file on the
 # machine you run this from; `path` a directory on each server that serves it, or `repo` with
 # `revision`. An architecture that cannot be judged is refused; docs/planner.md says how to give
-# its `figures` by hand.
+# its `figures` by hand: "weights_gib", "replicated_gib", "kv_bytes_per_token", "latent_kv",
+# "activation_gib", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+# "hidden_size", "vocab_size", "max_position_embeddings". A model may have its "gguf" as a service
+# has, a "max_model_len" below what its config says, another "dtype" ("float16"), and for the record
+# a "source" of its figures, "published_parameters" and "published_extra".
 _models = {
     "support-8b": {
         "path": "/srv/models/support-8b",

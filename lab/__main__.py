@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from collections.abc import Sequence
 
 from lab import cgroups, host, image, needs, network, nvml, tiny_gguf, tiny_model
@@ -14,7 +13,7 @@ from lab.keys import write_keys, write_ssh_config
 from lab.nvml.compose import write_profile
 from lab.record import FILE, load, locked
 from lab.shell import say, step
-from rackwright.errors import LabError
+from rackwright.exits import exits
 
 
 def up(names: Sequence[str]) -> None:
@@ -85,20 +84,16 @@ def check(_: Sequence[str]) -> None:
     print("the lab can run here")
 
 
-def main() -> int:
-    """Entry point; returns the exit code."""
+def main() -> None:
+    """Entry point."""
     verbs = {"up": up, "down": down, "status": status, "check": check}
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     parser.add_argument("verb", choices=verbs)
     parser.add_argument("hosts", nargs="*")
     arguments = parser.parse_args()
-    try:
-        verbs[arguments.verb](arguments.hosts)
-    except LabError as error:
-        print(f"lab: {error}", file=sys.stderr)
-        return 1
-    return 0
+    verbs[arguments.verb](arguments.hosts)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with exits():
+        main()

@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 
 from lab.fleet import LAB, host_named
+from rackwright.errors import LabError
+from rackwright.exits import exits
 
 GATEWAY = host_named("gw1")
 NAME = "llm.lab.example"
@@ -86,8 +88,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (httpx.HTTPError, socket.gaierror, subprocess.CalledProcessError) as error:
-        print(f"\nno answer: {error}", file=sys.stderr)
-        sys.exit(1)
+    with exits():
+        try:
+            sys.exit(main())
+        except (httpx.HTTPError, socket.gaierror, subprocess.CalledProcessError) as error:
+            raise LabError(f"no answer: {error}") from None

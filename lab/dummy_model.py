@@ -28,6 +28,7 @@ from lab.tiny_model import (
 )
 from rackwright import catalog
 from rackwright.errors import LabError, nearest
+from rackwright.exits import exits
 
 IDS = {"bos_token_id": BEGIN, "eos_token_id": END, "pad_token_id": PAD}
 NAMES = {key.removesuffix("_id"): SPECIAL[number - PAD] for key, number in IDS.items()}
@@ -82,10 +83,8 @@ def _files(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def main() -> None:
     """Make the folder that the command line names."""
     name, folder = sys.argv[1:]
-    try:
+    with exits():
         make(name, Path(folder))
-    except LabError as error:
-        sys.exit(f"Error: {error}")
 
 
 if __name__ == "__main__":

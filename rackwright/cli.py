@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from rackwright.errors import RackwrightError
+from rackwright.errors import InputError
+from rackwright.exits import USAGE, exits
 
 VERBS = (
     "plan",
@@ -23,26 +24,26 @@ VERBS = (
     "topo",
     "report",
 )
-USAGE = 64
-"""The exit code of a command line that cannot be read; click's own, 2, is that of CRITICAL."""
 
 
 @contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Whatever an operator can act on as an error of click, which prints it and exits."""
+def _as_ours() -> Iterator[None]:
+    """click's ways to end, as ours: it would print some of them itself, with codes of checks."""
     try:
         yield
     except click.UsageError as error:
-        vars(error)["exit_code"] = USAGE
-        raise
-    except RackwrightError as error:
-        shown = click.ClickException(str(error))
-        vars(shown)["exit_code"] = error.exit_code
-        raise shown from None
+        error.show()
+        raise SystemExit(USAGE) from None
+    except click.ClickException as error:
+        raise InputError(error.format_message()) from None
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.exceptions.Exit as ended:
+        raise SystemExit(ended.exit_code) from None
 
 
 class Verbs(click.Group):
-    """Verbs, each imported when it is used; and the one place where errors are printed."""
+    """Verbs, each imported when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which they are used."""
@@ -56,13 +57,13 @@ class Verbs(click.Group):
         return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """As click does, with an exit code of its own."""
-        with _exit_codes():
+        """As click does; a command line that cannot be read ends with a code of its own."""
+        with exits(), _as_ours():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """The verb; what the operator can act on becomes one message and an exit code."""
-        with _exit_codes():
+        """The verb; whatever ends it is one message and an exit code."""
+        with exits(), _as_ours():
             return super().invoke(ctx)
 
 

@@ -42,18 +42,17 @@ class Fault:
 
 
 class RackwrightError(Exception):
-    """Anything the operator can act on; shown as one message, never as a traceback.
+    """Anything that is said as one message, never as a traceback; each kind is a class below.
 
-    ``exit_code`` is that of the command line; 0 to 3 are what checks say (``Status``), 64 is a
-    command line that cannot be read, 70 a fault of Rackwright itself. This one: what was asked for
-    is refused.
+    ``exit_code`` is that of the command line (``exits``; docs/operations.md has the table). 0 to 3
+    are what checks say (``Status``), so no error has one of those.
     """
 
-    exit_code = 67
+    exit_code = 70
 
 
 class InputError(RackwrightError):
-    """What was given cannot be read: an inventory that does not run, a file that is no report."""
+    """What was given cannot be read or written: an inventory that does not run, a report's path."""
 
     exit_code = 65
 
@@ -75,6 +74,12 @@ class PlanError(SpecError):
     exit_code = 66
 
 
+class RefusedError(RackwrightError):
+    """What was asked for is well formed, and is not done: a replica that is not planned."""
+
+    exit_code = 67
+
+
 class HostError(RackwrightError):
     """A host could not answer, or said no; the message is in its own words."""
 
@@ -82,13 +87,13 @@ class HostError(RackwrightError):
 
 
 class RenderError(RackwrightError):
-    """A template names something the plan does not have."""
-
-    exit_code = 70
+    """A template names something the plan does not have: our own fault."""
 
 
 class LabError(RackwrightError):
-    """The lab cannot do what was asked on this machine."""
+    """The lab cannot do what was asked on this machine. Nothing there is a check: it fails."""
+
+    exit_code = 1
 
 
 def nearest(name: str, known: Iterable[str], kind: str = "") -> str:

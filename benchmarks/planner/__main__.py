@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.planner.crossed import crossed
 from benchmarks.planner.rows import FIGURES, Row, bar, measured_rows
 from rackwright.inventory.reading import load_fleet
+from rackwright.inventory.settings import with_defaults
 from rackwright.planning.placing import plan
 from rackwright.sizing import GIB
 
@@ -173,12 +174,7 @@ def _large_fleet() -> dict[str, dict[str, Any]]:
             "max_model_len": 4096,
             "objective": "throughput",
         }
-    shared = {
-        "services": services,
-        "vllm_version": "0.32.0",
-        "vllm_requirements": "engines/vllm.txt",
-        "uv_requirements": "engines/uv.txt",
-    }
+    shared = with_defaults({"services": services})
     gpus = {"type": "h100-sxm-80gb", "count": 8}
     fleet: dict[str, dict[str, Any]] = {
         name: {

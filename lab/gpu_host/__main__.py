@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from lab.gpu_host import booting, record
-from rackwright.errors import LabError
+from rackwright.exits import exits
 
 ROOTS = Path("/var/lib/rackwright-gpu-host")
 
@@ -85,12 +85,9 @@ def _arguments() -> argparse.ArgumentParser:
 def main() -> int:
     """Entry point; returns the exit code."""
     given = _arguments().parse_args()
-    try:
-        return int(given.do(given) or 0)
-    except LabError as error:
-        print(f"gpu-host: {error}", file=sys.stderr)
-        return 1
+    return int(given.do(given) or 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with exits():
+        sys.exit(main())

@@ -18,6 +18,7 @@ from pathlib import Path
 from lab.nvml.profile import PROFILES, salted
 from rackwright.catalog import gpu_types
 from rackwright.errors import LabError, nearest
+from rackwright.exits import exits
 
 _MIB = 1024**2
 _PIX, _NODE, _SYS = 10, 40, 50
@@ -190,4 +191,5 @@ def write_profile(name: str, salt: str, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(profile(sys.argv[1]), end="")
+    with exits():
+        print(profile(sys.argv[1]), end="")

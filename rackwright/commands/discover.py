@@ -10,7 +10,7 @@ from typing import Any
 import click
 from pyinfra.api.inventory import Inventory
 
-from rackwright.errors import RackwrightError
+from rackwright.errors import RefusedError
 from rackwright.inventory.entry import discovered
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.probing import probe
@@ -42,4 +42,4 @@ def discover(hosts: tuple[str, ...], as_json: bool, **ssh: Any) -> None:
     found = [discovered(host, answer) for host, answer in answers.items()]
     click.echo(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
     if any(one.server is None for one in found):
-        sys.exit(RackwrightError.exit_code)
+        sys.exit(RefusedError.exit_code)

@@ -11,17 +11,22 @@ import click
 from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import InputError
 from rackwright.report import terminal_text
+from rackwright.schema.files import text_of
 
 
 @click.command()
 @click.argument("path", default="reports/latest.json", type=click.Path(path_type=Path))
 def report(path: Path) -> None:
     """Print the checks of a deploy again. Exits with 2 when one is CRITICAL or UNKNOWN."""
-    try:
-        rows = json.loads(path.read_text())["results"]
-        results = [CheckResult(**{**row, "status": Status(row["status"])}) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a report: {error}") from None
+    results = _read(path)
     click.echo(terminal_text(results))
     if any(result.status > Status.WARN for result in results):
         sys.exit(2)
+
+
+def _read(path: Path) -> list[CheckResult]:
+    try:
+        rows = json.loads(text_of(path))["results"]
+        return [CheckResult(**{**row, "status": Status(row["status"])}) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} is not a report: {error}") from None

@@ -20,6 +20,7 @@ from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.observing import observe
 from rackwright.runner.planned import planned
+from rackwright.schema.files import must_be_writable, write
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,12 @@ def verify(
 
     Exits as a Nagios plugin does: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN, by the worst check.
     """
+    for path in filter(None, (junit, html)):
+        must_be_writable(path)
     found = verified(inventory, lambda line: click.echo(line, err=True), not no_load)
-    if junit:
-        junit.write_text(junit_text(found.results), encoding="utf-8")
-    if html:
-        html.write_text(page(found.plan, found.results, found.observations), encoding="utf-8")
     click.echo(found.json() if as_json else terminal_text(found.results))
+    if junit:
+        write(junit, junit_text(found.results))
+    if html:
+        write(html, page(found.plan, found.results, found.observations))
     sys.exit(worst(found.results))

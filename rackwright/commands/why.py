@@ -18,8 +18,8 @@ from rackwright.runner.starts import Told, asked_of, told_of
 def told(path: str, name: str) -> list[Told]:
     """What is told of a replica by every host it is on. Changes nothing on any of them.
 
-    Raises SpecError or PlanError with every fault of the inventory, and RackwrightError for a
-    replica that is not planned.
+    Raises SpecError or PlanError with every fault of the inventory, and RefusedError for a replica
+    that is not planned.
     """
     inventory = load_inventory(path)
     asked = asked_of(fleet_of(inventory), name)

@@ -97,7 +97,7 @@ def _modules(settings: Settings, gpu: GpuType, branch: Branch) -> Iterator[Fault
 
 def _cuda(settings: Settings, gpu: GpuType, branch: Branch, engines: set[str]) -> Iterator[Fault]:
     """The engine's and the toolkits' CUDA need a driver, and a GPU, that are new enough."""
-    needs = {f"CUDA {each}": numbers(each)[0] for each in settings.cuda_toolkit}
+    needs = {f"CUDA {each}": numbers(each)[0] for each in settings.cuda_toolkit if numbers(each)}
     needs |= cuda_majors(settings, engines)
     for what, major in needs.items():
         cuda = drivers().cuda.get(major)

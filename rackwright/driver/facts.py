@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rackwright.errors import HostError
+
 DISTRIBUTIONS = {
     ("ubuntu", "22.04"): "ubuntu2204",
     ("ubuntu", "24.04"): "ubuntu2404",
@@ -25,7 +27,7 @@ NVSWITCH_CLASS = "0680"
 GPU_CLASSES = ("0300", "0302")
 
 
-class Unknown(Exception):
+class Unknown(HostError):
     """A fact that a decision needs was not observed; the message says which, and why."""
 
 

@@ -21,6 +21,7 @@ from rackwright.desired.paths import PROJECT
 from rackwright.desired.render import render
 from rackwright.driver import packages, sources
 from rackwright.driver.facts import CODENAMES, Facts
+from rackwright.errors import HostError
 from rackwright.spec import ServerSpec, Settings
 
 SETTINGS_UNIT = "rackwright-gpu-settings.service"
@@ -32,7 +33,7 @@ UNATTENDED = ("nvidia-", "libnvidia-", "cuda-", "libcuda", "firmware-nvidia-", "
 """What unattended-upgrades must leave: the driver, and kernels, which would come without it."""
 
 
-class Unsupported(Exception):
+class Unsupported(HostError):
     """No driver can be planned for the host; the message says why."""
 
 

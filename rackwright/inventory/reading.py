@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from rackwright import catalog
-from rackwright.errors import Fault, SpecError, gathered, nearest
+from rackwright.errors import Fault, SpecError, gathered
 from rackwright.inventory import rules
-from rackwright.models.spec import ModelSpec
-from rackwright.schema.validation import Model, parse, salvage
-from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, ServiceSpec, Settings
+from rackwright.inventory.declarations import (
+    read_gateways,
+    read_models,
+    read_servers,
+    read_services,
+)
+from rackwright.inventory.settings import Hosts, read_settings
+from rackwright.schema.depth import TOO_DEEP, too_deep
+from rackwright.spec import FleetSpec
 
-Hosts = Mapping[str, Mapping[str, Any]]
-Neutral = Mapping[str, Any]
-
-# Host data that pyinfra and its connectors read themselves; none of it is ours to judge.
-_PYINFRA_PREFIXES = ("_", "ssh_", "docker_", "podman_", "chroot_", "terraform_", "vagrant_")
-_HOST_KEYS = ("server", "gateway")
-_SHARED_KEYS = ("services", "models")
-_SETTINGS_KEYS = tuple(Settings.model_fields)
-# What stands for values that cannot be read while the rest of their entry is judged.
-_NEUTRAL_SERVER: Neutral = {
-    "address": "unreadable.invalid",
-    "gpus": {"type": "h100-sxm-80gb", "count": 1},
-}
-_NEUTRAL_SERVICE: Neutral = {
-    "model": "llama-3.1-8b-instruct",
-    "engine": "vllm",
-    "servers": ["unreadable"],
-    "max_model_len": 1,
-    "objective": "latency",
-}
 # Keys whose rules depend on other keys of the same entry.
 _CAUSES = {
     "revision": ("model", "path"),
@@ -42,25 +26,44 @@ _CAUSES = {
 }
 
 
-def load_fleet(hosts: Hosts) -> FleetSpec:
-    """The fleet that the hosts' data declares. Raises SpecError with every fault at once."""
-    faults: list[Fault] = []
-    models = _models(_shared(hosts, "models", faults), faults)
-    services = _services(_shared(hosts, "services", faults), faults)
-    servers, gateways = _servers(hosts, faults), _gateways(hosts, faults)
-    fleet = FleetSpec(
-        servers=servers,
-        gateways=gateways,
-        services=services,
-        models=models,
-        settings=_settings(hosts, faults),
-    )
+def load_fleet(
+    hosts: Hosts, runner_keys: Collection[str] = (), known: Iterable[Fault] = ()
+) -> FleetSpec:
+    """The fleet that the hosts' data declares, settings and all (``settings.with_defaults``).
+
+    ``runner_keys`` are host data that the runner reads itself; ``known`` faults are reported with
+    the others. Raises SpecError with every fault at once.
+    """
+    if endless := list(gathered(_endless(hosts))):
+        raise SpecError([*known, *endless])
+    faults = list(known)
+    fleet = _read(hosts, runner_keys, faults)
     broken = tuple(faults)
-    found = rules.check(fleet, rules.Declared.of(hosts))
-    faults.extend(fault for fault in found if not _follows(fault, broken))
+    judged = rules.check(fleet, rules.Declared.of(hosts))
+    faults.extend(fault for fault in judged if not _follows(fault, broken))
     if faults:
         raise SpecError(faults)
     return fleet
+
+
+def _endless(hosts: Hosts) -> Iterable[tuple[str, Fault]]:
+    """Data that nothing could be said of, because to print it is to recurse without end."""
+    for name, data in hosts.items():
+        for key, value in data.items():
+            if too_deep(value):
+                yield name, Fault(f"hosts.{key}", TOO_DEEP)
+
+
+def _read(hosts: Hosts, runner_keys: Collection[str], faults: list[Fault]) -> FleetSpec:
+    models = read_models(_shared(hosts, "models", faults), faults)
+    services = read_services(_shared(hosts, "services", faults), faults)
+    return FleetSpec(
+        servers=read_servers(hosts, faults),
+        gateways=read_gateways(hosts, faults),
+        services=services,
+        models=models,
+        settings=read_settings(hosts, runner_keys, faults),
+    )
 
 
 def _shared(hosts: Hosts, key: str, faults: list[Fault]) -> dict[str, Any]:
@@ -75,41 +78,7 @@ def _shared(hosts: Hosts, key: str, faults: list[Fault]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         faults.append(Fault(key, "must be a dict by name", value))
         return {}
-    return {str(each): entry for each, entry in value.items()}
-
-
-def _servers(hosts: Hosts, faults: list[Fault]) -> dict[str, ServerSpec]:
-    found = {}
-    for name, data in hosts.items():
-        if "server" in data and (entry := _named(data["server"], name, f"servers[{name}]", faults)):
-            path = f"servers[{name}]"
-            found[name] = _readable(ServerSpec, entry, path, faults, _NEUTRAL_SERVER)
-    return {name: server for name, server in found.items() if server}
-
-
-def _gateways(hosts: Hosts, faults: list[Fault]) -> dict[str, GatewaySpec]:
-    found = {}
-    for name, data in hosts.items():
-        path = f"gateways[{name}]"
-        if "gateway" in data and (entry := _named(data["gateway"], name, path, faults)):
-            found[name] = parse(GatewaySpec, entry, path, faults)
-    return {name: gateway for name, gateway in found.items() if gateway}
-
-
-def _services(entries: Mapping[str, Any], faults: list[Fault]) -> dict[str, ServiceSpec]:
-    found = {}
-    for name, data in entries.items():
-        if entry := _named(data, name, f"services[{name}]", faults):
-            path = f"services[{name}]"
-            found[name] = _readable(ServiceSpec, entry, path, faults, _NEUTRAL_SERVICE)
-    return {name: service for name, service in found.items() if service}
-
-
-def _readable(
-    model: type[Model], entry: dict[str, Any], path: str, faults: list[Fault], neutral: Neutral
-) -> Model | None:
-    """The entry, or what can be read of it: its faults are known, the rest is judged too."""
-    return parse(model, entry, path, faults) or salvage(model, entry, neutral)
+    return {str(entry): data for entry, data in value.items()}
 
 
 def _follows(fault: Fault, broken: Iterable[Fault]) -> bool:
@@ -121,70 +90,3 @@ def _follows(fault: Fault, broken: Iterable[Fault]) -> bool:
         and any(f"{owner}.{cause}" in known.path or f"'{cause}'" in known.rule for cause in causes)
         for known in broken
     )
-
-
-def _models(own: Mapping[str, Any], faults: list[Fault]) -> dict[str, ModelSpec]:
-    known = _catalog_models()
-    models = dict(known)
-    for name, data in own.items():
-        path = f"models[{name}]"
-        if name in known:
-            faults.append(Fault(path, "is in the catalog already, choose another name"))
-        elif entry := _named(data, name, path, faults):
-            model = parse(ModelSpec, entry, path, faults)
-            if model and _judged(model, faults):
-                models[name] = model
-    return models
-
-
-@cache
-def _catalog_models() -> dict[str, ModelSpec]:
-    """The catalog, read once: so is the shape of each of its models."""
-    entries = catalog.model_entries()
-    return {name: ModelSpec(name=name, **entry) for name, entry in entries.items()}
-
-
-def _judged(model: ModelSpec, faults: list[Fault]) -> bool:
-    """Whether the model's own figures can be sized; what is wrong with them is a fault."""
-    try:
-        return bool(model.shape)
-    except SpecError as error:
-        faults.extend(error.faults)
-        return False
-
-
-def _named(data: object, name: str, path: str, faults: list[Fault]) -> dict[str, Any] | None:
-    """An entry with the name it is listed under; naming it twice is a fault."""
-    if not isinstance(data, Mapping):
-        faults.append(Fault(path, "must be a dict", data))
-        return None
-    if "name" in data:
-        faults.append(Fault(f"{path}.name", "is the entry's own key, leave it out", data["name"]))
-    return {**data, "name": name}
-
-
-def _settings(hosts: Hosts, faults: list[Fault]) -> dict[str, Settings]:
-    settings: dict[str, Settings] = {}
-    found: list[tuple[str, Fault]] = []
-    for name, data in hosts.items():
-        found.extend((name, fault) for fault in _host_faults(data))
-        given = {key: data[key] for key in _SETTINGS_KEYS if key in data}
-        own: list[Fault] = []
-        if parsed := parse(Settings, given, "", own):
-            settings[name] = parsed
-        found.extend((name, Fault(f"settings{fault.path}", *_rest(fault))) for fault in own)
-    faults.extend(gathered(found))
-    return settings
-
-
-def _host_faults(data: Mapping[str, Any]) -> Iterable[Fault]:
-    known = (*_HOST_KEYS, *_SHARED_KEYS, *_SETTINGS_KEYS)
-    for key in map(str, data):
-        if key not in known and not key.startswith(_PYINFRA_PREFIXES):
-            yield Fault(f"hosts.{key}", nearest(key, known, "key"))
-    if not any(key in data for key in _HOST_KEYS):
-        yield Fault("hosts", "must have 'server', 'gateway' or both")
-
-
-def _rest(fault: Fault) -> tuple[str, Any]:
-    return fault.rule, fault.value

@@ -63,7 +63,7 @@ def _of_repository(name: str) -> ModelSpec:
         gated = ", set HF_TOKEN if it is gated" if code in (401, 403) else ""
         rule = f"has no config.json that the hub would give (HTTP {code}{gated})"
         raise SpecError([Fault("model", rule, name)]) from None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
         reason = str(error) or type(error).__name__
         rule = f"is not in the catalog, and its config.json could not be fetched: {reason}"
         raise SpecError([Fault("model", rule, name)]) from None

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from rackwright.errors import Fault, SpecError
 from rackwright.models import Figures, Shape, read_shape, shape_by_hand
 from rackwright.models.quantization import NAMED
+from rackwright.schema.depth import TOO_DEEP, too_deep
 from rackwright.schema.fields import (
     AbsolutePath,
     Count,
@@ -24,6 +25,7 @@ from rackwright.schema.fields import (
     Revision,
     Sha256,
 )
+from rackwright.schema.files import text_of
 
 
 class ModelSource(Entry):
@@ -70,15 +72,25 @@ class Gguf(Entry):
 
 def _config_json(value: object) -> object:
     """A config given as a path is read: a ``config.json``, or the directory that holds it."""
-    if not isinstance(value, str):
-        return value
-    path = Path(value)
+    if isinstance(value, str):
+        value = _read_config(Path(value))
+    if too_deep(value):
+        raise ValueError(TOO_DEEP)
+    return value
+
+
+def _read_config(path: Path) -> object:
     try:
-        path = path / "config.json" if path.is_dir() else path
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        what = error.strerror if isinstance(error, OSError) else "no JSON"
-        raise ValueError(f"must be a readable config.json ({what})") from None
+        return json.loads(text_of(path / "config.json" if path.is_dir() else path))
+    except OSError as error:
+        what = error.strerror or "no file"
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        what = "no JSON"
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    except ValueError as error:  # what text_of refuses, and a name that no path can have
+        what = str(error)
+    raise ValueError(f"must be a readable config.json ({what})") from None
 
 
 class ModelSpec(Entry):

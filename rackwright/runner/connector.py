@@ -17,6 +17,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput
 
 from rackwright.errors import RackwrightError
+from rackwright.exits import say
 from rackwright.runner.fleet import fleet_of
 
 KEEP_ALIVE_S = 15
@@ -33,8 +34,8 @@ class RackwrightConnector(SSHConnector):
         try:
             fleet_of(host.inventory)
         except RackwrightError as error:
-            print(f"Error: {error}", file=sys.stderr)
-            sys.exit(1)
+            say(str(error), error.exit_code)
+            sys.exit(1)  # as pyinfra ends whatever it refuses
 
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:

@@ -71,7 +71,7 @@ def observed(host: Host, timeout_s: int = 600) -> Facts:
 def outlook(host: Host, fleet: Fleet) -> Outlook:
     """Facts, plan, differences, and what the archives offer where packages are to change.
 
-    Raises HostError where the host gives no answer, Unknown where one cannot be read.
+    Raises HostError where the host gives no answer, or one that cannot be read.
     """
     server, settings = fleet.spec.servers[host.name], fleet.settings(host.name)
     at = Situation(
@@ -134,7 +134,7 @@ def converge_driver(fleet: Fleet) -> Generator[FunctionCommand]:
         if found.settled:
             host.noop(f"driver {fleet.settings(host.name).driver_version} is installed and loaded")
             return
-    except (HostError, Unknown) as error:
+    except HostError as error:
         yield refuse(f"{host.name} was not touched: {error}")
         return
     rows = [row for row in predict(found.at) if row.status is not Status.OK]
@@ -159,7 +159,7 @@ def _apply(state: Any, host: Host, found: Outlook) -> bool:
     try:
         with ExitStack() as alone:
             _carry_out(host, found, found.at.plan, alone)
-    except (HostError, Stopped, Unknown) as error:
+    except HostError as error:
         return fail(host, str(error))
     return True
 

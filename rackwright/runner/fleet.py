@@ -18,9 +18,12 @@ from rackwright.checks.results import CheckResult
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import Fault, RackwrightError, SpecError
 from rackwright.inventory.reading import load_fleet
+from rackwright.inventory.settings import host_settings
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from rackwright.report import plan_text
+from rackwright.runner.host_data import host_data, pyinfra_keys
+from rackwright.runner.inventory_file import file_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings
 
 MOST_CHARACTERS = 500
@@ -83,7 +86,7 @@ def fleet_of(inventory: Inventory) -> Fleet:
     Raises SpecError or PlanError with every fault found.
     """
     if inventory not in _fleets:
-        spec = load_fleet({host.name: host.data.dict() for host in inventory})
+        spec = load_fleet(host_data(inventory), pyinfra_keys(), file_faults(inventory))
         if absent := list(_absent_files(spec)):
             raise SpecError(absent)
         _fleets[inventory] = Fleet(spec, plan(spec))
@@ -107,7 +110,7 @@ def _operation(host: Host) -> str:
 def _absent_files(spec: FleetSpec) -> Iterator[Fault]:
     """Files that group data names and the checkout does not have."""
     for name, settings in spec.settings.items():
-        for key in filter(_names_a_file, Settings.model_fields):
+        for key in filter(_names_a_file, host_settings().model_fields):
             relative = getattr(settings, key)
             if name in spec.servers and relative and not (PROJECT / relative).is_file():
                 yield Fault(f"settings[{name}].{key}", "is not a file of this project", relative)

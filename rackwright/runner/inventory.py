@@ -15,38 +15,60 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_state
 from pyinfra_cli.inventory import make_inventory
 
-from rackwright.errors import InputError, RackwrightError
+from rackwright.errors import InputError, SpecError
+from rackwright.exits import USAGE, exits, say
+from rackwright.runner.host_data import host_data
+from rackwright.runner.inventory_file import InventoryFile, remember
 
 
 def load_inventory(path: str) -> Inventory:
     """Load an inventory as `pyinfra` run from this folder would.
 
-    Raises InputError with the fault and its place when the file cannot be executed.
+    Raises InputError with the fault and its place when the file cannot be executed, SpecError where
+    its groups are not made of hosts.
     """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: is no regular file")
     state = State()
     state.cwd = str(Path.cwd())
     if state.cwd not in sys.path:  # an inventory may import what lies in this folder
         sys.path.append(state.cwd)
     with ctx_state.use(state):
         try:
-            inventory: Inventory = make_inventory(path, cwd=state.cwd)
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # the file is the operator's code: anything can come out
-            cause = getattr(error, "exception", error)
-            raise InputError(f"{path}: {type(cause).__name__}: {cause}") from None
+            return _loaded(path, state.cwd)
+        except (SpecError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # the file is the operator's code: anything can come out
+            raise InputError(_words(path, error)) from None
+
+
+def _loaded(path: str, folder: str) -> Inventory:
+    file = InventoryFile.read(path, folder)
+    if faults := list(file.malformed()):
+        raise SpecError(faults)
+    inventory: Inventory = make_inventory(path, cwd=folder)
+    remember(inventory, file)
     return inventory
 
 
+def _words(path: str, error: BaseException) -> str:
+    """What the file ended with, and which file it was: group data is executed with it."""
+    cause = getattr(error, "exception", error)
+    place = getattr(error, "filename", None) or path
+    return f"{place}: {type(cause).__name__}: {cause}"
+
+
 def main(path: str) -> None:
-    """Print the hosts of an inventory and their data; exits with the fault of the file."""
+    """Print the hosts of an inventory and their data. Raises InputError where it is no JSON."""
     try:
-        hosts = {host.name: host.data.dict() for host in load_inventory(path)}
-    except RackwrightError as error:
-        sys.exit(f"Error: {error}")
-    print(json.dumps(hosts, default=str))
+        text = json.dumps(host_data(load_inventory(path)), default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: its data cannot be written as JSON: {error}") from None
+    print(text)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    with exits():
+        if len(sys.argv) != 2:
+            raise SystemExit(say(f"usage: python -m {__spec__.name} INVENTORY", USAGE))
+        main(sys.argv[1])

@@ -11,7 +11,7 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.connectors.local import LocalConnector
 
-from rackwright.driver.facts import Facts, Unknown
+from rackwright.driver.facts import Facts
 from rackwright.errors import HostError
 
 REBOOT_TIMEOUT_S = 1800
@@ -22,7 +22,7 @@ _failed: list[str] = []
 """Hosts of this run that were interrupted and did not come back well: none is after one."""
 
 
-class Stopped(Exception):
+class Stopped(HostError):
     """The host cannot go on; the message says why, and what to do."""
 
 
@@ -62,6 +62,6 @@ def await_boot(host: Host, before: str, observe: Callable[[], Facts]) -> Facts:
             facts = observe()
             if facts.boot_id != before:
                 return facts
-        except (ConnectError, HostError, Unknown, OSError):
+        except (ConnectError, HostError, OSError):
             continue  # going down, or not up yet
     raise Stopped(f"{host.name} did not come back within {REBOOT_TIMEOUT_S} s: see its console")

@@ -11,7 +11,7 @@ from pyinfra.api.host import Host
 from rackwright.causes import Account, State, account
 from rackwright.checks.results import Status
 from rackwright.desired.paths import environment_path, unit_name
-from rackwright.errors import RackwrightError, nearest
+from rackwright.errors import RefusedError, nearest
 from rackwright.runner.fleet import Fleet
 from rackwright.runner.remote_call import call
 
@@ -63,7 +63,7 @@ class Told:
 
 
 def asked_of(fleet: Fleet, name: str) -> dict[str, Asked]:
-    """A replica's unit on each of its hosts. Raises RackwrightError for one that is not planned."""
+    """A replica's unit on each of its hosts. Raises RefusedError for one that is not planned."""
     found = {
         replica.server.name: Asked(
             unit_name(replica), environment_path(replica, fleet.settings(replica.server.name))
@@ -73,5 +73,5 @@ def asked_of(fleet: Fleet, name: str) -> dict[str, Asked]:
     }
     if not found:
         known = {replica.name for replica in fleet.plan.replicas}
-        raise RackwrightError(f"replica {name!r} {nearest(name, known)}")
+        raise RefusedError(f"replica {name!r} {nearest(name, known)}")
     return found

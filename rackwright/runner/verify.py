@@ -55,8 +55,8 @@ def judge() -> Generator[FunctionCommand]:
     if ready != fleet.judged:
         fleet.judged = ready
         fleet.results = checks.judge(planned(fleet, ready), _observed(fleet, ready))
-        path = _save(fleet, fleet.results)
-        click.echo(f"\n{_table(fleet.results)}\n\nReport: {path}\n", err=True)
+        saved = _saved(fleet, fleet.results)
+        click.echo(f"\n{_table(fleet.results)}\n\nReport: {saved}\n", err=True)
     bad = [r for r in fleet.results if r.host == host.name and r.status > Status.WARN]
     if bad:
         yield refuse("; ".join(f"{r.status}: {r.subject} {r.check}" for r in bad))
@@ -83,6 +83,14 @@ def _observed(fleet: Fleet, names: Collection[str]) -> dict[str, dict[str, Any]]
 def _failed(fleet: Fleet, name: str) -> dict[str, Any]:
     known = fleet.failed.get(name, Failed("a stage of this run", "failed", ""))
     return {"failed": known._asdict()}
+
+
+def _saved(fleet: Fleet, results: list[CheckResult]) -> str:
+    """Where the report is; why there is none, which is no reason to lose the table over."""
+    try:
+        return str(_save(fleet, results))
+    except OSError as error:
+        return f"none, {error}"
 
 
 def _save(fleet: Fleet, results: list[CheckResult]) -> Path:

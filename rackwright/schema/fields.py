@@ -75,6 +75,10 @@ def split_names(value: str) -> tuple[str, ...]:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Seconds = Annotated[int, Field(ge=1)]
+NginxSize = Annotated[
+    str,
+    Field(pattern=r"^[0-9]+[kKmMgG]?$", description="must be an Nginx size such as 32m"),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

@@ -3,6 +3,15 @@
 from rackwright.spec.fleet import FleetSpec
 from rackwright.spec.servers import GatewaySpec, GpuSpec, ServerSpec
 from rackwright.spec.services import ServiceSpec, Target
-from rackwright.spec.settings import Settings
+from rackwright.spec.settings import Settings, SettingsModel
 
-__all__ = ["FleetSpec", "GatewaySpec", "GpuSpec", "ServerSpec", "ServiceSpec", "Settings", "Target"]
+__all__ = [
+    "FleetSpec",
+    "GatewaySpec",
+    "GpuSpec",
+    "ServerSpec",
+    "ServiceSpec",
+    "Settings",
+    "SettingsModel",
+    "Target",
+]

@@ -1,9 +1,9 @@
-"""Group data: versions, paths, users and time limits of one host."""
+"""Group data: the types of what Python code reads. The values are in group_data/, all of them."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -20,92 +20,111 @@ from rackwright.schema.fields import (
     split_names,
 )
 
+Part = TypeVar("Part", bound="SettingsModel")
 STAGES = ("base", "driver", "engines", "models", "replicas", "gateway", "verify")
 
 
-class Settings(BaseModel):
-    """What group data says of one host. Seconds end in ``_s``; directories are on the host.
+PythonInterpreter = Annotated[
+    str,
+    Field(
+        pattern=r"^((/?[A-Za-z0-9][A-Za-z0-9._+-]*)(/[A-Za-z0-9._+-]+)*"
+        r"|([<>]=?|==|~=|!=)[0-9]+(\.[0-9]+)*(,([<>]=?|==|~=|!=)[0-9]+(\.[0-9]+)*)*)$",
+        description="must be a Python interpreter, as text: a version, a range of them such as "
+        "'>=3.11,<3.15', a name or a path",
+    ),
+]
+DriverVersion = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{3}\.[0-9]{2,3}(\.[0-9]{2})?$",
+        description="must be an exact driver version such as 580.159.04",
+        coerce_numbers_to_str=True,  # `--data driver_version=580.142` arrives as a number
+    ),
+]
+RepositoryUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^(https?|file):/[A-Za-z0-9._~:/?=&%+@{}-]+$",
+        description="must be an https:, http: or file: URL",
+    ),
+]
+UserName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z_][a-z0-9_-]{0,30}$",
+        description="must be a Unix user name: lower case letters, digits, _ and -",
+    ),
+]
+
+
+class SettingsModel(BaseModel):
+    """Some settings of one host, by type and without a default: defaults are group data.
 
     Values may come as text from ``--data``, so numbers and booleans are read from text too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    root_dir: AbsolutePath = "/opt/rackwright"
-    config_dir: AbsolutePath = "/etc/rackwright"
-    state_dir: AbsolutePath = "/var/lib/rackwright"
-    cache_dir: AbsolutePath = "/var/cache/rackwright"
+    def of(self, kind: type[Part]) -> Part:
+        """The same settings, as the model that declares some of them (an engine's own)."""
+        assert isinstance(self, kind), f"{kind.__name__} is not among the models that are read"
+        return self
 
-    engine_user: str = Field(
-        "rackwright",
-        pattern=r"^[a-z_][a-z0-9_-]{0,30}$",
-        description="must be a Unix user name: lower case letters, digits, _ and -",
-    )
-    engine_python: str = Field(
-        ">=3.11,<3.15",
-        pattern=r"^((/?[A-Za-z0-9][A-Za-z0-9._+-]*)(/[A-Za-z0-9._+-]+)*"
-        r"|([<>]=?|==|~=|!=)[0-9]+(\.[0-9]+)*(,([<>]=?|==|~=|!=)[0-9]+(\.[0-9]+)*)*)$",
-        description="must be a Python interpreter, as text: a version, a range of them such as "
-        "'>=3.11,<3.15', a name or a path",
-    )
-    engine_environment: dict[str, str] = {}
 
-    driver_source: Literal["auto", "nvidia", "ubuntu", "debian", "none"] = "auto"
-    driver_version: str = Field(
-        "580.178.04",
-        pattern=r"^[0-9]{3}\.[0-9]{2,3}(\.[0-9]{2})?$",
-        description="must be an exact driver version such as 580.159.04",
-        coerce_numbers_to_str=True,  # `--data driver_version=580.142` arrives as a number
-    )
-    driver_modules: Literal["auto", "open", "proprietary"] = "auto"
-    driver_repository: str = Field(
-        "https://developer.download.nvidia.com/compute/cuda/repos/{distribution}/{architecture}/",
-        pattern=r"^(https?|file):/[A-Za-z0-9._~:/?=&%+@{}-]+$",
-        description="must be an https:, http: or file: URL",
-    )
-    driver_repository_key: ProjectPath | None = None
-    driver_accept: Names = ()
-    cuda_toolkit: Names = ()
-    reboot: Literal["never", "if-needed"] = "never"
+class Settings(SettingsModel):
+    """What group data says of one host. Seconds end in ``_s``; directories are on the host.
 
-    engine_api_key_env: VariableName | None = None
+    What only templates read is declared in group_data/all.py, and is an attribute as well.
+    """
+
+    root_dir: AbsolutePath
+    config_dir: AbsolutePath
+    state_dir: AbsolutePath
+    cache_dir: AbsolutePath
+
+    engine_user: UserName
+    engine_python: PythonInterpreter
+    engine_environment: dict[str, str]
+
+    driver_source: Literal["auto", "nvidia", "ubuntu", "debian", "none"]
+    driver_version: DriverVersion
+    driver_modules: Literal["auto", "open", "proprietary"]
+    driver_repository: RepositoryUrl
+    driver_repository_key: ProjectPath | None
+    driver_accept: Names
+    cuda_toolkit: Names
+    reboot: Literal["never", "if-needed"]
+
+    engine_api_key_env: VariableName | None
 
     vllm_version: Version
-    vllm_build: Literal["cuda", "cpu"] = "cuda"
+    vllm_build: Literal["cuda", "cpu"]
     vllm_requirements: ProjectPath
     uv_requirements: ProjectPath
-    compile_bytecode: bool = True
-    hf_token_env: VariableName = "HF_TOKEN"
-    cpu_kv_cache_gib: int = Field(1, ge=1)
+    compile_bytecode: bool
+    hf_token_env: VariableName
+    cpu_kv_cache_gib: int = Field(ge=1)
 
-    llamacpp_version: Version | None = None
-    llamacpp_build: Literal["cuda", "cpu"] = "cuda"
-    llamacpp_url: Url | None = None
-    llamacpp_sha256: Digests | None = None
-    llamacpp_requirements: ProjectPath | None = None
-    llamacpp_program: ProjectPath = "bin/llama-server"
+    llamacpp_version: Version | None
+    llamacpp_build: Literal["cuda", "cpu"]
+    llamacpp_url: Url | None
+    llamacpp_sha256: Digests | None
+    llamacpp_requirements: ProjectPath | None
+    llamacpp_program: ProjectPath
 
-    ollama_version: Version | None = None
-    ollama_url: Url | None = None
-    ollama_sha256: Digests | None = None
+    ollama_version: Version | None
+    ollama_url: Url | None
+    ollama_sha256: Digests | None
 
-    sglang_version: Version | None = None
-    sglang_requirements: ProjectPath | None = None
+    sglang_version: Version | None
+    sglang_requirements: ProjectPath | None
 
-    start_timeout_s: Seconds = 1800
-    stop_timeout_s: Seconds = 120
-    restart_delay_s: Seconds = 5
-    restart_delay_max_s: Seconds = 300
-    base_port: Port = 8000
+    start_timeout_s: Seconds
+    stop_timeout_s: Seconds
+    base_port: Port
 
-    nginx_read_timeout_s: Seconds = 600
-    nginx_connect_timeout_s: Seconds = 5
-    client_max_body_size: str = Field(
-        "32m", pattern=r"^[0-9]+[kKmMgG]?$", description="must be an Nginx size such as 32m"
-    )
-
-    stages: str = "all"
-    report_dir: str = "reports"
+    stages: str
+    report_dir: str
 
     @field_validator("stages")
     @classmethod

@@ -23,6 +23,7 @@ from rackwright.errors import RackwrightError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner.fleet import Fleet
+from rackwright.runner.host_data import pyinfra_keys
 from rackwright.runner.planned import planned
 from rackwright.spec import Settings
 
@@ -43,7 +44,7 @@ def loaded(path: str) -> tuple[dict[str, Data], Fleet]:
     """Data of each host, and the fleet that it declares."""
     try:
         hosts: dict[str, Data] = json.loads(told("rackwright.runner.inventory", path))
-        spec = load_fleet(hosts)
+        spec = load_fleet(hosts, pyinfra_keys())
         return hosts, Fleet(spec, plan(spec))
     except RackwrightError as error:
         raise pytest.UsageError(str(error)) from None

@@ -8,6 +8,7 @@ from rackwright.catalog import GpuType, gpu_types
 from rackwright.driver.facts import Facts
 from rackwright.driver.plan import DriverPlan, decide
 from rackwright.spec import ServerSpec, Settings
+from tests.samples import fleet
 
 OFFERED_PINS = ["nvidia-driver-pinning-580", "nvidia-driver-pinning-580.126.20"]
 NO_MODULE = "FileNotFoundError: [Errno 2] No such file or directory"
@@ -90,7 +91,7 @@ def settings(**changed: Any) -> Settings:
     """Group data with the driver's settings changed."""
     pinned = {"vllm_version": "0.32.0", "driver_version": "580.159.04"}
     locks = {"vllm_requirements": "lock.txt", "uv_requirements": "uv.txt"}
-    return Settings.model_validate({**pinned, **locks, **changed})
+    return fleet.settings(**{**pinned, **locks, **changed})
 
 
 def server(gpu: str = "l40s-48gb", count: int = 2, interconnect: str = "none", **gpus: Any) -> Any:

@@ -6,13 +6,16 @@ from functools import cache
 from typing import Any
 
 from rackwright import catalog
+from rackwright.inventory.settings import host_settings, with_defaults
 from rackwright.models import Shape, read_shape
 from rackwright.models.spec import ModelSpec
 from rackwright.planning.layouts import Layout, Site, consider
 from rackwright.planning.placing import limits_of
 from rackwright.sizing import Split
-from rackwright.spec import ServerSpec, ServiceSpec
+from rackwright.spec import ServerSpec, ServiceSpec, Settings
 
+DEFAULTS: dict[str, Any] = with_defaults({})
+"""Every setting as group data has it."""
 SETTINGS: dict[str, Any] = {
     "vllm_version": "0.32.0",
     "vllm_requirements": "rackwright/engines/requirements/vllm-0.32.0-cu130.txt",
@@ -33,6 +36,11 @@ TINY: dict[str, Any] = {
         "max_position_embeddings": 2048,
     },
 }
+
+
+def settings(**more: Any) -> Settings:
+    """The settings of a host as group data has them, some of them changed."""
+    return host_settings().model_validate({**DEFAULTS, **SETTINGS, **more})
 
 
 def server(
@@ -63,6 +71,7 @@ def hosts(
     """Host data of ``servers`` (gpu1 by default) and one gateway gw1."""
     shared = {
         "services": services if services is not None else {"chat": service()},
+        **DEFAULTS,
         **SETTINGS,
         **more,
     }

@@ -21,6 +21,7 @@ from benchmarks.sweep.layouts import (
 )
 from benchmarks.sweep.rows import Results, account, layout_row, table
 from rackwright.inventory.reading import load_fleet
+from rackwright.inventory.settings import with_defaults
 from rackwright.planning.placing import plan
 from rackwright.report import plan_document
 
@@ -29,8 +30,6 @@ SERVER = {
     "gpus": {"type": "h100-sxm-80gb", "count": 2},
     "interconnect": "nvswitch",
 }
-DEFAULTS = runpy.run_path(str(Path(__file__).parents[3] / "group_data/all.py"))
-SETTINGS = {key: value for key, value in DEFAULTS.items() if not key.startswith("_")}
 
 
 def loaded(text: str, tmp_path: Path) -> dict[str, dict[str, Any]]:
@@ -38,7 +37,7 @@ def loaded(text: str, tmp_path: Path) -> dict[str, dict[str, Any]]:
     path = tmp_path / "inventory.py"
     path.write_text(text)
     hosts, shared = runpy.run_path(str(path))["all"]
-    return {name: {**SETTINGS, **shared, **data} for name, data in hosts}
+    return {name: with_defaults({**shared, **data}) for name, data in hosts}
 
 
 def planned(batch: list[Layout], tmp_path: Path) -> list[dict[str, Any]]:

@@ -11,10 +11,10 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import Replica
 from rackwright.planning.placing import plan
 from rackwright.spec import Settings
-from tests.samples.fleet import SETTINGS, TINY, cluster, config, hosts, lab_hosts, server, service
+from tests.samples.fleet import TINY, cluster, config, hosts, lab_hosts, server, service, settings
 
 VLLM = ENGINES["vllm"]
-CUDA = Settings.model_validate(SETTINGS)
+CUDA = settings()
 CPU = CUDA.model_copy(update={"vllm_build": "cpu"})
 UUIDS = ["GPU-a", "GPU-b", "GPU-c", "GPU-d"]
 

@@ -22,7 +22,7 @@ from rackwright.plan import Replica
 from rackwright.planning.placing import plan
 from rackwright.spec import Settings
 from tests.samples.engines import DIGEST, GGUF, SETTINGS
-from tests.samples.fleet import cluster, hosts, server, service
+from tests.samples.fleet import cluster, hosts, server, service, settings
 
 Golden = Callable[[str, bytes], None]
 UUIDS = [f"GPU-{index}{index}{index}{index}-aaaa" for index in range(8)]
@@ -126,19 +126,12 @@ def test_an_engine_without_keys_is_refused_where_one_is_set(engine: Engine) -> N
 
 
 def test_settings_that_are_missing_are_named(engine: Engine) -> None:
-    bare = {
-        name: {key: value for key, value in each.items() if key not in SETTINGS}
-        for name, each in data(engine).items()
-    }
-    if not list(engine.setting_faults(Settings.model_validate(_settings_of(bare["gpu1"])))):
+    bare = {name: {**each, **dict.fromkeys(SETTINGS)} for name, each in data(engine).items()}
+    if not list(engine.setting_faults(settings(**dict.fromkeys(SETTINGS)))):
         load_fleet(bare)
         return
     with pytest.raises(SpecError, match=rf"settings\[gpu1\].{engine.name}_version: is required"):
         load_fleet(bare)
-
-
-def _settings_of(host: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in host.items() if key in Settings.model_fields}
 
 
 def test_a_release_is_pinned_whole(engine: Engine) -> None:

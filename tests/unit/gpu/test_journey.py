@@ -11,18 +11,18 @@ import pytest
 from rackwright.desired import paths
 from rackwright.engines import ENGINES
 from rackwright.inventory.reading import load_fleet
-from rackwright.spec import Settings
+from rackwright.inventory.settings import with_defaults
 from tests.gpu import fleet as journey_fleet
 from tests.gpu.fleet import Journey, second_release
 from tests.gpu.fleet import _setting as setting_of
 from tests.gpu.journal import Journal, table
 from tests.gpu.test_journey import answering, layout, planned_at, unhealthy
 from tests.lab.conftest import Run
+from tests.samples.fleet import settings
 
 ROOT = Path(__file__).parents[3]
 INVENTORIES = sorted((ROOT / "tests/gpu/inventories").glob("*.py"))
-DEFAULTS = runpy.run_path(str(ROOT / "group_data/all.py"))
-GROUP = {key: value for key, value in DEFAULTS.items() if key in Settings.model_fields}
+GROUP = with_defaults({})
 
 
 def journal(tmp_path: Path, total_s: float = 60) -> Journal:
@@ -73,8 +73,8 @@ def test_a_second_release_is_the_same_packages_in_another_folder(
     (tmp_path / lock).write_bytes((ROOT / lock).read_bytes())
     monkeypatch.setattr(journey_fleet, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "PROJECT", tmp_path)
-    first = Settings(**GROUP)
-    second = Settings(**{**GROUP, "vllm_requirements": second_release(lock)})
+    first = settings(**GROUP)
+    second = settings(**{**GROUP, "vllm_requirements": second_release(lock)})
     folders = {paths.release_dir(ENGINES["vllm"], each) for each in (first, second)}
     assert len(folders) == 2
     assert (tmp_path / second.vllm_requirements).read_text().startswith((ROOT / lock).read_text())
@@ -85,8 +85,8 @@ def test_a_second_release_is_the_same_packages_in_another_folder(
 def test_sample_inventories_leave_the_machine_as_it_is(path: Path) -> None:
     hosts, shared = runpy.run_path(str(path))["all"]
     spec = load_fleet({name: {**GROUP, **shared, **data} for name, data in hosts})
-    for settings in spec.settings.values():
-        assert (settings.driver_source, settings.reboot) == ("none", "never")
+    for own in spec.settings.values():
+        assert (own.driver_source, own.reboot) == ("none", "never")
     for server in spec.servers.values():
         assert server.gpus.power_limit_w is None and server.gpus.ecc is None
         if server.gpus.count > 1:

@@ -68,6 +68,8 @@ def test_an_unknown_name_is_told_the_nearest(
     with pytest.raises(LabError, match="did you mean 'qwen3-8b'"):
         config_of("qwen3-8")
     monkeypatch.setattr("sys.argv", ["dummy_model", "qwen3-8", str(tmp_path / "x")])
-    with pytest.raises(SystemExit, match="did you mean"):
+    with pytest.raises(SystemExit) as ended:
         main()
+    assert ended.value.code == LabError.exit_code
+    assert "did you mean" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()

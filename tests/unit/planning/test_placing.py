@@ -9,7 +9,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from tests.samples.fleet import cluster, config, hosts, lab_hosts, server, service
-from tests.samples.inventories import inventory
+from tests.samples.inventories import fleet_of
 
 LLAMA_70B = {"model": "llama-3.3-70b-instruct"}
 LLAMA_405B = {"model": "llama-3.1-405b-instruct"}
@@ -146,7 +146,7 @@ def test_nothing_that_was_turned_down_serves_the_objective_better(
 
 def test_every_layout_that_was_not_chosen_has_a_reason() -> None:
     for name in ("prod.py", "local.py"):
-        found = plan(load_fleet(inventory(name)))
+        found = plan(fleet_of(name))
         assert found.rejected
         for each in found.rejected:
             assert each.reason
@@ -321,7 +321,7 @@ def test_a_step_has_room_for_a_token_of_every_sequence() -> None:
 
 
 def test_the_local_host_is_named_without_its_sign() -> None:
-    names = [replica.name for replica in plan(load_fleet(inventory("local.py"))).on("@local")]
+    names = [replica.name for replica in plan(fleet_of("local.py")).on("@local")]
     assert names == ["chat-local-0", "chat-local-1"]
 
 

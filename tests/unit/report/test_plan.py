@@ -12,7 +12,7 @@ from rackwright.report import plan_text
 from rackwright.report.plan import memory_bar, memory_line
 from rackwright.sizing import GIB, GpuMemory
 from tests.samples.fleet import cluster, hosts, server, service
-from tests.samples.inventories import inventory
+from tests.samples.inventories import fleet_of
 
 # Figures are masked: they belong to sizing and speed, and are tested there.
 H200X2 = """\
@@ -61,7 +61,7 @@ def test_the_plan_reads_as_a_page() -> None:
 @pytest.mark.parametrize("width", [80, 100, 120])
 @pytest.mark.parametrize("name", ["prod.py", "local.py", "lab.py"])
 def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
-    text = plan_text(plan(load_fleet(inventory(name))), width)
+    text = plan_text(plan(fleet_of(name)), width)
     assert max(map(len, text.splitlines())) <= width
     assert re.sub("[█▓▒░]", "", text).isascii()
 

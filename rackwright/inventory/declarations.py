@@ -1,0 +1,109 @@
+"""Servers, gateways, services and models, each read from its entry; every fault is kept.
+
+An entry with faults is still judged by what can be read of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from rackwright import catalog
+from rackwright.errors import Fault, SpecError
+from rackwright.inventory.settings import Hosts
+from rackwright.models.spec import ModelSpec
+from rackwright.schema.validation import Model, parse, salvage
+from rackwright.spec import GatewaySpec, ServerSpec, ServiceSpec
+
+Neutral = Mapping[str, Any]
+
+# What stands for values that cannot be read while the rest of their entry is judged.
+_NEUTRAL_SERVER: Neutral = {
+    "address": "unreadable.invalid",
+    "gpus": {"type": "h100-sxm-80gb", "count": 1},
+}
+_NEUTRAL_SERVICE: Neutral = {
+    "model": "llama-3.1-8b-instruct",
+    "engine": "vllm",
+    "servers": ["unreadable"],
+    "max_model_len": 1,
+    "objective": "latency",
+}
+
+
+def read_servers(hosts: Hosts, faults: list[Fault]) -> dict[str, ServerSpec]:
+    """The servers among the hosts, by name."""
+    entries = {name: data["server"] for name, data in hosts.items() if "server" in data}
+    return _entries(ServerSpec, entries, "servers", faults, _NEUTRAL_SERVER)
+
+
+def read_gateways(hosts: Hosts, faults: list[Fault]) -> dict[str, GatewaySpec]:
+    """The gateways among the hosts, by name."""
+    entries = {name: data["gateway"] for name, data in hosts.items() if "gateway" in data}
+    return _entries(GatewaySpec, entries, "gateways", faults, None)
+
+
+def read_services(entries: Mapping[str, Any], faults: list[Fault]) -> dict[str, ServiceSpec]:
+    """The services, by name."""
+    return _entries(ServiceSpec, entries, "services", faults, _NEUTRAL_SERVICE)
+
+
+def _entries(
+    model: type[Model],
+    entries: Mapping[str, Any],
+    kind: str,
+    faults: list[Fault],
+    neutral: Neutral | None,
+) -> dict[str, Model]:
+    read = {}
+    for name, data in entries.items():
+        path = f"{kind}[{name}]"
+        if entry := _named(data, name, path, faults):
+            value = parse(model, entry, path, faults)
+            if value is None and neutral is not None:
+                value = salvage(model, entry, neutral)
+            if value is not None:
+                read[name] = value
+    return read
+
+
+def read_models(own: Mapping[str, Any], faults: list[Fault]) -> dict[str, ModelSpec]:
+    """The models of the catalog and the inventory's own, by name."""
+    known = _catalog_models()
+    models = dict(known)
+    for name, data in own.items():
+        path = f"models[{name}]"
+        if name in known:
+            faults.append(Fault(path, "is in the catalog already, choose another name"))
+        elif entry := _named(data, name, path, faults):
+            model = parse(ModelSpec, entry, path, faults)
+            if model and _judged(model, faults):
+                models[name] = model
+    return models
+
+
+@cache
+def _catalog_models() -> dict[str, ModelSpec]:
+    """The catalog, read once: so is the shape of each of its models."""
+    entries = catalog.model_entries()
+    return {name: ModelSpec(name=name, **entry) for name, entry in entries.items()}
+
+
+def _judged(model: ModelSpec, faults: list[Fault]) -> bool:
+    """Whether the model's own figures can be sized; what is wrong with them is a fault."""
+    try:
+        return bool(model.shape)
+    except SpecError as error:
+        faults.extend(error.faults)
+        return False
+
+
+def _named(data: object, name: str, path: str, faults: list[Fault]) -> dict[str, Any] | None:
+    """An entry with the name it is listed under; naming it twice is a fault."""
+    if not isinstance(data, Mapping):
+        faults.append(Fault(path, "must be a dict", data))
+        return None
+    if "name" in data:
+        faults.append(Fault(f"{path}.name", "is the entry's own key, leave it out", data["name"]))
+    return {**data, "name": name}

@@ -1,0 +1,29 @@
+"""Each host's data as pyinfra merged it, and what of it pyinfra reads itself."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from pyinfra.api.arguments import all_global_arguments
+from pyinfra.api.connectors import get_all_connectors
+from pyinfra.api.inventory import Inventory
+
+from rackwright.inventory.settings import with_defaults
+
+_UNDECLARED = frozenset({"chroot_directory", "docker_image", "docker_container_id"})
+"""What its connectors ask of host data without saying so in their ``data_meta``."""
+
+
+def host_data(inventory: Inventory) -> dict[str, dict[str, Any]]:
+    """Each host's merged data, and the project's defaults of settings where that has none."""
+    return {host.name: with_defaults(host.data.dict()) for host in inventory}
+
+
+@cache
+def pyinfra_keys() -> frozenset[str]:
+    """``_sudo`` and its kin (global arguments), and what each connector declares (``ssh_user``)."""
+    arguments = (key for key, _ in all_global_arguments() if key.startswith("_"))
+    connectors = get_all_connectors().values()
+    declared = (key for kind in connectors for key in getattr(kind, "data_meta", ()))
+    return frozenset(arguments) | frozenset(declared) | _UNDECLARED

@@ -1,0 +1,130 @@
+"""Junk in any place is a fault or a plan, and nothing else."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from rackwright.errors import SpecError
+from rackwright.inventory.reading import load_fleet
+from rackwright.inventory.settings import with_defaults
+from rackwright.planning.placing import plan
+from rackwright.report import plan_text
+from rackwright.spec import FleetSpec
+from tests.samples.faulty import (
+    BY_HAND,
+    TARGET,
+    Hosts,
+)
+from tests.samples.fleet import (
+    DEFAULTS,
+    TINY,
+    hosts,
+    server,
+    service,
+)
+
+JUNK = [None, True, -1, 0, 3.5, 10**9, "", "x", "é\n", [], [None], {}, {"x": None}, {1: 2}, b"x"]
+
+
+def leaves(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where every value of nested dicts and lists is, containers too."""
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    return [at, *(place for key, each in items for place in leaves(each, (*at, key)))]
+
+
+def bare(data: Hosts) -> Hosts:
+    """Without the settings that are as group data has them: junk is put into what is written."""
+    return {
+        name: {key: own[key] for key in own if own[key] != DEFAULTS.get(key, ...)}
+        for name, own in data.items()
+    }
+
+
+def load(data: Hosts) -> FleetSpec:
+    return load_fleet({name: with_defaults(own) for name, own in data.items()})
+
+
+def everything() -> dict[str, dict[str, Any]]:
+    """Two servers and a gateway with every key of a server, a service and a model."""
+    own = service(
+        "tiny",
+        revision=...,
+        path="/srv/models/tiny",
+        max_model_len=2048,
+        gpus={"gpu1": [0]},
+        port=8100,
+        tensor_parallel_size={"gpu1": 1},
+        pipeline_parallel_size=1,
+        expert_parallel=False,
+        replicas=1,
+        servers_per_replica=1,
+        max_num_seqs=8,
+        max_num_batched_tokens=2048,
+        concurrency=4,
+        gpu_memory_utilization=0.8,
+        quantization="fp8",
+        kv_cache_dtype="fp8",
+        enforce_eager=True,
+        extra_args={"seed": 1},
+    )
+    other = service("hand", revision=..., gpus={"gpu1": [1]}, objective=dict(TARGET, tpot_ms=9999))
+    wide = service(servers=["gpu2", "gpu3"], served_model_name="wide", servers_per_replica=2)
+    file = {"path": "/srv/tiny.gguf", "sha256": "a" * 64, "size_bytes": 4_000_000}
+    layers = service("tiny", engine="llamacpp", servers=["gpu4"], revision=..., gguf=file)
+    layers |= {"max_model_len": 2048, "served_model_name": "layers"}
+    gateway = {"server_name": "a.example.com", "certificate": "/a", "certificate_key": "/b"}
+    islands = {"nvlink_islands": [[0, 1]], "numa_nodes": [[0], [1]]}
+    servers = {
+        "gpu1": {**server(), **islands},
+        "gpu2": {**server(12), "network_gbit_per_s": 25, "network_interface": "eth0"},
+        "gpu3": {**server(13), "network_gbit_per_s": 25, "network_interface": "eth0"},
+        "gpu4": server(14),
+    }
+    build = {"llamacpp_version": "1", "llamacpp_url": "https://a/b.tgz"}
+    tiny = {**TINY, "dtype": "float16", "max_model_len": 2048}
+    return bare(
+        hosts(
+            servers,
+            {"own": own, "other": other, "wide": wide, "layers": layers},
+            gateway,
+            llamacpp_sha256="a" * 64,
+            **build,
+            models={"tiny": tiny, "hand": BY_HAND},
+            engine_environment={"A": "1"},
+        )
+    )
+
+
+def test_the_sample_of_every_key_has_every_key() -> None:
+    fleet = load(everything())
+    written = {"servers": everything()["gpu1"]["server"] | everything()["gpu2"]["server"]}
+    services = everything()["gpu1"]["services"].values()
+    written["services"] = {key: 1 for each in services for key in each}
+    known = type(fleet.servers["gpu1"]), type(fleet.services["own"])
+    for keys, model in zip(written.values(), known, strict=True):
+        assert set(keys) == set(model.model_fields) - {"name"}
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+def test_junk_anywhere_is_a_fault_or_a_plan_and_nothing_else(junk: Any) -> None:
+    plan_text(plan(load(everything())))
+    for place in leaves(everything())[1:]:
+        if len(place) == 1:
+            continue  # pyinfra gives each host a dict
+        data = deepcopy(everything())
+        target: Any = data
+        for key in place[:-1]:
+            target = target[key]
+        target[place[-1]] = junk
+        with suppress(SpecError):
+            plan_text(plan(load(data)))

@@ -1,0 +1,97 @@
+"""What only an inventory's file shows: hosts that are none, data that group data replaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rackwright.runner.inventory_file import InventoryFile
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "group_data").mkdir()
+    (tmp_path / "inventories").mkdir()
+    return tmp_path
+
+
+def read(folder: Path, text: str) -> InventoryFile:
+    path = folder / "inventories/mine.py"
+    path.write_text(text)
+    return InventoryFile.read(str(path), str(folder))
+
+
+def group_data(folder: Path, name: str, text: str) -> Path:
+    path = folder / "group_data" / f"{name}.py"
+    path.write_text(text)
+    return path
+
+
+def overridden(file: InventoryFile) -> list[str]:
+    return [str(fault) for fault in file.overridden()]
+
+
+ALL = 'hosts = ["gpu1"]\nall = (hosts, {"base_port": 9000, "services": {}})\n'
+
+
+@pytest.mark.parametrize("name", ["all", "mine"])
+def test_a_setting_of_all_that_group_data_replaces_names_both_places(
+    folder: Path, name: str
+) -> None:
+    path = group_data(folder, name, "base_port = 8000\nreport_dir = 'reports'\n")
+    mine = folder / "inventories/mine.py"
+    assert overridden(read(folder, ALL)) == [
+        f"all.base_port: is given in {mine} and in {path}, which pyinfra lets win: put it into "
+        "group_data/mine.py or a host's own data (got 9000)"
+    ]
+
+
+def test_one_that_is_the_same_in_both_is_no_fault(folder: Path) -> None:
+    group_data(folder, "all", "base_port = 9000\n")
+    assert overridden(read(folder, ALL)) == []
+
+
+def test_a_group_that_is_more_particular_than_all_may_say_otherwise(folder: Path) -> None:
+    group_data(folder, "gateways", "base_port = 8000\n")
+    assert overridden(read(folder, ALL)) == []
+    own = 'gateways = (["gw1"], {"base_port": 9000})\n'
+    assert len(overridden(read(folder, own))) == 1
+
+
+def test_group_data_beside_the_inventory_and_named_folders_count(folder: Path) -> None:
+    (folder / "inventories/group_data").mkdir()
+    (folder / "inventories/group_data/all.py").write_text("base_port = 1\n")
+    (folder / "more").mkdir()
+    (folder / "more/all.py").write_text("base_port = 2\n")
+    path = folder / "inventories/mine.py"
+    path.write_text(ALL)
+    file = InventoryFile.read(str(path), str(folder), (str(folder / "more"),))
+    assert len(overridden(file)) == 2
+
+
+def test_a_host_s_own_data_is_not_replaced(folder: Path) -> None:
+    group_data(folder, "all", "base_port = 8000\n")
+    assert overridden(read(folder, 'hosts = [("gpu1", {"base_port": 9000})]\n')) == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    ['("gpu1", {}, 3)', '("gpu1",)', "()", '("gpu1", None)', "(1, {})", '("", {})', '""'],
+)
+def test_what_is_no_host_is_named_once(folder: Path, host: str) -> None:
+    file = read(folder, f"_host = {host}\nhosts = [_host]\nall = (hosts, {{}})\n")
+    faults = [str(fault) for fault in file.malformed()]
+    assert len(faults) == 1
+    assert faults[0].startswith("hosts[0]: must be a name, or a name and a dict of its data (got")
+
+
+@pytest.mark.parametrize("group", ["([], {}, 1)", "([], None)", "([],)", "([], [])", "()"])
+def test_a_group_is_hosts_or_hosts_and_data(folder: Path, group: str) -> None:
+    file = read(folder, f"all = {group}\n")
+    assert [fault.path for fault in file.malformed()] == ["all"]
+
+
+@pytest.mark.parametrize("value", ["[1, 2]", "{}", "3", '"x"', "[{}]"])
+def test_what_pyinfra_takes_for_no_group_is_not_judged(folder: Path, value: str) -> None:
+    assert list(read(folder, f"ports = {value}\n").malformed()) == []
