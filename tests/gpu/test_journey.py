@@ -16,22 +16,11 @@ from lab.fleet import ROOT
 from rackwright.checks.delivery import SLOWER
 from rackwright.checks.kv_cache import TOLERANCE
 from rackwright.desired import paths
-from rackwright.plan import Replica, Speed
+from rackwright.plan import Replica
 from rackwright.runner.planned import predicted
 from tests.gpu.fleet import Journey, second_release
-from tests.lab.conftest import Run
-
-UNHEALTHY = ("CRITICAL", "UNKNOWN")
-
-
-def unhealthy(run: Run) -> list[str]:
-    rows = run.report["results"]
-    bad = [row for row in rows if row["status"] in UNHEALTHY]
-    return [f"{row['subject']} {row['check']}: {row['evidence']}" for row in bad]
-
-
-def answering(journey: Journey) -> list[Replica]:
-    return [replica for replica in journey.fleet.plan.replicas if replica.answers]
+from tests.gpu.planned import answering, layout, planned_at, unhealthy
+from tests.samples.deploys import Run
 
 
 def test_the_fleet_is_deployed_and_every_check_holds(first_deploy: Run) -> None:
@@ -72,12 +61,6 @@ def test_memory_is_as_planned(deployed: Run, journey: Journey) -> None:
     assert not wrong
 
 
-def layout(replica: Replica) -> str:
-    words = f"{replica.model.name}, {replica.engine}, TP {replica.tensor_parallel_size}"
-    words += f" PP {replica.pipeline_parallel_size}{' EP' * replica.expert_parallel}"
-    return f"{words}, {len(replica.gpus)} x {replica.gpu}"
-
-
 def test_speed_is_as_planned(deployed: Run, journey: Journey) -> None:
     services: dict[str, list[Replica]] = defaultdict(list)
     for replica in answering(journey):
@@ -107,14 +90,6 @@ def test_speed_is_as_planned(deployed: Run, journey: Journey) -> None:
             if planned and row["out_tok_s"] * SLOWER < planned:
                 slow.append(f"{name}, {at_once} at once: {said}, {planned} tokens/s planned")
     assert not slow
-
-
-def planned_at(journey: Journey, replicas: list[Replica], at_once: int) -> Speed | None:
-    """What the plan says of one of these replicas at that load; None where it says nothing."""
-    foreseen = predicted(replicas[0], journey.fleet.settings(replicas[0].server))
-    each = -(-at_once // len(replicas))
-    speeds = foreseen.speeds if foreseen else ()
-    return next((speed for speed in speeds if speed.concurrency == each), None)
 
 
 def test_a_killed_engine_comes_back(deployed: Run, journey: Journey) -> None:

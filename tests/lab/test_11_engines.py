@@ -12,7 +12,8 @@ import pytest
 from lab import hub, ollama
 from lab.fleet import CACHE, ENGINES, GATEWAY_ADDRESS
 from lab.tiny_model import ANSWER
-from tests.lab.conftest import Run, deploy, lab, main_pid, ssh
+from tests.samples.deploys import Run, deploy
+from tests.samples.lab_hosts import lab, main_pid, ssh
 
 INVENTORY = "tests/lab/inventories/engines.py"
 REVISION = "0123456789abcdef0123456789abcdef01234567"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from lab.fleet import ROOT
-from tests.lab.conftest import BIN, PATIENCE_S, Run, deploy, fresh, ssh
-from tests.lab.test_10_driver import INSTALLED, only, setting, states
+from tests.samples.commands import rackwright
+from tests.samples.deploys import Run, deploy
+from tests.samples.driver_stage import INSTALLED, only, setting, states
+from tests.samples.lab_hosts import fresh, ssh
 
 INVENTORY = "tests/lab/inventories/debian_driver.py"
 HOSTS = ("deb12", "deb13")
@@ -33,9 +33,7 @@ def install(host: str, *words: str) -> tuple[Run, str]:
 
 def verified(host: str) -> dict[str, tuple[str, str]]:
     """Check to status and evidence, for one host."""
-    argv = [str(BIN / "rackwright"), "verify", INVENTORY, "--json"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
-    rows = json.loads(done.stdout)["results"]
+    rows = json.loads(rackwright("verify", INVENTORY, "--json").stdout)["results"]
     return {
         row["check"]: (row["status"], row["evidence"]) for row in rows if row["subject"] == host
     }

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import LAB, ROOT
-from tests.lab.conftest import Run, deploy, main_pid, nginx_workers, ssh, start, wait_until
-from tests.lab.test_1_journey import UNITS, ask_many
+from tests.samples.deploys import Run, deploy, start
+from tests.samples.gateway import ask_many
+from tests.samples.lab_hosts import UNITS, main_pid, nginx_workers, ssh, wait_until
 
 GPU2 = UNITS["gpu2"]
 CURRENT = "readlink /opt/rackwright/vllm/current"

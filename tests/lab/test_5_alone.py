@@ -6,7 +6,8 @@ import json
 import subprocess
 
 from lab.fleet import BOX, LAB, ROOT
-from tests.lab.conftest import DEPLOY_PATIENCE_S, lab, ssh
+from tests.samples.commands import DEPLOY_PATIENCE_S
+from tests.samples.lab_hosts import lab, ssh
 
 DEPLOY = "cd /srv/rackwright && .venv/bin/pyinfra tests/lab/inventories/alone.py deploy.py -y"
 
