@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import BaseModel, ConfigDict
 
 from rackwright.models.spec import Gguf, ModelSpec
-from rackwright.sizing import GpuMemory
-from rackwright.spec import ServerSpec
+from rackwright.sizing import GpuMemory, Limits, Split
+from rackwright.spec import ServerSpec, ServiceSpec
 
-__all__ = ["FleetPlan", "RejectedLayout", "Replica", "Speed", "Upstream"]
-
-ExtraArgs = dict[str, str | int | float | bool | None]
+__all__ = ["FleetPlan", "RejectedLayout", "Replica", "Span", "Speed", "Upstream"]
 
 
 class _Value(BaseModel):
@@ -26,55 +26,51 @@ class Speed(_Value):
     out_tok_s: float
 
 
-class Replica(_Value):
-    """One engine process on one server. ``gpus`` are indexes there; ``memory`` is of each GPU.
+class Span(NamedTuple):
+    """One process of a replica that takes several servers: which it is, and where all of them are.
 
-    ``name`` is service, server and ``index``: ``chat-gpu1-0``. ``model.source`` is pinned. A
-    replica that spans servers is one of these on each: they share the name, ``node_rank`` counts
-    them, and the first (rank 0) answers requests. ``node_addresses`` are all of theirs; rank 0
-    listens for the others on ``master_port``. ``alone`` is the predicted speed of one request,
-    ``busy`` of the whole replica under its part of the load that was planned for; None where the
-    engine's is not predicted. ``between`` are those of fewer requests. ``gguf`` is the file of an
-    engine that serves one.
+    The one of ``rank`` 0 listens for the others on ``master_port``.
+    """
+
+    rank: int
+    addresses: tuple[str, ...]
+    master_port: int | None
+
+
+class Replica(_Value):
+    """One engine process on one server, by the values it was planned from.
+
+    ``name`` is service, server and ``index``: ``chat-gpu1-0``. ``model.source`` is pinned, and
+    ``gguf`` the file of an engine that serves one. ``gpus`` are indexes on the server, ``limits``
+    what the engine is told, ``memory`` that of each GPU. A replica that spans servers is one of
+    these on each: they share the name, and the first (rank 0) answers requests. ``speeds`` are
+    predicted: of one request, of some, and of the whole replica under its part of the load that
+    was planned for; empty where the engine's are not.
     """
 
     name: str
-    service: str
-    server: str
-    index: int
-    engine: str
+    service: ServiceSpec
     model: ModelSpec
-    served_model_name: str
+    server: ServerSpec
+    index: int
     gpus: tuple[int, ...]
-    gpu: str
-    interconnect: str
-    tensor_parallel_size: int
-    pipeline_parallel_size: int
-    expert_parallel: bool
-    max_model_len: int
-    address: str
-    port: int
-    gpu_memory_utilization: float
-    max_num_seqs: int
-    max_num_batched_tokens: int
-    quantization: str | None
-    kv_cache_dtype: str
-    enforce_eager: bool
-    extra_args: ExtraArgs
+    split: Split
+    limits: Limits
     memory: GpuMemory
-    alone: Speed | None = None
-    between: tuple[Speed, ...] = ()
-    busy: Speed | None = None
+    speeds: tuple[Speed, ...] = ()
+    port: int
     gguf: Gguf | None = None
-    node_rank: int = 0
-    node_addresses: tuple[str, ...] = ()
-    master_port: int | None = None
-    network_interface: str | None = None
+    span: Span | None = None
 
     @property
     def answers(self) -> bool:
         """Whether this process takes requests: the only one, or the first of several servers."""
-        return self.node_rank == 0
+        return self.span is None or self.span.rank == 0
+
+    @property
+    def network_interface(self) -> str | None:
+        """What joins its server to the others it spans; None where it is alone or none is named."""
+        return self.server.network_interface if self.span else None
 
 
 class RejectedLayout(_Value):
@@ -87,9 +83,7 @@ class RejectedLayout(_Value):
     service: str
     server: str
     nodes: int
-    tensor_parallel_size: int
-    pipeline_parallel_size: int
-    expert_parallel: bool
+    split: Split
     by_layers: bool = False
     replicas: int
     feasible: bool
@@ -102,8 +96,7 @@ class RejectedLayout(_Value):
 class Upstream(_Value):
     """What the gateway balances over: all replicas that answer to one served name."""
 
-    service: str
-    served_model_name: str
+    service: ServiceSpec
     replicas: tuple[Replica, ...]
 
 
@@ -117,4 +110,4 @@ class FleetPlan(_Value):
 
     def on(self, server: str) -> tuple[Replica, ...]:
         """The replicas of one server, in order of port planning; none for other hosts."""
-        return tuple(replica for replica in self.replicas if replica.server == server)
+        return tuple(replica for replica in self.replicas if replica.server.name == server)

@@ -8,7 +8,7 @@ from pyinfra.context import host
 from pyinfra.operations import apt, files, server, systemd
 
 from benchmarks.converge.desired import ITEMS
-from rackwright.desired.items import Directory, File, Link, Package, Unit, User
+from rackwright.desired.items import Directory, File, Package, Symlink, Unit, User
 
 
 def directory(item: Directory) -> None:
@@ -32,8 +32,8 @@ def file(item: File) -> None:
     )
 
 
-def link(item: Link) -> None:
-    files.link(name=f"Link {item.key}", path=item.key, target=item.target, force=True)
+def link(item: Symlink) -> None:
+    files.link(name=f"Symlink {item.key}", path=item.key, target=item.target, force=True)
 
 
 def package(item: Package) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rackwright.desired.items import Directory, File, Item, Link, Package, Unit, User
+from rackwright.desired.items import Directory, File, Item, Package, Symlink, Unit, User
 
 USER = "bench"
 ROOT = "/opt/bench"
@@ -14,7 +14,7 @@ CACHE = "/var/cache/bench"
 REPLICAS = tuple(f"replica-{number}" for number in range(1, 5))
 # Of the lab's base image: it is the looking that is timed, not a mirror.
 PACKAGES = ("ca-certificates", "curl", "iproute2", "openssh-server", "procps", "sudo")
-LIVE = Link(f"{ROOT}/live", f"{ROOT}/releases/1.0.0")
+LIVE = Symlink(f"{ROOT}/live", f"{ROOT}/releases/1.0.0")
 
 _UNIT = """[Unit]
 Description=Benchmark {name}

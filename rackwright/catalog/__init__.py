@@ -1,246 +1,30 @@
 """GPU types, links and models as data: the YAML files beside this module, each figure sourced."""
 
-from __future__ import annotations
-
-import re
-from functools import cache, lru_cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
-from typing import Annotated, Any, Literal
-
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
-
-Interconnect = Literal["none", "pcie", "nvlink", "nvswitch"]
-TensorDtype = Literal["bf16", "fp8", "int8", "fp4"]
-ByRanks = dict[int, Annotated[float, Field(gt=0)]]
-"""A figure for 2, 4 and 8 ranks."""
-
-# What the CUDA runtime keeps for itself: NVML names 150754820096 bytes on an H200 where CUDA
-# names 139.8 GiB (tests/data/h200x2/README.md). Other cards hold back 0.4 to 0.9 GiB.
-CUDA_RESERVED_BYTES = 644_245_094  # 0.6 GiB
-_MIB = 1024**2
-_BYTES_PER_US = 1000  # of 1 GB/s
-
-
-class NvLink(BaseModel):
-    """NVLink of a GPU type. ``island`` is how many GPUs join without a switch.
-
-    ``bandwidth_gb_per_s`` is of one GPU: all its links, both directions, as datasheets give it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    generation: int
-    links: int
-    island: int
-    bandwidth_gb_per_s: float = Field(gt=0)
-
-
-class GpuType(BaseModel):
-    """One kind of GPU. ``gpus.yaml`` says what each figure means.
-
-    Units: MiB as NVML reports it; GB/s of memory; TFLOPS (TOPS for int8) of the tensor cores,
-    dense, summing in 32 bits, for the formats they have; PCIe generation and lanes of the card.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    key: str
-    name: str
-    aliases: tuple[str, ...]
-    memory_mib: int = Field(gt=0)
-    memory_bandwidth_gb_per_s: int = Field(gt=0)
-    compute_capability: tuple[int, int]
-    dense_tflops: dict[TensorDtype, Annotated[float, Field(gt=0)]]
-    pcie_generation: int
-    pcie_lanes: int = Field(gt=0)
-    pcie_peer_access: bool
-    nvlink: NvLink | None = None
-    interconnects: frozenset[Interconnect]
-    sources: dict[str, str]
-
-    def __hash__(self) -> int:
-        """By key: types are compared often, and rarely differ."""
-        return hash(self.key)
-
-    @property
-    def memory_bytes(self) -> int:
-        """What the CUDA runtime lets an engine use: NVML's total less what CUDA keeps."""
-        return self.memory_mib * _MIB - CUDA_RESERVED_BYTES
-
-
-class Link(BaseModel):
-    """What one link carries, one direction. Times are in microseconds, sizes in bytes.
-
-    ``bandwidth_gb_per_s`` is between two ranks, ``all_reduce_gb_per_s`` the bus bandwidth of a
-    large all-reduce in a CUDA graph, ``eager_gb_per_s`` of one outside, and
-    ``all_reduce_latency_us`` the time of a small one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bandwidth_gb_per_s: float = Field(gt=0)
-    all_reduce_gb_per_s: ByRanks
-    eager_gb_per_s: ByRanks
-    all_reduce_latency_us: ByRanks
-    send_latency_us: float = Field(gt=0)
-    source: str = Field(min_length=1)
-
-    def __hash__(self) -> int:
-        """By what sets one link apart from another."""
-        return hash((self.bandwidth_gb_per_s, self.send_latency_us))
-
-    def all_reduce_us(self, size_bytes: int, ranks: int, captured: bool = True) -> float:
-        """Time to sum ``size_bytes`` over ``ranks``, which is nothing for one.
-
-        ``captured``: in a CUDA graph, as tokens are decoded; long prompts are read outside of it.
-
-        A number of ranks without a figure takes the next larger one's; beyond the largest the
-        latency grows with the ranks.
-        """
-        if ranks < 2:
-            return 0.0
-        listed = sorted(self.all_reduce_latency_us)
-        near = next((count for count in listed if count >= ranks), listed[-1])
-        latency_us = self.all_reduce_latency_us[near] * max(1.0, ranks / near)
-        moved_bytes = 2 * (ranks - 1) / ranks * size_bytes
-        carried = self.all_reduce_gb_per_s if captured else self.eager_gb_per_s
-        return latency_us + moved_bytes / (carried[near] * _BYTES_PER_US)
-
-    def send_us(self, size_bytes: int) -> float:
-        """Time to send ``size_bytes`` from one rank to another."""
-        return self.send_latency_us + size_bytes / (self.bandwidth_gb_per_s * _BYTES_PER_US)
-
-
-class LinkFigures(BaseModel):
-    """An entry of ``links.yaml``: shares of a nominal bandwidth, and latencies."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    share: ByRanks
-    eager_share: ByRanks | None = None
-    all_reduce_latency_us: ByRanks
-    send_latency_us: float = Field(gt=0)
-    source: str = Field(min_length=1)
-
-    def of(self, nominal_gb_per_s: float) -> Link:
-        """The link with this nominal bandwidth, GB/s in one direction."""
-        carried = {ranks: share * nominal_gb_per_s for ranks, share in self.share.items()}
-        eager = self.eager_share or self.share
-        return Link(
-            bandwidth_gb_per_s=carried[2],
-            all_reduce_gb_per_s=carried,
-            eager_gb_per_s={ranks: share * nominal_gb_per_s for ranks, share in eager.items()},
-            all_reduce_latency_us=self.all_reduce_latency_us,
-            send_latency_us=self.send_latency_us,
-            source=self.source,
-        )
-
-
-class PcieLinks(BaseModel):
-    """PCIe: GB/s of a lane by generation, and what GPUs get of it with and without peer access."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    gb_per_s_per_lane: dict[int, float]
-    peer_to_peer: LinkFigures
-    through_host: LinkFigures
-
-
-class NetworkTier(LinkFigures):
-    """Networks from one speed on, Gbit/s."""
-
-    from_gbit_per_s: int
-
-
-class Links(BaseModel):
-    """``links.yaml``: NVLink by generation, PCIe, and networks from the slowest tier up."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    nvlink: dict[int, LinkFigures]
-    pcie: PcieLinks
-    network: tuple[NetworkTier, ...]
-
-
-@cache
-def gpu_types() -> dict[str, GpuType]:
-    """Every GPU type by its key, such as ``h100-sxm-80gb``."""
-    return {key: GpuType(key=key, **entry) for key, entry in _read("gpus.yaml").items()}
-
-
-def find_gpu(name: str) -> GpuType | None:
-    """The GPU type of that key, alias or NVML product name; None for any other.
-
-    Case, spaces, dashes, underscores and a leading ``NVIDIA`` do not matter.
-    """
-    return _gpus_by_handle().get(_handle(name))
-
-
-@cache
-def links() -> Links:
-    """What every kind of link carries."""
-    return Links(**_read("links.yaml"))
-
-
-@lru_cache(maxsize=1024)
-def link(kind: Interconnect, gpu: GpuType, peer_access: bool | None = None) -> Link:
-    """The link between GPUs of one type in one server. Raises ValueError where there is none.
-
-    ``peer_access`` is what the host allows over PCIe, where that is known; else what the driver
-    allows the card. Over NVLink without a switch this is the link of a group as large as the
-    island: in a smaller one each rank has (ranks - 1) / (island - 1) of the bandwidth.
-    """
-    if kind == "pcie" and kind in gpu.interconnects:
-        pcie = links().pcie
-        direct = gpu.pcie_peer_access if peer_access is None else peer_access
-        figures = pcie.peer_to_peer if direct else pcie.through_host
-        return figures.of(pcie.gb_per_s_per_lane[gpu.pcie_generation] * gpu.pcie_lanes)
-    if kind in ("nvlink", "nvswitch") and kind in gpu.interconnects and gpu.nvlink:
-        return links().nvlink[gpu.nvlink.generation].of(gpu.nvlink.bandwidth_gb_per_s / 2)
-    raise ValueError(f"{gpu.name} has no link of kind {kind!r}")
-
-
-@lru_cache(maxsize=1024)
-def network(gbit_per_s: float) -> Link:
-    """The link between servers, one rank each, at that nominal speed. Raises ValueError below 1."""
-    tiers = [tier for tier in links().network if tier.from_gbit_per_s <= gbit_per_s]
-    if not tiers:
-        raise ValueError(f"a network must have 1 Gbit/s or more (got {gbit_per_s})")
-    return tiers[-1].of(gbit_per_s / 8)
-
-
-@cache
-def model_entries() -> dict[str, dict[str, Any]]:
-    """Every model of the catalog by name, as the fields of a ``ModelSpec``.
-
-    Some are known and yet cannot be judged: their architecture is none that sizing can read.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted(_folder().joinpath("models").iterdir(), key=lambda each: each.name):
-        if path.name.endswith(".yaml"):
-            found |= _read(f"models/{path.name}")
-    return found
-
-
-@cache
-def _gpus_by_handle() -> dict[str, GpuType]:
-    return {
-        _handle(name): gpu
-        for gpu in gpu_types().values()
-        for name in (gpu.key, gpu.name, *gpu.aliases)
-    }
-
-
-def _handle(name: str) -> str:
-    """A name as ``find_gpu`` compares it."""
-    return re.sub(r"[\s_-]", "", name.lower()).removeprefix("nvidia")
-
-
-def _folder() -> Traversable:
-    return files(__name__)
-
-
-def _read(name: str) -> dict[str, Any]:
-    return dict(yaml.safe_load(_folder().joinpath(name).read_text(encoding="utf-8")))
+from rackwright.catalog.gpus import (
+    CUDA_RESERVED_BYTES,
+    GpuType,
+    Interconnect,
+    NvLink,
+    TensorDtype,
+    find_gpu,
+    gpu_types,
+)
+from rackwright.catalog.link_figures import Link, LinkFigures, Links, link, links, network
+from rackwright.catalog.models import model_entries
+
+__all__ = [
+    "CUDA_RESERVED_BYTES",
+    "GpuType",
+    "Interconnect",
+    "Link",
+    "LinkFigures",
+    "Links",
+    "NvLink",
+    "TensorDtype",
+    "find_gpu",
+    "gpu_types",
+    "link",
+    "links",
+    "model_entries",
+    "network",
+]

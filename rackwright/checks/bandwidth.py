@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 from rackwright.catalog import GpuType, Interconnect, Link, link
 from rackwright.checks.results import CheckResult, Status
@@ -52,7 +52,7 @@ class Group:
         """The link between GPUs at these places: NVLink inside an island, else PCIe."""
         gpus = {self.replica.gpus[place] for place in places}
         joined = any(gpus <= set(island) for island in self.islands)
-        kind = cast("Interconnect", self.replica.interconnect if joined else "pcie")
+        kind: Interconnect = self.replica.server.interconnect if joined else "pcie"
         return kind, link(kind, self.gpu)
 
     def share(self, places: Sequence[int]) -> float:
@@ -65,7 +65,9 @@ class Group:
 
     def says(self, status: Status, evidence: str, remedy: str = "") -> CheckResult:
         """A result about this replica."""
-        return CheckResult("bandwidth", self.replica.server, self.name, status, evidence, remedy)
+        return CheckResult(
+            "bandwidth", self.replica.server.name, self.name, status, evidence, remedy
+        )
 
 
 def refused(group: Group, unit: str, glance: Mapping[str, Any]) -> CheckResult | None:

@@ -62,15 +62,15 @@ def _groups(fleet: Fleet, server: str) -> list[Group]:
     return [
         Group(replica, gpu, islands(spec, gpu))
         for replica in several
-        if ENGINES[replica.engine].torch_program
+        if ENGINES[replica.service.engine].torch_program
     ]
 
 
 def _ask(host: Host, fleet: Fleet, groups: list[Group]) -> Answer:
     """What one host measures of the groups that have the memory for it, one engine at a time."""
     answer: Answer = {"refused": {}, "measured": {}}
-    for name in dict.fromkeys(group.replica.engine for group in groups):
-        own = [group for group in groups if group.replica.engine == name]
+    for name in dict.fromkeys(group.replica.service.engine for group in groups):
+        own = [group for group in groups if group.replica.service.engine == name]
         for key, found in _ask_engine(host, fleet, ENGINES[name], own).items():
             answer[key].update(found)
     return answer

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
-from rackwright.report import plan_text
+from rackwright.report import plan_document, plan_text
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
 
@@ -15,4 +17,7 @@ from rackwright.runner.inventory import load_inventory
 def plan(inventory: str, as_json: bool) -> None:
     """Validate an inventory and print its plan. Connects to no host."""
     fleet = fleet_of(load_inventory(inventory))
-    click.echo(fleet.plan.model_dump_json(indent=1) if as_json else plan_text(fleet.plan))
+    if as_json:
+        click.echo(json.dumps(plan_document(fleet.plan), indent=1, ensure_ascii=False))
+    else:
+        click.echo(plan_text(fleet.plan))

@@ -81,11 +81,11 @@ class Watch:
 
 
 def _request(replica: Replica) -> dict[str, Any]:
-    engine = ENGINES[replica.engine]
+    engine = ENGINES[replica.service.engine]
     return {
         "name": replica.name,
         "unit": unit_name(replica),
-        "address": replica.address,
+        "address": replica.server.address,
         "port": replica.port,
         "path": engine.metrics_path if replica.answers else None,
         "figures": {name: engine.figures[name] for name in FIGURES if name in engine.figures},

@@ -15,7 +15,7 @@ from rackwright.spec import Settings
 
 def engines_of(replicas: Iterable[Replica]) -> tuple[Engine, ...]:
     """The engines that replicas run, each once, in the order of ``ENGINES``."""
-    used = {replica.engine for replica in replicas}
+    used = {replica.service.engine for replica in replicas}
     return tuple(engine for name, engine in ENGINES.items() if name in used)
 
 

@@ -26,7 +26,7 @@ OPENAI_PATHS = (
 
 def upstream_name(upstream: Upstream) -> str:
     """What Nginx calls the replicas of a service."""
-    return f"rackwright_{upstream.service.replace('-', '_')}"
+    return f"rackwright_{upstream.service.name.replace('-', '_')}"
 
 
 def gateway_items(
@@ -41,7 +41,7 @@ def gateway_items(
     values = {
         "gateway": gateway,
         "upstreams": upstreams,
-        "names": {upstream.service: upstream_name(upstream) for upstream in upstreams},
+        "names": {upstream.service.name: upstream_name(upstream) for upstream in upstreams},
         "settings": settings,
         "certificate": certificate,
         "certificate_key": key,

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from rackwright.desired import paths
 from rackwright.desired.engines import engines_of
-from rackwright.desired.items import Absent, Directory, File, Item, Link, NoOtherUnits, Unit
+from rackwright.desired.items import Absent, Directory, File, Item, NoOtherUnits, Symlink, Unit
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
@@ -50,7 +50,9 @@ def replica_items(
     if not replicas:
         return unplanned
     links = {
-        engine.name: Link(paths.current_link(engine, settings), paths.release_dir(engine, settings))
+        engine.name: Symlink(
+            paths.current_link(engine, settings), paths.release_dir(engine, settings)
+        )
         for engine in used
     }
     items: list[Item] = [
@@ -66,7 +68,7 @@ def replica_items(
         environment = _environment_file(replica, settings, gpu_uuids, api_key)
         folder = _cache_directory(f"{settings.cache_dir}/{replica.name}", settings)
         items += [folder, unit, environment]
-        items.append(_unit(replica, settings, (unit, environment, links[replica.engine])))
+        items.append(_unit(replica, settings, (unit, environment, links[replica.service.engine])))
     return items
 
 
@@ -98,13 +100,13 @@ def _script(name: str, settings: Settings) -> str:
     return f"{settings.root_dir}/bin/{name.replace('_', '-')}"
 
 
-def _unit(replica: Replica, settings: Settings, parts: tuple[File | Link, ...]) -> Unit:
+def _unit(replica: Replica, settings: Settings, parts: tuple[File | Symlink, ...]) -> Unit:
     timeout_s = settings.start_timeout_s + READINESS
     return Unit(paths.unit_name(replica), restart_on=parts, start_timeout_s=timeout_s)
 
 
 def _unit_file(replica: Replica, settings: Settings) -> File:
-    engine, model_path = ENGINES[replica.engine], paths.model_path(replica, settings)
+    engine, model_path = ENGINES[replica.service.engine], paths.model_path(replica, settings)
     after_start = engine.after_start(replica, model_path)
     values = {
         "replica": replica,
@@ -129,7 +131,7 @@ def _environment_file(
     gpu_uuids: Sequence[str] | None,
     api_key: str,
 ) -> File:
-    engine = ENGINES[replica.engine]
+    engine = ENGINES[replica.service.engine]
     live = paths.release_environment(engine, settings, paths.current_link(engine, settings))
     variables = live | engine.environment(replica, settings, gpu_uuids)
     secret = {engine.key_variable: api_key} if engine.key_variable and api_key else {}

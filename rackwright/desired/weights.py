@@ -36,7 +36,7 @@ def weights_request(
 
 def _entry(replica: Replica, settings: Settings) -> dict[str, Any] | None:
     """A folder or a file; None for a model that the engine pulls itself."""
-    engine, path = ENGINES[replica.engine], paths.model_path(replica, settings)
+    engine, path = ENGINES[replica.service.engine], paths.model_path(replica, settings)
     if replica.gguf:
         gguf = replica.gguf
         if gguf.pull:

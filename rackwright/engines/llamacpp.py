@@ -131,24 +131,26 @@ class LlamaCpp(Engine):
         CPU; nothing is fitted to the memory that is found (``--fit off``). Slots do not share
         their context: each request may have all of ``max_model_len``.
         """
-        slots = replica.max_num_seqs
+        slots = replica.limits.max_num_seqs
         options: dict[str, object] = {
             "model": model_path,
-            "alias": replica.served_model_name,
-            "host": replica.address,
+            "alias": replica.service.served_as,
+            "host": replica.server.address,
             "port": replica.port,
-            "ctx-size": padded(replica.max_model_len) * slots,
+            "ctx-size": padded(replica.limits.max_model_len) * slots,
             "parallel": slots,
             "ubatch-size": UBATCH_TOKENS,
             "flash-attn": "on",
             "fit": "off",
             **_placement(replica, settings),
         }
-        if replica.kv_cache_dtype != "auto":
-            options["cache-type-k"] = options["cache-type-v"] = replica.kv_cache_dtype
+        if replica.limits.kv_cache_dtype != "auto":
+            options["cache-type-k"] = options["cache-type-v"] = replica.limits.kv_cache_dtype
         own = (word for name, value in options.items() for word in (f"--{name}", str(value)))
         extra = (
-            word for name, value in sorted(replica.extra_args.items()) for word in _two(name, value)
+            word
+            for name, value in sorted(replica.service.extra_args.items())
+            for word in _two(name, value)
         )
         return (*own, "--no-kv-unified", "--metrics", "--offline", "--no-ui", *extra)
 

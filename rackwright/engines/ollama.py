@@ -82,8 +82,13 @@ class Ollama(Engine):
         """Create the model from its file, or pull it, and load it."""
         assert replica.gguf
         source = f"pull:{replica.gguf.pull}" if replica.gguf.pull else model_path
-        where = (replica.address, str(replica.port))
-        what = (replica.served_model_name, source, replica.gguf.sha256, str(replica.max_model_len))
+        where = (replica.server.address, str(replica.port))
+        what = (
+            replica.service.served_as,
+            source,
+            replica.gguf.sha256,
+            str(replica.limits.max_model_len),
+        )
         return ("ollama_model", *where, *what)
 
     def environment(
@@ -102,19 +107,19 @@ class Ollama(Engine):
             "OLLAMA_LOAD_TIMEOUT": f"{settings.start_timeout_s}s",
         }
         planned = {
-            "OLLAMA_HOST": f"{replica.address}:{replica.port}",
+            "OLLAMA_HOST": f"{replica.server.address}:{replica.port}",
             "OLLAMA_MODELS": f"{settings.cache_dir}/ollama",
             "OLLAMA_NOPRUNE": "1",
             "OLLAMA_NO_CLOUD": "1",
             "OLLAMA_KEEP_ALIVE": "-1",
             "OLLAMA_MAX_LOADED_MODELS": "1",
-            "OLLAMA_NUM_PARALLEL": str(replica.max_num_seqs),
-            "OLLAMA_CONTEXT_LENGTH": str(replica.max_model_len),
+            "OLLAMA_NUM_PARALLEL": str(replica.limits.max_num_seqs),
+            "OLLAMA_CONTEXT_LENGTH": str(replica.limits.max_model_len),
             "OLLAMA_FLASH_ATTENTION": "1",
             "OLLAMA_SCHED_SPREAD": str(int(len(replica.gpus) > 1)),
         }
-        if replica.kv_cache_dtype != "auto":
-            planned["OLLAMA_KV_CACHE_TYPE"] = replica.kv_cache_dtype
+        if replica.limits.kv_cache_dtype != "auto":
+            planned["OLLAMA_KV_CACHE_TYPE"] = replica.limits.kv_cache_dtype
         gpus = visible_gpus(replica, gpu_uuids)
         return common | settings.engine_environment | planned | gpus
 
@@ -125,7 +130,7 @@ class Ollama(Engine):
 
     def questions(self, replica: Replica) -> tuple[Ask, ...]:
         """What is loaded, and from which file."""
-        show = Ask("show", "/api/show", {"model": replica.served_model_name})
+        show = Ask("show", "/api/show", {"model": replica.service.served_as})
         own = (show,) if replica.gguf and not replica.gguf.pull else ()
         return (Ask("ps", "/api/ps"), *own)
 

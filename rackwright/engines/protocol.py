@@ -205,7 +205,7 @@ def visible_gpus(replica: Replica, gpu_uuids: Sequence[str] | None) -> dict[str,
     """
     if gpu_uuids is not None and max(replica.gpus) >= len(gpu_uuids):
         rule = f"{replica.name} needs GPU {max(replica.gpus)}, the host shows {len(gpu_uuids)} GPUs"
-        raise PlanError([Fault(f"servers[{replica.server}].gpus.count", rule)])
+        raise PlanError([Fault(f"servers[{replica.server.name}].gpus.count", rule)])
     chosen = [gpu_uuids[i] if gpu_uuids is not None else str(i) for i in replica.gpus]
     return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(chosen)}
 

@@ -139,20 +139,20 @@ class SgLang(Engine):
         """The command line after the venv's interpreter."""
         options: dict[str, object] = {
             "model-path": model_path,
-            "served-model-name": replica.served_model_name,
-            "host": replica.address,
+            "served-model-name": replica.service.served_as,
+            "host": replica.server.address,
             "port": replica.port,
-            "tp-size": replica.tensor_parallel_size,
-            "pp-size": replica.pipeline_parallel_size,
-            "context-length": replica.max_model_len,
-            "max-running-requests": replica.max_num_seqs,
-            "chunked-prefill-size": replica.max_num_batched_tokens,
-            "mem-fraction-static": replica.gpu_memory_utilization,
+            "tp-size": replica.split.tensor,
+            "pp-size": replica.split.pipeline,
+            "context-length": replica.limits.max_model_len,
+            "max-running-requests": replica.limits.max_num_seqs,
+            "chunked-prefill-size": replica.limits.max_num_batched_tokens,
+            "mem-fraction-static": replica.limits.gpu_memory_utilization,
             "dtype": replica.model.shape.dtype,
         }
         own = (word for name, value in options.items() for word in (f"--{name}", str(value)))
         planned = (flag(name, value) for name, value in _planned(replica).items())
-        extra = (flag(name, value) for name, value in sorted(replica.extra_args.items()))
+        extra = (flag(name, value) for name, value in sorted(replica.service.extra_args.items()))
         return ("-m", "sglang.launch_server", *own, "--enable-metrics", *planned, *extra)
 
     def environment(
@@ -178,16 +178,16 @@ class SgLang(Engine):
 def _planned(replica: Replica) -> dict[str, object]:
     """Flags that only some layouts need."""
     flags: dict[str, object] = {}
-    if replica.expert_parallel:
-        flags["ep-size"] = replica.tensor_parallel_size
-    if replica.kv_cache_dtype == "fp8":
+    if replica.split.expert_parallel:
+        flags["ep-size"] = replica.split.tensor
+    if replica.limits.kv_cache_dtype == "fp8":
         flags["kv-cache-dtype"] = "fp8_e4m3"
-    if replica.enforce_eager:
+    if replica.limits.enforce_eager:
         flags["disable-cuda-graph"] = True
-    if replica.node_addresses:
-        flags["nnodes"] = len(replica.node_addresses)
-        flags["node-rank"] = replica.node_rank
-        flags["dist-init-addr"] = f"{replica.node_addresses[0]}:{replica.master_port}"
+    if replica.span:
+        flags["nnodes"] = len(replica.span.addresses)
+        flags["node-rank"] = replica.span.rank
+        flags["dist-init-addr"] = f"{replica.span.addresses[0]}:{replica.span.master_port}"
     return flags
 
 

@@ -156,15 +156,15 @@ class Vllm(Engine):
         """
         options: dict[str, object] = {
             "model": model_path,
-            "served-model-name": replica.served_model_name,
-            "host": replica.address,
+            "served-model-name": replica.service.served_as,
+            "host": replica.server.address,
             "port": replica.port,
-            "tensor-parallel-size": replica.tensor_parallel_size,
-            "pipeline-parallel-size": replica.pipeline_parallel_size,
-            "max-model-len": replica.max_model_len,
-            "max-num-seqs": replica.max_num_seqs,
-            "max-num-batched-tokens": replica.max_num_batched_tokens,
-            "gpu-memory-utilization": replica.gpu_memory_utilization,
+            "tensor-parallel-size": replica.split.tensor,
+            "pipeline-parallel-size": replica.split.pipeline,
+            "max-model-len": replica.limits.max_model_len,
+            "max-num-seqs": replica.limits.max_num_seqs,
+            "max-num-batched-tokens": replica.limits.max_num_batched_tokens,
+            "gpu-memory-utilization": replica.limits.gpu_memory_utilization,
             "dtype": replica.model.shape.dtype,
             "shutdown-timeout": settings.stop_timeout_s,
         }
@@ -172,7 +172,7 @@ class Vllm(Engine):
             del options["gpu-memory-utilization"]
         own = (word for name, value in options.items() for word in (f"--{name}", str(value)))
         planned = (flag(name, value) for name, value in _planned(replica).items())
-        extra = (flag(name, value) for name, value in sorted(replica.extra_args.items()))
+        extra = (flag(name, value) for name, value in sorted(replica.service.extra_args.items()))
         return (*_entry(replica), *own, *planned, *extra)
 
     def environment(
@@ -194,8 +194,8 @@ class Vllm(Engine):
             "TORCHINDUCTOR_CACHE_DIR": f"{cache}/torchinductor",
             "TRITON_CACHE_DIR": f"{cache}/triton",
         }
-        if _is_ip(replica.address):
-            common["VLLM_HOST_IP"] = replica.address
+        if _is_ip(replica.server.address):
+            common["VLLM_HOST_IP"] = replica.server.address
         if replica.network_interface:
             names = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME")
             common |= dict.fromkeys(names, replica.network_interface)
@@ -214,23 +214,23 @@ def _entry(replica: Replica) -> tuple[str, ...]:
 def _planned(replica: Replica) -> dict[str, object]:
     """Flags that only some layouts need."""
     flags: dict[str, object] = {}
-    if replica.expert_parallel:
+    if replica.split.expert_parallel:
         flags["enable-expert-parallel"] = True
-    if replica.quantization:
-        flags["quantization"] = replica.quantization
-    if replica.kv_cache_dtype != "auto":
-        flags["kv-cache-dtype"] = replica.kv_cache_dtype
-    if replica.enforce_eager:
+    if replica.service.quantization:
+        flags["quantization"] = replica.service.quantization
+    if replica.limits.kv_cache_dtype != "auto":
+        flags["kv-cache-dtype"] = replica.limits.kv_cache_dtype
+    if replica.limits.enforce_eager:
         flags["enforce-eager"] = True
     if replica.model.shape.text_only:
         flags["language-model-only"] = True
     if _without_peers(replica):
         flags["disable-custom-all-reduce"] = True
-    if replica.node_addresses:
-        flags["nnodes"] = len(replica.node_addresses)
-        flags["node-rank"] = replica.node_rank
-        flags["master-addr"] = replica.node_addresses[0]
-        flags["master-port"] = replica.master_port
+    if replica.span:
+        flags["nnodes"] = len(replica.span.addresses)
+        flags["node-rank"] = replica.span.rank
+        flags["master-addr"] = replica.span.addresses[0]
+        flags["master-port"] = replica.span.master_port
     if not replica.answers:
         flags["headless"] = True
     return flags
@@ -238,13 +238,13 @@ def _planned(replica: Replica) -> dict[str, object]:
 
 def _without_peers(replica: Replica) -> bool:
     """Whether ranks share a server whose GPUs cannot reach one another's memory over PCIe."""
-    direct = gpu_types()[replica.gpu].pcie_peer_access
-    return replica.tensor_parallel_size > 1 and replica.interconnect == "pcie" and not direct
+    direct = gpu_types()[replica.server.gpus.type].pcie_peer_access
+    return replica.split.tensor > 1 and replica.server.interconnect == "pcie" and not direct
 
 
 def _cpu(replica: Replica, settings: Settings) -> dict[str, str]:
     # Ranks that each bind the same few cores starve one another.
-    ranks = replica.tensor_parallel_size * replica.pipeline_parallel_size
+    ranks = replica.split.tensor * replica.split.pipeline
     binding = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"} if ranks > 1 else {}
     return {"VLLM_CPU_KVCACHE_SPACE": str(settings.cpu_kv_cache_gib), **binding}
 

@@ -63,6 +63,11 @@ class Layout:
         return sized and (not self.reason or self.reason.startswith("fits"))
 
     @property
+    def speeds(self) -> tuple[Speed, ...]:
+        """Of one request, of some, and of its part of the load; empty where none is predicted."""
+        return (self.alone, *self.between, self.busy) if self.alone and self.busy else ()
+
+    @property
     def out_tok_s(self) -> float:
         """Tokens a second of all replicas under the load that they are judged by."""
         return self.busy.out_tok_s * self.asked if self.busy else 0.0

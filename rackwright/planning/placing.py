@@ -16,7 +16,7 @@ from rackwright.engines import ENGINES
 from rackwright.errors import Fault, PlanError
 from rackwright.models import Shape
 from rackwright.models.spec import ModelSpec
-from rackwright.plan import FleetPlan, RejectedLayout, Replica, Upstream
+from rackwright.plan import FleetPlan, RejectedLayout, Replica, Span, Upstream
 from rackwright.planning.choosing import choose
 from rackwright.planning.layouts import Layout, Site, consider, split_names
 from rackwright.sizing import GpuMemory, Limits
@@ -250,9 +250,7 @@ def _rejected(service: ServiceSpec, server: ServerSpec, layout: Layout) -> Rejec
         service=service.name,
         server=server.name,
         nodes=layout.nodes,
-        tensor_parallel_size=layout.split.tensor,
-        pipeline_parallel_size=layout.split.pipeline,
-        expert_parallel=layout.split.expert_parallel,
+        split=layout.split,
         by_layers=layout.by_layers,
         replicas=len(layout.groups),
         feasible=layout.feasible,
@@ -274,49 +272,37 @@ def _replicas(
     for index, gpus in enumerate(layout.groups):
         yield Replica(
             name=f"{service.name}-{first.name.removeprefix('@')}-{index}",
-            service=service.name,
-            server=server.name,
-            index=index,
-            engine=service.engine,
+            service=service,
             model=_pinned(service, fleet.models[service.model]),
-            served_model_name=service.served_as,
+            server=server,
+            index=index,
             gpus=gpus,
-            gpu=gpu.key,
-            interconnect=server.interconnect,
-            tensor_parallel_size=layout.split.tensor,
-            pipeline_parallel_size=layout.split.pipeline,
-            expert_parallel=layout.split.expert_parallel,
-            max_model_len=service.max_model_len,
-            address=server.address,
-            port=ports[index] if ports else 0,
-            gpu_memory_utilization=limits.gpu_memory_utilization,
-            max_num_seqs=limits.max_num_seqs,
-            max_num_batched_tokens=limits.max_num_batched_tokens,
-            quantization=service.quantization,
-            kv_cache_dtype=service.kv_cache_dtype,
-            enforce_eager=service.enforce_eager,
-            extra_args=service.extra_args,
+            split=layout.split,
+            limits=limits,
             memory=layout.memory,
-            alone=layout.alone,
-            between=layout.between,
-            busy=layout.busy,
+            speeds=layout.speeds,
+            port=ports[index] if ports else 0,
             gguf=service.gguf_of(fleet.models[service.model]) if serves_gguf else None,
-            node_rank=placed.rank,
-            node_addresses=tuple(each.address for each in placed.servers) if several else (),
-            network_interface=server.network_interface if several else None,
-            master_port=ports[len(layout.groups) + index] if several and ports else None,
+            span=_span_of(placed, ports[len(layout.groups) + index] if several and ports else None),
         )
+
+
+def _span_of(placed: Placed, master_port: int | None) -> Span | None:
+    if len(placed.servers) == 1:
+        return None
+    return Span(placed.rank, tuple(each.address for each in placed.servers), master_port)
 
 
 def _with_ports(replicas: Sequence[Replica]) -> Iterator[Replica]:
     """The later servers of a replica go by the ports of its first."""
     first = {replica.name: replica for replica in replicas if replica.answers}
     for replica in replicas:
-        if replica.answers:
-            yield replica
+        own = first[replica.name]
+        if replica.span and own.span and not replica.answers:
+            span = replica.span._replace(master_port=own.span.master_port)
+            yield replica.model_copy(update={"port": own.port, "span": span})
         else:
-            own = first[replica.name]
-            yield replica.model_copy(update={"port": own.port, "master_port": own.master_port})
+            yield replica
 
 
 def _pinned(service: ServiceSpec, model: ModelSpec) -> ModelSpec:
@@ -362,19 +348,21 @@ def _same_names(replicas: list[Replica]) -> Iterator[Fault]:
         first = seen.get(replica.name)
         if first and replica.answers:
             rule = (
-                f"its replica on {replica.server} and that of {first.service} on {first.server} "
+                f"its replica on {replica.server.name} and that of {first.service.name} on "
+                f"{first.server.name} "
                 f"would both be named {replica.name}, rename one"
             )
-            yield Fault(f"services[{replica.service}]", rule)
+            yield Fault(f"services[{replica.service.name}]", rule)
         seen[replica.name] = replica
 
 
 def _upstreams(fleet: FleetSpec, replicas: Sequence[Replica]) -> Iterator[Upstream]:
     for service in fleet.services.values():
-        own = (each for each in replicas if each.service == service.name and each.answers)
-        ordered = sorted(own, key=lambda each: (service.servers.index(each.server), each.index))
+        own = (each for each in replicas if each.service is service and each.answers)
+        ordered = sorted(
+            own, key=lambda each: (service.servers.index(each.server.name), each.index)
+        )
         yield Upstream(
-            service=service.name,
-            served_model_name=service.served_as,
+            service=service,
             replicas=tuple(ordered),
         )

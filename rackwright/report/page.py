@@ -16,7 +16,8 @@ from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.plan import FleetPlan
 from rackwright.planning.topology_text import matrix_text
-from rackwright.report.drawing import BOX, Drawing, drawing
+from rackwright.report.arcs import BOX
+from rackwright.report.drawing import Drawing, drawing
 
 _RANK = (Status.CRITICAL, Status.UNKNOWN, Status.WARN, Status.OK)
 _environment = Environment(
@@ -33,7 +34,7 @@ _environment.filters["coded"] = lambda text: Markup(
 
 
 @dataclass(frozen=True)
-class Host:
+class HostSection:
     """One host of the page: what it is, how it is, its drawing, and results, the worst first."""
 
     name: str
@@ -62,10 +63,10 @@ def page(
 
 def _host(
     name: str, plan: FleetPlan, results: Sequence[CheckResult], seen: Mapping[str, Any]
-) -> Host:
+) -> HostSection:
     probe = seen.get("probe") or {}
     own = sorted((r for r in results if r.host == name), key=lambda r: _RANK.index(r.status))
-    return Host(
+    return HostSection(
         name=name,
         about=_about(name, plan),
         status=own[0].status if own else Status.UNKNOWN,
@@ -79,7 +80,7 @@ def _host(
 def _about(name: str, plan: FleetPlan) -> str:
     server = plan.servers.get(name)
     if server is None:
-        served = (f"{u.served_model_name} from {len(u.replicas)} replicas" for u in plan.upstreams)
+        served = (f"{u.service.served_as} from {len(u.replicas)} replicas" for u in plan.upstreams)
         return f"gateway: {', '.join(served)}"
     link = "" if server.interconnect == "none" else f", {server.interconnect}"
     return f"{server.gpus.count} x {gpu_types()[server.gpus.type].name}{link}, {server.address}"

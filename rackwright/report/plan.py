@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, groupby
 from textwrap import wrap
 from typing import TypeVar
@@ -23,29 +23,24 @@ Entry = TypeVar("Entry", Replica, RejectedLayout)
 
 def plan_text(plan: FleetPlan, width: int = 100) -> str:
     """The plan a server at a time, then the upstreams; no line is longer than ``width``."""
-    replicas, rejected = _by_server(plan.replicas), _by_server(plan.rejected)
+    rejected: dict[str, list[RejectedLayout]] = {}
+    for layout in plan.rejected:
+        rejected.setdefault(layout.server, []).append(layout)
     blocks = [
-        _server_lines(server, replicas.get(name, []), rejected.get(name, []), width)
+        _server_lines(server, plan.on(name), rejected.get(name, []), width)
         for name, server in plan.servers.items()
     ]
     blocks.append(list(_upstream_lines(plan, width)))
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
-def _by_server(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    found: dict[str, list[Entry]] = {}
-    for entry in entries:
-        found.setdefault(entry.server, []).append(entry)
-    return found
-
-
 def _server_lines(
-    server: ServerSpec, replicas: list[Replica], rejected: list[RejectedLayout], width: int
+    server: ServerSpec, replicas: Sequence[Replica], rejected: list[RejectedLayout], width: int
 ) -> list[str]:
     gpu = catalog.gpu_types()[server.gpus.type]
     link = "" if server.interconnect == "none" else f", {server.interconnect}"
     lines = [f"{server.name}  {server.gpus.count} x {gpu.name}{link}  {server.address}"]
-    for _, same in groupby(replicas, key=lambda replica: replica.service):
+    for _, same in groupby(replicas, key=lambda replica: replica.service.name):
         lines.extend(_service_lines(list(same), width))
     idle = set(range(server.gpus.count)).difference(*(replica.gpus for replica in replicas))
     if idle:
@@ -62,7 +57,7 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
         yield from _wrapped(f"  {_replica_line(replica)}", width, 6)
     first = replicas[0]
     each = " each" if len(replicas) > 1 else ""
-    tokens, context = first.memory.kv_cache_tokens, first.max_model_len
+    tokens, context = first.memory.kv_cache_tokens, first.limits.max_model_len
     yield f"      {memory_bar(first.memory, min(_BAR, width - 30))}"
     yield from _wrapped(f"      a GPU: {memory_line(first.memory)}", width, 13)
     yield from _wrapped(
@@ -71,20 +66,20 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
         width,
         6,
     )
-    if first.alone and first.busy:
-        text = f"      predicted: {_speed(first.alone, first.busy)}{each}"
+    if first.speeds:
+        text = f"      predicted: {_speed(first.speeds[0], first.speeds[-1])}{each}"
         yield from _wrapped(text, width, 17)
     else:
-        yield f"      the speed of engine {first.engine} is not predicted"
+        yield f"      the speed of engine {first.service.engine} is not predicted"
 
 
 def _replica_line(replica: Replica) -> str:
-    split = f"TP {replica.tensor_parallel_size}  PP {replica.pipeline_parallel_size}"
-    split += "  EP" if replica.expert_parallel else ""
+    split = f"TP {replica.split.tensor}  PP {replica.split.pipeline}"
+    split += "  EP" if replica.split.expert_parallel else ""
     split = _file(replica.gguf) if replica.gguf else split
     where = f"{_gpus(replica.gpus)}  {split}"
-    if replica.node_addresses:
-        where += f"  server {replica.node_rank + 1} of {len(replica.node_addresses)}"
+    if replica.span:
+        where += f"  server {replica.span.rank + 1} of {len(replica.span.addresses)}"
     port = f"  port {replica.port}" if replica.answers else ""
     return f"{replica.name}  {replica.model.name}  {where}{port}"
 
@@ -146,10 +141,10 @@ def _rejected_lines(layouts: list[RejectedLayout], width: int) -> Iterator[str]:
 
 def _split(layout: RejectedLayout) -> str:
     if layout.by_layers:
-        return _count(layout.pipeline_parallel_size, "GPU")
-    name = f"TP {layout.tensor_parallel_size}"
-    name += f" PP {layout.pipeline_parallel_size}" if layout.pipeline_parallel_size > 1 else ""
-    name += " EP" if layout.expert_parallel else ""
+        return _count(layout.split.pipeline, "GPU")
+    name = f"TP {layout.split.tensor}"
+    name += f" PP {layout.split.pipeline}" if layout.split.pipeline > 1 else ""
+    name += " EP" if layout.split.expert_parallel else ""
     return f"{layout.replicas} x {name}" if layout.feasible and layout.replicas > 1 else name
 
 
@@ -166,7 +161,7 @@ def _figures(layout: RejectedLayout) -> str:
 def _upstream_lines(plan: FleetPlan, width: int) -> Iterator[str]:
     for upstream in plan.upstreams:
         names = ", ".join(replica.name for replica in upstream.replicas)
-        text = f"{upstream.service}  as {upstream.served_model_name}  by {names}"
+        text = f"{upstream.service.name}  as {upstream.service.served_as}  by {names}"
         yield from _wrapped(text, width, 4)
 
 

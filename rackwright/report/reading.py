@@ -115,7 +115,7 @@ def _gib(size_bytes: int | None) -> float | None:
 def _replica(host: str, replica: Replica, now: Answer, past: Answer) -> ReplicaRow:
     seen = (now.get("replicas") or {}).get(replica.name) or {}
     state = str(seen.get("unit") or "unknown")
-    if not replica.answers or ENGINES[replica.engine].metrics_path is None:
+    if not replica.answers or ENGINES[replica.service.engine].metrics_path is None:
         return ReplicaRow(host, replica.name, state)
     if seen.get("status") != 200:
         return ReplicaRow(host, replica.name, "no answer" if state == "active" else state)

@@ -81,7 +81,7 @@ def outlook(host: Host, fleet: Fleet) -> Outlook:
         gpu=gpu_types()[server.gpus.type],
         facts=observed(host),
         month=time.strftime("%Y-%m"),
-        engines=frozenset(each.engine for each in fleet.plan.on(host.name)),
+        engines=frozenset(each.service.engine for each in fleet.plan.on(host.name)),
         our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(host.name)),
     )
     if at.provided:

@@ -56,15 +56,15 @@ def _request(fleet: Fleet, load: bool) -> dict[str, Any]:
 
 
 def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[str, Any]:
-    engine = ENGINES[replica.engine]
+    engine = ENGINES[replica.service.engine]
     timed = TIMED_TOKENS[predicted(replica, settings) is not None]
     return {
         "name": replica.name,
         "unit": paths.unit_name(replica),
         "answers": replica.answers,
-        "address": replica.address,
+        "address": replica.server.address,
         "port": replica.port,
-        "served_model_name": replica.served_model_name,
+        "served_model_name": replica.service.served_as,
         "environment_path": paths.environment_path(replica, settings),
         "health_path": engine.health_path,
         "models_path": engine.models_path,
@@ -83,7 +83,7 @@ def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[s
 
 def _burst(replica: Replica) -> dict[str, Any]:
     return {
-        "requests": min(BURST_REQUESTS, replica.max_num_seqs),
+        "requests": min(BURST_REQUESTS, replica.limits.max_num_seqs),
         "tokens": _tokens(replica, BURST_TOKENS),
         "most_s": BURST_S,
         "gpus": replica.gpus,
@@ -92,7 +92,7 @@ def _burst(replica: Replica) -> dict[str, Any]:
 
 def _tokens(replica: Replica, wanted: int) -> int:
     """As many as fit into the longest request, beside the question."""
-    return max(1, min(wanted, replica.max_model_len // 2))
+    return max(1, min(wanted, replica.limits.max_model_len // 2))
 
 
 def _gateway_request(fleet: Fleet, settings: Settings) -> dict[str, Any] | None:
@@ -104,9 +104,9 @@ def _gateway_request(fleet: Fleet, settings: Settings) -> dict[str, Any] | None:
     alone = len(fleet.plan.upstreams) == 1
     services = [
         {
-            "name": upstream.service,
-            "prefix": "" if alone else f"/{upstream.service}",
-            "served_model_name": upstream.served_model_name,
+            "name": upstream.service.name,
+            "prefix": "" if alone else f"/{upstream.service.name}",
+            "served_model_name": upstream.service.served_as,
             "completions": ASKS_A_REPLICA * len(upstream.replicas),
             "key": key,
         }

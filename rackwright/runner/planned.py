@@ -36,21 +36,21 @@ def planned(fleet: Fleet, hosts: Collection[str], load: bool = True) -> list[che
     systems = [PlannedHost(name, folders_of(fleet, name)) for name in names]
     servers = [_planned_server(s, fleet) for n, s in fleet.spec.servers.items() if n in hosts]
     replicas = [
-        _planned_replica(replica, fleet.settings(replica.server), load)
+        _planned_replica(replica, fleet.settings(replica.server.name), load)
         for replica in fleet.plan.replicas
-        if replica.server in hosts
+        if replica.server.name in hosts
     ]
     gateways = {n: g for n, g in fleet.spec.gateways.items() if n in hosts}
     services = [
         PlannedService(
-            name=upstream.service,
+            name=upstream.service.name,
             host=name,
             server_name=gateway.server_name,
-            served_model_name=upstream.served_model_name,
+            served_model_name=upstream.service.served_as,
             replicas=tuple(replica.name for replica in upstream.replicas),
             upstream=upstream_name(upstream),
-            engine=fleet.spec.services[upstream.service].engine,
-            addresses=tuple(f"{one.address}:{one.port}" for one in upstream.replicas),
+            engine=upstream.service.engine,
+            addresses=tuple(f"{one.server.address}:{one.port}" for one in upstream.replicas),
         )
         for name, gateway in gateways.items()
         for upstream in fleet.plan.upstreams
@@ -82,41 +82,40 @@ def _tenant(replica: Replica, gpu: int) -> Tenant:
         gpu=gpu,
         unit=paths.unit_name(replica),
         most_bytes=memory.usable_bytes + memory.outside_bytes,
-        even=replica.pipeline_parallel_size == 1,
+        even=replica.split.pipeline == 1,
         margin_bytes=memory.margin_bytes,
     )
 
 
 def _planned_replica(replica: Replica, settings: Settings, load: bool) -> PlannedReplica:
-    engine = ENGINES[replica.engine]
+    engine = ENGINES[replica.service.engine]
     return PlannedReplica(
         name=replica.name,
-        host=replica.server,
+        host=replica.server.name,
         unit=paths.unit_name(replica),
         port=replica.port,
-        served_model_name=replica.served_model_name,
-        max_model_len=replica.max_model_len,
+        served_model_name=replica.service.served_as,
+        max_model_len=replica.limits.max_model_len,
         answers=replica.answers,
         version=engine.version(settings) if engine.version_path else None,
         figures=tuple(engine.figures),
         predicted=predicted(replica, settings),
         gpus=replica.gpus,
-        tensor_parallel_size=replica.tensor_parallel_size,
+        tensor_parallel_size=replica.split.tensor,
         burst=is_loaded(replica, settings, load),
-        engine=replica.engine,
+        engine=replica.service.engine,
         asked=bool(engine.questions(replica)),
         uses_gpus=_uses_gpus(replica, settings),
-        slots=replica.max_num_seqs if replica.gguf else None,
+        slots=replica.limits.max_num_seqs if replica.gguf else None,
         digest=replica.gguf.sha256 if replica.gguf else None,
     )
 
 
 def predicted(replica: Replica, settings: Settings) -> Predicted | None:
     """What the plan says of a replica's speed and cache; None without GPUs or a prediction."""
-    if replica.alone is None or replica.busy is None or not _uses_gpus(replica, settings):
+    if not replica.speeds or not _uses_gpus(replica, settings):
         return None
-    speeds = (replica.alone, *replica.between, replica.busy)
-    return Predicted(replica.memory.kv_cache_tokens, speeds)
+    return Predicted(replica.memory.kv_cache_tokens, replica.speeds)
 
 
 def is_loaded(replica: Replica, settings: Settings, load: bool) -> bool:
@@ -125,7 +124,7 @@ def is_loaded(replica: Replica, settings: Settings, load: bool) -> bool:
 
 
 def _uses_gpus(replica: Replica, settings: Settings) -> bool:
-    return ENGINES[replica.engine].uses_gpus(settings)
+    return ENGINES[replica.service.engine].uses_gpus(settings)
 
 
 def folders_of(fleet: Fleet, name: str) -> tuple[Folder, ...]:

@@ -66,8 +66,8 @@ class Told:
 def asked_of(fleet: Fleet, name: str) -> dict[str, Asked]:
     """A replica's unit on each of its hosts. Raises RackwrightError for one that is not planned."""
     found = {
-        replica.server: Asked(
-            unit_name(replica), environment_path(replica, fleet.settings(replica.server))
+        replica.server.name: Asked(
+            unit_name(replica), environment_path(replica, fleet.settings(replica.server.name))
         )
         for replica in fleet.plan.replicas
         if replica.name == name

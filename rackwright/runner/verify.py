@@ -19,7 +19,7 @@ from pyinfra.context import host, state
 from rackwright import checks
 from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import HostError
-from rackwright.report import results_text
+from rackwright.report import plan_document, results_text
 from rackwright.runner.fleet import Failed, Fleet, this_fleet
 from rackwright.runner.observing import observe
 from rackwright.runner.operations import refuse
@@ -98,7 +98,7 @@ def _save(fleet: Fleet, results: list[CheckResult]) -> Path:
         "time_unix_s": round(time.time()),
         "results": [asdict(result) for result in results],
         "ssh_commands": commands,
-        "plan": fleet.plan.model_dump(mode="json"),
+        "plan": plan_document(fleet.plan),
         "observations": fleet.observations,
     }
     path.write_text(json.dumps(report, indent=1, default=str) + "\n")

@@ -42,7 +42,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     }
     for kind, found in everything.items():
         if kind in metafunc.fixturenames:
-            ids = [f"{one.server}:{one.name}" if kind == "replica" else one.name for one in found]
+            ids = [
+                f"{one.server.name}:{one.name}" if kind == "replica" else one.name for one in found
+            ]
             metafunc.parametrize(kind, found, ids=ids)
 
 
@@ -57,7 +59,7 @@ def name(request: pytest.FixtureRequest) -> str:
     for kind in ("server", "gateway", "replica"):
         if kind in request.fixturenames:
             one = request.getfixturevalue(kind)
-            return str(one.server if kind == "replica" else one.name)
+            return str(one.server.name if kind == "replica" else one.name)
     raise LookupError("a test of a fleet asks for a server, a gateway or a replica")
 
 

@@ -69,7 +69,7 @@ def test_system_of_a_gateway(seen: list[CheckResult], gateway: GatewaySpec, chec
 def test_replica(seen: list[CheckResult], replica: Replica, check: str) -> None:
     if not replica.answers and check not in ("unit", "open files"):
         pytest.skip("a later server of its replica: the first answers for all")
-    judge(seen, replica.server, replica.name, check)
+    judge(seen, replica.server.name, replica.name, check)
 
 
 @pytest.mark.parametrize("check", GATEWAY)

@@ -14,12 +14,12 @@ from rackwright.spec import Settings
 
 
 def test_release_is_whole(machine: Machine, settings: Settings, replica: Replica) -> None:
-    folder = paths.release_dir(ENGINES[replica.engine], settings)
+    folder = paths.release_dir(ENGINES[replica.service.engine], settings)
     assert machine.file(f"{folder}/.complete").exists
 
 
 def test_release_is_live(machine: Machine, settings: Settings, replica: Replica) -> None:
-    engine = ENGINES[replica.engine]
+    engine = ENGINES[replica.service.engine]
     link = machine.file(paths.current_link(engine, settings))
     assert link.is_symlink
     assert link.linked_to == paths.release_dir(engine, settings)
@@ -28,7 +28,7 @@ def test_release_is_live(machine: Machine, settings: Settings, replica: Replica)
 def test_requirements_are_those_of_the_inventory(
     machine: Machine, settings: Settings, replica: Replica
 ) -> None:
-    engine = ENGINES[replica.engine]
+    engine = ENGINES[replica.service.engine]
     content = engine.release(settings).content
     if not isinstance(content, Venv):
         pytest.skip("installed from an archive")
@@ -39,13 +39,13 @@ def test_requirements_are_those_of_the_inventory(
 def test_the_engines_program_is_there(
     machine: Machine, settings: Settings, replica: Replica
 ) -> None:
-    engine = ENGINES[replica.engine]
+    engine = ENGINES[replica.service.engine]
     program = f"{paths.current_link(engine, settings)}/{engine.program(settings)}"
     assert machine.run("test -x %s", program).rc == 0
 
 
 def test_version_is_pinned(machine: Machine, settings: Settings, replica: Replica) -> None:
-    engine = ENGINES[replica.engine]
+    engine = ENGINES[replica.service.engine]
     release = engine.release(settings)
     if not isinstance(release.content, Venv) or not release.content.distribution:
         pytest.skip("its files are known by their digest alone")

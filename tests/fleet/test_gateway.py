@@ -44,4 +44,6 @@ def test_port_is_open(machine: Machine, gateway: GatewaySpec) -> None:
 def test_every_replica_is_reached(machine: Machine, fleet: Fleet, gateway: GatewaySpec) -> None:
     for replica in fleet.plan.replicas:
         if replica.answers:
-            assert machine.addr(replica.address).port(replica.port).is_reachable, replica.name
+            assert machine.addr(replica.server.address).port(replica.port).is_reachable, (
+                replica.name
+            )

@@ -63,10 +63,10 @@ def test_environment_is_private_and_names_the_planned_gpus(
 def test_port_is_open_on_the_planned_address_alone(machine: Machine, replica: Replica) -> None:
     if not replica.answers:
         pytest.skip("a later server of its replica: it answers no requests")
-    assert machine.socket(f"tcp://{replica.address}:{replica.port}").is_listening
+    assert machine.socket(f"tcp://{replica.server.address}:{replica.port}").is_listening
     listening = machine.socket.get_listening_sockets()
     at = [address for address in listening if address.endswith(f":{replica.port}")]
-    assert at == [f"tcp://{replica.address}:{replica.port}"]
+    assert at == [f"tcp://{replica.server.address}:{replica.port}"]
 
 
 def test_weights_are_there(machine: Machine, settings: Settings, replica: Replica) -> None:

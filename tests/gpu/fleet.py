@@ -80,8 +80,8 @@ class Journey:
 
     def told(self, replica: Replica, command: str) -> str:
         """What a command prints on a replica's host; the test fails when it fails."""
-        done = self.machine(replica.server).run(command)
-        assert done.rc == 0, f"{replica.server}: {command}: {done.stderr}{done.stdout}"
+        done = self.machine(replica.server.name).run(command)
+        assert done.rc == 0, f"{replica.server.name}: {command}: {done.stderr}{done.stdout}"
         return str(done.stdout).strip()
 
     def pid(self, replica: Replica) -> int:
@@ -96,7 +96,7 @@ class Journey:
 
     def metrics(self, replica: Replica) -> str:
         """A replica's metrics, asked on its own host."""
-        url = f"http://{replica.address}:{replica.port}/metrics"
+        url = f"http://{replica.server.address}:{replica.port}/metrics"
         program = f"import urllib.request as u; print(u.urlopen({url!r}).read().decode())"
         return self.told(replica, f"python3 -c {shlex.quote(program)}")
 
@@ -110,7 +110,12 @@ class Journey:
     def endpoints(self, replicas: tuple[Replica, ...]) -> list[Endpoint]:
         """Where the replicas of a service answer."""
         return [
-            Endpoint(one.address, one.port, one.served_model_name, one.model.shape.vocab_size)
+            Endpoint(
+                one.server.address,
+                one.port,
+                one.service.served_as,
+                one.model.shape.vocab_size,
+            )
             for one in replicas
             if one.answers
         ]
@@ -119,19 +124,22 @@ class Journey:
         """A replica and host settings for each engine that is a venv, and its setting's name."""
         seen = set()
         for replica in self.fleet.plan.replicas:
-            engine, settings = ENGINES[replica.engine], self.fleet.settings(replica.server)
+            engine, settings = (
+                ENGINES[replica.service.engine],
+                self.fleet.settings(replica.server.name),
+            )
             content = engine.release(settings).content
-            if isinstance(content, Venv) and (replica.server, engine.name) not in seen:
-                seen.add((replica.server, engine.name))
+            if isinstance(content, Venv) and (replica.server.name, engine.name) not in seen:
+                seen.add((replica.server.name, engine.name))
                 yield replica, engine, settings, _setting(settings, content.requirements)
 
     def have_models(self) -> None:
         """Make folders of catalog models whose weights are random; others have to be there."""
         for replica in self.fleet.plan.replicas:
-            path = paths.model_path(replica, self.fleet.settings(replica.server))
-            dummy = replica.extra_args.get("load-format") == "dummy"
+            path = paths.model_path(replica, self.fleet.settings(replica.server.name))
+            dummy = replica.service.extra_args.get("load-format") == "dummy"
             known = replica.model.name in catalog.model_entries()
-            if dummy and known and replica.server == "@local" and not Path(path).exists():
+            if dummy and known and replica.server.name == "@local" and not Path(path).exists():
                 dummy_model.make(replica.model.name, Path(path))
 
 

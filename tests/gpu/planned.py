@@ -21,14 +21,14 @@ def answering(journey: Journey) -> list[Replica]:
 
 
 def layout(replica: Replica) -> str:
-    words = f"{replica.model.name}, {replica.engine}, TP {replica.tensor_parallel_size}"
-    words += f" PP {replica.pipeline_parallel_size}{' EP' * replica.expert_parallel}"
-    return f"{words}, {len(replica.gpus)} x {replica.gpu}"
+    words = f"{replica.model.name}, {replica.service.engine}, TP {replica.split.tensor}"
+    words += f" PP {replica.split.pipeline}{' EP' * replica.split.expert_parallel}"
+    return f"{words}, {len(replica.gpus)} x {replica.server.gpus.type}"
 
 
 def planned_at(journey: Journey, replicas: list[Replica], at_once: int) -> Speed | None:
     """What the plan says of one of these replicas at that load; None where it says nothing."""
-    foreseen = predicted(replicas[0], journey.fleet.settings(replicas[0].server))
+    foreseen = predicted(replicas[0], journey.fleet.settings(replicas[0].server.name))
     each = -(-at_once // len(replicas))
     speeds = foreseen.speeds if foreseen else ()
     return next((speed for speed in speeds if speed.concurrency == each), None)

@@ -42,8 +42,8 @@ def test_memory_is_as_planned(deployed: Run, journey: Journey) -> None:
     wrong = []
     for replica in answering(journey):
         seen = accounts.of_log(journey.log(replica))
-        seen |= accounts.of_metrics(journey.metrics(replica), replica.engine)
-        foreseen = predicted(replica, journey.fleet.settings(replica.server))
+        seen |= accounts.of_metrics(journey.metrics(replica), replica.service.engine)
+        foreseen = predicted(replica, journey.fleet.settings(replica.server.name))
         tokens, planned = seen.get("kv_cache_tokens"), foreseen and foreseen.kv_cache_tokens
         weights_gib = round(replica.memory.weights_bytes / 1024**3, 2)
         journey.journal.replica(
@@ -64,7 +64,7 @@ def test_memory_is_as_planned(deployed: Run, journey: Journey) -> None:
 def test_speed_is_as_planned(deployed: Run, journey: Journey) -> None:
     services: dict[str, list[Replica]] = defaultdict(list)
     for replica in answering(journey):
-        services[replica.service].append(replica)
+        services[replica.service.name].append(replica)
     slow = []
     for name, replicas in services.items():
         with journey.journal.part(f"load of {name}"):
@@ -101,7 +101,8 @@ def test_a_killed_engine_comes_back(deployed: Run, journey: Journey) -> None:
             journey.until(
                 lambda replica=replica, pid=pid, unit=unit: (
                     journey.pid(replica) not in (0, pid)
-                    and journey.machine(replica.server).run(f"systemctl is-active {unit}").rc == 0
+                    and journey.machine(replica.server.name).run(f"systemctl is-active {unit}").rc
+                    == 0
                 ),
                 f"{unit} after its process {pid} was killed",
             )
@@ -118,7 +119,7 @@ def first_folders(journey: Journey, first_deploy: Run) -> dict[str, str]:
 
 def live(journey: Journey) -> dict[str, str]:
     return {
-        f"{replica.server}: {engine.name}": journey.told(
+        f"{replica.server.name}: {engine.name}": journey.told(
             replica, f"readlink {paths.current_link(engine, settings)}"
         )
         for replica, engine, settings, _ in journey.releases()
@@ -158,7 +159,7 @@ def test_a_rollback_only_switches(
         assert "Replicas" in run.changed()
     assert live(journey) == first_folders
     for replica, engine, _, _ in journey.releases():
-        folder = second[key := f"{replica.server}: {engine.name}"]
+        folder = second[key := f"{replica.server.name}: {engine.name}"]
         if folder != first_folders[key]:
             journey.told(replica, f"rm -rf {folder} {folder}.txt")
     for path in (ROOT / ".cache/gpu-journey").glob("*.txt"):

@@ -22,6 +22,7 @@ from benchmarks.sweep.layouts import (
 from benchmarks.sweep.rows import Results, account, layout_row, table
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
+from rackwright.report import plan_document
 
 SERVER = {
     "address": "127.0.0.1",
@@ -43,7 +44,7 @@ def loaded(text: str, tmp_path: Path) -> dict[str, dict[str, Any]]:
 def planned(batch: list[Layout], tmp_path: Path) -> list[dict[str, Any]]:
     text = inventory_text(services(batch), SERVER, HOST_DATA)
     fleet = plan(load_fleet(loaded(text, tmp_path)))
-    return list(json.loads(fleet.model_dump_json())["replicas"])
+    return list(json.loads(json.dumps(plan_document(fleet)))["replicas"])
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

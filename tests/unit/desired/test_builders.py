@@ -16,9 +16,9 @@ from rackwright.desired.items import (
     Directory,
     File,
     Item,
-    Link,
     NoOtherUnits,
     Package,
+    Symlink,
     Unit,
     User,
 )
@@ -185,8 +185,8 @@ def test_the_unit_runs_the_plan() -> None:
     sample = big()
     (replica,) = sample.replicas()
     unit = text(sample.items(), ".service")
-    assert option(unit, "--tensor-parallel-size") == "2" == str(replica.tensor_parallel_size)
-    assert option(unit, "--served-model-name") == replica.served_model_name
+    assert option(unit, "--tensor-parallel-size") == "2" == str(replica.split.tensor)
+    assert option(unit, "--served-model-name") == replica.service.served_as
     assert (option(unit, "--host"), option(unit, "--port")) == ("192.0.2.11", "8000")
     assert option(unit, "--max-model-len") == "8192"
     assert option(unit, "--model") == paths.model_path(replica, sample.settings())
@@ -216,7 +216,7 @@ def test_another_lock_is_another_release_and_restarts() -> None:
     data = hosts()
     cpu = {name: {**each, "vllm_requirements": CPU_LOCK} for name, each in data.items()}
     links = [
-        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Link)
+        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Symlink)
     ]
     units = [
         one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Unit)
@@ -337,8 +337,8 @@ def test_every_replica_is_an_upstream_and_has_its_name() -> None:
     sample = two_services()
     conf = text(sample.gateway(), CONFIG)
     for replica in sample.plan.replicas:
-        assert f"server {replica.address}:{replica.port} max_fails" in conf
-        escaped = replica.address.replace(".", "\\.")
+        assert f"server {replica.server.address}:{replica.port} max_fails" in conf
+        escaped = replica.server.address.replace(".", "\\.")
         assert f'"~(^|, ){escaped}:{replica.port}$" "{replica.name}";' in conf
 
 

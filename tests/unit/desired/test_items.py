@@ -12,9 +12,9 @@ from rackwright.desired.items import (
     File,
     Initramfs,
     Item,
-    Link,
     NoOtherUnits,
     Package,
+    Symlink,
     Unit,
     User,
     differences,
@@ -24,7 +24,7 @@ from rackwright.desired.items import (
 
 DIRECTORY = Directory("/etc/rackwright", mode=0o750, group="rackwright")
 FILE = File("/etc/a.conf", b"listen 443\n", mode=0o640, group="rackwright")
-LINK = Link("/opt/current", "/opt/0.32.0")
+LINK = Symlink("/opt/current", "/opt/0.32.0")
 USER = User("rackwright", home="/var/lib/rackwright", groups=("render", "video"))
 CERTIFICATE = Certificate("/tls/a.crt", "/tls/a.key", "llm.example.com")
 SECRET = File("/etc/a.env", b"KEY=hunter2\n", mode=0o640, secret=True)
@@ -124,7 +124,7 @@ def test_the_reason_is_in_words(item: Item, seen: dict[str, Any], reason: str | 
 
 
 def test_the_table_has_every_kind_both_equal_and_missing() -> None:
-    kinds = {Directory, File, Link, Package, User, Certificate, Unit, Initramfs}
+    kinds = {Directory, File, Symlink, Package, User, Certificate, Unit, Initramfs}
     unwanted = {NoOtherUnits, Absent}
     assert {type(item) for item, seen, reason in TABLE if reason is None} == kinds | unwanted
     assert {type(item) for item, seen, reason in TABLE if reason and not seen} == kinds
@@ -165,12 +165,14 @@ def test_an_answer_too_few_is_an_error() -> None:
         differences([DIRECTORY, FILE], [{}])
 
 
-def other(part: File | Link) -> File | Link:
-    return Link(part.key, "/elsewhere") if isinstance(part, Link) else File(part.key, b"other")
+def other(part: File | Symlink) -> File | Symlink:
+    return (
+        Symlink(part.key, "/elsewhere") if isinstance(part, Symlink) else File(part.key, b"other")
+    )
 
 
 @pytest.mark.parametrize("part", [FILE, LINK])
-def test_what_a_unit_starts_with_changes_its_restart_stamp_alone(part: File | Link) -> None:
+def test_what_a_unit_starts_with_changes_its_restart_stamp_alone(part: File | Symlink) -> None:
     before = Unit("a.service", restart_on=(part,), reload_on=(CERTIFICATE,))
     after = Unit("a.service", restart_on=(other(part),), reload_on=(CERTIFICATE,))
     assert before.stamp["restart"] != after.stamp["restart"]

@@ -247,7 +247,7 @@ def test_the_first_server_of_a_replica_is_an_api_server_that_waits_for_the_other
         "--nnodes=2",
         "--node-rank=0",
         "--master-addr=192.0.2.11",
-        f"--master-port={first.master_port}",
+        f"--master-port={first.span.master_port}",
     ]
 
 
@@ -259,7 +259,7 @@ def test_the_later_servers_work_for_the_first_and_answer_nobody() -> None:
         "--nnodes=2",
         "--node-rank=1",
         "--master-addr=192.0.2.11",
-        f"--master-port={first.master_port}",
+        f"--master-port={first.span.master_port}",
         "--headless",
     ]
 
@@ -277,7 +277,7 @@ def test_the_processes_of_a_replica_agree_on_everything_else() -> None:
 def test_each_process_of_a_replica_talks_over_its_own_address_and_interface() -> None:
     for each in spanning():
         environment = VLLM.environment(each, CUDA, None)
-        assert environment["VLLM_HOST_IP"] == each.address
+        assert environment["VLLM_HOST_IP"] == each.server.address
         assert environment["NCCL_SOCKET_IFNAME"] == environment["GLOO_SOCKET_IFNAME"] == "bond0"
     alone = VLLM.environment(whole(server() | {"network_interface": "bond0"}), CUDA, None)
     assert "NCCL_SOCKET_IFNAME" not in alone

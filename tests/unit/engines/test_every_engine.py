@@ -11,7 +11,7 @@ import pytest
 from rackwright.desired import paths
 from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of, lock_items, release_request
-from rackwright.desired.items import File, Link, Package, Unit
+from rackwright.desired.items import File, Package, Symlink, Unit
 from rackwright.desired.replicas import replica_items
 from rackwright.desired.weights import weights_request
 from rackwright.engines import ENGINES, Archive, Engine, Venv
@@ -88,7 +88,7 @@ def test_the_replica_listens_where_it_is_planned(engine: Engine) -> None:
     words = " ".join(engine.argv(replicas[0], "/m", settings))
     environment = engine.environment(replicas[0], settings, UUIDS)
     said = words + " ".join(environment.values())
-    assert replicas[0].address in said and str(replicas[0].port) in said
+    assert replicas[0].server.address in said and str(replicas[0].port) in said
     assert "0.0.0.0" not in said
 
 
@@ -159,7 +159,9 @@ def test_another_release_is_another_folder_and_restarts_its_replicas_alone(engin
     replicas, settings = fleet_of(engine)
     newer = settings.model_copy(update={f"{engine.name}_version": "99.0"})
     before, after = (replica_items(replicas, each, UUIDS) for each in (settings, newer))
-    targets = [[one.target for one in items if isinstance(one, Link)] for items in (before, after)]
+    targets = [
+        [one.target for one in items if isinstance(one, Symlink)] for items in (before, after)
+    ]
     assert targets[0] != targets[1]
     stamps = [[one.stamp for one in items if isinstance(one, Unit)] for items in (before, after)]
     assert all(old != new for old, new in zip(*stamps, strict=True))
@@ -232,8 +234,8 @@ def test_an_engine_that_does_not_span_servers_is_laid_out_on_each_alone(engine: 
     spec = load_fleet(hosts(cluster(2), {"chat": chat}, **SETTINGS))
     if engine.spans_servers:
         replicas = plan(spec).replicas
-        assert {replica.node_rank for replica in replicas} == {0, 1}
-        assert replicas[0].master_port
+        assert {replica.span.rank for replica in replicas} == {0, 1}
+        assert replicas[0].span.master_port
     else:
         with pytest.raises(PlanError, match=r"no layout of llama-3\.1-405b-instruct fits 8 x"):
             plan(spec)

@@ -62,7 +62,7 @@ def test_two_servers_find_each_other() -> None:
     chat = service("llama-3.1-405b-instruct", engine="sglang", servers=["gpu1", "gpu2"])
     found = plan(load_fleet(hosts(cluster(2), {"chat": chat}, **SETTINGS))).replicas
     for rank, replica in enumerate(found):
-        port = found[0].master_port
+        port = found[0].span.master_port
         assert words(replica).endswith(
             f"--nnodes=2 --node-rank={rank} --dist-init-addr=192.0.2.11:{port}"
         )
@@ -94,7 +94,7 @@ def test_weights_and_cache_share_what_it_gives_them() -> None:
     (replica, *_) = replicas()
     memory = replica.memory
     free = memory.total_bytes - CONTEXT_BYTES
-    assert memory.usable_bytes == int(free * replica.gpu_memory_utilization)
+    assert memory.usable_bytes == int(free * replica.limits.gpu_memory_utilization)
     assert memory.weights_bytes + memory.kv_cache_bytes == memory.usable_bytes
     assert memory.kv_cache_tokens == memory.kv_cache_bytes // (32 * 2 * 8 * 128 * 2)
 

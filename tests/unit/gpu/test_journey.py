@@ -101,7 +101,7 @@ def journey_of(name: str, tmp_path: Path) -> Journey:
 def test_speed_is_compared_where_the_plan_says_something(tmp_path: Path) -> None:
     own = journey_of("one", tmp_path)
     replicas = answering(own)
-    alone, (middle, more), busy = replicas[0].alone, replicas[0].between, replicas[0].busy
+    alone, middle, more, busy = replicas[0].speeds
     assert alone and busy and (middle.concurrency, more.concurrency) == (64, 256)
     assert planned_at(own, replicas, 1) == alone
     assert planned_at(own, replicas, 64) == middle

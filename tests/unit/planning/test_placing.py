@@ -39,14 +39,14 @@ def layout(found: FleetPlan) -> list[tuple[int, ...]]:
 
 
 def split(replica: Replica) -> tuple[int, int]:
-    return replica.tensor_parallel_size, replica.pipeline_parallel_size
+    return replica.split.tensor, replica.split.pipeline
 
 
 def test_the_lab_is_split_over_two_gpus_on_one_server_and_whole_on_the_other() -> None:
     found = plan(load_fleet(lab_hosts()))
     first, second = found.on("gpu1") + found.on("gpu2")
-    assert (first.name, first.tensor_parallel_size, first.gpus) == ("chat-gpu1-0", 2, (0, 1))
-    assert (second.name, second.tensor_parallel_size, second.gpus) == ("chat-gpu2-0", 1, (0,))
+    assert (first.name, first.split.tensor, first.gpus) == ("chat-gpu1-0", 2, (0, 1))
+    assert (second.name, second.split.tensor, second.gpus) == ("chat-gpu2-0", 1, (0,))
     assert found.upstreams[0].replicas == (first, second)
     assert first.model.source.path == "/srv/models/tiny-llama"
     assert found.on("gw1") == ()
@@ -85,10 +85,10 @@ def test_for_throughput_eight_gpus_are_eight_replicas_where_one_holds_the_model(
     """Full GPUs give most when nothing but requests is divided between them."""
     found = planned(server(count=8, gpu=gpu, link=link), objective="throughput")
     assert layout(found) == [(index,) for index in range(8)]
-    best = found.replicas[0].busy
+    best = found.replicas[0].speeds[-1]
     assert best is not None and best.concurrency > 256
     others = [each for each in found.rejected if each.feasible and not each.reason.count("across")]
-    assert {2, 4} <= {each.tensor_parallel_size for each in others}
+    assert {2, 4} <= {each.split.tensor for each in others}
     for each in others:
         assert each.reason == "fits, but serves throughput worse"
         assert each.requests and each.out_tok_s and each.requests > 256
@@ -99,11 +99,11 @@ def test_a_load_that_is_stated_is_planned_for() -> None:
     """Eight requests keep no eight GPUs busy one by one: they are served together, and sooner."""
     box = server(count=8, gpu="h100-sxm-80gb", link="nvswitch")
     few = planned(box, objective="throughput", concurrency=8)
-    assert few.replicas[0].tensor_parallel_size > 1
-    assert sum(each.busy.concurrency for each in few.replicas if each.busy) == 8
+    assert few.replicas[0].split.tensor > 1
+    assert sum(each.speeds[-1].concurrency for each in few.replicas if each.speeds) == 8
     many = planned(box, objective="throughput", concurrency=1600, max_model_len=2048)
     assert layout(many) == [(index,) for index in range(8)]
-    assert {each.busy.concurrency for each in many.replicas if each.busy} == {200}
+    assert {each.speeds[-1].concurrency for each in many.replicas if each.speeds[-1]} == {200}
 
 
 @pytest.mark.parametrize("concurrency", [None, 1, 256])
@@ -138,10 +138,10 @@ def test_nothing_that_was_turned_down_serves_the_objective_better(
     for other in others:
         assert other.tpot_ms is not None and other.out_tok_s is not None
         if objective == "latency":
-            assert first.alone.tpot_ms <= other.tpot_ms * CLOSE
+            assert first.speeds[0].tpot_ms <= other.tpot_ms * CLOSE
         else:
             busy = min(concurrency, len(found.replicas))
-            assert first.busy.out_tok_s * busy * CLOSE >= other.out_tok_s
+            assert first.speeds[-1].out_tok_s * busy * CLOSE >= other.out_tok_s
 
 
 def test_every_layout_that_was_not_chosen_has_a_reason() -> None:
@@ -162,7 +162,7 @@ def test_across_pcie_a_model_goes_by_stages_until_the_operator_asks_for_ranks() 
     assert any("tensor_parallel_size=2 accepts that" in each.reason for each in found.rejected)
     found = planned(spec, model="qwen3-32b", max_model_len=4096, tensor_parallel_size=2)
     assert layout(found)[0] == (0, 1)
-    assert found.replicas[0].tensor_parallel_size == 2
+    assert found.replicas[0].split.tensor == 2
 
 
 def test_ranks_across_pcie_are_refused_even_where_nothing_else_fits() -> None:
@@ -227,7 +227,7 @@ def test_a_target_is_planned_for_and_refused_with_its_numbers() -> None:
     found = planned(server(count=8, link="nvswitch"), objective=goal)
     total = sum(replica.memory.sequences for replica in found.replicas)
     assert total >= 64
-    assert all(replica.busy.tpot_ms <= 50 for replica in found.replicas)
+    assert all(replica.speeds[-1].tpot_ms <= 50 for replica in found.replicas)
     hasty = refused(server(), objective={**goal, "tpot_ms": 0.01})
     assert "ms a token with 64 sequences of 8,192, 0.01 are wanted" in hasty
     many = refused(server(), objective={**goal, "sequences": 5000})
@@ -239,7 +239,11 @@ def test_what_the_service_says_of_the_engine_is_in_the_plan() -> None:
     found = planned(server(count=1, link="none"), **more)
     plain = planned(server(count=1, link="none")).replicas[0].memory
     (replica,) = found.replicas
-    assert (replica.kv_cache_dtype, replica.quantization, replica.enforce_eager) == (
+    assert (
+        replica.limits.kv_cache_dtype,
+        replica.service.quantization,
+        replica.limits.enforce_eager,
+    ) == (
         "fp8",
         "fp8",
         True,
@@ -307,13 +311,13 @@ def test_two_replicas_never_have_one_name() -> None:
 def test_the_plan_is_pinned_and_complete() -> None:
     replica = planned(server(), max_num_seqs=4096).replicas[0]
     assert replica.model.source.pinned
-    assert (replica.max_num_seqs, replica.max_num_batched_tokens) == (4096, 8192)
-    assert replica.memory.kv_cache_tokens >= replica.max_model_len
+    assert (replica.limits.max_num_seqs, replica.limits.max_num_batched_tokens) == (4096, 8192)
+    assert replica.memory.kv_cache_tokens >= replica.limits.max_model_len
 
 
 def test_a_step_has_room_for_a_token_of_every_sequence() -> None:
     replica = planned(server(), max_num_seqs=4096, max_num_batched_tokens=1024).replicas[0]
-    assert (replica.max_num_seqs, replica.max_num_batched_tokens) == (4096, 4096)
+    assert (replica.limits.max_num_seqs, replica.limits.max_num_batched_tokens) == (4096, 4096)
 
 
 def test_the_local_host_is_named_without_its_sign() -> None:
@@ -327,52 +331,52 @@ def test_the_local_host_is_named_without_its_sign() -> None:
 def test_a_replica_spans_as_many_servers_as_it_needs_and_no_more() -> None:
     found = planned_on(cluster(2), **LLAMA_405B)
     first, second = found.replicas
-    assert (first.name, first.server, first.node_rank) == ("chat-gpu1-0", "gpu1", 0)
-    assert (second.name, second.server, second.node_rank) == ("chat-gpu1-0", "gpu2", 1)
+    assert (first.name, first.server.name, first.span.rank) == ("chat-gpu1-0", "gpu1", 0)
+    assert (second.name, second.server.name, second.span.rank) == ("chat-gpu1-0", "gpu2", 1)
     assert split(first) == split(second)
     assert first.gpus == second.gpus == tuple(range(len(first.gpus)))
-    assert first.tensor_parallel_size * first.pipeline_parallel_size == 2 * len(first.gpus)
-    assert first.node_addresses == second.node_addresses == ("192.0.2.11", "192.0.2.12")
-    assert not any(each.node_addresses for each in planned_on(cluster(2)).replicas)
+    assert first.split.tensor * first.split.pipeline == 2 * len(first.gpus)
+    assert first.span.addresses == second.span.addresses == ("192.0.2.11", "192.0.2.12")
+    assert not any(each.span for each in planned_on(cluster(2)).replicas)
 
 
 def test_four_servers_hold_two_replicas_of_two() -> None:
     found = planned_on(cluster(4), **LLAMA_405B)
-    assert [(each.name, each.server, each.node_rank) for each in found.replicas] == [
+    assert [(each.name, each.server.name, each.span.rank) for each in found.replicas] == [
         ("chat-gpu1-0", "gpu1", 0),
         ("chat-gpu1-0", "gpu2", 1),
         ("chat-gpu3-0", "gpu3", 0),
         ("chat-gpu3-0", "gpu4", 1),
     ]
-    assert found.replicas[2].node_addresses == ("192.0.2.13", "192.0.2.14")
+    assert found.replicas[2].span.addresses == ("192.0.2.13", "192.0.2.14")
 
 
 def test_only_the_first_server_of_a_replica_takes_requests() -> None:
     found = planned_on(cluster(4), **LLAMA_405B)
-    assert [each.server for each in found.upstreams[0].replicas] == ["gpu1", "gpu3"]
+    assert [each.server.name for each in found.upstreams[0].replicas] == ["gpu1", "gpu3"]
     assert [each.answers for each in found.replicas] == [True, False, True, False]
 
 
 def test_the_servers_of_a_replica_find_one_another_by_one_port() -> None:
     first, second = planned_on(cluster(2), **LLAMA_405B, port=8100).replicas
     assert first.port == second.port == 8100
-    assert first.master_port == second.master_port != first.port
-    assert planned(server()).replicas[0].master_port is None
+    assert first.span.master_port == second.span.master_port != first.port
+    assert planned(server()).replicas[0].span is None
 
 
 def test_several_servers_may_be_asked_for() -> None:
     found = planned_on(cluster(2), servers_per_replica=2)
-    assert {each.node_rank for each in found.replicas} == {0, 1}
+    assert {each.span.rank for each in found.replicas} == {0, 1}
     assert len(found.upstreams[0].replicas) == len(found.replicas) // 2
 
 
 def test_ranks_stay_inside_a_server_and_stages_go_across() -> None:
     found = planned_on(cluster(2), **LLAMA_405B)
     for each in found.rejected:
-        assert each.pipeline_parallel_size % each.nodes == 0
-        assert each.tensor_parallel_size <= 8
+        assert each.split.pipeline % each.nodes == 0
+        assert each.split.tensor <= 8
     first = found.replicas[0]
-    assert first.tensor_parallel_size <= 8 and first.pipeline_parallel_size % 2 == 0
+    assert first.split.tensor <= 8 and first.split.pipeline % 2 == 0
 
 
 def test_ranks_go_from_server_to_server_only_when_asked_to() -> None:
@@ -380,7 +384,7 @@ def test_ranks_go_from_server_to_server_only_when_asked_to() -> None:
     first, second = planned_on(cluster(2), **LLAMA_405B, servers_per_replica=2, **sizes).replicas
     assert split(first) == split(second) == (16, 1)
     inside = planned_on(cluster(2), **LLAMA_405B).replicas[0]
-    assert first.alone.tpot_ms > inside.alone.tpot_ms
+    assert first.speeds[0].tpot_ms > inside.speeds[0].tpot_ms
 
 
 def test_the_network_between_servers_is_in_the_prediction() -> None:
@@ -392,7 +396,8 @@ def test_the_network_between_servers_is_in_the_prediction() -> None:
             pipeline_parallel_size=2,
         )
         .replicas[0]
-        .busy.ttft_ms
+        .speeds[-1]
+        .ttft_ms
         for speed in (1, 10, 400)
     ]
     assert speeds == sorted(speeds, reverse=True)
@@ -453,8 +458,8 @@ def test_servers_that_cannot_hold_one_replica_together_are_refused(
 
 def test_servers_that_differ_are_planned_each_alone() -> None:
     found = planned_on({"gpu1": H100, "gpu2": server(12, count=1, link="none")})
-    assert not any(each.node_addresses for each in found.replicas)
-    assert {each.server for each in found.replicas} == {"gpu1", "gpu2"}
+    assert not any(each.span for each in found.replicas)
+    assert {each.server.name for each in found.replicas} == {"gpu1", "gpu2"}
     text = refused_on({"gpu1": H100, "gpu2": server(12, count=1, link="none")}, **LLAMA_405B)
     assert "servers[gpu1]: no layout of" in text and "servers[gpu2]: no layout of" in text
 
@@ -470,4 +475,4 @@ def test_an_own_mixture_is_planned_from_its_config_alone() -> None:
     services = {"own": service("own", revision=...)}
     found = plan(load_fleet(hosts(services=services, models={"own": own})))
     assert found.replicas
-    assert any(each.expert_parallel for each in found.rejected)
+    assert any(each.split.expert_parallel for each in found.rejected)

@@ -25,9 +25,9 @@ from rackwright.desired.items import (
     File,
     Initramfs,
     Item,
-    Link,
     NoOtherUnits,
     Package,
+    Symlink,
     Unit,
     User,
     differences,
@@ -134,7 +134,7 @@ def tree(host: Path) -> list[Item]:
         File(f"{host}/etc/deep/a.conf", b"one\n", **ME),
         File(f"{host}/etc/deep/run", b"#!/bin/sh\n", mode=0o755, **ME),
         File(f"{host}/elsewhere/a.env", b"KEY=1\n", mode=0o640, secret=True, **ME),
-        Link(f"{host}/elsewhere/current", f"{host}/etc/deep"),
+        Symlink(f"{host}/elsewhere/current", f"{host}/etc/deep"),
     ]
 
 
@@ -201,7 +201,10 @@ def test_what_a_cut_off_run_left_beside_is_written_over(host: Path) -> None:
     left.chmod(0o644)
     link = host / ".current.rackwright-new"
     link.symlink_to("/old")
-    items = [File(f"{host}/a.env", b"KEY=1\n", mode=0o600, **ME), Link(f"{host}/current", "/new")]
+    items = [
+        File(f"{host}/a.env", b"KEY=1\n", mode=0o600, **ME),
+        Symlink(f"{host}/current", "/new"),
+    ]
     assert converge(items)[1] == ""
     assert converge(items) == ([], "")
     assert not litter(host)
@@ -210,8 +213,8 @@ def test_what_a_cut_off_run_left_beside_is_written_over(host: Path) -> None:
 def test_a_link_is_always_there_while_it_is_switched(
     host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link = Link(f"{host}/current", "/new")
-    converge([Link(f"{host}/current", "/old")])
+    link = Symlink(f"{host}/current", "/new")
+    converge([Symlink(f"{host}/current", "/old")])
     seen: set[str] = set()
     watch(lambda: seen.add(str((host / "current").readlink())), lambda: converge([link]))
     assert seen == {"/old", "/new"}
@@ -298,7 +301,7 @@ def test_something_else_in_the_place_is_refused_and_stays(
     items: dict[str, Item] = {
         "directory": Directory(str(path), mode=0o700, **ME),
         "file": File(str(path), b"", **ME),
-        "link": Link(str(path), "/x"),
+        "link": Symlink(str(path), "/x"),
     }
     before = [(one, mode(one)) for one in sorted(host.rglob("*"))]
     differed, error = converge([items[wanted]])

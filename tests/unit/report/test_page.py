@@ -13,7 +13,8 @@ from rackwright.checks import SERVER_CHECKS, judge
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.report import page
-from rackwright.report.drawing import Link, drawing, links
+from rackwright.report.arcs import LinkArc, links
+from rackwright.report.drawing import drawing
 from tests.samples.fleet import hosts, server, service
 from tests.samples.probes import link, planned, seen
 
@@ -83,8 +84,8 @@ def bridged(*pairs: tuple[int, int]) -> dict[str, Any]:
 
 
 def test_a_bridge_is_one_line_wherever_its_ends_are() -> None:
-    assert links(bridged((0, 1), (2, 3))) == [Link(0, 1, 12, 12), Link(2, 3, 12, 12)]
-    assert links(bridged((0, 3), (2, 1))) == [Link(0, 3, 12, 12), Link(1, 2, 12, 12)]
+    assert links(bridged((0, 1), (2, 3))) == [LinkArc(0, 1, 12, 12), LinkArc(2, 3, 12, 12)]
+    assert links(bridged((0, 3), (2, 1))) == [LinkArc(0, 3, 12, 12), LinkArc(1, 2, 12, 12)]
 
 
 @pytest.mark.parametrize("end", [0, 1])
@@ -95,21 +96,21 @@ def test_a_link_that_is_down_does_not_tell_its_other_end(end: int) -> None:
         "remote_type": None,
         "remote_pci_bus_id": None,
     }
-    assert links(probe) == [Link(0, 1, 11, 12)]
+    assert links(probe) == [LinkArc(0, 1, 11, 12)]
 
 
 def test_links_that_nobody_declared_and_that_are_down_are_not_drawn() -> None:
     probe = seen(1)
     probe["gpus"][0]["nvlinks"] = [{"link": n, "active": False} for n in range(12)]
     assert links(probe, joined=False) == []
-    assert links(probe) == [Link(0, None, 0, 12)]
+    assert links(probe) == [LinkArc(0, None, 0, 12)]
 
 
 def test_arcs_over_more_gpus_are_higher_and_labels_stay_apart() -> None:
-    near, far = Link(0, 1, 1, 1), Link(0, 7, 1, 1)
-    assert 0 < near.height < Link(0, 2, 1, 1).height < far.height
+    near, far = LinkArc(0, 1, 1, 1), LinkArc(0, 7, 1, 1)
+    assert 0 < near.height < LinkArc(0, 2, 1, 1).height < far.height
     assert near.x < near.far_x and far.x < far.far_x and far.x < near.x
-    assert drawing(bridged((0, 3), (1, 2)), 4).top == Link(0, 3, 1, 1).height + 20
+    assert drawing(bridged((0, 3), (1, 2)), 4).top == LinkArc(0, 3, 1, 1).height + 20
 
 
 def test_numa_nodes_and_missing_gpus_are_drawn() -> None:

@@ -40,7 +40,7 @@ def test_a_replica_on_gpus_is_told_what_was_predicted_of_it() -> None:
     (replica,) = fleet.plan.replicas
     assert one.predicted == (
         replica.memory.kv_cache_tokens,
-        (replica.alone, *replica.between, replica.busy),
+        replica.speeds,
     )
     assert (one.gpus, one.tensor_parallel_size, one.burst) == ((0, 1), 2, True)
     assert one.version == "0.32.0"
@@ -54,7 +54,7 @@ def test_without_gpus_nothing_is_predicted_and_no_burst_is_sent() -> None:
     assert [(one.predicted, one.burst) for one in replicas] == [(None, False)] * 2
     assert not any(server.engines_use_gpus for server in told(fleet, PlannedServer))
     requests = [
-        observing._replica_request(replica, fleet.settings(replica.server), load=True)
+        observing._replica_request(replica, fleet.settings(replica.server.name), load=True)
         for replica in fleet.plan.replicas
     ]
     assert [request["burst"] for request in requests] == [None, None]

@@ -41,8 +41,8 @@ def planned(
 def test_the_fewest_gpus_that_fit_and_as_many_replicas_as_there_is_room_for() -> None:
     found = planned()
     assert [replica.gpus for replica in found.replicas] == [(0, 1), (2, 3)]
-    assert all(replica.alone is None for replica in found.replicas)
-    reasons = {each.pipeline_parallel_size: each for each in found.rejected}
+    assert not any(replica.speeds for replica in found.replicas)
+    reasons = {each.split.pipeline: each for each in found.rejected}
     assert "fewer than one sequence" in reasons[1].reason
     assert reasons[3].reason == "fits, but takes more GPUs than it needs"
     assert reasons[3].feasible and not reasons[1].feasible
@@ -64,7 +64,7 @@ def test_the_operator_may_ask_for_more_gpus() -> None:
 
 def test_more_slots_need_more_memory_and_are_all_there_or_refused() -> None:
     (replica, _) = planned(engine="llamacpp").replicas
-    assert replica.memory.sequences == replica.max_num_seqs == 4
+    assert replica.memory.sequences == replica.limits.max_num_seqs == 4
     small = server(gpu="l40s-48gb", count=2, link="pcie")
     with pytest.raises(PlanError, match=r"enough for \d+ of 128 slots of 8,192 tokens"):
         planned(box=small, engine="llamacpp", max_num_seqs=128)

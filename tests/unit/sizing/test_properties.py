@@ -201,14 +201,14 @@ def check_memory(memory: GpuMemory, max_model_len: int) -> None:
 
 def check_groups(replica: Replica, fleet: FleetSpec) -> None:
     """Ranks talk over NVLink, or not at all, unless the operator gave their number."""
-    box, service = fleet.servers[replica.server], fleet.services[replica.service]
-    size, nodes = replica.tensor_parallel_size, max(1, len(replica.node_addresses))
+    box, service = fleet.servers[replica.server.name], fleet.services[replica.service.name]
+    size, nodes = replica.split.tensor, len(replica.span.addresses) if replica.span else 1
     assert len(set(replica.gpus)) == len(replica.gpus)
-    assert len(replica.gpus) * nodes == size * replica.pipeline_parallel_size
+    assert len(replica.gpus) * nodes == size * replica.split.pipeline
     assert set(replica.gpus) <= set(range(box.gpus.count))
     if service.gpus:
-        assert set(replica.gpus) <= set(service.gpus[replica.server])
-    if service.ranks_on(replica.server):
+        assert set(replica.gpus) <= set(service.gpus[replica.server.name])
+    if service.ranks_on(replica.server.name):
         return
     found = islands(box, GPUS[box.gpus.type])
     for start in range(0, len(replica.gpus), size):
@@ -219,13 +219,13 @@ def check_groups(replica: Replica, fleet: FleetSpec) -> None:
 
 def check_asked(replica: Replica, fleet: FleetSpec) -> None:
     """What the operator gave is what is planned."""
-    service = fleet.services[replica.service]
-    given = service.ranks_on(replica.server)
-    assert given in (None, replica.tensor_parallel_size)
-    assert service.pipeline_parallel_size in (None, replica.pipeline_parallel_size)
-    assert service.max_num_seqs in (None, replica.max_num_seqs)
-    assert replica.max_num_batched_tokens >= replica.max_num_seqs
-    assert replica.alone.tpot_ms > 0 < replica.busy.out_tok_s
+    service = fleet.services[replica.service.name]
+    given = service.ranks_on(replica.server.name)
+    assert given in (None, replica.split.tensor)
+    assert service.pipeline_parallel_size in (None, replica.split.pipeline)
+    assert service.max_num_seqs in (None, replica.limits.max_num_seqs)
+    assert replica.limits.max_num_batched_tokens >= replica.limits.max_num_seqs
+    assert replica.speeds[0].tpot_ms > 0 < replica.speeds[-1].out_tok_s
 
 
 def check_server(found: FleetPlan, fleet: FleetSpec, name: str) -> None:
@@ -233,10 +233,10 @@ def check_server(found: FleetPlan, fleet: FleetSpec, name: str) -> None:
     assert len(used) == len(set(used))
     answering = [replica for replica in found.on(name) if replica.answers]
     ports = [replica.port for replica in answering]
-    ports += [replica.master_port for replica in answering if replica.master_port]
+    ports += [replica.span.master_port for replica in answering if replica.span]
     assert len(ports) == len(set(ports))
     for service in fleet.services.values():
-        own = [replica for replica in answering if replica.service == service.name]
+        own = [replica for replica in answering if replica.service.name == service.name]
         if own and service.replicas:
             assert len(own) == service.replicas
         if own and service.concurrency:
@@ -251,7 +251,7 @@ def test_a_plan_is_sound_or_refused_in_words(data: Data) -> None:
     fleet, planned = found
     assert planned.replicas
     for replica in planned.replicas:
-        check_memory(replica.memory, replica.max_model_len)
+        check_memory(replica.memory, replica.limits.max_model_len)
         check_groups(replica, fleet)
         check_asked(replica, fleet)
     for name in fleet.servers:

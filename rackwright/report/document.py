@@ -1,0 +1,81 @@
+"""The plan as a stable document for programs: its keys do not follow the classes of the plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
+
+
+def plan_document(plan: FleetPlan) -> dict[str, Any]:
+    """What `rackwright plan --json` prints, ready for JSON."""
+    return {
+        "servers": {name: server.model_dump(mode="json") for name, server in plan.servers.items()},
+        "replicas": [_replica(replica) for replica in plan.replicas],
+        "upstreams": [
+            {
+                "service": upstream.service.name,
+                "served_model_name": upstream.service.served_as,
+                "replicas": [_replica(replica) for replica in upstream.replicas],
+            }
+            for upstream in plan.upstreams
+        ],
+        "rejected": [_rejected(layout) for layout in plan.rejected],
+    }
+
+
+def _replica(replica: Replica) -> dict[str, Any]:
+    service, server, span = replica.service, replica.server, replica.span
+    return {
+        "name": replica.name,
+        "service": service.name,
+        "server": server.name,
+        "index": replica.index,
+        "engine": service.engine,
+        "model": replica.model.model_dump(mode="json"),
+        "served_model_name": service.served_as,
+        "gpus": list(replica.gpus),
+        "gpu": server.gpus.type,
+        "interconnect": server.interconnect,
+        "tensor_parallel_size": replica.split.tensor,
+        "pipeline_parallel_size": replica.split.pipeline,
+        "expert_parallel": replica.split.expert_parallel,
+        "max_model_len": replica.limits.max_model_len,
+        "address": server.address,
+        "port": replica.port,
+        "gpu_memory_utilization": replica.limits.gpu_memory_utilization,
+        "max_num_seqs": replica.limits.max_num_seqs,
+        "max_num_batched_tokens": replica.limits.max_num_batched_tokens,
+        "quantization": service.quantization,
+        "kv_cache_dtype": replica.limits.kv_cache_dtype,
+        "enforce_eager": replica.limits.enforce_eager,
+        "extra_args": service.extra_args,
+        "memory": replica.memory.model_dump(mode="json"),
+        **_speeds(replica.speeds),
+        "gguf": replica.gguf.model_dump(mode="json") if replica.gguf else None,
+        "node_rank": span.rank if span else 0,
+        "node_addresses": list(span.addresses) if span else [],
+        "master_port": span.master_port if span else None,
+        "network_interface": replica.network_interface,
+    }
+
+
+def _speeds(speeds: tuple[Speed, ...]) -> dict[str, Any]:
+    shown = [speed.model_dump(mode="json") for speed in speeds]
+    return {
+        "alone": shown[0] if shown else None,
+        "between": shown[1:-1],
+        "busy": shown[-1] if shown else None,
+    }
+
+
+def _rejected(layout: RejectedLayout) -> dict[str, Any]:
+    return {
+        "service": layout.service,
+        "server": layout.server,
+        "nodes": layout.nodes,
+        "tensor_parallel_size": layout.split.tensor,
+        "pipeline_parallel_size": layout.split.pipeline,
+        "expert_parallel": layout.split.expert_parallel,
+        **layout.model_dump(mode="json", exclude={"service", "server", "nodes", "split"}),
+    }
