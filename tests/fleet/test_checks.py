@@ -75,4 +75,4 @@ def test_replica(seen: list[CheckResult], replica: Replica, check: str) -> None:
 @pytest.mark.parametrize("check", GATEWAY)
 def test_service(seen: list[CheckResult], fleet: Fleet, gateway: GatewaySpec, check: str) -> None:
     for upstream in fleet.plan.upstreams:
-        judge(seen, gateway.name, upstream.service, check)
+        judge(seen, gateway.name, upstream.service.name, check)

@@ -7,6 +7,7 @@ MIG or persistence mode, and no host is rebooted.
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 
 import pytest
 
@@ -92,20 +93,21 @@ def test_speed_is_as_planned(deployed: Run, journey: Journey) -> None:
     assert not slow
 
 
+def is_back(journey: Journey, replica: Replica, killed: int) -> bool:
+    """Whether the unit runs again, as another process."""
+    active = f"systemctl is-active {paths.unit_name(replica)}"
+    if journey.pid(replica) in (0, killed):
+        return False
+    return bool(journey.machine(replica.server.name).run(active).rc == 0)
+
+
 def test_a_killed_engine_comes_back(deployed: Run, journey: Journey) -> None:
     with journey.journal.part("killed, until it serves again"):
         for replica in answering(journey):
             pid, unit = journey.pid(replica), paths.unit_name(replica)
             assert pid, f"{unit} does not run"  # `kill 0` would end all of us
             journey.told(replica, f"kill -KILL {pid}")
-            journey.until(
-                lambda replica=replica, pid=pid, unit=unit: (
-                    journey.pid(replica) not in (0, pid)
-                    and journey.machine(replica.server.name).run(f"systemctl is-active {unit}").rc
-                    == 0
-                ),
-                f"{unit} after its process {pid} was killed",
-            )
+            journey.until(partial(is_back, journey, replica, pid), f"{unit} after {pid} was killed")
     with journey.journal.part("verified after that"):
         seen = journey.deploy("--data", "stages=verify")
         assert (seen.code, unhealthy(seen)) == (0, [])
