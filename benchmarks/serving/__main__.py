@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
-import urllib.request
 from collections.abc import Sequence
 from typing import Any
+
+import httpx
 
 from benchmarks.serving.load import Endpoint, load
 
@@ -35,8 +36,8 @@ def measure(
 
 def served_model(address: str) -> str:
     """The name that an engine serves its model by."""
-    with urllib.request.urlopen(f"http://{address}/v1/models", timeout=10) as answer:
-        return str(json.load(answer)["data"][0]["id"])
+    answer = httpx.get(f"http://{address}/v1/models", timeout=10).raise_for_status()
+    return str(answer.json()["data"][0]["id"])
 
 
 def _endpoint(address: str, vocabulary: int) -> Endpoint:
@@ -53,7 +54,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         endpoints = [_endpoint(address, given.vocabulary) for address in given.addresses]
-    except (OSError, ValueError) as error:
+    except (httpx.HTTPError, ValueError) as error:
         parser.error(f"no engine answers there: {error}")
     rows = measure(endpoints, given.concurrency, given.limit_s)
     print(json.dumps({"replicas": len(endpoints), "load": rows}))

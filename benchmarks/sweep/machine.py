@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+
+import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -81,9 +82,8 @@ def release(engine: str) -> str:
 def metrics(address: str) -> str:
     """An engine's metrics; empty where it gives none."""
     try:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
-            return str(answer.read().decode(errors="replace"))
-    except OSError:
+        return httpx.get(f"http://{address}/metrics", timeout=10).raise_for_status().text
+    except httpx.HTTPError:
         return ""
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from debian.deb822 import Deb822
+
 from lab.shell import sh
 
 HERE = Path(__file__).parent
@@ -55,8 +57,7 @@ class Package:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(content)
         (root / "DEBIAN").mkdir(parents=True, exist_ok=True)
-        control = "".join(f"{field}: {value}\n" for field, value in self.fields.items())
-        (root / "DEBIAN/control").write_text(control)
+        (root / "DEBIAN/control").write_text(str(Deb822(self.fields)))
         sh("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(root), str(folder))
 
     def _tree(self) -> Iterator[tuple[Path, str]]:
@@ -91,9 +92,7 @@ def keyring() -> Package:
 
 
 def _stanzas(text: str, driver: str) -> Iterator[dict[str, str]]:
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    for stanza in "\n".join(lines).strip().split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in _fill(stanza, driver, "").splitlines())
+    for fields in Deb822.iter_paragraphs(_fill(text, driver, "").splitlines()):
         yield {"Version": f"{driver}-1", **ALWAYS, **fields}
 
 

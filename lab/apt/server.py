@@ -6,9 +6,9 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
+
+import httpx
 
 from lab import cgroups
 from lab.apt.repository import PORT, URL
@@ -54,8 +54,8 @@ def _wait_ready() -> None:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(URL, timeout=1).close()
+            httpx.get(URL, timeout=1).raise_for_status()
             return
-        except (urllib.error.URLError, OSError):
+        except httpx.HTTPError:
             time.sleep(0.05)
     raise LabError(f"the imitated apt repository does not answer at {URL}:\n{LOG.read_text()}")

@@ -36,7 +36,7 @@ disable-pip-version-check = 1
 """
 UV = f'no-index = true\nfind-links = ["{WHEELS}", "{OWN_WHEELS}"]\n'
 LEFT_OUT = ("usr/share/doc/*", "usr/share/locale/*", "usr/share/man/*", "var/cache/apt/*",
-            "var/lib/apt/lists/*", "tmp/*")  # fmt: skip
+            "var/lib/apt/lists/*", "tmp/*", "var/tmp/*")  # fmt: skip
 SAME_BYTES = ("--sort=name", "--mtime=@0", "--numeric-owner", "--owner=0", "--group=0")
 """Equal files give an equal archive: pieces that did not change need not be carried again."""
 
@@ -139,7 +139,9 @@ def _download(root: Path, locks: Sequence[str]) -> Path:
     python = next((root / "usr/bin").glob("python3.[0-9]*[0-9]")).name
     wheels = CACHE / "gpu-host" / python
     wheels.mkdir(parents=True, exist_ok=True)
-    download = f"{PROJECT}/.venv/bin/python -m pip download -q --no-deps --require-hashes"
+    # Its /tmp is in memory, and some wheels are larger than that may be.
+    pip = f"TMPDIR=/var/tmp {PROJECT}/.venv/bin/python -m pip"
+    download = f"{pip} download -q --no-deps --require-hashes"
     binds = (f"--bind={wheels}:{WHEELS}", f"--bind-ro={ROOT}:/mnt")
     places = dict.fromkeys(locks, WHEELS) | dict.fromkeys(OWN_LOCKS, OWN_WHEELS)
     for lock, place in places.items():

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
+from debian.deb822 import Deb822
+
 FOLDER = "/etc/apt/sources.list.d"
 NVIDIA_FILE = "rackwright-nvidia.sources"
 DEBIAN_FILE = "rackwright-debian.sources"
@@ -13,6 +15,8 @@ PIN_FILE = "/etc/apt/preferences.d/rackwright-driver.pref"
 OURS = (f"{FOLDER}/{NVIDIA_FILE}", f"{FOLDER}/{DEBIAN_FILE}", PIN_FILE)
 MARK = "Written by Rackwright"
 HEAD = f"# {MARK}; change driver_source and driver_repository in group data.\n"
+SWITCHED_OFF = ("no", "false", "without", "off", "disable", "0")
+"""What apt takes for a no, in letters of any case."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +53,16 @@ def _lines(text: str) -> Iterator[Source]:
 
 
 def _stanzas(text: str) -> Iterator[Source]:
-    for block in text.split("\n\n"):
-        fields: dict[str, str] = {}
-        key = ""
-        for line in block.splitlines():
-            if line.startswith("#"):
-                continue
-            if line.startswith((" ", "\t")) and key:
-                fields[key] += f"\n{line}"
-            elif ":" in line:
-                key, _, value = line.partition(":")
-                key = key.lower()
-                fields[key] = value.strip()
-        if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes") != "no":
+    """As apt reads them: a line of blanks alone does not end a stanza."""
+    strict = {"whitespace-separates-paragraphs": False}
+    for fields in Deb822.iter_paragraphs(text.splitlines(), strict=strict):
+        enabled = fields.get("Enabled", "yes").lower() not in SWITCHED_OFF
+        if "deb" in fields.get("Types", "").split() and enabled:
             yield Source(
-                uris=tuple(fields.get("uris", "").split()),
-                suites=tuple(fields.get("suites", "").split()),
-                components=frozenset(fields.get("components", "").split()),
-                signed_by=fields.get("signed-by", ""),
+                uris=tuple(fields.get("URIs", "").split()),
+                suites=tuple(fields.get("Suites", "").split()),
+                components=frozenset(fields.get("Components", "").split()),
+                signed_by=fields.get("Signed-By", ""),
             )
 
 
@@ -96,12 +92,13 @@ def more_of_debian(texts: Mapping[str, str], codename: str, wanted: frozenset[st
 
 def pin(version: str) -> str:
     """A preference for archives without a pinning package: all of the driver, at one version."""
-    return (
-        f"Explanation: {MARK}\n"
-        "Package: src:*nvidia*:any src:fabric-manager*:any\n"
-        f"Pin: version {version}-*\n"
-        "Pin-Priority: 1000\n"
-    )
+    fields = {
+        "Explanation": MARK,
+        "Package": "src:*nvidia*:any src:fabric-manager*:any",
+        "Pin": f"version {version}-*",
+        "Pin-Priority": "1000",
+    }
+    return str(Deb822(fields))
 
 
 def _is_of(source: Source, codename: str) -> bool:
@@ -109,14 +106,15 @@ def _is_of(source: Source, codename: str) -> bool:
 
 
 def _stanza(source: Source, architecture: str = "") -> str:
-    lines = ["Types: deb", f"URIs: {' '.join(source.uris)}", f"Suites: {' '.join(source.suites)}"]
-    if source.components:
-        lines.append(f"Components: {' '.join(sorted(source.components))}")
-    if architecture:
-        lines.append(f"Architectures: {architecture}")
-    if source.signed_by:
-        lines.append(f"Signed-By: {source.signed_by}".replace(": \n", ":\n"))
-    return "\n".join(lines) + "\n"
+    fields = {
+        "Types": "deb",
+        "URIs": " ".join(source.uris),
+        "Suites": " ".join(source.suites),
+        "Components": " ".join(sorted(source.components)),
+        "Architectures": architecture,
+        "Signed-By": source.signed_by,
+    }
+    return str(Deb822({name: value for name, value in fields.items() if value}))
 
 
 def key_of(name: str) -> str:

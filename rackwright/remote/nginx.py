@@ -6,13 +6,17 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 Values = dict[str, Any]
-COMMENT = re.compile(r"(^|\s)#.*")
-UPSTREAM = re.compile(r"\bupstream\s+([^\s{]+)\s*\{([^}]*)\}")
-SERVER = re.compile(r"(?:^|[\s;])server\s+([^\s;]+)([^;]*);")
+TOKEN = re.compile(
+    r"""#[^\n]*|"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<end>[;{}])"""
+    r"""|(?P<word>(?:\\.|\$\{|[^\s;{\\])+)""",
+    re.DOTALL,
+)
+"""As Nginx cuts a file: ``#`` and quotes mean something only where a word would begin."""
 FILE = re.compile(r"^# configuration file (\S+):$", re.MULTILINE)
 
 
@@ -33,14 +37,33 @@ def configuration() -> Values:
 
 def upstreams(text: str) -> dict[str, list[Values]]:
     """Servers of every upstream: ``address`` and ``options`` (``down``, ``max_fails=2``, ...)."""
-    plain = "\n".join(COMMENT.sub("", line) for line in text.splitlines())
-    return {
-        name: [
-            {"address": address, "options": options.split()}
-            for address, options in SERVER.findall(block)
-        ]
-        for name, block in UPSTREAM.findall(plain)
-    }
+    statements, found = _statements(text), {}
+    for words, end in statements:
+        if end == "{" and len(words) == 2 and words[0] == "upstream":
+            found[words[1]] = list(_servers(statements))
+    return found
+
+
+def _servers(statements: Iterator[tuple[list[str], str]]) -> Iterator[Values]:
+    """Those of the block that has just begun, up to its end; blocks inside it have none."""
+    depth = 1
+    for words, end in statements:
+        if depth == 1 and end == ";" and words[:1] == ["server"] and words[1:]:
+            yield {"address": words[1], "options": words[2:]}
+        depth += {"{": 1, "}": -1}.get(end, 0)
+        if not depth:
+            return
+
+
+def _statements(text: str) -> Iterator[tuple[list[str], str]]:
+    """The words before each ``;``, ``{`` or ``}``, and which of them it was."""
+    words: list[str] = []
+    for token in TOKEN.finditer(text):
+        if token["end"]:
+            yield words, token["end"]
+            words = []
+        elif token.lastgroup:
+            words.append(token[token.lastgroup])
 
 
 def loaded_unix_s(master: int) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from debian.debian_support import Version
+
 from rackwright.desired.items.files import File
 from rackwright.desired.items.item import Observed
 from rackwright.desired.items.stamps import digest_of
@@ -46,9 +48,14 @@ class Package:
 
 
 def upstream_version(version: str) -> str:
-    """A Debian version without epoch and revision: ``1:580.159.04-1ubuntu1`` -> ``580.159.04``."""
-    version = version.partition(":")[2] or version
-    return version.rpartition("-")[0] or version
+    """A Debian version without epoch and revision: ``1:580.159.04-1ubuntu1`` -> ``580.159.04``.
+
+    A text that is no version stays as it is: dpkg tells none of a package it has begun to unpack.
+    """
+    try:
+        return str(Version(version).upstream_version)
+    except ValueError:
+        return version
 
 
 @dataclass(frozen=True)

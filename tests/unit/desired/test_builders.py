@@ -30,6 +30,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from rackwright.spec import FleetSpec, Settings
+from tests.nginx import Directive, directives, named, values
 from tests.samples.fleet import TINY, cluster, hosts, lab_hosts, server, service
 
 Golden = Callable[[str, bytes], None]
@@ -289,65 +290,70 @@ def test_the_second_server_restarts_like_any_other() -> None:
 
 
 def test_the_gateway_asks_the_first_server_of_a_replica_alone() -> None:
-    conf = text(span().gateway(), CONFIG)
-    assert "server 192.0.2.11:8000 max_fails" in conf
-    assert "192.0.2.12" not in conf
+    (upstream,) = named(config(span), "upstream")
+    (server,) = values(upstream["block"], "server")
+    assert server[0] == "192.0.2.11:8000" and server[1].startswith("max_fails=")
+    assert "192.0.2.12" not in text(span().gateway(), CONFIG)
 
 
 # --- gateway ---------------------------------------------------------------------------------
 
 
-def config(sample: Callable[[], Sample]) -> str:
-    return text(sample().gateway(), CONFIG)
+def config(sample: Callable[[], Sample]) -> list[Directive]:
+    return directives(text(sample().gateway(), CONFIG))
 
 
 def test_only_openai_paths_get_through() -> None:
-    found = re.findall(r"location (= )?(\S+) \{", config(lab))
-    exact = {path for equals, path in found if equals}
+    found = {tuple(one["args"]): one["block"] for one in named(config(lab), "location")}
+    exact = {args[1] for args in found if args[0] == "="}
     assert exact == {*OPENAI_PATHS, *(f"/chat{path}" for path in OPENAI_PATHS)}
-    assert {path for equals, path in found if not equals} == {"@unavailable", "@late", "/"}
-    (rest,) = re.findall(r"location / \{([^}]*)", config(lab))
-    assert "return 404" in rest and "proxy_pass" not in rest
+    assert {args for args in found if args[0] != "="} == {("@unavailable",), ("@late",), ("/",)}
+    (rest,) = found[("/",)]
+    assert (rest["directive"], rest["args"][0]) == ("return", "404")
 
 
 def test_with_two_services_each_path_names_its_service() -> None:
-    found = set(re.findall(r"location = (\S+) \{", config(two_services)))
+    found = {args[1] for args in values(config(two_services), "location") if args[0] == "="}
     assert found == {f"/{name}{path}" for name in ("chat", "small-talk") for path in OPENAI_PATHS}
 
 
 @pytest.mark.parametrize("sample", [lab, two_services])
 def test_requests_are_shared_out_and_never_sent_twice(sample: Callable[[], Sample]) -> None:
     conf = config(sample)
-    upstreams = re.findall(r"^upstream \S+ \{(.*?)^\}", conf, flags=re.M | re.S)
+    upstreams = [one["block"] for one in named(conf, "upstream")]
     assert len(upstreams) == len(sample().plan.upstreams)
-    assert all("\n    least_conn;" in one for one in upstreams)
-    assert "non_idempotent" not in conf
-    assert re.findall(r"proxy_next_upstream (.*);", conf) == ["error timeout"]
+    assert all(values(upstream, "least_conn") == [[]] for upstream in upstreams)
+    assert values(conf, "proxy_next_upstream") == [["error", "timeout"]]  # no non_idempotent
 
 
 @pytest.mark.parametrize("sample", [lab, two_services])
 def test_streaming_is_not_held_up(sample: Callable[[], Sample]) -> None:
     conf = config(sample)
-    assert re.findall(r"proxy_buffering (\w+);", conf) == ["off"]
-    assert re.findall(r"gzip (\w+);", conf) == ["off"]
-    assert int(re.findall(r"proxy_read_timeout (\d+)s;", conf)[0]) >= 600
+    assert values(conf, "proxy_buffering") == values(conf, "gzip") == [["off"]]
+    ((timeout,),) = values(conf, "proxy_read_timeout")
+    assert timeout.endswith("s") and int(timeout[:-1]) >= 600
 
 
 def test_every_replica_is_an_upstream_and_has_its_name() -> None:
     sample = two_services()
-    conf = text(sample.gateway(), CONFIG)
+    conf = config(two_services)
+    upstreams = named(conf, "upstream")
+    servers = dict(args[:2] for each in upstreams for args in values(each["block"], "server"))
+    (names,) = [one["block"] for one in named(conf, "map")]
+    assert len(servers) == len(sample.plan.replicas)
     for replica in sample.plan.replicas:
-        assert f"server {replica.server.address}:{replica.port} max_fails" in conf
-        escaped = replica.server.address.replace(".", "\\.")
-        assert f'"~(^|, ){escaped}:{replica.port}$" "{replica.name}";' in conf
+        where = f"{replica.server.address}:{replica.port}"
+        assert servers[where].startswith("max_fails=")
+        escaped = where.replace(".", "\\.")
+        assert values(names, f"~(^|, ){escaped}$") == [[replica.name]]
 
 
 def test_a_certificate_is_made_only_where_none_is_given() -> None:
     made = [one for one in lab().gateway() if isinstance(one, Certificate)]
     assert [one.server_name for one in made] == ["llm.example.com"]
     assert not [one for one in two_services().gateway() if isinstance(one, Certificate)]
-    assert "ssl_certificate_key /etc/tls/llm.key;" in config(two_services)
-    assert f"ssl_certificate {made[0].key};" in config(lab)
+    assert values(config(two_services), "ssl_certificate_key") == [["/etc/tls/llm.key"]]
+    assert values(config(lab), "ssl_certificate") == [[made[0].key]]
 
 
 @pytest.mark.parametrize("sample", [lab, two_services])

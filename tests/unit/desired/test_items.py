@@ -20,6 +20,7 @@ from rackwright.desired.items import (
     differences,
     payload,
     query,
+    upstream_version,
 )
 
 DIRECTORY = Directory("/etc/rackwright", mode=0o750, group="rackwright")
@@ -225,3 +226,18 @@ def test_the_host_is_not_asked_for_the_text_of_a_secret_or_of_a_large_file() -> 
     assert FILE.query() == {"text": True}
     assert SECRET.query() == {"text": False}
     assert File("/big", b"x" * 65536).query() == {"text": False}
+
+
+@pytest.mark.parametrize(
+    ("version", "upstream"),
+    [
+        ("580.159.04-1", "580.159.04"),
+        ("1:580.159.04-0ubuntu0.24.04.1", "580.159.04"),
+        ("2:1.2-3-4", "1.2-3"),
+        ("1.19.1", "1.19.1"),
+        ("", ""),  # a package that dpkg has begun to unpack
+        ("no version!-1", "no version!-1"),
+    ],
+)
+def test_the_upstream_part_of_a_debian_version(version: str, upstream: str) -> None:
+    assert upstream_version(version) == upstream

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
+from debian.deb822 import PkgRelation
 
 from lab.apt.packages import VERSIONS, Package, kernel, of_driver, others
 from lab.fleet import ALL
@@ -45,9 +45,12 @@ def test_a_machines_one_line_sources_name_another_suite() -> None:
 def test_every_exact_dependency_is_a_package_of_the_same_version(version: str) -> None:
     found = named(version)
     wanted = [
-        (name, needed)
+        (either["name"], needed)
         for one in found.values()
-        for name, needed in re.findall(r"(\S+) \(= ([^)]+)\)", one.fields.get("Depends", ""))
+        for relation in PkgRelation.parse_relations(one.fields.get("Depends", ""))
+        for either in relation
+        for operator, needed in [either["version"] or ("", "")]
+        if operator == "="
     ]
     assert len(wanted) > 10
     for name, needed in wanted:
