@@ -56,3 +56,7 @@ def test_unit_tests_lie_by_the_rooms_of_the_package() -> None:
     tops = {path.relative_to(unit).parts[0] for path in unit.glob("*/**/test_*.py")}
     assert "checks" in tops
     assert tops - rooms == set()
+
+
+def test_what_tests_share_is_a_sample() -> None:
+    assert [path.name for path in TESTS.glob("*.py")] == ["conftest.py"]

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from rackwright.remote import metrics, nginx
-from tests.nginx import Directive, directives, named
+from tests.samples.nginx import Directive, directives, named
 
 DATA = Path(__file__).parents[2] / "data"
 
