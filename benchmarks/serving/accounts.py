@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from rackwright.engines import ENGINES
-from rackwright.remote.metrics import figures
+from rackwright.remote.served.metrics import figures
 
 _SUMMARY = re.compile(
     r"Actual usage is (?P<consumed>[\d.]+) GiB for consumed memory \(weights \+ non-torch\), "

@@ -23,9 +23,8 @@ from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.fleet import Fleet, fleet_of
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.probing import glance
-from rackwright.runner.remote_call import call, source_of
+from rackwright.runner.remote_call import call
 
-SCRIPT = "remote/bandwidth"
 LIMIT_S = 60
 _DEVICES = {True: ("cuda", "nccl", SIZES_BYTES), False: ("cpu", "gloo", SIZES_BYTES[:2])}
 """By whether the engine's build runs on GPUs: torch's device, its backend, sizes."""
@@ -84,7 +83,7 @@ def _ask_engine(host: Host, fleet: Fleet, engine: Engine, groups: list[Group]) -
         no = {name: row for name, row in rows.items() if row}
     able = [group for group in groups if group.name not in no]
     request = _request(fleet, host, engine, able)
-    answer = call(host, SCRIPT, request, timeout_s=LIMIT_S * len(groups) + 30)
+    answer = call(host, "bandwidth", request, timeout_s=LIMIT_S * len(groups) + 30)
     return {"refused": no, "measured": answer}
 
 
@@ -92,7 +91,6 @@ def _request(fleet: Fleet, host: Host, engine: Engine, groups: list[Group]) -> d
     settings = fleet.settings(host.name)
     device, backend, sizes = _DEVICES[engine.uses_gpus(settings)]
     return {
-        "source": source_of(SCRIPT),
         "python": f"{release_dir(engine, settings)}/{engine.torch_program}",
         "user": settings.engine_user,
         "environment": settings.engine_environment,

@@ -21,12 +21,11 @@ from rackwright.desired.paths import unit_name
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.report import watch_tables
-from rackwright.report.reading import CARRIED, FIGURES, Reading, reading
+from rackwright.report.reading import FIGURES, Reading, reading
 from rackwright.runner.asking import AT_ONCE, CONNECT_TIMEOUT_S, Answer, ask, quiet
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
-from rackwright.runner.probing import pynvml
-from rackwright.runner.remote_call import call, parts
+from rackwright.runner.remote_call import call
 
 LIMIT_S = 15
 """To connect to a host and have its answer."""
@@ -66,9 +65,8 @@ class Watch:
         self._now[host.name] = answer
 
     def _question(self, host: Host) -> Answer:
-        libraries = pynvml() | parts(*CARRIED)
         asked = [_request(replica) for replica in self.plan.on(host.name)]
-        answer: Answer = call(host, "remote/watching", asked, libraries=libraries)
+        answer: Answer = call(host, "watching", asked)
         return answer
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from rackwright.desired import paths
 from rackwright.desired.items import Directory, File, Item
 from rackwright.engines import ENGINES, Engine, Venv
-from rackwright.engines.release import travelling
+from rackwright.engines.release import script_text
 from rackwright.plan import Replica
 from rackwright.spec import Settings
 
@@ -83,5 +83,5 @@ def _sample(module: str) -> dict[str, Any] | None:
     """The trial on a GPU: the script that chooses one, and the engine's own part of it."""
     if not module:
         return None
-    scripts = {name: travelling(name) for name in ("sampling", module)}
+    scripts = {name: script_text(name) for name in ("sampling", module)}
     return {"module": module, "scripts": scripts}

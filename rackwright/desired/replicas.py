@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 
 from rackwright.desired import paths
 from rackwright.desired.engines import engines_of
 from rackwright.desired.items import Absent, Directory, File, Item, NoOtherUnits, Symlink, Unit
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
+from rackwright.engines.release import script_text
 from rackwright.plan import Replica
 from rackwright.spec import Settings
 
@@ -85,15 +85,11 @@ def _cache_directory(path: str, settings: Settings) -> Directory:
 def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:
     backoff = render("restart-backoff.sh.j2", {"settings": settings})
     own = [name for engine in engines_of(replicas) for name in engine.scripts]
-    programs = {name: _program(name) for name in (AWAIT_READY, *own)}
+    programs = {name: script_text(name).encode() for name in (AWAIT_READY, *own)}
     return [
         *(File(_script(name, settings), text, mode=0o755) for name, text in programs.items()),
         File(f"{settings.root_dir}/bin/restart-backoff", backoff, mode=0o755),
     ]
-
-
-def _program(name: str) -> bytes:
-    return (files("rackwright") / f"remote/{name}.py").read_bytes()
 
 
 def _script(name: str, settings: Settings) -> str:

@@ -73,6 +73,6 @@ def _placed(value: str, places: Mapping[str, str]) -> str:
     return value
 
 
-def travelling(script: str) -> str:
-    """The text of a script of ``remote``."""
+def script_text(script: str) -> str:
+    """The text of a script of ``remote`` that lies on hosts as a file, and stands alone there."""
     return (files("rackwright") / f"remote/{script}.py").read_text()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rackwright.engines.protocol import Engine, flag, owned_flags, visible_gpus
-from rackwright.engines.release import Release, Venv, travelling
+from rackwright.engines.release import Release, Venv, script_text
 from rackwright.sizing import GIB, GpuMemory, Limits, Split
 from rackwright.sizing.static_share import static_memory, unjudged, usual_share
 
@@ -124,7 +124,7 @@ class SgLang(Engine):
         content = Venv(
             settings.sglang_requirements,
             smoke_test="import sglang.launch_server, torch",
-            amendment=travelling("toolkit"),
+            amendment=script_text("toolkit"),
             sample="sample_sglang",
             distribution="sglang",
         )

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -26,8 +27,8 @@ ALONE = "import json, sys; text = sys.stdin.read(); exec(text); rank(json.loads(
 def main(request: Values) -> Values:
     """Measure each group of ``groups`` after the other, so that none disturbs another.
 
-    ``source`` is this text, ``python`` the release's interpreter, ``user`` who runs it, ``sizes``
-    bytes of a transfer, ``limit_s`` the most seconds a group may take.
+    ``python`` is the release's interpreter, ``user`` who runs it, ``sizes`` are bytes of a
+    transfer, ``limit_s`` is the most seconds a group may take.
     """
     return {group["name"]: _measured(request, group) for group in request["groups"]}
 
@@ -42,7 +43,7 @@ def _measured(request: Values, group: Values) -> Values:
         for number in range(len(group["gpus"])):
             ranks.append(_start(request, group, number, port))
         for each in ranks:
-            each.stdin.write(request["source"])
+            each.stdin.write(_own_text())
             each.stdin.close()
             each.stdin = None
         spoken = [each.communicate(timeout=deadline - time.monotonic()) for each in ranks]
@@ -58,6 +59,12 @@ def _measured(request: Values, group: Values) -> Values:
         return {"error": failed[0].strip()[-500:]}
     answer: Values = json.loads(spoken[0][0].splitlines()[-1])
     return answer
+
+
+def _own_text() -> str:
+    """Of this module, by whatever it was loaded with: here it may be no file."""
+    loader: Any = sys.modules[__name__].__spec__.loader  # type: ignore[union-attr]
+    return str(loader.get_source(__name__))
 
 
 def _start(request: Values, group: Values, number: int, port: int) -> Any:

@@ -7,7 +7,6 @@ installer's children too, so it outlives a broken connection.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 import pwd
@@ -21,7 +20,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rackwright.remote.fetching import Packages, fetch, say
+from rackwright.remote.downloads.fetching import fetch
+from rackwright.remote.downloads.progress import Packages, say
+from rackwright.remote.host.alone import alone
 
 LOCK = Path("/run/rackwright-install.lock")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -64,20 +65,11 @@ def _complete(folder: Path) -> bool:
 def install(request: Values) -> str:
     """Install what is missing and say so; exits with the failing command's words."""
     started = time.monotonic()
-    with LOCK.open("w") as lock:
-        _alone(lock.fileno())
+    with alone(LOCK, "installation") as lock:
         for _, folder, build, values in _wanted(request):
             if not _complete(folder):
-                _fresh(folder, build, values, lock.fileno())
+                _fresh(folder, build, values, lock)
     return f"engine releases installed in {time.monotonic() - started:.0f} s"
-
-
-def _alone(lock: int) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say("another installation runs on this host (perhaps of a run that was cut off): waiting")
-        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _fresh(folder: Path, build: Build, request: Values, lock: int) -> None:

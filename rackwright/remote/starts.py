@@ -7,13 +7,16 @@ also when systemd has begun the next meanwhile. All that is read is bounded, in 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import subprocess
 from collections import deque
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
+
+from rackwright.remote.host.environment_file import assignments, unquoted
+from rackwright.remote.host.journal import entries, field_text
+from rackwright.remote.host.running import ended
+from rackwright.remote.host.systemd import show
 
 PROPERTIES = (
     "LoadState,ActiveState,SubState,NRestarts,InvocationID,ActiveEnterTimestamp,"
@@ -46,7 +49,7 @@ Values = dict[str, Any]
 
 def seen(asked: Values) -> Values:
     """One unit: systemd's properties of it, its last starts (the newest first), kernel lines."""
-    shown = _shown(asked["unit"])
+    (shown,) = show(PROPERTIES, asked["unit"])
     secrets = _secrets(asked.get("environment_path"))
     starts = _starts(asked["unit"], shown.get("InvocationID", ""))[:STARTS]
     found: Values = {"state": shown, "starts": starts, "kernel": []}
@@ -60,34 +63,12 @@ def seen(asked: Values) -> Values:
     return found
 
 
-def _shown(unit: str) -> dict[str, str]:
-    words = _output("systemctl", "show", "--property", PROPERTIES, unit)
-    return dict(line.split("=", 1) for line in words.splitlines() if "=" in line)
-
-
-def _output(*argv: str) -> str:
-    done = subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-    return done.stdout.decode(errors="replace")
-
-
 def _secrets(path: str | None) -> list[str]:
     """Values of an environment file that are not to be shown, as written there and unquoted."""
-    try:
-        lines = Path(path or "").read_text(errors="replace").splitlines()
-    except OSError:
-        return []
     found = set()
-    for line in lines:
-        name, equals, value = line.partition("=")
-        if equals and SECRET.search(name):
-            found |= {value, value.strip('"'), re.sub(r"\\(.)", r"\1", value.strip('"'))}
+    for name, value in assignments(path):
+        if SECRET.search(name):
+            found |= {value, value.strip('"'), unquoted(value)}
     return sorted((one for one in found if len(one) > 3), key=len, reverse=True)
 
 
@@ -99,8 +80,8 @@ def _starts(unit: str, current: str) -> list[Values]:
     starts: dict[str, Values] = {}
     if current:
         starts[current] = _start(current)
-    for entry in _entries(f"UNIT={unit}", "_PID=1", "--reverse", f"--lines={SAID}"):
-        invocation = _text(entry.get("INVOCATION_ID"))
+    for entry in entries(f"UNIT={unit}", "_PID=1", "--reverse", f"--lines={SAID}"):
+        invocation = field_text(entry.get("INVOCATION_ID"))
         if invocation:
             _add(starts.setdefault(invocation, _start(invocation)), entry)
     return list(starts.values())
@@ -129,10 +110,13 @@ def _add(start: Values, entry: Values) -> None:
         start["ready"], start["ready_unix_s"] = True, at
     if identity in (FAILED, SUCCEEDED):
         start["ended"], start["ended_unix_s"] = True, start["ended_unix_s"] or at
-        start["result"] = _text(entry.get("UNIT_RESULT"))
-    if identity == EXITED and "Main process" in _text(entry.get("MESSAGE")):
+        start["result"] = field_text(entry.get("UNIT_RESULT"))
+    if identity == EXITED and "Main process" in field_text(entry.get("MESSAGE")):
         start["ended"], start["ended_unix_s"] = True, start["ended_unix_s"] or at
-        start["code"], start["status"] = _text(entry.get("EXIT_CODE")), _text(entry["EXIT_STATUS"])
+        start["code"], start["status"] = (
+            field_text(entry.get("EXIT_CODE")),
+            field_text(entry["EXIT_STATUS"]),
+        )
 
 
 # --- lines -----------------------------------------------------------------------------------
@@ -147,11 +131,11 @@ def _lines(start: Values, secrets: Sequence[str]) -> list[tuple[int, str]]:
     first: list[tuple[int, str]] = []
     last: deque[tuple[int, str]] = deque(maxlen=LAST_LINES)
     size, count = 0, 0
-    for count, entry in enumerate(_entries(*which)):
-        text = _text(entry.get("MESSAGE"))
+    for count, entry in enumerate(entries(*which)):
+        text = field_text(entry.get("MESSAGE"))
         for secret in secrets:
             text = text.replace(secret, HIDDEN)
-        line = (int(_text(entry.get("_PID")) or 0), text[:LONGEST])
+        line = (int(field_text(entry.get("_PID")) or 0), text[:LONGEST])
         size += len(line[1])
         room = len(first) < FIRST_LINES and size < FIRST_BYTES
         (first if room else last).append(line)
@@ -160,40 +144,12 @@ def _lines(start: Values, secrets: Sequence[str]) -> list[tuple[int, str]]:
     return [*first, *last]
 
 
-def _entries(*which: str) -> Iterator[Values]:
-    """Entries of the journal; one that is garbled is left out."""
-    fields = "MESSAGE,MESSAGE_ID,_PID,INVOCATION_ID,EXIT_CODE,EXIT_STATUS,UNIT_RESULT"
-    argv = ["journalctl", "--no-pager", "--quiet", "--all", "--output=json"]
-    argv += [f"--output-fields={fields}", *which]
-    with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as asked:
-        assert asked.stdout is not None
-        try:
-            for line in asked.stdout:
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    continue
-        finally:
-            asked.kill()
-
-
-def _text(value: Any) -> str:
-    """A field of the journal: a string, or numbers where it is no UTF-8, or several of either."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(one, int) for one in value):
-        return bytes(value).decode(errors="replace")
-    return _text(value[0]) if isinstance(value, list) else ""
-
-
 def _kernel(unit: str, since_unix_s: float, pids: set[int]) -> list[str]:
     """What the kernel says of the unit or one of its processes since then, the last lines."""
     found: deque[str] = deque(maxlen=KERNEL_SHOWN)
     which = ("--dmesg", f"--since=@{since_unix_s:.6f}", f"--lines={KERNEL_LINES}")
-    for entry in _entries(*which):
-        text = _text(entry.get("MESSAGE"))
+    for entry in entries(*which):
+        text = field_text(entry.get("MESSAGE"))
         if KERNEL.search(text) and (unit in text or _names(text, pids)):
             found.append(text[:LONGEST])
     return list(found)
@@ -209,5 +165,5 @@ def main(request: Values) -> Values:
     What a process wrote last may still be on its way to the journal when the process is gone.
     """
     with contextlib.suppress(subprocess.TimeoutExpired):
-        _output("journalctl", "--sync")
+        ended("journalctl", "--sync", timeout=TIMEOUT_S)
     return {asked["unit"]: seen(asked) for asked in request["units"]}

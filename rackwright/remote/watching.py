@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from rackwright.remote.metrics import figures
-from rackwright.remote.probe import glance
+from rackwright.remote import glance
+from rackwright.remote.host.systemd import show
+from rackwright.remote.served.metrics import figures
 
 TIMEOUT_S = 2
 MOST_BYTES = 4 << 20
@@ -19,14 +19,11 @@ Values = dict[str, Any]
 
 def states(units: list[str]) -> dict[str, str]:
     """What systemd calls each unit: active, activating, failed, inactive, ..."""
-    argv = ["systemctl", "show", "--property", "Id,ActiveState", *units]
     try:
-        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False)
+        shown = show("ActiveState", *units)
     except OSError:
         return {}
-    blocks = (block.splitlines() for block in done.stdout.split("\n\n"))
-    pairs = [dict(line.split("=", 1) for line in block if "=" in line) for block in blocks]
-    return {one["Id"]: one["ActiveState"] for one in pairs if "Id" in one and "ActiveState" in one}
+    return {unit: seen["ActiveState"] for unit, seen in zip(units, shown) if seen}
 
 
 def answer(asked: Values) -> Values:
@@ -54,7 +51,7 @@ def main(replicas: list[Values]) -> Values:
         answers = list(side_by_side.map(replica, replicas))
     known = states([asked["unit"] for asked in replicas]) if replicas else {}
     return {
-        **glance(),
+        **glance.main(),
         "time_unix_s": time.time(),
         "replicas": {
             asked["name"]: {"unit": known.get(asked["unit"]), **answers[index]}

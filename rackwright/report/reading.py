@@ -14,8 +14,6 @@ from rackwright.plan import FleetPlan, Replica
 Answer = Mapping[str, Any]
 FIGURES = ("requests_running", "requests_waiting", "kv_cache_share", "tokens_generated")
 """What is read of an engine's metrics, by the names of its ``figures``."""
-CARRIED = ("remote.probe", "remote.metrics")
-"""What ``remote/watching.py`` imports of the project."""
 _GIB = 1024**3
 
 

@@ -30,9 +30,8 @@ from rackwright.runner.fleet import Fleet
 from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.rebooting import POLL_S, Stopped, await_boot, may_reboot, turn
-from rackwright.runner.remote_call import call, parts
+from rackwright.runner.remote_call import call
 
-DRIVER = "remote/driver"
 ANSWER_TIMEOUT_S = 30
 FABRIC_TIMEOUT_S = 300
 
@@ -61,7 +60,7 @@ class Outlook:
 
 def ask(host: Host, request: Mapping[str, Any], timeout_s: int | None = 600) -> Any:
     """One question to ``remote/driver.py``. Raises HostError where it has no answer."""
-    return call(host, DRIVER, request, libraries=parts("remote.probe"), timeout_s=timeout_s)
+    return call(host, "driver", request, timeout_s=timeout_s)
 
 
 def observed(host: Host, timeout_s: int = 600) -> Facts:

@@ -1,4 +1,4 @@
-"""What a host is asked of its replicas and its gateway, and the asking; see ``SERVING``."""
+"""What a host is asked of its replicas and its gateway; see ``remote/serving.py``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.runner.fleet import Fleet
 from rackwright.runner.planned import folders_of, is_loaded, predicted
-from rackwright.runner.probing import probe, pynvml
-from rackwright.runner.remote_call import call, parts
+from rackwright.runner.probing import probe
+from rackwright.runner.remote_call import call
 from rackwright.runner.secrets import secret
 from rackwright.spec import Settings
 
-SERVING = "remote/serving"
-PARTS = ("metrics", "streaming", "burst", "nginx", "system")
-"""What it imports, each before whoever imports it."""
 MAX_TOKENS = 8
 TIMED_TOKENS, TIMED_MOST_S = {True: 64, False: 8}, 15
 """One streamed completion that is timed: of a replica whose speed is predicted, and of another."""
@@ -36,10 +33,8 @@ def observe(fleet: Fleet, load: bool = True) -> dict[str, Any]:
     gives no answer.
     """
     request = _request(fleet, load)
-    bursts = any(replica["burst"] for replica in request["replicas"])
-    libraries = parts(*(f"remote.{name}" for name in PARTS)) | (pynvml() if bursts else {})
     sent_unix_s = time.time()
-    seen: dict[str, Any] = call(host, SERVING, request, libraries=libraries, timeout_s=600)
+    seen: dict[str, Any] = call(host, "serving", request, timeout_s=600)
     seen["asked"] = {"sent_unix_s": sent_unix_s, "received_unix_s": time.time()}
     if fleet.server is not None:
         seen["probe"] = probe(host)

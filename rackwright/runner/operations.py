@@ -17,12 +17,12 @@ from rackwright.desired.items import Change, File, Item, Unit, differences, payl
 from rackwright.errors import HostError
 from rackwright.runner.fleet import note_failure
 from rackwright.runner.progress import in_one_line
-from rackwright.runner.remote_call import call, parts
+from rackwright.runner.remote_call import call
 from rackwright.runner.starts import Asked, told_of
 
 POLL_S = 2.0
 SAY_EVERY_S = 20.0
-STATE = "remote/state"
+STATE = "state"
 
 
 @operation()
@@ -138,25 +138,19 @@ def _environment_of(unit: Unit) -> Iterator[str]:
     return (one.key for one in unit.restart_on if isinstance(one, File) and one.secret)
 
 
-RELEASE = "remote/release"
-WEIGHTS = "remote/weights"
-FETCHING = "remote.fetching"
-"""What both of them download files with; it travels beside them."""
-
-
 @operation()
 def engine_releases(request: dict[str, Any] | None) -> Generator[FunctionCommand]:
     """Install engine releases beside the others; they become live only by the link of their units.
 
     ``request`` is ``desired.engines.release_request``. Progress of the installer is shown.
     """
-    yield from _unless_done(RELEASE, request, "install", "installing")
+    yield from _unless_done("release", request, "install", "installing")
 
 
 @operation()
 def model_weights(request: dict[str, Any] | None) -> Generator[FunctionCommand]:
     """Have the weights of every model on the host; see ``remote/weights.py``."""
-    yield from _unless_done(WEIGHTS, request, "fetch", "fetching")
+    yield from _unless_done("weights", request, "fetch", "fetching")
 
 
 def _unless_done(
@@ -166,7 +160,7 @@ def _unless_done(
         host.noop("not for this host")
         return
     try:
-        missing = call(host, script, {**request, "do": "observe"}, libraries=parts(FETCHING))
+        missing = call(host, script, {**request, "do": "observe"})
     except HostError as error:
         yield refuse(str(error))
         return
@@ -186,7 +180,7 @@ def _words(missing: Any) -> str:
 def _do(state: Any, host: Host, script: str, request: dict[str, Any]) -> bool:
     try:
         with in_one_line():
-            call(host, script, request, libraries=parts(FETCHING), show=True)
+            call(host, script, request, show=True)
     except HostError as error:
         return fail(host, str(error))
     return True

@@ -15,7 +15,7 @@ from pyinfra.api.output import set_echo
 from rackwright.report.progress import Progress
 
 MARK = "\r"
-"""What a line of progress begins with (``remote/fetching.py``)."""
+"""What a line of progress begins with (``remote/downloads/progress.py``)."""
 os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner wipes the line five times a second
 
 

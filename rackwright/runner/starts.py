@@ -15,7 +15,6 @@ from rackwright.errors import RackwrightError, nearest
 from rackwright.runner.fleet import Fleet
 from rackwright.runner.remote_call import call
 
-STARTS = "remote/starts"
 TIMEOUT_S = 120
 STATUSES = {
     State.RUNS: Status.OK,
@@ -37,7 +36,7 @@ class Asked(NamedTuple):
 def told_of(host: Host, asked: Sequence[Asked]) -> dict[str, Account]:
     """What there is to tell of each unit, by name. Raises HostError where the host is silent."""
     request = {"units": [one._asdict() for one in asked]}
-    seen: dict[str, Any] = call(host, STARTS, request, timeout_s=TIMEOUT_S)
+    seen: dict[str, Any] = call(host, "starts", request, timeout_s=TIMEOUT_S)
     return {unit: account(each) for unit, each in seen.items()}
 
 

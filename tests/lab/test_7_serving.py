@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import ROOT
-from rackwright.remote.burst import FIRST_WITHIN_S
+from rackwright.remote.served.burst import FIRST_WITHIN_S
 from tests.samples.commands import PATIENCE_S, rackwright
 from tests.samples.deploys import Run
 from tests.samples.lab_hosts import PROFILE, UNITS, show_gpus, ssh

@@ -33,6 +33,6 @@ def observe(
 
     def observed(text: str) -> dict[str, Any]:
         (tmp_path / "profile").write_text(text)
-        return probe.observe()
+        return probe.main()
 
     return observed

@@ -22,7 +22,6 @@ from rackwright.spec import ServerSpec
 from tests.samples.fleet import hosts, server, service
 
 DATA = Path(__file__).parents[2] / "data"
-SOURCE = Path(remote.__file__).read_text()
 MIB = 1 << 20
 
 
@@ -140,7 +139,6 @@ sys.modules["torch.distributed"] = distributed
 def request(folder: Path, wait_s: float = 0, limit_s: float = 20) -> dict[str, Any]:
     (folder / "torch.py").write_text(TORCH.replace("WAIT", str(wait_s)))
     return {
-        "source": SOURCE,
         "python": sys.executable,
         "user": None,
         "environment": {"PYTHONPATH": str(folder)},

@@ -12,7 +12,7 @@ from rackwright.desired.items import Absent, Change, File, Initramfs, Package, U
 from rackwright.driver.facts import Facts, Unknown
 from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
 from rackwright.driver.plan import DriverPlan, Unsupported, decide
-from rackwright.remote import state
+from rackwright.remote.items import packages
 from tests.samples.driver import (
     DEBIAN,
     installed,
@@ -66,7 +66,7 @@ GOLDEN: dict[str, Callable[[], DriverPlan]] = {
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the host's half would run, word by word."""
     words: list[str] = []
-    monkeypatch.setattr(state, "_patiently", lambda *argv: words.append(" ".join(argv)))
+    monkeypatch.setattr(packages, "_patiently", lambda *argv: words.append(" ".join(argv)))
     return words
 
 
@@ -75,9 +75,9 @@ def text_of(plan: DriverPlan, said: list[str]) -> str:
     lines: list[str] = []
     for stage in plan.stages:
         lines.append(f"##### {stage.name}")
-        packages = [item for item in stage.items if isinstance(item, Package)]
+        wanted = [item for item in stage.items if isinstance(item, Package)]
         said.clear()
-        state._install(payload([Change(package, "", {}) for package in packages]))
+        packages.install(payload([Change(package, "", {}) for package in wanted]))
         lines += [f"$ {words}" for words in said]
         for item in stage.items:
             if isinstance(item, File):

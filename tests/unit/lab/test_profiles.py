@@ -66,7 +66,7 @@ CANNOT_HAVE = {
 @pytest.fixture(autouse=True)
 def without_xids(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel log of this machine is not asked."""
-    monkeypatch.setattr(probe, "_kernel_log", lambda: [])
+    monkeypatch.setattr(probe, "kernel_log", lambda: [])
 
 
 def server(name: str) -> dict[str, Any]:

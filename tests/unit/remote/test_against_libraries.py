@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from rackwright.remote import metrics, nginx
+from rackwright.remote.host import nginx
+from rackwright.remote.served import metrics
 from tests.samples.nginx import Directive, directives, named
 
 DATA = Path(__file__).parents[2] / "data"

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from rackwright.remote import driver
+from rackwright.remote.host import archives as apt
+from rackwright.remote.nvidia import facts, kernel_module, packages
 
 Command = Callable[[str, str], Path]
 POLICY = """nvidia-smi:
@@ -38,19 +40,19 @@ nvidia-driver-cuda:
 @pytest.fixture(autouse=True)
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A host with nothing on it, below the test's folder."""
-    for name, place in {
-        "MODULES": "sys/module",
-        "PCI": "sys/bus/pci/devices",
-        "PROC": "proc",
-        "KERNELS": "lib/modules",
-        "APT": "etc/apt",
-        "LISTS": "var/lib/apt/lists",
-    }.items():
-        monkeypatch.setattr(driver, name, tmp_path / place)
+    for module, name, place in (
+        (facts, "MODULES", "sys/module"),
+        (facts, "PCI", "sys/bus/pci/devices"),
+        (facts, "PROC", "proc"),
+        (facts, "KERNELS", "lib/modules"),
+        (apt, "APT", "etc/apt"),
+        (apt, "LISTS", "var/lib/apt/lists"),
+    ):
+        monkeypatch.setattr(module, name, tmp_path / place)
         (tmp_path / place).mkdir(parents=True)
     (tmp_path / "etc/apt/sources.list.d").mkdir()
-    monkeypatch.setattr(driver, "RUNFILE", (tmp_path / "nvidia-uninstall",))
-    monkeypatch.setattr(driver, "FILESYSTEMS", (str(tmp_path),))
+    monkeypatch.setattr(packages, "RUNFILE", (tmp_path / "nvidia-uninstall",))
+    monkeypatch.setattr(facts, "FILESYSTEMS", (str(tmp_path),))
     write(tmp_path / "proc/sys/kernel/random/boot_id", "boot-1\n")
     return tmp_path
 
@@ -70,8 +72,8 @@ def bare(command: Command) -> None:
 @pytest.mark.usefixtures("bare")
 def test_a_bare_host_has_all_facts(host: Path) -> None:
     seen = driver.main({"do": "observe"})
-    assert not set(seen["unavailable"]) & set(driver.FACTS)
-    assert {name: seen[name] for name in driver.FACTS if name != "free_bytes"} == {
+    assert not set(seen["unavailable"]) & set(facts.FACTS)
+    assert {name: seen[name] for name in facts.FACTS if name != "free_bytes"} == {
         "pci": [], "headers": False, "on_disk": "", "open": None, "nouveau": False, "users": [],
         "packages": [], "sources": [], "runfile": [], "boot_id": "boot-1",
     }  # fmt: skip
@@ -94,7 +96,7 @@ def test_gpus_and_switches_are_seen_without_a_driver(host: Path) -> None:
     ):
         write(host / f"sys/bus/pci/devices/{address}/vendor", f"{vendor}\n")
         write(host / f"sys/bus/pci/devices/{address}/class", f"{kind}\n")
-    assert [(one["address"], one["class"]) for one in driver._pci()] == [
+    assert [(one["address"], one["class"]) for one in facts.pci()] == [
         ("0000:07:00.0", "0680"),
         ("0000:17:00.0", "0302"),
     ]
@@ -107,18 +109,18 @@ def test_the_running_kernels_headers_and_modules(host: Path, command: Command) -
     write(host / "sys/module/nouveau/refcnt", "0\n")
     text = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build\n"
     write(host / "proc/driver/nvidia/version", text)
-    assert (driver._headers(), driver._on_disk(), driver._open()) == (True, "580.159.04", True)
-    assert driver.FACTS["nouveau"]() is True
+    assert (facts.headers(), kernel_module.on_disk(), facts.is_open()) == (True, "580.159.04", True)
+    assert facts.FACTS["nouveau"]() is True
 
 
 def test_debian_s_own_module_has_another_file_name(command: Command) -> None:
     command("modinfo", '[ "$3" = nvidia-current-open ] && echo 550.163.01')
-    assert driver._on_disk() == "550.163.01"
+    assert kernel_module.on_disk() == "550.163.01"
 
 
 def test_a_kernel_without_the_module_is_no_failure(command: Command) -> None:
     command("modinfo", "echo 'modinfo: ERROR: Module nvidia not found.' >&2; exit 1")
-    assert driver._on_disk() == ""
+    assert kernel_module.on_disk() == ""
 
 
 def test_who_has_a_device_open_is_told(host: Path) -> None:
@@ -126,7 +128,7 @@ def test_who_has_a_device_open_is_told(host: Path) -> None:
         (host / f"proc/{pid}/fd").mkdir(parents=True)
         (host / f"proc/{pid}/fd/3").symlink_to(target)
     (host / "proc/408").mkdir()  # ended meanwhile
-    assert [one["pid"] for one in driver._users()] == [405, 407]
+    assert [one["pid"] for one in facts.users()] == [405, 407]
 
 
 def test_packages_are_told_with_where_they_came_from(host: Path, command: Command) -> None:
@@ -141,7 +143,7 @@ def test_packages_are_told_with_where_they_came_from(host: Path, command: Comman
     write(host / "policy", POLICY)
     command("dpkg-query", f"cat {host}/rows; exit 1")
     command("apt-cache", f"cat {host}/policy")
-    assert [(p["name"], p["held"], p["status"], p["origins"]) for p in driver._packages()] == [
+    assert [(p["name"], p["held"], p["status"], p["origins"]) for p in packages.packages()] == [
         ("nvidia-smi", True, "installed", ["http://deb.example/debian bookworm/non-free"]),
         ("libcuda1", False, "half-configured", []),
         ("nvidia-driver-cuda", False, "installed", ["https://mirror.example/cuda Packages"]),
@@ -152,7 +154,7 @@ def test_source_files_are_told_in_both_formats(host: Path) -> None:
     write(host / "etc/apt/sources.list", "deb http://x y z\n")
     write(host / "etc/apt/sources.list.d/a.sources", "Types: deb\n")
     write(host / "etc/apt/sources.list.d/b.list.save", "deb old\n")
-    assert [Path(one["path"]).name for one in driver._sources()] == ["sources.list", "a.sources"]
+    assert [Path(one["path"]).name for one in apt.sources()] == ["sources.list", "a.sources"]
 
 
 @pytest.mark.parametrize("owned", [True, False])
@@ -161,7 +163,7 @@ def test_an_installer_s_traces_count_where_no_package_owns_them(
 ) -> None:
     write(host / "nvidia-uninstall", "")
     command("dpkg-query", "exit 0" if owned else "exit 1")
-    assert driver._runfile() == ([] if owned else [str(host / "nvidia-uninstall")])
+    assert packages.runfile() == ([] if owned else [str(host / "nvidia-uninstall")])
 
 
 # --- what archives offer -----------------------------------------------------------------------
@@ -238,7 +240,7 @@ def test_a_module_that_does_not_load_says_why(
     command("modprobe", f"{refused}; {refused}; exit 1")
     command("modinfo", "exit 1")
     log = ["eth0 up", "Loading of unsigned module is rejected", "NVRM: none found"]
-    monkeypatch.setattr(driver, "_kernel_log", lambda: iter(log))
+    monkeypatch.setattr(kernel_module, "kernel_log", lambda: iter(log))
     assert driver.main({"do": "load", "build": False}) == {
         "ok": False,
         "words": "modprobe: ERROR: Key was rejected by service",
@@ -250,7 +252,7 @@ def test_a_module_that_does_not_load_says_why(
 def test_a_kernel_that_came_later_has_its_module_built_first(
     host: Path, command: Command, monkeypatch: pytest.MonkeyPatch, on_disk: str, built: bool
 ) -> None:
-    monkeypatch.setattr(driver, "_kernel_log", lambda: iter(()))
+    monkeypatch.setattr(kernel_module, "kernel_log", lambda: iter(()))
     command("modinfo", f"[ -n '{on_disk}' ] && echo {on_disk}")
     command("dkms", f"echo 'Building module' && echo \"dkms $*\" >> {host}/said")
     command("modprobe", f'echo "modprobe $*" >> {host}/said')

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import pytest
 
-from rackwright.remote import fetching
-from rackwright.remote.fetching import fetch, sha256_of
+from rackwright.remote.downloads import fetching
+from rackwright.remote.downloads.fetching import fetch, sha256_of
 
 CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

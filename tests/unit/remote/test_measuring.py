@@ -19,9 +19,11 @@ from typing import Any
 import pytest
 
 from rackwright.engines import ENGINES
-from rackwright.remote import burst, metrics, nginx, streaming, system
-from rackwright.runner.observing import PARTS
-from rackwright.runner.remote_call import LOADER, parts, source_of
+from rackwright.remote.host import nginx
+from rackwright.remote.host.disks import disks
+from rackwright.remote.host.processes import open_files
+from rackwright.remote.served import burst, metrics, streaming
+from tests.samples.travelling import run
 
 Command = Callable[[str, str], Path]
 
@@ -376,18 +378,18 @@ def test_the_youngest_child_tells_when_it_was_loaded() -> None:
 
 def test_open_files_of_a_process() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    seen = system.open_files(os.getpid())
+    seen = open_files(os.getpid())
     assert seen is not None
     unlimited = resource.RLIM_INFINITY
     assert seen["soft"] == ("unlimited" if soft == unlimited else str(soft))
     assert seen["hard"] == ("unlimited" if hard == unlimited else str(hard))
     assert 3 <= seen["used"] < 10_000
-    assert system.open_files(0) is None
+    assert open_files(0) is None
 
 
 def test_disks_and_folders_that_are_not_there_yet(tmp_path: Path) -> None:
     absent = str(tmp_path / "models" / "of" / "tomorrow")
-    seen = system.disks([str(tmp_path), absent])
+    seen = disks([str(tmp_path), absent])
     assert seen[str(tmp_path)] == {**seen[absent], "free_bytes": seen[str(tmp_path)]["free_bytes"]}
     assert seen[absent]["device"] == tmp_path.stat().st_dev
     assert 0 < seen[absent]["free_bytes"] <= seen[absent]["total_bytes"]
@@ -397,15 +399,6 @@ def test_disks_and_folders_that_are_not_there_yet(tmp_path: Path) -> None:
 
 
 def test_the_scripts_run_on_a_host_that_has_nothing_of_the_project(tmp_path: Path) -> None:
-    call = {
-        "source": source_of("remote/serving"),
-        "libraries": parts(*(f"remote.{name}" for name in PARTS)),
-        "entry": "main",
-        "arguments": [{"replicas": [], "gateway": None, "folders": ["/"]}],
-    }
-    argv = [sys.executable, "-I", "-S", "-c", LOADER]
-    done = subprocess.run(
-        argv, input=json.dumps(call), capture_output=True, text=True, cwd=tmp_path, timeout=120
-    )
+    done = run("serving", {"replicas": [], "gateway": None, "folders": ["/"]}, cwd=tmp_path)
     assert done.stderr == ""
     assert json.loads(done.stdout)["disks"]["/"]["total_bytes"] > 0

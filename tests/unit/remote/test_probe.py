@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,25 +13,23 @@ import pytest
 
 from lab import nvml
 from lab.nvml.profile import PROFILES
-from rackwright.remote import probe
+from rackwright.remote import glance
+from rackwright.remote.host import operating_system
+from rackwright.remote.host.kernel_log import xids
+from rackwright.remote.host.pci import redirects
+from rackwright.remote.nvidia.gpu import GLANCE
+from tests.samples import travelling
 
-SOURCE = Path(probe.__file__)
 CAPTURE = json.loads((Path(__file__).parents[2] / "data/h200x2/nvml.json").read_text())
 WHOLE = (PROFILES / "h200x2.profile").read_text()
 Observe = Callable[[str], dict[str, Any]]
 
 
 def run(*flags: str, folder: Path, profile: Path | None = None) -> dict[str, Any]:
-    """The probe as the runner starts it: its source on the standard input of Python."""
+    """The probe as the runner starts it: all that travels on the standard input of Python."""
     names = {"LD_LIBRARY_PATH": str(folder), "RACKWRIGHT_NVML_PROFILE": str(profile)}
-    result = subprocess.run(
-        [sys.executable, *flags, "-"],
-        input=SOURCE.read_text(),
-        env=os.environ | names,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    python = (sys.executable, *flags)
+    result = travelling.run("probe", python=python, env=os.environ | names)
     assert result.stderr == ""
     observed: dict[str, Any] = json.loads(result.stdout)
     return observed
@@ -153,13 +149,12 @@ def without_gpus(observed: dict[str, Any]) -> str:
     return reason
 
 
-def test_without_nvidia_ml_py(tmp_path: Path) -> None:
-    assert "No module named 'pynvml'" in without_gpus(run("-I", "-S", folder=tmp_path))
-
-
-def test_without_the_library(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [(), ("-I", "-S")])
+def test_without_the_library_and_with_no_nvidia_ml_py_but_what_travels(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
     (tmp_path / nvml.SONAME).touch()  # no library, and hides one that the machine may have
-    assert "NVMLError_LibraryNotFound" in without_gpus(run(folder=tmp_path))
+    assert "NVMLError_LibraryNotFound" in without_gpus(run(*flags, folder=tmp_path))
 
 
 def test_without_a_driver_and_with_another_library_than_its(
@@ -250,16 +245,6 @@ def test_cpu_lists(observe: Observe) -> None:
     assert observe(text)["gpus"][0]["cpu_affinity"] == "0-1,3,63-64"
 
 
-def test_it_is_one_file_for_an_old_python() -> None:
-    tree = ast.parse(SOURCE.read_text(), feature_version=(3, 9))
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = {
-        (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
-        for node in imports
-    }
-    assert {name.partition(".")[0] for name in names} <= set(sys.stdlib_module_names)
-
-
 LOG = """\
 NVRM: loading NVIDIA UNIX x86_64 Kernel Module  580.159.04
 NVRM: Xid (PCI:0000:17:00): 79, pid=1234, name=python, GPU has fallen off the bus.
@@ -269,7 +254,7 @@ NVRM: Xid errors are documented elsewhere
 
 
 def test_errors_of_the_kernel_log() -> None:
-    assert probe._xids(LOG.splitlines()) == [
+    assert xids(LOG.splitlines()) == [
         {
             "pci_bus_id": "0000:17:00",
             "code": 79,
@@ -285,39 +270,39 @@ def capability(kind: int, version_next: int, control: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("control", "redirects"), [(0x0000, False), (0x0011, False), (0x0004, True), (0x001D, True)]
+    ("control", "redirecting"), [(0x0000, False), (0x0011, False), (0x0004, True), (0x001D, True)]
 )
-def test_access_control_of_a_bridge(control: int, redirects: bool) -> None:
+def test_access_control_of_a_bridge(control: int, redirecting: bool) -> None:
     config = bytearray(4096)
     config[0x100:0x108] = capability(0x0001, 0x148, 0xFFFF)
     config[0x148:0x150] = capability(0x000D, 0, control)
-    assert probe._redirects(bytes(config)) is redirects
+    assert redirects(bytes(config)) is redirecting
 
 
 def test_bridges_without_access_control() -> None:
-    assert probe._redirects(bytes(4096)) is False
+    assert redirects(bytes(4096)) is False
     with pytest.raises(PermissionError, match="by root only"):
-        probe._redirects(bytes(64))
+        redirects(bytes(64))
 
 
 def test_secure_boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "EFI", tmp_path / "none")
-    assert probe._secure_boot() is False
-    monkeypatch.setattr(probe, "EFI", tmp_path)
+    monkeypatch.setattr(operating_system, "EFI", tmp_path / "none")
+    assert operating_system.secure_boot() is False
+    monkeypatch.setattr(operating_system, "EFI", tmp_path)
     (tmp_path / "efivars").mkdir()
     for value in (0, 1):
-        variable = tmp_path / "efivars" / probe.SECURE_BOOT
+        variable = tmp_path / "efivars" / operating_system.SECURE_BOOT
         variable.write_bytes(bytes([6, 0, 0, 0, value]))
-        assert probe._secure_boot() is bool(value)
+        assert operating_system.secure_boot() is bool(value)
 
 
 def test_a_glance_is_a_part_of_what_is_observed(observe: Observe) -> None:
     whole = observe(WHOLE)
-    found = probe.glance()
-    assert found["gpus"] == [{key: gpu[key] for key in probe.GLANCE} for gpu in whole["gpus"]]
+    found = glance.main()
+    assert found["gpus"] == [{key: gpu[key] for key in GLANCE} for gpu in whole["gpus"]]
     assert found["unavailable"] == {}
     observe(WHOLE.replace("[gpu 0]\n", "[gpu 0]\nHandle=!15\n").replace("PowerUsage=112606\n", ""))
-    lost, other = probe.glance()["gpus"]
+    lost, other = glance.main()["gpus"]
     assert lost is None and other["power"]["draw_w"] is None
     observe("no profile at all")
-    assert probe.glance()["gpus"] == [] and "nvml" in probe.glance()["unavailable"]
+    assert glance.main()["gpus"] == [] and "nvml" in glance.main()["unavailable"]

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,12 @@ from typing import Any
 import pytest
 
 from rackwright.desired.render import environment_quote
-from rackwright.remote import await_ready, serving, system
+from rackwright.remote import await_ready, serving
+from rackwright.remote.host.listeners import listeners
+from rackwright.remote.host.systemd import service_unit
+from rackwright.remote.served import gateway as door
+from rackwright.remote.served.http import MOST_BYTES, http
+from rackwright.remote.served.replica import replica
 
 Command = Callable[[str, str], Path]
 KEY = 's3cr$t"`\\key%'
@@ -151,7 +157,7 @@ def free_port() -> int:
 
 
 def test_a_listener_is_found_with_its_pid_and_control_group(server: Server) -> None:
-    (found,) = serving.listeners(server.port)
+    (found,) = listeners(server.port)
     groups = Path("/proc/self/cgroup").read_text().splitlines()
     assert found["pid"] == os.getpid()
     assert found["cgroups"] == sorted({line.split(":", 2)[2] for line in groups})
@@ -163,25 +169,25 @@ def test_a_listener_is_found_with_its_pid_and_control_group(server: Server) -> N
 
 def test_a_later_process_started_later(server: Server, listen: Any) -> None:
     pid, port = listen()
-    (found,) = serving.listeners(port)
+    (found,) = listeners(port)
     assert found["pid"] == pid
-    assert found["started_s"] > serving.listeners(server.port)[0]["started_s"]
+    assert found["started_s"] > listeners(server.port)[0]["started_s"]
 
 
 def test_nobody_listens() -> None:
-    assert serving.listeners(free_port()) == []
+    assert listeners(free_port()) == []
 
 
 def test_a_connection_to_the_port_is_no_listener(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as one:
-        assert serving.listeners(one.getsockname()[1]) == []
+        assert listeners(one.getsockname()[1]) == []
 
 
 def test_both_are_seen_where_two_share_a_port(listen: Any) -> None:
     first, port = listen()
     second, _ = listen("127.0.0.1", port)
     third, _ = listen("127.0.0.2", port)
-    found = {one["pid"]: one["addresses"] for one in serving.listeners(port)}
+    found = {one["pid"]: one["addresses"] for one in listeners(port)}
     assert found.keys() == {first, second, third}
     assert found[first] == found[second] != found[third]
 
@@ -193,7 +199,7 @@ def test_files_that_close_while_they_are_looked_at_hide_nothing(
     handles = {Path("/proc/self/fd/999999"), *Path(f"/proc/{os.getpid()}/fd").iterdir()}
     monkeypatch.setattr(Path, "iterdir", lambda _self: iter(sorted(handles, reverse=True)))
     assert server.fileno() > 0
-    assert system._sockets(Path(f"/proc/{os.getpid()}")) >= {
+    assert await_ready.sockets_of(os.getpid()) >= {
         str(Path(f"/proc/self/fd/{server.fileno()}").readlink())[8:-1]
     }
     assert await_ready.is_ours(os.getpid(), server.port)
@@ -237,7 +243,7 @@ def systemctl(command: Command) -> None:
 
 
 def test_everything_about_a_replica(server: Server, tmp_path: Path) -> None:
-    seen = json.loads(json.dumps(serving.replica(asked(server, tmp_path))))
+    seen = json.loads(json.dumps(replica(asked(server, tmp_path))))
     assert seen["unit"] == {"ActiveState": "active", "NRestarts": "0", "ControlGroup": "/a=b"}
     assert [one["pid"] for one in seen["listeners"]] == [os.getpid()]
     assert (seen["health"]["status"], seen["health"]["body"]) == (200, "")
@@ -256,12 +262,12 @@ def test_everything_about_a_replica(server: Server, tmp_path: Path) -> None:
 
 def test_without_a_key_none_is_sent(server: Server, tmp_path: Path) -> None:
     for path in (None, str(tmp_path / "absent")):
-        seen = serving.replica(asked(server, tmp_path, environment_path=path))
+        seen = replica(asked(server, tmp_path, environment_path=path))
         assert (seen["health"]["status"], seen["models"]["status"]) == (200, 401)
 
 
 def test_a_replica_that_is_down_is_an_observation(tmp_path: Path, server: Server) -> None:
-    seen = serving.replica(asked(server, tmp_path, port=free_port()))
+    seen = replica(asked(server, tmp_path, port=free_port()))
     assert seen["listeners"] == []
     for part in ("health", "models", "version", "metrics", "completion"):
         assert seen[part]["error"].startswith("ConnectionRefusedError")
@@ -270,14 +276,14 @@ def test_a_replica_that_is_down_is_an_observation(tmp_path: Path, server: Server
 
 def test_what_an_engine_does_not_offer_is_not_asked(tmp_path: Path, server: Server) -> None:
     silent = asked(server, tmp_path, version_path=None, metrics_path=None)
-    seen = serving.replica(silent)
+    seen = replica(silent)
     assert (seen["version"], seen["metrics"], seen["delivery"]["others"]) == (None, None, None)
     assert seen["delivery"]["tokens"] == 16
 
 
 def test_a_replica_that_completes_nothing_is_not_timed(tmp_path: Path, server: Server) -> None:
     server.status = 500
-    seen = serving.replica(asked(server, tmp_path))
+    seen = replica(asked(server, tmp_path))
     assert (seen["completion"]["status"], seen["delivery"]) == (500, None)
     assert len(server.asked) == 1
 
@@ -339,29 +345,27 @@ def says() -> Iterator[Callable[[bytes], int]]:
     ],
 )
 def test_a_garbled_answer_is_an_observation(says: Any, words: bytes, error: str) -> None:
-    connection = serving.HTTPConnection("127.0.0.1", says(words), timeout=60)
-    assert error in serving.http(connection, "GET", "/health")["error"]
+    connection = HTTPConnection("127.0.0.1", says(words), timeout=60)
+    assert error in http(connection, "GET", "/health")["error"]
 
 
 @pytest.mark.parametrize("words", [b"<html>", b"\xff\xfe", b"[" * 100000, b'{"a": '])
 def test_text_that_is_no_json_is_kept_short(says: Any, words: bytes) -> None:
-    connection = serving.HTTPConnection(
-        "127.0.0.1", says(b"HTTP/1.1 200 OK\r\n\r\n" + words), timeout=60
-    )
-    seen = serving.http(connection, "GET", "/")
+    connection = HTTPConnection("127.0.0.1", says(b"HTTP/1.1 200 OK\r\n\r\n" + words), timeout=60)
+    seen = http(connection, "GET", "/")
     assert (seen["status"], len(seen["body"]) <= 500) == (200, True)
 
 
 def test_an_answer_without_end_is_cut(says: Any) -> None:
-    words = b"HTTP/1.1 200 OK\r\n\r\n" + b"1" * (2 * serving.MOST_BYTES)
-    connection = serving.HTTPConnection("127.0.0.1", says(words), timeout=60)
-    assert len(str(serving.http(connection, "GET", "/")["body"])) == 500
+    words = b"HTTP/1.1 200 OK\r\n\r\n" + b"1" * (2 * MOST_BYTES)
+    connection = HTTPConnection("127.0.0.1", says(words), timeout=60)
+    assert len(str(http(connection, "GET", "/")["body"])) == 500
 
 
 @pytest.mark.parametrize("key", ["s3cret\nX-Other: 1", "s3cret\u2026"])
 def test_a_key_that_cannot_be_sent_is_not_repeated(server: Server, key: str) -> None:
-    connection = serving.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    seen = serving.http(connection, "GET", "/v1/models", headers={"Authorization": key})
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    seen = http(connection, "GET", "/v1/models", headers={"Authorization": key})
     assert "in the request" in seen["error"] and "s3cret" not in seen["error"]
 
 
@@ -383,7 +387,7 @@ def test_a_replica_that_hangs_does_not_keep_the_others_waiting(
 
 def test_systemd_that_cannot_be_asked_is_nothing_observed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert serving.unit("a.service") == {}
+    assert service_unit("a.service") == {}
 
 
 # --- the gateway -----------------------------------------------------------------------------
@@ -441,7 +445,7 @@ def test_the_gateway_as_a_client_sees_it(
 def test_the_first_completion_that_fails_is_the_last(gateway: Any) -> None:
     server, ask = gateway
     server.status = 503
-    seen = serving.gateway(ask)
+    seen = door.gateway(ask)
     assert [one["status"] for one in seen["services"]["chat"]["completions"]] == [503]
 
 
@@ -458,7 +462,7 @@ def test_a_gateway_that_cannot_be_trusted_or_reached(
     gateway: Any, changed: dict[str, Any], error: str
 ) -> None:
     server, ask = gateway
-    seen = serving.gateway({**ask, **changed})
+    seen = door.gateway({**ask, **changed})
     for one in (seen["closed_path"], seen["services"]["chat"]["models"]):
         assert error in one["error"]
     assert not server.asked
@@ -469,9 +473,9 @@ def test_a_faulty_or_absent_nginx_is_an_observation(
 ) -> None:
     command("nginx", 'echo "unknown directive" >&2; exit 1')
     faulty = {"ok": False, "words": "unknown directive"}
-    assert serving.gateway(gateway[1])["configuration"] == faulty
+    assert door.gateway(gateway[1])["configuration"] == faulty
     monkeypatch.setenv("PATH", "/nowhere")
-    assert "nginx" in serving.gateway(gateway[1])["configuration"]["words"]
+    assert "nginx" in door.gateway(gateway[1])["configuration"]["words"]
 
 
 # --- readiness -------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import grp
 import json
 import os
@@ -35,30 +34,12 @@ from rackwright.desired.items import (
     query,
 )
 from rackwright.remote import state
-from rackwright.report.reading import CARRIED
-from rackwright.runner.observing import PARTS
-from rackwright.runner.operations import FETCHING
-from rackwright.runner.remote_call import LOADER, source_of
+from rackwright.remote.host import running
+from rackwright.remote.items import initramfs, leftovers, packages, stamps
+from tests.samples.travelling import run
 
 ME = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 Command = Callable[[str, str], Path]
-ALONE: tuple[str, ...] = ()
-SERVING = tuple(f"rackwright.remote.{part}" for part in PARTS)
-REMOTE = {
-    "probe": ALONE,
-    "state": ALONE,
-    "starts": ALONE,
-    "driver": ("rackwright.remote.probe",),
-    "await_ready": ALONE,
-    "ollama_model": ALONE,
-    "fetching": ALONE,
-    "release": (f"rackwright.{FETCHING}",),
-    "weights": (f"rackwright.{FETCHING}",),
-    "serving": SERVING,
-    **dict.fromkeys(PARTS, SERVING),
-    "watching": tuple(f"rackwright.{part}" for part in CARRIED),
-}
-"""What travels to hosts, and what is sent along with it."""
 
 
 def observe(items: Sequence[Item]) -> list[Change]:
@@ -79,8 +60,8 @@ def converge(items: Sequence[Item]) -> tuple[list[str], str]:
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that stands for the host; locks and stamps are kept in the test's own."""
     monkeypatch.setattr(state, "LOCK", tmp_path / "lock")
-    monkeypatch.setattr(state, "STAMPS", tmp_path / "stamps")
-    monkeypatch.setattr(state, "UNIT_FILES", tmp_path / "units")
+    monkeypatch.setattr(stamps, "FOLDER", tmp_path / "stamps")
+    monkeypatch.setattr(leftovers, "UNIT_FILES", tmp_path / "units")
     folder = tmp_path / "host"
     folder.mkdir()
     return folder
@@ -94,35 +75,11 @@ def litter(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if "rackwright-new" in path.name]
 
 
-@pytest.mark.parametrize(("name", "along"), REMOTE.items())
-def test_a_script_travels_to_python_3_9_with_all_it_imports(
-    name: str, along: tuple[str, ...]
-) -> None:
-    tree = ast.parse(source_of(f"remote/{name}"), feature_version=(3, 9))
-    imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert {one.partition(".")[0] for one in imported - {*along}} <= sys.stdlib_module_names
-
-
-def test_every_script_that_travels_is_tried() -> None:
-    here = {path.stem for path in Path(state.__file__).parent.glob("[a-z]*.py")}
-    # These run in the release's own Python, with what its wheels bring.
-    of_releases = {"bandwidth", "sample_sglang", "sample_vllm", "sampling", "toolkit"}
-    assert here == {*REMOTE} | of_releases
-
-
-def test_it_runs_from_standard_input(host: Path) -> None:
+def test_it_runs_on_a_host(host: Path) -> None:
     (host / "a").write_text("text")
-    asked = {"do": "observe", "items": query([File(str(host / "a"), b"text", **ME)])}
-    call = {
-        "source": source_of("remote/state"),
-        "libraries": {},
-        "entry": "main",
-        "arguments": [asked],
-    }
-    argv = [sys.executable, "-I", "-c", LOADER]
-    done = subprocess.run(argv, input=json.dumps(call), capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)[0]["text"] == "text"
+    items = query([File(str(host / "a"), b"text", **ME)])
+    (seen,) = json.loads(run("state", {"do": "observe", "items": items}).stdout)
+    assert seen["text"] == "text"
 
 
 # --- folders, files, links -------------------------------------------------------------------
@@ -387,7 +344,7 @@ def test_a_new_unit_is_enabled_and_started_once(host: Path, systemd: Systemd) ->
     assert systemd.told() == START
     systemd.has({})
     assert converge(items) == ([], "")
-    assert mode(state.STAMPS / "a.service.json") == 0o644
+    assert mode(stamps.FOLDER / "a.service.json") == 0o644
 
 
 @pytest.mark.parametrize(
@@ -450,7 +407,7 @@ def test_a_stamp_that_cannot_be_read_means_a_restart(
     host: Path, systemd: Systemd, content: str
 ) -> None:
     items = started(host, systemd)
-    (state.STAMPS / "a.service.json").write_text(content)
+    (stamps.FOLDER / "a.service.json").write_text(content)
     assert converge(items)[0] == ["unit a.service: runs with older settings: restart"]
     assert converge(items) == ([], "")
 
@@ -496,7 +453,7 @@ def test_a_configuration_that_is_refused_is_put_back(
     if before:
         assert mode(conf) == 0o600
         assert conf.stat().st_mtime == 1000  # as old as what runs
-    assert not (state.STAMPS / "nginx.service.json").exists()
+    assert not (stamps.FOLDER / "nginx.service.json").exists()
     assert not litter(host)
 
 
@@ -530,11 +487,11 @@ def unit_files(host: Path, **marks: str) -> dict[str, Path]:
     """Unit files by name, each with what is beside it: settings, a cache, a stamp."""
     made = {}
     for name, mark in marks.items():
-        made[name] = state.UNIT_FILES / f"rackwright-{name}.service"
-        for folder in (state.UNIT_FILES, state.STAMPS, host / "etc", host / "cache" / name):
+        made[name] = leftovers.UNIT_FILES / f"rackwright-{name}.service"
+        for folder in (leftovers.UNIT_FILES, stamps.FOLDER, host / "etc", host / "cache" / name):
             folder.mkdir(parents=True, exist_ok=True)
         made[name].write_text(f"[Unit]\n{mark}{name}\n")
-        (state.STAMPS / f"rackwright-{name}.service.json").write_text("{}")
+        (stamps.FOLDER / f"rackwright-{name}.service.json").write_text("{}")
         (host / "etc" / f"{name}.env").write_text("A=1\n")
     return made
 
@@ -558,7 +515,7 @@ def test_units_that_left_the_plan_go_with_what_was_made_for_them(
     assert not made["old"].exists()
     assert {path.name for path in (host / "etc").iterdir()} == {"kept.env", "theirs.env"}
     assert {path.name for path in (host / "cache").iterdir()} == {"kept", "theirs"}
-    assert not (state.STAMPS / "rackwright-old.service.json").exists()
+    assert not (stamps.FOLDER / "rackwright-old.service.json").exists()
     assert made["kept"].exists() and made["theirs"].exists()
     assert observe([no_others(host, "kept")]) == []
 
@@ -572,7 +529,7 @@ def test_a_removal_that_is_cut_off_begins_again(
         raise OSError("power is gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr(state, "_take_away", cut_off)
+        patched.setattr(leftovers, "_take_away", cut_off)
         assert converge([no_others(host)])[1] == "power is gone"
     assert made["old"].exists()
     assert converge([no_others(host)])[1] == ""
@@ -639,7 +596,7 @@ def test_a_folder_half_removed_is_removed_by_the_next_run(
         raise OSError("power is gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr(state, "_take_away", cut_off)
+        patched.setattr(leftovers, "_take_away", cut_off)
         assert converge([item])[1] == "power is gone"
     assert converge([item])[1] == ""
     assert litter(host) == [] and not folder.exists()
@@ -766,7 +723,7 @@ def apt(tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> Pa
     refuse = f"line=$(head -n 1 {refusals}); sed -i 1d {refusals}"
     refuse += '; [ -z "$line" ] || { echo "$line"; exit 100; }'
     command("apt-get", f'echo "apt-get $*" >> {said}\ncase "$*" in *install*) {refuse};; esac')
-    monkeypatch.setattr(state.time, "sleep", lambda _s: None)
+    monkeypatch.setattr(packages.time, "sleep", lambda _s: None)
     return tmp_path
 
 
@@ -820,7 +777,7 @@ def test_boot_images_are_made_anew_when_a_file_in_them_changed(
 ) -> None:
     said = tmp_path / "said"
     command(tool, f'echo "{tool} $*" >> {said}')
-    monkeypatch.setattr(state.shutil, "which", lambda name: name if name == tool else None)
+    monkeypatch.setattr(initramfs.shutil, "which", lambda name: name if name == tool else None)
     blacklist = File(str(tmp_path / "nouveau.conf"), b"blacklist nouveau\n", **ME)
     image = Initramfs("nouveau", (blacklist,))
     assert converge([blacklist, image])[1] == ""
@@ -834,7 +791,7 @@ def test_boot_images_are_made_anew_when_a_file_in_them_changed(
 def test_a_host_without_boot_images_has_none_to_make(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(initramfs.shutil, "which", lambda _name: None)
     image = Initramfs("nouveau", (File(str(tmp_path / "x"), b"", **ME),))
     assert converge([image]) == (
         [f"initramfs nouveau: does not know {tmp_path}/x yet: rebuild"],
@@ -874,5 +831,5 @@ def test_users_are_made_or_mended(
 
 
 def test_a_command_that_fails_says_so_in_its_own_words() -> None:
-    with pytest.raises(state.Failed, match=r"`sh -c .*` exit code 3: why"):
-        state.run("sh", "-c", "echo why >&2; exit 3")
+    with pytest.raises(running.Failed, match=r"`sh -c .*` exit code 3: why"):
+        running.run("sh", "-c", "echo why >&2; exit 3")

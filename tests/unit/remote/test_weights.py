@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from rackwright.remote import weights
+from rackwright.remote.downloads.repository import problems
 
 REVISION = "0e9e39f249a16976918f6564b8830bc894c89659"
 HF = """#!/bin/sh
@@ -256,14 +257,14 @@ SHARDS = json.dumps({"weight_map": {"a": "1.safetensors", "b": "2.safetensors", 
 def test_what_is_wrong_with_a_folder(tmp_path: Path, files: dict[str, str], words: str) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    found = weights.problems(tmp_path)
+    found = problems(tmp_path)
     assert (words in found) if words else (found == "")
 
 
 def test_dangling_links_are_no_weights(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").symlink_to("/nowhere")
-    assert "has no weights" in weights.problems(tmp_path)
+    assert "has no weights" in problems(tmp_path)
 
 
 # --- one GGUF file -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import click
 import pytest
 from pyinfra.api import output
 
-from rackwright.remote.fetching import Packages
+from rackwright.remote.downloads.progress import Packages
 from rackwright.report.progress import CLEAR, Progress
 from rackwright.runner import progress as runner
 

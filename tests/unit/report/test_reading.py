@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import json
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,11 +17,10 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.remote import watching as remote
 from rackwright.report import watch_tables
-from rackwright.report.reading import CARRIED, FIGURES, Reading, reading
-from rackwright.runner.probing import pynvml
-from rackwright.runner.remote_call import LOADER, parts, source_of
+from rackwright.report.reading import FIGURES, Reading, reading
 from tests.samples.fleet import cluster, hosts, server, service
 from tests.samples.probes import seen
+from tests.samples.travelling import run
 
 PLAN = plan(load_fleet(hosts({"gpu1": server(), "gpu2": server(12)}, {"chat": service()})))
 (REPLICA,) = PLAN.on("gpu1")
@@ -206,25 +202,8 @@ def test_every_engine_that_has_metrics_says_what_they_are_called(name: str) -> N
     assert not engine.metrics_path or {"requests_waiting", "tokens_generated"} <= told
 
 
-def test_what_travels_is_all_that_is_imported_and_speaks_python_3_9() -> None:
-    for script, carried in (("watching", CARRIED), ("bandwidth", ())):
-        tree = ast.parse(source_of(f"remote/{script}"), feature_version=(3, 9))
-        imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-        imported |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-        own = {name for name in imported if name.startswith("rackwright")}
-        assert own == {f"rackwright.{name}" for name in carried}
-        assert {one.partition(".")[0] for one in imported - own} <= sys.stdlib_module_names
-
-
-def test_it_runs_from_standard_input(port: int) -> None:
+def test_it_runs_on_a_host(port: int) -> None:
     asked = {"name": "chat", "unit": "none.service", "address": "127.0.0.1"}
     asked |= {"port": port, "path": "/metrics", "figures": ASKED}
-    call = {
-        "source": source_of("remote/watching"),
-        "libraries": pynvml() | parts(*CARRIED),
-        "entry": "main",
-        "arguments": [[asked]],
-    }
-    argv = [sys.executable, "-I", "-c", LOADER]
-    done = subprocess.run(argv, input=json.dumps(call), capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["replicas"]["chat"]["figures"]["requests_running"] == 5
+    seen = json.loads(run("watching", [asked]).stdout)
+    assert seen["replicas"]["chat"]["figures"]["requests_running"] == 5

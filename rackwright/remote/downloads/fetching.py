@@ -18,21 +18,13 @@ from typing import Any, BinaryIO
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
+from rackwright.remote.downloads.progress import progress, say
+
 BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 60
 TRIES = 5
 """Connections that break without a byte in between; one that moves on starts the count anew."""
 PROGRESS_EVERY_S = 2.0
-
-
-def say(text: str) -> None:
-    """One line of progress for the operator."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def progress(text: str) -> None:
-    """A line that the next one may replace: ``runner/progress.py`` knows it by its begin."""
-    print(f"\r  {text}", file=sys.stderr, flush=True)
 
 
 def sha256_of(path: Path) -> str:
@@ -131,31 +123,3 @@ def _copy(answer: Any, out: BinaryIO, url: str, start: int) -> None:
             progress(f"{name}: {done >> 20}{share} MiB")
     if total and done < total:
         raise OSError(f"ended after {done} of {total} bytes")
-
-
-class Packages:
-    """What uv says while it installs: of its lines for each package, only how far it is.
-
-    It announces the large ones, as in ``Downloading torch (192.3MiB)``.
-    """
-
-    def __init__(self) -> None:
-        """Nothing is announced yet."""
-        self._sizes: dict[str, str] = {}
-        self._done: set[str] = set()
-
-    def hear(self, line: str) -> None:
-        """Pass a line on, or count it."""
-        word, _, rest = line.strip().partition(" ")
-        name, _, size = rest.partition(" ")
-        if word == "Downloading":
-            self._sizes[name] = size
-        elif word == "Downloaded":
-            self._done.add(name)
-            left = [
-                f"{name} {size}" for name, size in self._sizes.items() if name not in self._done
-            ]
-            waited = f": {', '.join(left[:3])}" if left else ""
-            progress(f"{len(left)} of {len(self._sizes)} downloads to come{waited}")
-        elif word != "+":
-            say(line)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from rackwright.remote.host.processes import all_pids, parent_and_start_s, uptime_s
+from rackwright.remote.host.running import ended
 
 Values = dict[str, Any]
 TOKEN = re.compile(
@@ -22,9 +24,8 @@ FILE = re.compile(r"^# configuration file (\S+):$", re.MULTILINE)
 
 def configuration() -> Values:
     """``ok``, ``words`` of the test, ``upstreams``, and ``changed_unix_s`` of the newest file."""
-    argv = ["nginx", "-T", "-q"]
     try:
-        nginx = subprocess.run(argv, capture_output=True, text=True, errors="replace", check=False)
+        nginx = ended("nginx", "-T", "-q")
     except OSError as error:
         return {"ok": False, "words": str(error)}
     said = {"ok": nginx.returncode == 0, "words": nginx.stderr.strip()[-500:]}
@@ -68,18 +69,13 @@ def _statements(text: str) -> Iterator[tuple[list[str], str]]:
 
 def loaded_unix_s(master: int) -> float | None:
     """When the newest worker was started: a reload replaces them all. None without a worker."""
-    entries = Path("/proc").glob("[0-9]*") if master else ()
-    starts_s = [_started_s(entry, master) for entry in entries]
-    found = [started_s for started_s in starts_s if started_s is not None]
-    uptime_s = float(Path("/proc/uptime").read_text().split()[0])
-    return time.time() - uptime_s + max(found) if found else None
+    starts_s = list(_starts_of_children(master)) if master else []
+    return time.time() - uptime_s() + max(starts_s) if starts_s else None
 
 
-def _started_s(entry: Path, parent: int) -> float | None:
-    """Seconds after boot at which a child of ``parent`` was started (fields 4 and 22, proc(5))."""
-    try:
-        fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    own = int(fields[1]) == parent
-    return int(fields[19]) / os.sysconf("SC_CLK_TCK") if own else None
+def _starts_of_children(pid: int) -> Iterator[float]:
+    for each in all_pids():
+        with suppress(OSError):
+            parent, start_s = parent_and_start_s(each)
+            if parent == pid:
+                yield start_s

@@ -6,7 +6,6 @@ that run there already, for ``most_s`` seconds; a request that is not done by th
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from http.client import HTTPConnection
 from time import monotonic
 from typing import Any
 
-from rackwright.remote.streaming import stream
+from rackwright.remote.served.streaming import stream
 
 Values = dict[str, Any]
 SAMPLE_EVERY_S = 0.1
@@ -92,7 +91,8 @@ class Sampler(threading.Thread):
     def run(self) -> None:
         """Sample; what cannot be read is a reason, not a failure."""
         try:
-            nvml = importlib.import_module("pynvml")
+            import pynvml as nvml
+
             nvml.nvmlInit()
         except Exception as error:
             self._reasons = dict.fromkeys(self._indexes, f"{type(error).__name__}: {error}")

@@ -1,0 +1,120 @@
+"""A model of a Hugging Face repository, or a folder that the operator put there."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rackwright.remote.downloads.progress import say
+
+Values = dict[str, Any]
+
+
+def problems(folder: Path) -> str:
+    """Why the folder cannot be served, in words; empty when it can."""
+    if not (folder / "config.json").is_file():
+        return f"{folder} has no config.json"
+    if not any(
+        file.is_file() for kind in ("safetensors", "bin") for file in folder.glob(f"*.{kind}")
+    ):
+        return f"{folder} has no weights (*.safetensors)"
+    absent = sorted(
+        {name for index in folder.glob("*.safetensors.index.json") for name in _absent(index)}
+    )
+    more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+    return f"{folder} lacks {absent[0]}{more}" if absent else ""
+
+
+def _absent(index: Path) -> list[str]:
+    """Files that an index of shards names and that are not there."""
+    if (index.parent / index.name[: -len(".index.json")]).is_file():
+        return []  # the weights are also there in one file
+    try:
+        names = set(json.loads(index.read_text())["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [f"a readable {index.name}"]
+    return [name for name in names if not (index.parent / name).is_file()]
+
+
+def download(model: Values, request: Values, lock: int) -> None:
+    """Fetch one model as the engine's user; exits when that fails."""
+    target = Path(model["path"])
+    partial = target.with_name(f"{target.name}.partial")
+    _clear(target, partial, request["user"])
+    _own_folders(partial, request["user"])
+    name = f"{model['repo']}@{model['revision'][:12]}"
+    _drop_leftovers(partial)
+    if _hf(model, partial, request, lock) != 0:
+        sys.exit(f"download of {name} failed: see above")
+    if wrong := problems(partial):
+        sys.exit(f"{name} is not a model that can be served: {wrong}")
+    shutil.rmtree(partial / ".cache", ignore_errors=True)  # hf's own notes on the download
+    _settle(partial, target)
+
+
+def _drop_leftovers(partial: Path) -> None:
+    """Pieces of a killed download: hf never takes them up again (huggingface_hub issue 4196)."""
+    for piece in (partial / ".cache").rglob("*.incomplete"):
+        piece.unlink()
+
+
+def _clear(target: Path, partial: Path, name: str) -> None:
+    """A broken folder of the engine's user becomes the download to resume; others are set aside."""
+    if not (target.is_symlink() or target.exists()):
+        return
+    info = target.lstat()
+    own = stat.S_ISDIR(info.st_mode) and info.st_uid == pwd.getpwnam(name).pw_uid
+    resumable = own and not (partial.is_symlink() or partial.exists())
+    away = partial if resumable else target.with_name(f"{target.name}.broken-{time.time_ns()}")
+    say(f"{problems(target)}: it is now {away.name}")
+    target.rename(away)
+
+
+def _own_folders(partial: Path, name: str) -> None:
+    """The engine's user downloads; links in its folders are not followed by root."""
+    for folder in (partial.parent.parent, partial.parent, partial):
+        own(folder, name)
+
+
+def own(folder: Path, name: str) -> None:
+    """Have a folder that is the engine's user's; what it links to is left alone."""
+    user = pwd.getpwnam(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def _hf(model: Values, partial: Path, request: Values, lock: int) -> int:
+    """Exit code of the download, which holds the lock too: it outlives a broken connection."""
+    user = pwd.getpwnam(request["user"])
+    argv = [model["hf"], "download", model["repo"], "--revision", model["revision"],
+            "--local-dir", str(partial)]  # fmt: skip
+    return subprocess.run(
+        argv,
+        env={**os.environ, **request["environment"], "HOME": str(partial.parent)},
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        user=user.pw_uid,
+        group=user.pw_gid,
+        extra_groups=[],
+        cwd=str(partial),
+        pass_fds=(lock,),
+        check=False,
+    ).returncode
+
+
+def _settle(partial: Path, target: Path) -> None:
+    """Put a whole download in its place; what appeared there meanwhile is somebody's, and stays."""
+    try:
+        partial.rename(target)
+    except OSError:
+        if problems(target):
+            sys.exit(f"{target} appeared during its download: move it or {partial} away")
+        say(f"{target} appeared during its download and is kept; {partial} can be removed")

@@ -1,0 +1,1 @@
+"""A Linux host, asked: commands, systemd, processes, the kernel's log, PCI, disks."""

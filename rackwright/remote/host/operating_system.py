@@ -1,0 +1,47 @@
+"""What a host's operating system is."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+EFI = Path("/sys/firmware/efi")
+SECURE_BOOT = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+IOMMU_GROUPS = Path("/sys/kernel/iommu_groups")
+
+
+def os_release() -> dict[str, str]:
+    """What the distribution says of itself (os-release(5))."""
+    lines = Path("/etc/os-release").read_text().splitlines()
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
+
+
+def secure_boot() -> bool:
+    """The variable's value follows four bytes of attributes; firmware without EFI has none."""
+    if not EFI.exists():
+        return False
+    return (EFI / "efivars" / SECURE_BOOT).read_bytes()[4] == 1
+
+
+def memory_total_bytes() -> int:
+    """All that the kernel has."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:"))
+
+
+OPERATING_SYSTEM: dict[str, Any] = {
+    "hostname": platform.node,
+    "kernel": platform.release,
+    "architecture": platform.machine,
+    "id": lambda: os_release()["ID"],
+    "version_id": lambda: os_release()["VERSION_ID"],
+    "cpu_count": os.cpu_count,
+    "memory_total_bytes": memory_total_bytes,
+    "secure_boot": secure_boot,
+    "iommu": lambda: sorted({path.read_text().strip() for path in IOMMU_GROUPS.glob("*/type")}),
+    "nvidia_module_version": lambda: Path("/sys/module/nvidia/version").read_text().strip(),
+}
+"""The questions about the operating system, asked with nothing."""

@@ -1,0 +1,72 @@
+"""Packages of the distribution, and patience with whoever else installs some."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rackwright.remote.host.running import Failed, ended, in_english, run
+
+PACKAGE_LOCK_WAIT_S = 300
+LOCKED = ("Could not get lock", "Unable to lock", "locked by another process")
+"""What apt and dpkg say while another of them runs."""
+
+Values = dict[str, Any]
+
+
+def installed(names: Sequence[str]) -> dict[str, Values]:
+    """Status and version by name, of those that dpkg knows."""
+    if not names:
+        return {}
+    form = "${Package}\t${Status}\t${Version}\n"
+    words = ended("dpkg-query", "-W", "-f", form, *names).stdout
+    rows = [line.split("\t") for line in words.splitlines()]
+    return {
+        name: {"status": said, "version": version}
+        for name, said, version in rows
+        if not said.endswith(" not-installed")
+    }
+
+
+def install(packages: Sequence[Values]) -> None:
+    """One transaction for all of them; then those that are to be held are."""
+    if not packages:
+        return
+    options = ["-o", f"DPkg::Lock::Timeout={PACKAGE_LOCK_WAIT_S}"]
+    options += ["-o", "Dpkg::Options::=--force-confold"]
+    install = ["apt-get", *options, "install", "-y", "-q", "--no-install-recommends"]
+    if any(package.get("version") for package in packages):
+        install += ["--allow-downgrades", "--allow-change-held-packages"]
+    _get([*install, *map(_wanted, packages)], options)
+    if held := [package["key"] for package in packages if package.get("hold")]:
+        _patiently("apt-mark", "hold", *held)
+
+
+def _wanted(package: Values) -> str:
+    """A package as apt-get is asked for it: any revision of the version that is pinned."""
+    version = package.get("version")
+    return f"{package['key']}={version}-*" if version else str(package["key"])
+
+
+def _get(install: Sequence[str], options: Sequence[str]) -> None:
+    try:
+        _patiently(*install)
+    except Failed:  # a cut-off dpkg, or package lists that are old or missing
+        _patiently("dpkg", "--configure", "-a")
+        _patiently("apt-get", *options, "update", "-q")
+        _patiently(*install)
+
+
+def _patiently(*argv: str) -> None:
+    """Run apt or dpkg, waiting while another does: a fresh server updates itself as it boots."""
+    environment = in_english(DEBIAN_FRONTEND="noninteractive")
+    deadline = time.monotonic() + PACKAGE_LOCK_WAIT_S
+    while True:
+        try:
+            run(*argv, env=environment)
+            return
+        except Failed as failure:
+            if time.monotonic() > deadline or not any(one in str(failure) for one in LOCKED):
+                raise
+            time.sleep(2)

@@ -1,0 +1,1 @@
+"""What a host serves, asked as a client would: replicas, and the gateway."""

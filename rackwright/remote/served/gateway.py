@@ -1,0 +1,78 @@
+"""The gateway of a host, as a client would see it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from functools import cache
+from http.client import HTTPSConnection
+from typing import Any
+
+from rackwright.remote.host.nginx import configuration, loaded_unix_s
+from rackwright.remote.host.systemd import service_unit
+from rackwright.remote.served.http import COMPLETION_TIMEOUT_S, bearer, completion_of, http
+
+Values = dict[str, Any]
+
+
+def gateway(asked: Values) -> Values:
+    """The gateway as a client would see it, from its own host: nginx, TLS, models, completions."""
+    services = {service["name"]: _service(asked, service) for service in asked["services"]}
+    nginx = service_unit("nginx.service")
+    return {
+        "unit": nginx,
+        "configuration": configuration(),
+        "loaded_unix_s": loaded_unix_s(int(nginx.get("MainPID") or 0)),
+        "services": services,
+        "closed_path": _gateway_call(asked, "GET", "/metrics"),
+    }
+
+
+def _service(asked: Values, service: Values) -> Values:
+    """Models and completions; the first completion that fails is the last that is asked for."""
+    key, prefix = bearer(service["key"]), service["prefix"]
+    question, completions = completion_of(service["served_model_name"], 8), []
+    for _ in range(service["completions"]):
+        path = f"{prefix}/v1/chat/completions"
+        completions.append(_gateway_call(asked, "POST", path, question, key))
+        if completions[-1].get("status") != 200:
+            break
+    models = _gateway_call(asked, "GET", f"{prefix}/v1/models", None, key)
+    return {"models": models, "completions": completions}
+
+
+def _gateway_call(
+    asked: Values,
+    method: str,
+    path: str,
+    body: Values | None = None,
+    headers: dict[str, str] | None = None,
+) -> Values:
+    """Over TLS to this host, by the name the certificate is for; trust is judged separately."""
+    try:
+        trust = _trust(asked["certificate"])
+    except OSError as error:
+        return {"error": f"{asked['certificate']}: {error}"}
+    connection = _LoopbackConnection(asked["server_name"], asked["port"], trust)
+    return http(connection, method, path, body, headers)
+
+
+@cache
+def _trust(certificate: str | None) -> ssl.SSLContext:
+    """What the host trusts, and the certificate that was made here; slow to read."""
+    trust = ssl.create_default_context()
+    if certificate:
+        trust.load_verify_locations(certificate)
+    return trust
+
+
+class _LoopbackConnection(HTTPSConnection):
+    """HTTPS to the loopback address, with the server's name for SNI, Host and verification."""
+
+    def __init__(self, name: str, port: int, trust: ssl.SSLContext) -> None:
+        super().__init__(name, port, timeout=COMPLETION_TIMEOUT_S, context=trust)
+        self._trust = trust
+
+    def connect(self) -> None:
+        raw = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        self.sock = self._trust.wrap_socket(raw, server_hostname=self.host)

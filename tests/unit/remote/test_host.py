@@ -1,0 +1,58 @@
+"""What scripts share of a host: systemd's answers, environment files, commands that fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rackwright.desired.render import environment_quote
+from rackwright.remote.host.environment_file import assignments, unquoted
+from rackwright.remote.host.running import Failed, output, run
+from rackwright.remote.host.systemd import show
+from tests.conftest import Command
+
+
+def test_each_unit_has_its_own_block(command: Command) -> None:
+    command("systemctl", "printf 'A=1\\nB=x=y\\n\\nA=\\nB=2\\n'")
+    assert show("A,B", "one.service", "two.service") == [
+        {"A": "1", "B": "x=y"},
+        {"A": "", "B": "2"},
+    ]
+
+
+def test_an_answer_for_fewer_units_is_none(command: Command) -> None:
+    command("systemctl", "echo A=1")
+    with pytest.raises(Failed, match="answered for 1 of 2 units"):
+        show("A", "one.service", "two.service")
+
+
+def test_what_systemctl_complains_of_is_not_taken_for_a_unit(command: Command) -> None:
+    command("systemctl", "printf 'A=warning\\n\\n' >&2; echo A=1")
+    assert show("A", "one.service") == [{"A": "1"}]
+
+
+def test_systemd_that_cannot_be_asked_is_told_in_its_words(command: Command) -> None:
+    command("systemctl", "echo 'Failed to connect to bus' >&2; exit 1")
+    with pytest.raises(OSError, match=r"`systemctl show .*exit code 1: Failed to connect to bus"):
+        show("A", "one.service")
+
+
+def test_a_command_fails_with_what_it_said_and_gives_what_it_printed(command: Command) -> None:
+    command("tool", "echo out; echo complaint >&2; exit $1")
+    assert (output("tool", "0"), run("tool", "0")) == ("out\n", "out\ncomplaint")
+    with pytest.raises(Failed, match=r"`tool 3` exit code 3: complaint$"):
+        output("tool", "3")
+    with pytest.raises(Failed, match=r"`tool 3` exit code 3: out\ncomplaint$"):
+        run("tool", "3")
+
+
+@pytest.mark.parametrize("value", ["", "k", 'ends with "', 'a "b" c', "back\\slash", "$HOME = x"])
+def test_values_are_read_as_they_were_written(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "a.env"
+    path.write_text(f"# not one\nKEY={environment_quote(value)}\n")
+    assert [(name, unquoted(text)) for name, text in assignments(str(path))] == [("KEY", value)]
+
+
+def test_a_file_that_is_not_there_assigns_nothing(tmp_path: Path) -> None:
+    assert assignments(str(tmp_path / "none")) == assignments(None) == []
