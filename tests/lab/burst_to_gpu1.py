@@ -17,7 +17,7 @@ from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.planned import planned
 
-observing.is_loaded = lambda *_: True
+observing.is_loaded = lambda *_: True  # type: ignore[attr-defined]
 inventory = load_inventory("inventories/lab.py")
 fleet = fleet_of(inventory)
 seen = ask_all(inventory, lambda _: observing.observe(fleet))["gpu1"]

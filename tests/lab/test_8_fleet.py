@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.fleet import ROOT
-from tests.lab.conftest import PATIENCE_S, Run, main_pid, ssh, wait_until
-from tests.lab.test_1_journey import UNITS
+from tests.samples.commands import PATIENCE_S
+from tests.samples.deploys import Run
+from tests.samples.lab_hosts import UNITS, main_pid, ssh, wait_until
 
 UNIT1, UNIT2 = UNITS["gpu1"], UNITS["gpu2"]
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"

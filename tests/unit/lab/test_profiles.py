@@ -17,7 +17,7 @@ from rackwright.inventory.entry import discovered
 from rackwright.planning.topology import islands
 from rackwright.remote import probe
 from rackwright.spec import ServerSpec
-from tests.lab.faults import FAULTS, Fault
+from tests.samples.gpu_faults import FAULTS, Fault
 
 Observe = Callable[[str], dict[str, Any]]
 UNIT = "rackwright-chat-gpu1-0.service"
