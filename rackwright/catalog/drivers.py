@@ -1,4 +1,4 @@
-"""What goes with what: driver branches, CUDA, engines, kernels. The data is ``drivers.yaml``."""
+"""What goes with what: driver branches, CUDA, kernels. The data is ``drivers.yaml``."""
 
 from __future__ import annotations
 
@@ -49,14 +49,6 @@ class Cuda(_Entry):
     minimum_capability: Capability
 
 
-class EngineBuild(_Entry):
-    """From which release on an engine is built with this torch and this CUDA major."""
-
-    version: str
-    torch: str
-    cuda: int
-
-
 class Drivers(_Entry):
     """All of ``drivers.yaml``."""
 
@@ -65,19 +57,8 @@ class Drivers(_Entry):
     cuda: dict[int, Cuda]
     cuda_sources: str = Field(min_length=1)
     toolkits: tuple[str, ...]
-    engines: dict[str, tuple[EngineBuild, ...]]
-    engine_sources: str = Field(min_length=1)
     keys: dict[str, str]
     repositories: dict[str, str]
-
-    def cuda_of(self, engine: str, version: str) -> int | None:
-        """The CUDA major that an engine's release is built with; None where it is not known."""
-        builds = [
-            each
-            for each in self.engines.get(engine, ())
-            if numbers(each.version) <= numbers(version)
-        ]
-        return max(builds, key=lambda each: numbers(each.version)).cuda if builds else None
 
 
 def numbers(version: str) -> tuple[int, ...]:

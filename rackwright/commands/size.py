@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from rackwright.catalog import GpuType
+from rackwright.engines import ENGINES
 from rackwright.errors import Fault, PlanError, SpecError
 from rackwright.models import NAMED
 from rackwright.models.finding import find_gpus, find_model
@@ -22,6 +23,8 @@ from rackwright.spec import ServiceSpec
 
 USUAL_CONTEXT = 8192
 """Tokens of the longest request where nobody says otherwise, or the model's own if shorter."""
+_ENGINE = next(name for name, engine in ENGINES.items() if engine.predicts)
+"""Whose memory and speed is told: the first whose speed is predicted."""
 _SPEC_KEYS = (
     "concurrency",
     "gpu_memory_utilization",
@@ -104,7 +107,7 @@ def _service(
     entry |= {
         "name": "size",
         "model": "asked",
-        "engine": "vllm",
+        "engine": _ENGINE,
         "servers": ["server0"],
         "max_model_len": context,
         "objective": objective,

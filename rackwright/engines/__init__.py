@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from rackwright.engines.answers import Ask, Loaded
+from rackwright.engines.keys import service_faults
 from rackwright.engines.llamacpp import LLAMACPP
 from rackwright.engines.ollama import OLLAMA
-from rackwright.engines.protocol import Ask, Engine, Loaded, service_faults
+from rackwright.engines.protocol import Engine
 from rackwright.engines.release import Archive, Download, Release, Venv
 from rackwright.engines.sglang import SGLANG
 from rackwright.engines.vllm import VLLM

@@ -7,21 +7,18 @@ package by ``llamacpp_requirements``: llama.cpp publishes no CUDA build for Linu
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from rackwright.engines.protocol import (
-    Ask,
-    Engine,
-    Loaded,
-    archive_of,
-    flag,
-    models_listed,
-    owned_flags,
-    visible_gpus,
-)
-from rackwright.engines.release import Release, Venv
+from rackwright.engines.answers import Ask, Loaded, models_listed
+from rackwright.engines.environment import visible_gpus
+from rackwright.engines.options import Form, Kind, Launch, Option, refused
+from rackwright.engines.protocol import Engine
+from rackwright.engines.release import Release, Venv, archive_of
+from rackwright.engines.splits import Splits
+from rackwright.schema.fields import Digests, ProjectPath, Url, Version
 from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_memory, padded, unjudged
+from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
@@ -32,23 +29,97 @@ if TYPE_CHECKING:
 SLOTS = 4
 """Requests at a time, as llama-server itself has where nobody says (``--parallel -1``)."""
 
+
+class LlamaCppSettings(SettingsModel):
+    """What group data says of llama.cpp: an archive (URL and digest), or Python packages."""
+
+    llamacpp_version: Version | None
+    llamacpp_build: Literal["cuda", "cpu"]
+    llamacpp_url: Url | None
+    llamacpp_sha256: Digests | None
+    llamacpp_requirements: ProjectPath | None
+    llamacpp_program: ProjectPath
+
+
+def _devices(launch: Launch) -> str:
+    """Devices by name, so that a build without CUDA ends instead of falling back to the CPU."""
+    if not _on_gpus(launch):
+        return "none"
+    return ",".join(f"CUDA{index}" for index in range(len(launch.replica.gpus)))
+
+
+def _on_gpus(launch: Launch) -> bool:
+    return LLAMACPP.uses_gpus(launch.settings)
+
+
+def _split_mode(launch: Launch) -> str | None:
+    if not _on_gpus(launch):
+        return None
+    return "layer" if len(launch.replica.gpus) > 1 else "none"
+
+
+def _equal_shares(launch: Launch) -> str | None:
+    count = len(launch.replica.gpus)
+    return ",".join(["1"] * count) if _on_gpus(launch) and count > 1 else None
+
+
+def _context(launch: Launch) -> int:
+    """That of all slots: they do not share it, each request may have all of ``max_model_len``."""
+    return padded(launch.limits.max_model_len) * launch.limits.max_num_seqs
+
+
+def _kv_cache_dtype(launch: Launch) -> str | None:
+    dtype = launch.limits.kv_cache_dtype
+    return None if dtype == "auto" else dtype
+
+
 # fmt: off
-# Flags the plan sets, that hold a secret, or that open a door.
-_OWN = frozenset((
-    "alias", "api-key", "api-key-file", "cache-type-k", "cache-type-v", "ctx-size", "device", "fit",
-    "flash-attn", "gpu-layers", "hf-file", "hf-repo", "hf-token", "host", "kv-unified", "main-gpu",
-    "metrics", "model", "model-url", "n-gpu-layers", "offline", "parallel", "port", "props",
-    "reuse-port", "split-mode", "ssl-cert-file", "ssl-key-file", "tensor-split", "tools", "ui",
-    "ubatch-size", "webui",
-))
-# Flags that change memory in ways the plan cannot judge yet.
-_UNJUDGED = frozenset((
-    "batch-size", "control-vector", "cpu-moe", "embedding", "fit-ctx", "fit-target", "lora",
-    "mmproj", "model-draft", "n-cpu-moe", "no-kv-offload", "kv-offload", "op-offload",
-    "override-kv", "override-tensor", "reranking", "rpc", "spec-draft-model", "spec-type",
-    "swa-full",
-))
+# Those that no replica is given: another model, a secret, an open door, other memory.
+_REFUSED = (
+    *refused(
+        Kind.PLAN,
+        "hf-file", "hf-repo", "main-gpu", "model-url", "props", "reuse-port", "ssl-cert-file",
+        "ssl-key-file", "tools",
+    ),
+    *refused(Kind.SECRET, "api-key", "api-key-file", "hf-token"),
+    *refused(
+        Kind.UNJUDGED,
+        "batch-size", "control-vector", "cpu-moe", "embedding", "fit-ctx", "fit-target", "lora",
+        "mmproj", "model-draft", "n-cpu-moe", "no-kv-offload", "kv-offload", "op-offload",
+        "override-kv", "override-tensor", "reranking", "rpc", "spec-draft-model", "spec-type",
+        "swa-full",
+    ),
+)
 # fmt: on
+_WORDS = Form.WORDS
+_OPTIONS = (
+    Option("model", of=lambda launch: launch.model_path, form=_WORDS),
+    Option("alias", of=lambda launch: launch.service.served_as, form=_WORDS),
+    Option("host", of=lambda launch: launch.replica.server.address, form=_WORDS),
+    Option("port", of=lambda launch: launch.replica.port, form=_WORDS),
+    Option("ctx-size", of=_context, form=_WORDS),
+    Option("parallel", of=lambda launch: launch.limits.max_num_seqs, form=_WORDS),
+    Option("ubatch-size", of=lambda _: UBATCH_TOKENS, form=_WORDS),
+    Option("flash-attn", of=lambda _: "on", form=_WORDS),
+    # Nothing is fitted to the memory that is found.
+    Option("fit", of=lambda _: "off", form=_WORDS),
+    Option("device", of=_devices, form=_WORDS),
+    Option(
+        "n-gpu-layers",
+        of=lambda launch: "all" if _on_gpus(launch) else None,
+        form=_WORDS,
+        aliases=("gpu-layers",),
+    ),
+    Option("split-mode", of=_split_mode, form=_WORDS),
+    Option("tensor-split", of=_equal_shares, form=_WORDS),
+    Option("cache-type-k", of=_kv_cache_dtype, form=_WORDS),
+    Option("cache-type-v", of=_kv_cache_dtype, form=_WORDS),
+    Option("kv-unified", of=lambda _: False),
+    Option("metrics", of=lambda _: True),
+    Option("offline", of=lambda _: True),
+    Option("ui", of=lambda _: False, aliases=("webui",)),
+    *_REFUSED,
+)
 
 
 class LlamaCpp(Engine):
@@ -56,6 +127,10 @@ class LlamaCpp(Engine):
 
     name = "llamacpp"
     documentation = "https://github.com/ggml-org/llama.cpp/tree/master/tools/server"
+    settings_model = LlamaCppSettings
+    splits = Splits(by_layers=True)
+    options = _OPTIONS
+    extra_form = Form.WORDS
     metrics_path = "/metrics"
     figures: Mapping[str, tuple[str, str]] = {
         "requests_running": ("llamacpp:requests_processing", ""),
@@ -65,9 +140,7 @@ class LlamaCpp(Engine):
     timed_options: Mapping[str, object] = {"ignore_eos": True}
     key_variable = "LLAMA_API_KEY"
     serves_gguf = True
-    splits_layers = True
     lists_context = False
-    service_keys = frozenset(("extra_args", "pipeline_parallel_size"))
     kv_cache_dtypes = ("auto", "f16", "q8_0", "q4_0")
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
@@ -82,77 +155,45 @@ class LlamaCpp(Engine):
         """Latent and linear attention are kept in ways that are not computed yet."""
         return unjudged(shape)
 
-    def flag_faults(self, extra_args: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-        """Flags that the plan sets or cannot judge; llama.cpp takes whole names only."""
-        return owned_flags(extra_args, _OWN, _UNJUDGED)
-
     def setting_faults(self, settings: Settings) -> Iterator[tuple[str, str]]:
         """A version, and one way to install it."""
-        if not settings.llamacpp_version:
+        own = settings.of(LlamaCppSettings)
+        if not own.llamacpp_version:
             yield "llamacpp_version", "is required by engine llamacpp"
-        if bool(settings.llamacpp_requirements) == bool(settings.llamacpp_url):
+        if bool(own.llamacpp_requirements) == bool(own.llamacpp_url):
             rule = "is required by engine llamacpp with llamacpp_sha256, or llamacpp_requirements"
             yield "llamacpp_url", rule
-        elif settings.llamacpp_url and not settings.llamacpp_sha256:
+        elif own.llamacpp_url and not own.llamacpp_sha256:
             yield "llamacpp_sha256", "is required beside llamacpp_url"
 
     def uses_gpus(self, settings: Settings) -> bool:
         """Not in a CPU build."""
-        return settings.llamacpp_build == "cuda"
+        return settings.of(LlamaCppSettings).llamacpp_build == "cuda"
 
     def release(self, settings: Settings) -> Release:
         """An archive with the program in it, or a package."""
-        version = f"{settings.llamacpp_version}-{settings.llamacpp_build}"
+        own = settings.of(LlamaCppSettings)
+        version = f"{own.llamacpp_version}-{own.llamacpp_build}"
         packages = ("libgomp1",)  # its CPU backend runs on OpenMP
-        if settings.llamacpp_requirements:
+        if own.llamacpp_requirements:
             test = (
                 "import pathlib, subprocess, sys; "
-                f"server = pathlib.Path(sys.prefix, {settings.llamacpp_program!r}); "
+                f"server = pathlib.Path(sys.prefix, {own.llamacpp_program!r}); "
                 "subprocess.run([server, '--version'], check=True)"
             )
-            return Release(version, Venv(settings.llamacpp_requirements, test), packages)
-        assert settings.llamacpp_url and settings.llamacpp_sha256
+            return Release(version, Venv(own.llamacpp_requirements, test), packages)
+        assert own.llamacpp_url and own.llamacpp_sha256
         content = archive_of(
-            settings.llamacpp_url,
-            settings.llamacpp_sha256,
-            str(settings.llamacpp_version),
-            (settings.llamacpp_program, "--version"),
+            own.llamacpp_url,
+            own.llamacpp_sha256,
+            str(own.llamacpp_version),
+            (own.llamacpp_program, "--version"),
         )
         return Release(version, content, packages)
 
     def program(self, settings: Settings) -> str:
         """``llama-server``, by any name that its package gives it."""
-        return settings.llamacpp_program
-
-    def argv(self, replica: Replica, model_path: str, settings: Settings) -> tuple[str, ...]:
-        """The command line after the program.
-
-        CUDA devices are named, so that a build without CUDA ends instead of falling back to the
-        CPU; nothing is fitted to the memory that is found (``--fit off``). Slots do not share
-        their context: each request may have all of ``max_model_len``.
-        """
-        slots = replica.limits.max_num_seqs
-        options: dict[str, object] = {
-            "model": model_path,
-            "alias": replica.service.served_as,
-            "host": replica.server.address,
-            "port": replica.port,
-            "ctx-size": padded(replica.limits.max_model_len) * slots,
-            "parallel": slots,
-            "ubatch-size": UBATCH_TOKENS,
-            "flash-attn": "on",
-            "fit": "off",
-            **_placement(replica, settings),
-        }
-        if replica.limits.kv_cache_dtype != "auto":
-            options["cache-type-k"] = options["cache-type-v"] = replica.limits.kv_cache_dtype
-        own = (word for name, value in options.items() for word in (f"--{name}", str(value)))
-        extra = (
-            word
-            for name, value in sorted(replica.service.extra_args.items())
-            for word in _two(name, value)
-        )
-        return (*own, "--no-kv-unified", "--metrics", "--offline", "--no-ui", *extra)
+        return settings.of(LlamaCppSettings).llamacpp_program
 
     def environment(
         self, replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None
@@ -183,25 +224,6 @@ class LlamaCpp(Engine):
             raise ValueError("/props does not say n_ctx")
         slots = props.get("total_slots")
         return Loaded(context=context, slots=slots if isinstance(slots, int) else None)
-
-
-def _placement(replica: Replica, settings: Settings) -> dict[str, object]:
-    """All layers on the planned GPUs, in equal shares; or none on a CPU build."""
-    if settings.llamacpp_build == "cpu":
-        return {"device": "none"}
-    count = len(replica.gpus)
-    placed: dict[str, object] = {
-        "device": ",".join(f"CUDA{index}" for index in range(count)),
-        "n-gpu-layers": "all",
-        "split-mode": "layer" if count > 1 else "none",
-    }
-    return placed | ({"tensor-split": ",".join(["1"] * count)} if count > 1 else {})
-
-
-def _two(name: str, value: object) -> tuple[str, ...]:
-    """llama.cpp takes a flag and its value as two words."""
-    word, equals, text = flag(name, value).partition("=")
-    return (word, text) if equals else (word,)
 
 
 LLAMACPP = LlamaCpp()

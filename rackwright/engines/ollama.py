@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rackwright.engines.protocol import Ask, Engine, Loaded, archive_of, models_listed, visible_gpus
-from rackwright.engines.release import Release
+from rackwright.engines.answers import Ask, Loaded, models_listed
+from rackwright.engines.environment import visible_gpus
+from rackwright.engines.protocol import Engine
+from rackwright.engines.release import Release, archive_of
+from rackwright.engines.splits import Splits
+from rackwright.schema.fields import Digests, Url, Version
 from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_memory, unjudged
+from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
@@ -26,18 +31,26 @@ _LATEST = ":latest"
 """The tag that Ollama shows of a model that was given none."""
 
 
+class OllamaSettings(SettingsModel):
+    """What group data says of Ollama: the vendor's archive, or a mirror of it."""
+
+    ollama_version: Version | None
+    ollama_url: Url | None
+    ollama_sha256: Digests | None
+
+
 class Ollama(Engine):
     """The engine ``ollama``, from the vendor's archive."""
 
     name = "ollama"
     documentation = "https://docs.ollama.com"
+    settings_model = OllamaSettings
+    splits = Splits(by_layers=True)
     health_path = "/api/version"
     version_path = "/api/version"
     serves_gguf = True
     pulls = True
-    splits_layers = True
     lists_context = False
-    service_keys = frozenset(("pipeline_parallel_size",))
     kv_cache_dtypes = ("auto", "f16", "q8_0", "q4_0")
     scripts = ("ollama_model",)
 
@@ -65,17 +78,18 @@ class Ollama(Engine):
 
     def release(self, settings: Settings) -> Release:
         """The vendor's archive: bin/ollama, and its libraries in lib/ollama."""
-        assert settings.ollama_version and settings.ollama_url and settings.ollama_sha256
-        version, url = settings.ollama_version, settings.ollama_url
-        content = archive_of(url, settings.ollama_sha256, version, ("bin/ollama", "--version"))
+        own = settings.of(OllamaSettings)
+        assert own.ollama_version and own.ollama_url and own.ollama_sha256
+        version, url = own.ollama_version, own.ollama_url
+        content = archive_of(url, own.ollama_sha256, version, ("bin/ollama", "--version"))
         return Release(version, content, ("zstd",) if url.endswith(".zst") else ())
 
     def program(self, settings: Settings) -> str:
         """Finds its libraries beside itself, in ../lib/ollama."""
         return "bin/ollama"
 
-    def argv(self, replica: Replica, model_path: str, settings: Settings) -> tuple[str, ...]:
-        """All else is environment."""
+    def entry(self, replica: Replica) -> tuple[str, ...]:
+        """All that it is told is environment: it has no table of options."""
         return ("serve",)
 
     def after_start(self, replica: Replica, model_path: str) -> tuple[str, ...]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from rackwright.catalog.drivers import numbers
+
+if TYPE_CHECKING:
+    from rackwright.schema.fields import Digests
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,31 @@ class Archive:
 
     downloads: Mapping[str, Download]
     smoke_test: tuple[str, ...]
+
+
+def archive_of(url: str, digests: Digests, version: str, smoke_test: tuple[str, ...]) -> Archive:
+    """An archive from settings: a URL with ``{version}`` and ``{arch}``, and its digests."""
+    known = {"amd64": digests} if isinstance(digests, str) else digests
+    downloads = {
+        arch: Download(url.replace("{version}", version).replace("{arch}", arch), sha256)
+        for arch, sha256 in known.items()
+    }
+    return Archive(downloads, smoke_test)
+
+
+class CudaBuild(NamedTuple):
+    """From which ``version`` on an engine is built with this torch and this CUDA major."""
+
+    version: str
+    torch: str
+    cuda: int
+    source: str
+
+
+def cuda_of(builds: Sequence[CudaBuild], version: str) -> int | None:
+    """The CUDA major that a version is built with; None where that is not known."""
+    known = [build for build in builds if numbers(build.version) <= numbers(version)]
+    return max(known, key=lambda build: numbers(build.version)).cuda if known else None
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rackwright.engines.protocol import Engine, flag, owned_flags, visible_gpus
-from rackwright.engines.release import Release, Venv, script_text
+from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
+from rackwright.engines.options import Form, Kind, Option, refused
+from rackwright.engines.protocol import Engine
+from rackwright.engines.release import CudaBuild, Release, Venv, script_text
+from rackwright.engines.splits import Splits
+from rackwright.schema.fields import ProjectPath, Version
 from rackwright.sizing import GIB, GpuMemory, Limits, Split
 from rackwright.sizing.static_share import static_memory, unjudged, usual_share
+from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
@@ -19,25 +24,97 @@ if TYPE_CHECKING:
     from rackwright.plan import Replica
     from rackwright.spec import Settings
 
+
+class SgLangSettings(SettingsModel):
+    """What group data says of SGLang: its release."""
+
+    sglang_version: Version | None
+    sglang_requirements: ProjectPath | None
+
+
 # fmt: off
-# Flags the plan sets, or that hold a secret.
-_OWN = frozenset((
-    "admin-api-key", "api-key", "chunked-prefill-size", "context-length", "disable-cuda-graph",
-    "dist-init-addr", "dtype", "enable-metrics", "ep", "ep-size", "expert-parallel-size",
-    "gated-launch-port", "host", "kv-cache-dtype", "max-running-requests", "mem-fraction-static",
-    "model", "model-path", "nccl-init-addr", "nnodes", "node-rank", "pipeline-parallel-size",
-    "port", "pp-size", "quantization", "revision", "served-model-name", "ssl-certfile",
-    "ssl-keyfile", "tensor-parallel-size", "tp", "tp-size",
-))
-# Flags that change memory or the GPUs needed in ways the plan cannot judge yet.
-_UNJUDGED = frozenset((
-    "base-gpu-id", "config", "cpu-offload-gb", "cuda-graph-bs-decode", "cuda-graph-max-bs",
-    "cuda-graph-max-bs-decode", "data-parallel-size", "dcp-size", "device", "disaggregation-mode",
-    "dp", "dp-size", "enable-dp-attention", "enable-hierarchical-cache", "enable-lora",
-    "enable-symm-mem", "gpu-id-step", "lora-paths", "max-total-tokens", "page-size",
-    "speculative-algorithm", "speculative-draft-model-path", "swa-full-tokens-ratio",
-))
+# Those that no replica is given.
+_REFUSED = (
+    *refused(
+        Kind.PLAN,
+        "gated-launch-port", "nccl-init-addr", "quantization", "revision", "ssl-certfile",
+        "ssl-keyfile",
+    ),
+    *refused(Kind.SECRET, "admin-api-key", "api-key"),
+    *refused(
+        Kind.UNJUDGED,
+        "base-gpu-id", "config", "cpu-offload-gb", "cuda-graph-bs-decode", "cuda-graph-max-bs",
+        "cuda-graph-max-bs-decode", "data-parallel-size", "dcp-size", "device",
+        "disaggregation-mode", "dp", "dp-size", "enable-dp-attention", "enable-hierarchical-cache",
+        "enable-lora", "enable-symm-mem", "gpu-id-step", "lora-paths", "max-total-tokens",
+        "page-size", "speculative-algorithm", "speculative-draft-model-path",
+        "swa-full-tokens-ratio",
+    ),
+)
 # fmt: on
+_OPTIONS = (
+    Option("model-path", of=lambda launch: launch.model_path, form=Form.WORDS, aliases=("model",)),
+    Option("served-model-name", of=lambda launch: launch.service.served_as, form=Form.WORDS),
+    Option("host", of=lambda launch: launch.replica.server.address, form=Form.WORDS),
+    Option("port", of=lambda launch: launch.replica.port, form=Form.WORDS),
+    Option(
+        "tp-size",
+        of=lambda launch: launch.split.tensor,
+        form=Form.WORDS,
+        aliases=("tp", "tensor-parallel-size"),
+    ),
+    Option(
+        "pp-size",
+        of=lambda launch: launch.split.pipeline,
+        form=Form.WORDS,
+        aliases=("pipeline-parallel-size",),
+    ),
+    Option("context-length", of=lambda launch: launch.limits.max_model_len, form=Form.WORDS),
+    Option("max-running-requests", of=lambda launch: launch.limits.max_num_seqs, form=Form.WORDS),
+    Option(
+        "chunked-prefill-size",
+        key="max_num_batched_tokens",
+        of=lambda launch: launch.limits.max_num_batched_tokens,
+        form=Form.WORDS,
+    ),
+    Option(
+        "mem-fraction-static",
+        of=lambda launch: launch.limits.gpu_memory_utilization,
+        form=Form.WORDS,
+    ),
+    Option("dtype", of=lambda launch: launch.replica.model.shape.dtype, form=Form.WORDS),
+    Option("enable-metrics", of=lambda _: True),
+    # Those that only some replicas need.
+    Option(
+        "ep-size",
+        of=lambda launch: launch.split.tensor if launch.split.expert_parallel else None,
+        aliases=("ep", "expert-parallel-size"),
+    ),
+    Option(
+        "kv-cache-dtype",
+        of=lambda launch: "fp8_e4m3" if launch.limits.kv_cache_dtype == "fp8" else None,
+    ),
+    Option(
+        "disable-cuda-graph",
+        key="enforce_eager",
+        of=lambda launch: launch.limits.enforce_eager or None,
+    ),
+    Option("nnodes", of=lambda launch: launch.span and len(launch.span.addresses)),
+    Option("node-rank", of=lambda launch: launch.span and launch.span.rank),
+    Option(
+        "dist-init-addr",
+        of=lambda launch: launch.span and f"{launch.span.addresses[0]}:{launch.span.master_port}",
+    ),
+    *_REFUSED,
+)
+_CUDA_BUILDS = (
+    CudaBuild(
+        "0.5.23",
+        torch="2.14.1",
+        cuda=13,
+        source="what its package requires: torch, cuda-python>=13, flashinfer_python[cu13]",
+    ),
+)
 _COMPILING = {
     "CUDA_HOME": "{release}/cuda",
     "PATH": "{release}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -55,6 +132,10 @@ class SgLang(Engine):
 
     name = "sglang"
     documentation = "https://docs.sglang.ai"
+    settings_model = SgLangSettings
+    splits = Splits(tensor=True, pipeline=True, expert=True, data=True, servers=True)
+    options = _OPTIONS
+    cuda_builds = _CUDA_BUILDS
     metrics_path = "/metrics"
     figures: Mapping[str, tuple[str, str]] = {
         "requests_running": ("sglang:num_running_reqs", ""),
@@ -66,18 +147,6 @@ class SgLang(Engine):
     timed_options: Mapping[str, object] = {"ignore_eos": True}
     downloader = "bin/hf"
     torch_program = "bin/python"
-    spans_servers = True
-    service_keys = frozenset(
-        (
-            "enforce_eager",
-            "expert_parallel",
-            "extra_args",
-            "max_num_batched_tokens",
-            "pipeline_parallel_size",
-            "servers_per_replica",
-            "tensor_parallel_size",
-        )
-    )
     kv_cache_dtypes = ("auto", "fp8")
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
@@ -104,10 +173,6 @@ class SgLang(Engine):
         """Only full attention is computed yet."""
         return unjudged(shape)
 
-    def flag_faults(self, extra_args: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-        """Flags that the plan sets or cannot judge; argparse takes a prefix."""
-        return owned_flags(extra_args, _OWN, _UNJUDGED)
-
     def setting_faults(self, settings: Settings) -> Iterator[tuple[str, str]]:
         """A version and its requirements file."""
         for key in ("sglang_version", "sglang_requirements"):
@@ -120,40 +185,25 @@ class SgLang(Engine):
 
     def release(self, settings: Settings) -> Release:
         """A venv; Triton compiles its launcher with gcc, kernels are compiled with nvcc and g++."""
-        assert settings.sglang_version and settings.sglang_requirements
+        own = settings.of(SgLangSettings)
+        assert own.sglang_version and own.sglang_requirements
         content = Venv(
-            settings.sglang_requirements,
+            own.sglang_requirements,
             smoke_test="import sglang.launch_server, torch",
             amendment=script_text("toolkit"),
             sample="sample_sglang",
             distribution="sglang",
         )
         packages = ("g++", "gcc", "libc6-dev", "libnuma1", "python3-dev")
-        return Release(settings.sglang_version, content, packages, _COMPILING)
+        return Release(own.sglang_version, content, packages, _COMPILING)
 
     def program(self, settings: Settings) -> str:
         """The venv's interpreter."""
         return "bin/python"
 
-    def argv(self, replica: Replica, model_path: str, settings: Settings) -> tuple[str, ...]:
-        """The command line after the venv's interpreter."""
-        options: dict[str, object] = {
-            "model-path": model_path,
-            "served-model-name": replica.service.served_as,
-            "host": replica.server.address,
-            "port": replica.port,
-            "tp-size": replica.split.tensor,
-            "pp-size": replica.split.pipeline,
-            "context-length": replica.limits.max_model_len,
-            "max-running-requests": replica.limits.max_num_seqs,
-            "chunked-prefill-size": replica.limits.max_num_batched_tokens,
-            "mem-fraction-static": replica.limits.gpu_memory_utilization,
-            "dtype": replica.model.shape.dtype,
-        }
-        own = (word for name, value in options.items() for word in (f"--{name}", str(value)))
-        planned = (flag(name, value) for name, value in _planned(replica).items())
-        extra = (flag(name, value) for name, value in sorted(replica.service.extra_args.items()))
-        return ("-m", "sglang.launch_server", *own, "--enable-metrics", *planned, *extra)
+    def entry(self, replica: Replica) -> tuple[str, ...]:
+        """Its server, the same on all servers of a replica."""
+        return ("-m", "sglang.launch_server")
 
     def environment(
         self, replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None
@@ -163,32 +213,11 @@ class SgLang(Engine):
         common = {
             "HOME": cache,
             "HF_HUB_OFFLINE": "1",
-            "XDG_CACHE_HOME": cache,
-            "HF_HOME": f"{cache}/huggingface",
-            "TORCHINDUCTOR_CACHE_DIR": f"{cache}/torchinductor",
-            "TRITON_CACHE_DIR": f"{cache}/triton",
+            **torch_caches(cache),
             "CUDA_CACHE_PATH": f"{cache}/cuda",
+            **socket_interfaces(replica),
         }
-        if replica.network_interface:
-            names = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME")
-            common |= dict.fromkeys(names, replica.network_interface)
         return common | settings.engine_environment | visible_gpus(replica, gpu_uuids)
-
-
-def _planned(replica: Replica) -> dict[str, object]:
-    """Flags that only some layouts need."""
-    flags: dict[str, object] = {}
-    if replica.split.expert_parallel:
-        flags["ep-size"] = replica.split.tensor
-    if replica.limits.kv_cache_dtype == "fp8":
-        flags["kv-cache-dtype"] = "fp8_e4m3"
-    if replica.limits.enforce_eager:
-        flags["disable-cuda-graph"] = True
-    if replica.span:
-        flags["nnodes"] = len(replica.span.addresses)
-        flags["node-rank"] = replica.span.rank
-        flags["dist-init-addr"] = f"{replica.span.addresses[0]}:{replica.span.master_port}"
-    return flags
 
 
 SGLANG = SgLang()

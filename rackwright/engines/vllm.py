@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from rackwright.catalog import gpu_types
-from rackwright.engines.protocol import Engine, flag, owned_flags, visible_gpus
-from rackwright.engines.release import Release, Venv
+from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
+from rackwright.engines.options import Form, Kind, Launch, Option, refused
+from rackwright.engines.protocol import Engine
+from rackwright.engines.release import CudaBuild, Release, Venv
+from rackwright.engines.splits import Splits
+from rackwright.schema.fields import ProjectPath, Version
 from rackwright.sizing import GpuMemory, Limits, Split, gpu_memory
+from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
@@ -18,30 +25,104 @@ if TYPE_CHECKING:
     from rackwright.spec import Settings
 
 _GIB = 1024**3
-# fmt: off
-# Flags the plan sets, or that hold a secret: a second one would silently win over the plan's.
-_OWN = frozenset((
-    "api-key", "dtype", "enable-expert-parallel", "enforce-eager", "gpu-memory-utilization",
-    "headless", "hf-token", "host", "kv-cache-dtype", "language-model-only", "master-addr",
-    "master-port", "max-model-len", "max-num-batched-tokens", "max-num-seqs", "model", "nnodes",
-    "node-rank", "pipeline-parallel-size", "port", "quantization", "revision", "root-path",
-    "served-model-name", "shutdown-timeout", "ssl-certfile", "ssl-keyfile",
-    "tensor-parallel-size", "uds",
-))
-# Flags that change memory or the GPUs needed in ways the plan cannot judge yet.
-_UNJUDGED = frozenset((
-    "block-size", "compilation-config", "config", "cpu-offload-gb", "cpu-offload-params",
-    "cudagraph-capture-sizes", "data-parallel-address", "data-parallel-backend",
-    "data-parallel-external-lb", "data-parallel-hybrid-lb", "data-parallel-rank",
-    "data-parallel-rpc-port", "data-parallel-size", "data-parallel-size-local",
-    "data-parallel-start-rank", "decode-context-parallel-size", "device-ids",
-    "device-memory-utilization", "enable-lora", "hf-config-path", "hf-overrides",
-    "kv-cache-memory-bytes", "kv-offloading-size", "max-cudagraph-capture-size",
-    "num-gpu-blocks-override", "prefill-context-parallel-size", "quantization-config",
-    "spec-method", "spec-model", "spec-tokens", "speculative-config",
-))
-# fmt: on
 
+
+class VllmSettings(SettingsModel):
+    """What group data says of vLLM: its release, and the KV cache of its CPU build."""
+
+    vllm_version: Version
+    vllm_build: Literal["cuda", "cpu"]
+    vllm_requirements: ProjectPath
+    cpu_kv_cache_gib: int = Field(ge=1)
+
+
+def _without_peers(replica: Replica) -> bool:
+    """Whether ranks share a server whose GPUs cannot reach one another's memory over PCIe."""
+    direct = gpu_types()[replica.server.gpus.type].pcie_peer_access
+    return replica.split.tensor > 1 and replica.server.interconnect == "pcie" and not direct
+
+
+def _share(launch: Launch) -> float | None:
+    """Not for the CPU build: its KV cache has a size of its own (VLLM_CPU_KVCACHE_SPACE).
+
+    The share would be one of the host's memory.
+    """
+    share = launch.limits.gpu_memory_utilization
+    return share if VLLM.uses_gpus(launch.settings) else None
+
+
+def _kv_cache_dtype(launch: Launch) -> str | None:
+    dtype = launch.limits.kv_cache_dtype
+    return None if dtype == "auto" else dtype
+
+
+# fmt: off
+# Those that no replica is given.
+_REFUSED = (
+    *refused(Kind.PLAN, "revision", "root-path", "ssl-certfile", "ssl-keyfile", "uds"),
+    *refused(Kind.SECRET, "api-key", "hf-token"),
+    *refused(
+        Kind.UNJUDGED,
+        "block-size", "compilation-config", "config", "cpu-offload-gb", "cpu-offload-params",
+        "cudagraph-capture-sizes", "data-parallel-address", "data-parallel-backend",
+        "data-parallel-external-lb", "data-parallel-hybrid-lb", "data-parallel-rank",
+        "data-parallel-rpc-port", "data-parallel-size", "data-parallel-size-local",
+        "data-parallel-start-rank", "decode-context-parallel-size", "device-ids",
+        "device-memory-utilization", "enable-lora", "hf-config-path", "hf-overrides",
+        "kv-cache-memory-bytes", "kv-offloading-size", "max-cudagraph-capture-size",
+        "num-gpu-blocks-override", "prefill-context-parallel-size", "quantization-config",
+        "spec-method", "spec-model", "spec-tokens", "speculative-config",
+    ),
+)
+# fmt: on
+_OPTIONS = (
+    Option("model", of=lambda launch: launch.model_path, form=Form.WORDS),
+    Option("served-model-name", of=lambda launch: launch.service.served_as, form=Form.WORDS),
+    Option("host", of=lambda launch: launch.replica.server.address, form=Form.WORDS),
+    Option("port", of=lambda launch: launch.replica.port, form=Form.WORDS),
+    Option("tensor-parallel-size", of=lambda launch: launch.split.tensor, form=Form.WORDS),
+    Option("pipeline-parallel-size", of=lambda launch: launch.split.pipeline, form=Form.WORDS),
+    Option("max-model-len", of=lambda launch: launch.limits.max_model_len, form=Form.WORDS),
+    Option("max-num-seqs", of=lambda launch: launch.limits.max_num_seqs, form=Form.WORDS),
+    Option(
+        "max-num-batched-tokens",
+        key="max_num_batched_tokens",
+        of=lambda launch: launch.limits.max_num_batched_tokens,
+        form=Form.WORDS,
+    ),
+    Option("gpu-memory-utilization", of=_share, form=Form.WORDS),
+    Option("dtype", of=lambda launch: launch.replica.model.shape.dtype, form=Form.WORDS),
+    Option("shutdown-timeout", of=lambda launch: launch.settings.stop_timeout_s, form=Form.WORDS),
+    # Those that only some replicas need.
+    Option("enable-expert-parallel", of=lambda launch: launch.split.expert_parallel or None),
+    Option("quantization", key="quantization"),
+    Option("kv-cache-dtype", of=_kv_cache_dtype),
+    Option(
+        "enforce-eager",
+        key="enforce_eager",
+        of=lambda launch: launch.limits.enforce_eager or None,
+    ),
+    Option("language-model-only", of=lambda launch: launch.replica.model.shape.text_only or None),
+    Option(
+        "disable-custom-all-reduce",
+        of=lambda launch: _without_peers(launch.replica) or None,
+        kind=Kind.SHARED,
+    ),
+    Option("nnodes", of=lambda launch: launch.span and len(launch.span.addresses)),
+    Option("node-rank", of=lambda launch: launch.span and launch.span.rank),
+    Option("master-addr", of=lambda launch: launch.span and launch.span.addresses[0]),
+    Option("master-port", of=lambda launch: launch.span and launch.span.master_port),
+    Option("headless", of=lambda launch: not launch.replica.answers or None),
+    *_REFUSED,
+)
+
+_LOCK = "the lock file in rackwright/engines/requirements"
+_TORCH = "vLLM's requirements/cuda.txt"
+_CUDA_BUILDS = (
+    CudaBuild("0.33.0", torch="2.14.0", cuda=13, source=f"{_TORCH}; its release notes"),
+    CudaBuild("0.32.0", torch="2.13.0", cuda=13, source=f"{_TORCH}; {_LOCK} (torch 2.13.0+cu130)"),
+    CudaBuild("0.26.0", torch="2.11.0", cuda=12, source=_TORCH),
+)
 
 _PREBUILT = {"VLLM_USE_FLASHINFER_SAMPLER": "0", "VLLM_USE_DEEP_GEMM": "0"}
 """Kernels that vLLM would compile with nvcc when it starts, and dies without: neither FlashInfer's
@@ -63,23 +144,14 @@ class Vllm(Engine):
 
     name = "vllm"
     documentation = "https://docs.vllm.ai"
+    settings_model = VllmSettings
+    splits = Splits(tensor=True, pipeline=True, expert=True, data=True, servers=True)
+    options = _OPTIONS
+    cuda_builds = _CUDA_BUILDS
     key_variable = "VLLM_API_KEY"
     downloader = "bin/hf"
     torch_program = "bin/python"
-    spans_servers = True
     predicts = True
-    service_keys = frozenset(
-        (
-            "enforce_eager",
-            "expert_parallel",
-            "extra_args",
-            "max_num_batched_tokens",
-            "pipeline_parallel_size",
-            "quantization",
-            "servers_per_replica",
-            "tensor_parallel_size",
-        )
-    )
     kv_cache_dtypes = ("auto", "fp8")
     version_path = "/version"
     metrics_path = "/metrics"
@@ -99,7 +171,7 @@ class Vllm(Engine):
 
     def version(self, settings: Settings) -> str:
         """The version that ``/version`` must tell; a build may add a ``+local`` part."""
-        return settings.vllm_version
+        return settings.of(VllmSettings).vllm_version
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
         """vLLM's own choice of (max_num_seqs, max_num_batched_tokens) for its API server.
@@ -117,26 +189,22 @@ class Vllm(Engine):
         """Memory of the fullest GPU of a replica, by vLLM's own accounting."""
         return gpu_memory(shape, split, total_bytes, limits)
 
-    def flag_faults(self, extra_args: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-        """Flags that the plan sets or cannot judge. vLLM takes ``_`` for ``-``, and a prefix."""
-        return owned_flags(extra_args, _OWN, _UNJUDGED)
-
     def uses_gpus(self, settings: Settings) -> bool:
         """Not in its CPU build."""
-        return settings.vllm_build == "cuda"
+        return settings.of(VllmSettings).vllm_build == "cuda"
 
     def release(self, settings: Settings) -> Release:
         """A venv. Triton compiles its launcher with gcc at first use; the CPU build loads libnuma.
 
         The CPU build is a distribution of another name; vLLM's command line asks for its own.
         """
-        cpu = settings.vllm_build == "cpu"
+        own, cpu = settings.of(VllmSettings), not self.uses_gpus(settings)
         return Release(
-            version=f"{settings.vllm_version}-{settings.vllm_build}",
+            version=f"{own.vllm_version}-{own.vllm_build}",
             content=Venv(
-                settings.vllm_requirements,
+                own.vllm_requirements,
                 smoke_test="import vllm, torch",
-                amendment=_AMENDMENT.format(version=settings.vllm_version) if cpu else "",
+                amendment=_AMENDMENT.format(version=own.vllm_version) if cpu else "",
                 sample="" if cpu else "sample_vllm",
                 distribution="vllm",
             ),
@@ -148,32 +216,11 @@ class Vllm(Engine):
         """The venv's interpreter."""
         return "bin/python"
 
-    def argv(self, replica: Replica, model_path: str, settings: Settings) -> tuple[str, ...]:
-        """The command line after the venv's interpreter.
-
-        The CPU build takes no ``--gpu-memory-utilization``: its KV cache has a size of its own
-        (VLLM_CPU_KVCACHE_SPACE), and the share would be one of the host's memory.
-        """
-        options: dict[str, object] = {
-            "model": model_path,
-            "served-model-name": replica.service.served_as,
-            "host": replica.server.address,
-            "port": replica.port,
-            "tensor-parallel-size": replica.split.tensor,
-            "pipeline-parallel-size": replica.split.pipeline,
-            "max-model-len": replica.limits.max_model_len,
-            "max-num-seqs": replica.limits.max_num_seqs,
-            "max-num-batched-tokens": replica.limits.max_num_batched_tokens,
-            "gpu-memory-utilization": replica.limits.gpu_memory_utilization,
-            "dtype": replica.model.shape.dtype,
-            "shutdown-timeout": settings.stop_timeout_s,
-        }
-        if settings.vllm_build == "cpu":
-            del options["gpu-memory-utilization"]
-        own = (word for name, value in options.items() for word in (f"--{name}", str(value)))
-        planned = (flag(name, value) for name, value in _planned(replica).items())
-        extra = (flag(name, value) for name, value in sorted(replica.service.extra_args.items()))
-        return (*_entry(replica), *own, *planned, *extra)
+    def entry(self, replica: Replica) -> tuple[str, ...]:
+        """The API server, or on the later servers of a replica workers alone."""
+        if replica.answers:
+            return ("-m", "vllm.entrypoints.openai.api_server")
+        return ("-m", "vllm.entrypoints.cli.main", "serve")
 
     def environment(
         self, replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None
@@ -189,64 +236,22 @@ class Vllm(Engine):
             "HF_HUB_OFFLINE": "1",
             "VLLM_NO_USAGE_STATS": "1",
             "VLLM_CACHE_ROOT": f"{cache}/vllm",
-            "XDG_CACHE_HOME": cache,
-            "HF_HOME": f"{cache}/huggingface",
-            "TORCHINDUCTOR_CACHE_DIR": f"{cache}/torchinductor",
-            "TRITON_CACHE_DIR": f"{cache}/triton",
+            **torch_caches(cache),
         }
         if _is_ip(replica.server.address):
             common["VLLM_HOST_IP"] = replica.server.address
-        if replica.network_interface:
-            names = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME")
-            common |= dict.fromkeys(names, replica.network_interface)
-        build = _cpu(replica, settings) if settings.vllm_build == "cpu" else _cuda(replica, cache)
-        gpus = _visible(replica, settings, gpu_uuids)
+        common |= socket_interfaces(replica)
+        build = _cuda(replica, cache) if self.uses_gpus(settings) else _cpu(replica, settings)
+        known = self.uses_gpus(settings) or gpu_uuids is not None
+        gpus = visible_gpus(replica, gpu_uuids) if known else {}
         return common | build | settings.engine_environment | gpus
-
-
-def _entry(replica: Replica) -> tuple[str, ...]:
-    """What is run: the API server, or on the later servers of a replica workers alone."""
-    if replica.answers:
-        return ("-m", "vllm.entrypoints.openai.api_server")
-    return ("-m", "vllm.entrypoints.cli.main", "serve")
-
-
-def _planned(replica: Replica) -> dict[str, object]:
-    """Flags that only some layouts need."""
-    flags: dict[str, object] = {}
-    if replica.split.expert_parallel:
-        flags["enable-expert-parallel"] = True
-    if replica.service.quantization:
-        flags["quantization"] = replica.service.quantization
-    if replica.limits.kv_cache_dtype != "auto":
-        flags["kv-cache-dtype"] = replica.limits.kv_cache_dtype
-    if replica.limits.enforce_eager:
-        flags["enforce-eager"] = True
-    if replica.model.shape.text_only:
-        flags["language-model-only"] = True
-    if _without_peers(replica):
-        flags["disable-custom-all-reduce"] = True
-    if replica.span:
-        flags["nnodes"] = len(replica.span.addresses)
-        flags["node-rank"] = replica.span.rank
-        flags["master-addr"] = replica.span.addresses[0]
-        flags["master-port"] = replica.span.master_port
-    if not replica.answers:
-        flags["headless"] = True
-    return flags
-
-
-def _without_peers(replica: Replica) -> bool:
-    """Whether ranks share a server whose GPUs cannot reach one another's memory over PCIe."""
-    direct = gpu_types()[replica.server.gpus.type].pcie_peer_access
-    return replica.split.tensor > 1 and replica.server.interconnect == "pcie" and not direct
 
 
 def _cpu(replica: Replica, settings: Settings) -> dict[str, str]:
     # Ranks that each bind the same few cores starve one another.
     ranks = replica.split.tensor * replica.split.pipeline
     binding = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"} if ranks > 1 else {}
-    return {"VLLM_CPU_KVCACHE_SPACE": str(settings.cpu_kv_cache_gib), **binding}
+    return {"VLLM_CPU_KVCACHE_SPACE": str(settings.of(VllmSettings).cpu_kv_cache_gib), **binding}
 
 
 def _cuda(replica: Replica, cache: str) -> dict[str, str]:
@@ -260,14 +265,6 @@ def _cuda(replica: Replica, cache: str) -> dict[str, str]:
         ),
     }
     return common | ({"NCCL_P2P_DISABLE": "1"} if _without_peers(replica) else {})
-
-
-def _visible(
-    replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None
-) -> dict[str, str]:
-    if gpu_uuids is None and settings.vllm_build == "cpu":
-        return {}
-    return visible_gpus(replica, gpu_uuids)
 
 
 def _is_ip(address: str) -> bool:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from rackwright import catalog
+from rackwright.engines import ENGINES
 from rackwright.errors import Fault, SpecError
 from rackwright.inventory.settings import Hosts
 from rackwright.models.spec import ModelSpec
@@ -25,7 +26,7 @@ _NEUTRAL_SERVER: Neutral = {
 }
 _NEUTRAL_SERVICE: Neutral = {
     "model": "llama-3.1-8b-instruct",
-    "engine": "vllm",
+    "engine": next(iter(ENGINES)),
     "servers": ["unreadable"],
     "max_model_len": 1,
     "objective": "latency",

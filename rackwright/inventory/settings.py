@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import create_model
 
+from rackwright.engines import ENGINES
 from rackwright.errors import Fault, gathered, nearest
 from rackwright.inventory.group_data import group_data
 from rackwright.schema.validation import parse
@@ -15,7 +16,10 @@ from rackwright.spec import Settings, SettingsModel
 
 Hosts = Mapping[str, Mapping[str, Any]]
 
-MODELS: tuple[type[SettingsModel], ...] = (Settings,)
+MODELS: tuple[type[SettingsModel], ...] = (
+    Settings,
+    *(engine.settings_model for engine in ENGINES.values()),
+)
 """Who declares the settings that Python code reads; templates' own are group data's to declare."""
 HOST_KEYS = ("server", "gateway")
 SHARED_KEYS = ("services", "models")

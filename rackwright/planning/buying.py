@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from rackwright.catalog import GpuType, Interconnect
 from rackwright.models import Shape
 from rackwright.planning.choosing import choose, last_resort
-from rackwright.planning.layouts import Layout, Site, consider
-from rackwright.planning.placing import limits_of
+from rackwright.planning.considering import consider
+from rackwright.planning.layouts import Layout, Site
+from rackwright.planning.limits import limits_of
 from rackwright.sizing import Limits
 from rackwright.spec import GpuSpec, ServerSpec, ServiceSpec
 

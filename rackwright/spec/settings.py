@@ -9,14 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rackwright.schema.fields import (
     AbsolutePath,
-    Digests,
     Names,
     Port,
     ProjectPath,
     Seconds,
-    Url,
     VariableName,
-    Version,
     split_names,
 )
 
@@ -97,27 +94,9 @@ class Settings(SettingsModel):
 
     engine_api_key_env: VariableName | None
 
-    vllm_version: Version
-    vllm_build: Literal["cuda", "cpu"]
-    vllm_requirements: ProjectPath
     uv_requirements: ProjectPath
     compile_bytecode: bool
     hf_token_env: VariableName
-    cpu_kv_cache_gib: int = Field(ge=1)
-
-    llamacpp_version: Version | None
-    llamacpp_build: Literal["cuda", "cpu"]
-    llamacpp_url: Url | None
-    llamacpp_sha256: Digests | None
-    llamacpp_requirements: ProjectPath | None
-    llamacpp_program: ProjectPath
-
-    ollama_version: Version | None
-    ollama_url: Url | None
-    ollama_sha256: Digests | None
-
-    sglang_version: Version | None
-    sglang_requirements: ProjectPath | None
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds

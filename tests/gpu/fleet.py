@@ -145,7 +145,7 @@ class Journey:
 
 def _setting(settings: Settings, requirements: str) -> str:
     """The name of the setting that names this requirements file."""
-    names = [name for name in Settings.model_fields if name.endswith("_requirements")]
+    names = [name for name in type(settings).model_fields if name.endswith("_requirements")]
     return next(name for name in names if getattr(settings, name) == requirements)
 
 

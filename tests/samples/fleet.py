@@ -9,8 +9,9 @@ from rackwright import catalog
 from rackwright.inventory.settings import host_settings, with_defaults
 from rackwright.models import Shape, read_shape
 from rackwright.models.spec import ModelSpec
-from rackwright.planning.layouts import Layout, Site, consider
-from rackwright.planning.placing import limits_of
+from rackwright.planning.considering import consider
+from rackwright.planning.layouts import Layout, Site
+from rackwright.planning.limits import limits_of
 from rackwright.sizing import Split
 from rackwright.spec import ServerSpec, ServiceSpec, Settings
 

@@ -10,10 +10,7 @@ import pytest
 
 from rackwright.catalog.drivers import drivers, numbers
 from rackwright.driver import sources
-from rackwright.driver.engines import cuda_majors
 from rackwright.driver.facts import CODENAMES, DISTRIBUTIONS
-from rackwright.inventory.settings import host_settings
-from tests.samples.fleet import settings
 
 BRANCHES = drivers().branches
 
@@ -66,16 +63,5 @@ def test_every_supported_release_has_a_repository_with_a_known_key() -> None:
     assert set(drivers().repositories.values()) == set(drivers().keys)
 
 
-def test_every_toolkit_and_engine_is_of_a_cuda_that_is_known() -> None:
+def test_every_toolkit_is_of_a_cuda_that_is_known() -> None:
     assert {numbers(version)[0] for version in drivers().toolkits} <= set(drivers().cuda)
-    assert {b.cuda for builds in drivers().engines.values() for b in builds} <= set(drivers().cuda)
-    fields = set(host_settings().model_fields)
-    assert {f"{name}_version" for name in drivers().engines} <= fields
-
-
-def test_an_engine_built_for_cpus_asks_for_no_driver() -> None:
-    pinned = {"vllm_version": "0.33.1", "vllm_requirements": "a", "uv_requirements": "b"}
-    assert cuda_majors(settings(**pinned), ["vllm", "ollama"]) == {"vllm 0.33.1": 13}
-    assert cuda_majors(settings(**pinned), ["ollama"]) == {}
-    for changed in ({"vllm_build": "cpu"}, {"vllm_version": "0.9.0"}):
-        assert cuda_majors(settings(**{**pinned, **changed}), ["vllm"]) == {}

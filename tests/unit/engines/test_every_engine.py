@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import rackwright
 from rackwright.desired import paths
 from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of, lock_items, release_request
@@ -15,9 +18,11 @@ from rackwright.desired.items import File, Package, Symlink, Unit
 from rackwright.desired.replicas import replica_items
 from rackwright.desired.weights import weights_request
 from rackwright.engines import ENGINES, Archive, Engine, Venv
+from rackwright.engines.keys import understood_keys
 from rackwright.engines.protocol import Engine as EngineProtocol
 from rackwright.errors import PlanError, SpecError
 from rackwright.inventory.reading import load_fleet
+from rackwright.inventory.settings import MODELS
 from rackwright.plan import Replica
 from rackwright.planning.placing import plan
 from rackwright.spec import Settings
@@ -29,9 +34,14 @@ UUIDS = [f"GPU-{index}{index}{index}{index}-aaaa" for index in range(8)]
 
 
 def data(engine: Engine, **more: Any) -> dict[str, dict[str, Any]]:
-    """A 70B model on two L40S pairs; all that differs is what the engine loads."""
+    """A 70B model on two L40S pairs; all that differs is what the engine loads.
+
+    An engine that neither has stages nor deals layers would talk across PCIe: it has an 8B model.
+    """
     own: dict[str, Any] = {"gguf": GGUF, "revision": ...} if engine.serves_gguf else {}
-    chat = service("llama-3.3-70b-instruct", engine=engine.name, **{**own, **more})
+    large = engine.splits.pipeline or engine.splits.by_layers
+    model = "llama-3.3-70b-instruct" if large else "llama-3.1-8b-instruct"
+    chat = service(model, engine=engine.name, **{**own, **more})
     gpus = 4 if engine.serves_gguf else 8
     box = server(gpu="l40s-48gb", count=gpus, link="pcie")
     return hosts({"gpu1": box}, {"chat": chat}, **SETTINGS)
@@ -76,7 +86,7 @@ def test_a_flag_of_the_plan_is_not_the_operators(engine: Engine) -> None:
     replicas, settings = fleet_of(engine)
     words = engine.argv(replicas[0], "/m", settings)
     names = {word.removeprefix("--").partition("=")[0] for word in words if word[:2] == "--"}
-    if "extra_args" not in engine.service_keys:
+    if "extra_args" not in understood_keys(engine):
         assert not names
         return
     for name in names:
@@ -132,6 +142,16 @@ def test_settings_that_are_missing_are_named(engine: Engine) -> None:
         return
     with pytest.raises(SpecError, match=rf"settings\[gpu1\].{engine.name}_version: is required"):
         load_fleet(bare)
+
+
+def test_its_settings_are_its_own_and_pin_a_version(engine: Engine) -> None:
+    own = set(engine.settings_model.model_fields)
+    key = f"{engine.name}_version"
+    assert key in own, f"engines/{engine.name}.py: its settings_model must have {key}"
+    others = (model for model in MODELS if model is not engine.settings_model)
+    for model in others:
+        both = own & set(model.model_fields)
+        assert not both, f"engines/{engine.name}.py: {both} are settings of {model.__name__} too"
 
 
 def test_a_release_is_pinned_whole(engine: Engine) -> None:
@@ -225,10 +245,25 @@ def test_an_engine_that_does_not_span_servers_is_laid_out_on_each_alone(engine: 
         own["gguf"] = {**GGUF, "size_bytes": 820 * 2**30}
     chat = service("llama-3.1-405b-instruct", engine=engine.name, servers=["gpu1", "gpu2"], **own)
     spec = load_fleet(hosts(cluster(2), {"chat": chat}, **SETTINGS))
-    if engine.spans_servers:
+    if engine.splits.servers:
         replicas = plan(spec).replicas
         assert {replica.span.rank for replica in replicas} == {0, 1}
         assert replicas[0].span.master_port
     else:
         with pytest.raises(PlanError, match=r"no layout of llama-3\.1-405b-instruct fits 8 x"):
             plan(spec)
+
+
+def test_no_file_but_its_own_names_an_engine() -> None:
+    """A name outside is a branch on it, or a default that another engine would have to know of."""
+    package = Path(rackwright.__file__).parent
+    own = {package / f"engines/{name}.py" for name in ENGINES}
+    own |= {package / f"remote/sample_{name}.py" for name in ENGINES}  # run in its own release
+    own |= set((package / "checks").rglob("*.py"))  # examples of checks are of engines that ran
+    named = [
+        f"{path.relative_to(package)}:{node.lineno}: {node.value}"
+        for path in sorted(set(package.rglob("*.py")) - own)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in ENGINES
+    ]
+    assert not named, "take it from ENGINES or from what was planned: " + ", ".join(named)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rackwright.engines import ENGINES
 from rackwright.errors import SpecError
 from rackwright.inventory.reading import load_fleet
 from rackwright.inventory.settings import with_defaults
@@ -26,6 +27,7 @@ from tests.samples.fleet import (
     server,
     service,
 )
+from tests.samples.launches import example
 
 JUNK = [None, True, -1, 0, 3.5, 10**9, "", "x", "é\n", [], [None], {}, {"x": None}, {1: 2}, b"x"]
 
@@ -77,6 +79,8 @@ def everything() -> dict[str, dict[str, Any]]:
         enforce_eager=True,
         extra_args={"seed": 1},
     )
+    keys = {option.key for option in ENGINES["vllm"].options if option.key}
+    own = {key: example(key) for key in keys} | own
     other = service("hand", revision=..., gpus={"gpu1": [1]}, objective=dict(TARGET, tpot_ms=9999))
     wide = service(servers=["gpu2", "gpu3"], served_model_name="wide", servers_per_replica=2)
     file = {"path": "/srv/tiny.gguf", "sha256": "a" * 64, "size_bytes": 4_000_000}

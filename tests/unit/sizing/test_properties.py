@@ -15,8 +15,10 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.models import Shape, read_shape
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.choosing import choose
-from rackwright.planning.layouts import Layout, Site, consider
-from rackwright.planning.placing import limits_of, plan
+from rackwright.planning.considering import consider
+from rackwright.planning.layouts import Layout, Site
+from rackwright.planning.limits import limits_of
+from rackwright.planning.placing import plan
 from rackwright.planning.topology import islands
 from rackwright.sizing import GpuMemory, Limits, Split, gpu_memory, weights_bytes
 from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec

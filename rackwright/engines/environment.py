@@ -1,0 +1,41 @@
+"""Variables of an engine's process that several engines share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rackwright.errors import Fault, PlanError
+
+if TYPE_CHECKING:
+    from rackwright.plan import Replica
+
+
+def visible_gpus(replica: Replica, gpu_uuids: Sequence[str] | None) -> dict[str, str]:
+    """CUDA's choice of GPUs. UUIDs do not move when a card is lost; an index then means another.
+
+    Raises PlanError where the host shows fewer GPUs than planned.
+    """
+    if gpu_uuids is not None and max(replica.gpus) >= len(gpu_uuids):
+        rule = f"{replica.name} needs GPU {max(replica.gpus)}, the host shows {len(gpu_uuids)} GPUs"
+        raise PlanError([Fault(f"servers[{replica.server.name}].gpus.count", rule)])
+    chosen = [gpu_uuids[i] if gpu_uuids is not None else str(i) for i in replica.gpus]
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": ",".join(chosen)}
+
+
+def torch_caches(cache: str) -> dict[str, str]:
+    """Where PyTorch, Triton and Hugging Face's libraries write, below the replica's ``cache``."""
+    return {
+        "XDG_CACHE_HOME": cache,
+        "HF_HOME": f"{cache}/huggingface",
+        "TORCHINDUCTOR_CACHE_DIR": f"{cache}/torchinductor",
+        "TRITON_CACHE_DIR": f"{cache}/triton",
+    }
+
+
+def socket_interfaces(replica: Replica) -> dict[str, str]:
+    """What the processes of a replica that spans servers find one another over."""
+    if not replica.network_interface:
+        return {}
+    names = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME")
+    return dict.fromkeys(names, replica.network_interface)

@@ -1,0 +1,43 @@
+"""What an engine loads and is told: the service's own figures, else the engine's."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rackwright.catalog import GpuType
+from rackwright.engines import ENGINES
+from rackwright.models import Shape
+from rackwright.models.spec import ModelSpec
+from rackwright.sizing import Limits
+from rackwright.spec import ServiceSpec
+
+
+def shape_of(service: ServiceSpec, model: ModelSpec) -> Shape:
+    """The model as the service's engine loads it."""
+    gguf = service.gguf_of(model)
+    if ENGINES[service.engine].serves_gguf and gguf:
+        return _of_file(model.shape, gguf.size_bytes)
+    return service.shape_of(model)
+
+
+@lru_cache(maxsize=1024)
+def _of_file(shape: Shape, size_bytes: int) -> Shape:
+    return shape.of_file(size_bytes)
+
+
+def limits_of(service: ServiceSpec, gpu: GpuType) -> Limits:
+    """What the engine is told on such a GPU: the service's own figures, else the engine's."""
+    engine = ENGINES[service.engine]
+    sequences, tokens = engine.batch_limits(gpu)
+    sequences = service.max_num_seqs or sequences
+    limits = Limits(
+        service.gpu_memory_utilization,
+        sequences,
+        max(service.max_num_batched_tokens or tokens, sequences),  # a token for each sequence
+        service.max_model_len,
+        service.kv_cache_dtype,
+        service.enforce_eager,
+    )
+    if "gpu_memory_utilization" in service.model_fields_set:
+        return limits
+    return limits._replace(gpu_memory_utilization=engine.memory_share(gpu.memory_bytes, limits))

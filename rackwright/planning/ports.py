@@ -1,0 +1,58 @@
+"""Where replicas listen, and where the servers of one find each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rackwright.errors import Fault
+from rackwright.plan import Replica
+from rackwright.planning.drafting import Draft
+from rackwright.spec import ServiceSpec
+
+_LAST_PORT = 65535
+
+
+class Ports:
+    """Ports of one server: those services name, then running numbers from ``base_port``."""
+
+    def __init__(self, server: str, draft: Draft) -> None:
+        """The gateway's port is taken; what is wrong with a service's goes to the draft."""
+        self._server = server
+        self._base = draft.fleet.settings[server].base_port
+        self._faults = draft.faults
+        gateway = draft.fleet.gateways.get(server)
+        self._taken = {gateway.port: "the gateway"} if gateway else {}
+
+    def take(self, service: ServiceSpec, count: int) -> list[int]:
+        """``count`` ports: consecutive from the service's own, or the next that are free."""
+        if service.port is None:
+            free = (port for port in range(self._base, _LAST_PORT + 1) if port not in self._taken)
+            ports = [port for port, _ in zip(free, range(count), strict=False)]
+        else:
+            ports = list(range(service.port, service.port + count))
+        self._note(service, ports, count)
+        return ports
+
+    def _note(self, service: ServiceSpec, ports: list[int], count: int) -> None:
+        path = f"services[{service.name}].port"
+        if len(ports) < count or any(port > _LAST_PORT for port in ports):
+            rule = f"leaves no room below {_LAST_PORT} for {count} replicas on {self._server}"
+            self._faults.append(Fault(path, rule, service.port))
+            ports.extend([_LAST_PORT] * (count - len(ports)))
+        for port in ports:
+            if owner := self._taken.get(port):
+                rule = f"port {port} of {self._server} is taken by {owner}"
+                self._faults.append(Fault(path, rule, service.port))
+            self._taken[port] = service.name
+
+
+def with_ports_of_first(replicas: Sequence[Replica]) -> Iterator[Replica]:
+    """The later servers of a replica go by the ports of its first."""
+    first_of = {replica.name: replica for replica in replicas if replica.answers}
+    for replica in replicas:
+        first = first_of[replica.name]
+        if replica.span and first.span and not replica.answers:
+            span = replica.span._replace(master_port=first.span.master_port)
+            yield replica.model_copy(update={"port": first.port, "span": span})
+        else:
+            yield replica

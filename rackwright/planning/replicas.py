@@ -1,0 +1,77 @@
+"""A layout that was chosen as replicas, and what clients reach them by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rackwright.catalog import gpu_types
+from rackwright.engines import ENGINES
+from rackwright.errors import Fault
+from rackwright.models.spec import ModelSpec
+from rackwright.plan import Replica, Span, Upstream
+from rackwright.planning.drafting import Placed
+from rackwright.planning.limits import limits_of
+from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
+
+
+def replicas_of(
+    service: ServiceSpec, server: ServerSpec, fleet: FleetSpec, placed: Placed, ports: Sequence[int]
+) -> Iterator[Replica]:
+    """The service's processes on a server: one for each group of GPUs of its layout."""
+    layout, model = placed.layout, fleet.models[service.model]
+    assert layout and layout.memory  # chosen, so sized
+    first = placed.servers[0].name.removeprefix("@")
+    serves_gguf = ENGINES[service.engine].serves_gguf
+    for index, gpus in enumerate(layout.groups):
+        yield Replica(
+            name=f"{service.name}-{first}-{index}",
+            service=service,
+            model=_pinned(service, model),
+            server=server,
+            index=index,
+            gpus=gpus,
+            split=layout.split,
+            limits=limits_of(service, gpu_types()[server.gpus.type]),
+            memory=layout.memory,
+            speeds=layout.speeds,
+            port=ports[index] if ports else 0,
+            gguf=service.gguf_of(model) if serves_gguf else None,
+            span=_span(placed, ports[len(layout.groups) :], index),
+        )
+
+
+def _span(placed: Placed, master_ports: Sequence[int], index: int) -> Span | None:
+    """Where the processes of one replica find each other; later servers have no ports yet."""
+    if len(placed.servers) == 1:
+        return None
+    addresses = tuple(server.address for server in placed.servers)
+    return Span(placed.rank, addresses, master_ports[index] if master_ports else None)
+
+
+def _pinned(service: ServiceSpec, model: ModelSpec) -> ModelSpec:
+    return model.model_copy(update={"source": service.source_of(model)})
+
+
+def same_names(replicas: Sequence[Replica]) -> Iterator[Fault]:
+    """Replicas of two services whose names would be one."""
+    seen: dict[str, Replica] = {}
+    for replica in replicas:
+        first = seen.get(replica.name)
+        if first and replica.answers:
+            rule = (
+                f"its replica on {replica.server.name} and that of {first.service.name} on "
+                f"{first.server.name} would both be named {replica.name}, rename one"
+            )
+            yield Fault(f"services[{replica.service.name}]", rule)
+        seen[replica.name] = replica
+
+
+def upstreams(fleet: FleetSpec, replicas: Sequence[Replica]) -> Iterator[Upstream]:
+    """For each service the replicas that answer, in the order of its servers."""
+    for service in fleet.services.values():
+        answering = (r for r in replicas if r.service is service and r.answers)
+        order = {name: position for position, name in enumerate(service.servers)}
+        yield Upstream(
+            service=service,
+            replicas=tuple(sorted(answering, key=lambda r: (order[r.server.name], r.index))),
+        )
