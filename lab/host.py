@@ -93,7 +93,8 @@ def _mount(container: Container, base: Path) -> Path:
     root = Path(container.directory) / "root"
     root.mkdir(parents=True, exist_ok=True)
     layers = f"lowerdir={base},upperdir={disk / 'upper'},workdir={disk / 'work'}"
-    sh("mount", "-t", "overlay", f"rackwright-{container.name}", "-o", layers, str(root))
+    options = f"{layers},volatile"  # never synced: it is thrown away, and that takes long on a disk
+    sh("mount", "-t", "overlay", f"rackwright-{container.name}", "-o", options, str(root))
     return root
 
 

@@ -37,9 +37,15 @@ def missing() -> list[str]:
         found.append("the CPU has no AVX2, which the CPU builds of the engines are made for")
     if "overlay" not in Path("/proc/filesystems").read_text():
         found.append("the kernel has no overlay file system (modprobe overlay)")
+    if _kernel() < (5, 10):
+        found.append("the kernel is older than 5.10, whose overlays need not be written to disk")
     if not _has_cgroups():
         found.append("no cgroup hierarchy for systemd is mounted under /sys/fs/cgroup")
     return found
+
+
+def _kernel() -> tuple[int, ...]:
+    return tuple(map(int, platform.release().split("-")[0].split(".")[:2]))
 
 
 def _cpu_flags() -> list[str]:

@@ -13,7 +13,8 @@ import click
 from pyinfra.api.host import Host
 
 from rackwright.catalog import gpu_types
-from rackwright.checks.bandwidth import SIZES_BYTES, Group, judge, refused
+from rackwright.checks.replica.bandwidth import CHECK, SIZES_BYTES, refused
+from rackwright.checks.replica.planned_links import PlannedLinks
 from rackwright.checks.results import CheckResult, Status, worst
 from rackwright.desired.paths import release_dir, unit_name
 from rackwright.engines import ENGINES, Engine
@@ -44,50 +45,58 @@ def measured(path: str, said: Callable[[str], None]) -> list[CheckResult]:
         return _ask(host, fleet, groups.get(host.name, []))
 
     answers = ask_all(inventory, question, answered)
-    return [_row(group, answers[name]) for name, own in groups.items() for group in own]
+    return [_row(links, answers[name]) for name, own in groups.items() for links in own]
 
 
-def _row(group: Group, answer: Answer) -> CheckResult:
+def _row(links: PlannedLinks, answer: Answer) -> CheckResult:
     if "error" in answer:
-        return group.says(Status.CRITICAL, str(answer["error"]))
-    row = answer["refused"].get(group.name)
-    return row or judge(group, answer["measured"].get(group.name) or {"error": "no answer"})
+        words = str(answer["error"])
+        return CheckResult(CHECK.name, links.host, links.name, Status.CRITICAL, words)
+    return CHECK.ask(links, answer.get(links.name) or {"error": "no answer"})
 
 
-def _groups(fleet: Fleet, server: str) -> list[Group]:
+def _groups(fleet: Fleet, server: str) -> list[PlannedLinks]:
     spec = fleet.spec.servers[server]
     gpu = gpu_types()[spec.gpus.type]
-    several = (replica for replica in fleet.plan.on(server) if len(replica.gpus) > 1)
     return [
-        Group(replica, gpu, islands(spec, gpu))
-        for replica in several
-        if ENGINES[replica.service.engine].torch_program
+        PlannedLinks(
+            name=replica.name,
+            host=server,
+            unit=unit_name(replica),
+            engine=replica.service.engine,
+            gpus=tuple(replica.gpus),
+            gpu=gpu,
+            interconnect=spec.interconnect,
+            islands=islands(spec, gpu),
+        )
+        for replica in fleet.plan.on(server)
+        if len(replica.gpus) > 1 and ENGINES[replica.service.engine].torch_program
     ]
 
 
-def _ask(host: Host, fleet: Fleet, groups: list[Group]) -> Answer:
+def _ask(host: Host, fleet: Fleet, groups: list[PlannedLinks]) -> Answer:
     """What one host measures of the groups that have the memory for it, one engine at a time."""
-    answer: Answer = {"refused": {}, "measured": {}}
-    for name in dict.fromkeys(group.replica.service.engine for group in groups):
-        own = [group for group in groups if group.replica.service.engine == name]
-        for key, found in _ask_engine(host, fleet, ENGINES[name], own).items():
-            answer[key].update(found)
+    answer: Answer = {}
+    for name in dict.fromkeys(links.engine for links in groups):
+        own = [links for links in groups if links.engine == name]
+        answer |= _ask_engine(host, fleet, ENGINES[name], own)
     return answer
 
 
-def _ask_engine(host: Host, fleet: Fleet, engine: Engine, groups: list[Group]) -> Answer:
-    no: dict[str, CheckResult] = {}
+def _ask_engine(host: Host, fleet: Fleet, engine: Engine, groups: list[PlannedLinks]) -> Answer:
+    able, no = groups, dict[str, Any]()
     if engine.uses_gpus(fleet.settings(host.name)):
         seen = glance(host)
-        rows = {group.name: refused(group, unit_name(group.replica), seen) for group in groups}
-        no = {name: row for name, row in rows.items() if row}
-    able = [group for group in groups if group.name not in no]
+        able = [links for links in groups if not refused(links, seen)]
+        no = {links.name: {"glance": seen} for links in groups if links not in able}
     request = _request(fleet, host, engine, able)
-    answer = call(host, "bandwidth", request, timeout_s=LIMIT_S * len(groups) + 30)
-    return {"refused": no, "measured": answer}
+    measured: Answer = call(host, "bandwidth", request, timeout_s=LIMIT_S * len(groups) + 30)
+    return no | measured
 
 
-def _request(fleet: Fleet, host: Host, engine: Engine, groups: list[Group]) -> dict[str, Any]:
+def _request(
+    fleet: Fleet, host: Host, engine: Engine, groups: list[PlannedLinks]
+) -> dict[str, Any]:
     settings = fleet.settings(host.name)
     device, backend, sizes = _DEVICES[engine.uses_gpus(settings)]
     return {
@@ -99,8 +108,7 @@ def _request(fleet: Fleet, host: Host, engine: Engine, groups: list[Group]) -> d
         "sizes": sizes,
         "limit_s": LIMIT_S,
         "groups": [
-            {"name": group.name, "gpus": group.replica.gpus, "pairs": group.pairs}
-            for group in groups
+            {"name": links.name, "gpus": links.gpus, "pairs": links.pairs} for links in groups
         ],
     }
 

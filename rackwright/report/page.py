@@ -19,7 +19,6 @@ from rackwright.planning.topology_text import matrix_text
 from rackwright.report.arcs import BOX
 from rackwright.report.drawing import Drawing, drawing
 
-_RANK = (Status.CRITICAL, Status.UNKNOWN, Status.WARN, Status.OK)
 _environment = Environment(
     loader=PackageLoader("rackwright.report", "."),
     autoescape=True,
@@ -54,8 +53,8 @@ def page(
     hosts = [_host(name, plan, results, observations.get(name) or {}) for name in names]
     counts = Counter(result.status for result in results)
     return _environment.get_template("page.html.j2").render(
-        hosts=sorted(hosts, key=lambda host: _RANK.index(host.status)),
-        counts=[(status, counts[status]) for status in _RANK if counts[status]],
+        hosts=sorted(hosts, key=lambda host: host.status, reverse=True),
+        counts=sorted(counts.items(), reverse=True),
         made=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
         box=BOX,
     )
@@ -65,7 +64,7 @@ def _host(
     name: str, plan: FleetPlan, results: Sequence[CheckResult], seen: Mapping[str, Any]
 ) -> HostSection:
     probe = seen.get("probe") or {}
-    own = sorted((r for r in results if r.host == name), key=lambda r: _RANK.index(r.status))
+    own = sorted((r for r in results if r.host == name), key=lambda r: r.status, reverse=True)
     return HostSection(
         name=name,
         about=_about(name, plan),

@@ -52,5 +52,5 @@ def _table(results: Sequence[CheckResult]) -> Table:
 
 def _count(results: Sequence[CheckResult]) -> str:
     counts = Counter(result.status for result in results)
-    parts = [f"{counts[status]} {status}" for status in Status if counts[status]]
+    parts = [f"{counts[each]} {each}" for each in sorted(counts, key=lambda each: each.exit_code)]
     return ", ".join(parts) or "nothing to check"

@@ -138,7 +138,7 @@ def converge_driver(fleet: Fleet) -> Generator[FunctionCommand]:
         yield refuse(f"{host.name} was not touched: {error}")
         return
     rows = [row for row in predict(found.at) if row.status is not Status.OK]
-    if grave := [row for row in rows if row.status in (Status.CRITICAL, Status.UNKNOWN)]:
+    if grave := [row for row in rows if row.status > Status.WARN]:
         words = f"{host.name} was not touched; preflight:\n{results_text(rows)}"
         what = "; ".join(f"{row.check}: {row.evidence}" for row in grave)
         yield refuse(words, f"not touched: {what}", "; ".join(row.remedy for row in grave))

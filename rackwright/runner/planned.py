@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from rackwright import checks
 from rackwright.catalog import gpu_types
-from rackwright.checks.results import (
+from rackwright.checks.planned import (
     Folder,
     PlannedHost,
     PlannedReplica,

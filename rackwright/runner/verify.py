@@ -25,8 +25,6 @@ from rackwright.runner.observing import observe
 from rackwright.runner.operations import refuse
 from rackwright.runner.planned import planned
 
-UNHEALTHY = (Status.CRITICAL, Status.UNKNOWN)
-
 
 @operation()
 def observe_serving() -> Generator[FunctionCommand]:
@@ -59,7 +57,7 @@ def judge() -> Generator[FunctionCommand]:
         fleet.results = checks.judge(planned(fleet, ready), _observed(fleet, ready))
         saved = _saved(fleet, fleet.results)
         click.echo(f"\n{_table(fleet.results)}\n\nReport: {saved}\n", err=True)
-    bad = [r for r in fleet.results if r.host == host.name and r.status in UNHEALTHY]
+    bad = [r for r in fleet.results if r.host == host.name and r.status > Status.WARN]
     if bad:
         yield refuse("; ".join(f"{r.status}: {r.subject} {r.check}" for r in bad))
 

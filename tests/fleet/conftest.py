@@ -1,32 +1,20 @@
-"""What the tests of a fleet share: its plan, and a connection to each host of its inventory.
-
-Both come from the pyinfra inventory alone. Tests only read. pyinfra runs in processes of its own:
-it changes Python's sockets as it is imported, which pytest-xdist's workers do not survive.
-"""
+"""What the tests of a fleet are about: each server, replica and gateway. They only read."""
 
 from __future__ import annotations
 
 import fcntl
 import json
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import testinfra
 from testinfra.host import Host as Machine
 
-from rackwright.checks.results import CheckResult, Status
-from rackwright.errors import RackwrightError
-from rackwright.inventory.reading import load_fleet
-from rackwright.planning.placing import plan
+from rackwright.checks import CHECKS, Check, CheckResult, Planned, Status
 from rackwright.runner.fleet import Fleet
-from rackwright.runner.host_data import pyinfra_keys
+from rackwright.runner.planned import planned
 from rackwright.spec import Settings
-
-Data = dict[str, Any]
+from tests.samples.connections import connected, loaded, told
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,26 +26,6 @@ def pytest_configure(config: pytest.Config) -> None:
     loaded(path_of(config))
 
 
-@cache
-def loaded(path: str) -> tuple[dict[str, Data], Fleet]:
-    """Data of each host, and the fleet that it declares."""
-    try:
-        hosts: dict[str, Data] = json.loads(told("rackwright.runner.inventory", path))
-        spec = load_fleet(hosts, pyinfra_keys())
-        return hosts, Fleet(spec, plan(spec))
-    except RackwrightError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
-def told(module: str, *words: str) -> str:
-    """What a module prints, run as a program; where that is nothing, its error is raised."""
-    argv = [sys.executable, "-m", module, *words]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if not done.stdout:
-        raise pytest.UsageError(done.stderr.strip())
-    return done.stdout
-
-
 def path_of(config: pytest.Config) -> str:
     path = config.getoption("--inventory")
     if not path:
@@ -66,7 +34,7 @@ def path_of(config: pytest.Config) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test for each server, replica or gateway, whichever it asks for."""
+    """A test for each server, replica or gateway, or each check of them: whichever it asks for."""
     _, fleet = loaded(path_of(metafunc.config))
     everything: dict[str, list[Any]] = {
         "server": list(fleet.spec.servers.values()),
@@ -75,8 +43,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     }
     for kind, found in everything.items():
         if kind in metafunc.fixturenames:
-            ids = [f"{one.server}:{one.name}" if kind == "replica" else one.name for one in found]
+            ids = [
+                f"{one.server.name}:{one.name}" if kind == "replica" else one.name for one in found
+            ]
             metafunc.parametrize(kind, found, ids=ids)
+    if "asked" in metafunc.fixturenames:
+        pairs = asked_of(fleet)
+        metafunc.parametrize("asked", pairs, ids=[f"{about(one)}-{c.name}" for one, c in pairs])
+
+
+def asked_of(fleet: Fleet) -> list[tuple[Planned, Check[Any]]]:
+    """What is planned, each with the checks that are asked of it where all is well."""
+    everything = planned(fleet, list(fleet.spec.settings), load=False)
+    return [
+        (one, check)
+        for one in everything
+        for check in CHECKS
+        if check.is_asked(one, check.healthy.seen)
+    ]
+
+
+def about(planned: Planned) -> str:
+    host, name = planned.host, planned.name
+    return host if name == host else f"{host}:{name}"
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +79,11 @@ def name(request: pytest.FixtureRequest) -> str:
     for kind in ("server", "gateway", "replica"):
         if kind in request.fixturenames:
             one = request.getfixturevalue(kind)
-            return str(one.server if kind == "replica" else one.name)
+            return str(one.server.name if kind == "replica" else one.name)
     raise LookupError("a test of a fleet asks for a server, a gateway or a replica")
+
+
+machines: dict[str, Machine] = {}
 
 
 @pytest.fixture
@@ -121,26 +113,3 @@ def seen(
             shared.write_text(told("rackwright", *words))
     rows = json.loads(shared.read_text())["results"]
     return [CheckResult(**{**row, "status": Status(row["status"])}) for row in rows]
-
-
-machines: dict[str, Machine] = {}
-
-
-def connected(name: str, data: Data) -> Machine:
-    """testinfra's view of a host, by the same SSH settings that pyinfra takes from its data."""
-    sudo = {"sudo": bool(data.get("_sudo")), "sudo_user": data.get("_sudo_user")}
-    if name == "@local":
-        return testinfra.get_host("local://", **sudo)
-    user, port = data.get("ssh_user"), data.get("ssh_port")
-    spec = f"{user}@" if user else ""
-    spec += str(data.get("ssh_hostname") or name) + (f":{port}" if port else "")
-    options = ["-o BatchMode=yes"]
-    if known := data.get("ssh_known_hosts_file"):
-        options.append(f"-o UserKnownHostsFile={known}")
-    return testinfra.get_host(
-        f"ssh://{spec}",
-        ssh_config=data.get("ssh_config_file"),
-        ssh_identity_file=data.get("ssh_key"),
-        ssh_extra_args=" ".join(options),
-        **sudo,
-    )

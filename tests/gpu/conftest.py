@@ -9,7 +9,7 @@ import pytest
 from benchmarks.serving.__main__ import CONCURRENCIES
 from tests.gpu.fleet import Journey
 from tests.gpu.journal import Journal, table
-from tests.lab.conftest import Run
+from tests.samples.deploys import Run
 
 REPORT = Path("reports/gpu-journey.json")
 JOURNEY = pytest.StashKey[Journey]()

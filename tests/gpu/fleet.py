@@ -22,9 +22,10 @@ from rackwright.engines import ENGINES, Engine, Venv
 from rackwright.plan import Replica
 from rackwright.runner.fleet import Fleet
 from rackwright.spec import Settings
-from tests.fleet.conftest import connected, loaded
 from tests.gpu.journal import Journal
-from tests.lab.conftest import BIN, Run
+from tests.samples.commands import BIN
+from tests.samples.connections import connected, loaded
+from tests.samples.deploys import Run
 
 SECOND = ".cache/gpu-journey"
 """Below the project: where a second release of each engine has its requirements file."""

@@ -7,31 +7,21 @@ MIG or persistence mode, and no host is rebooted.
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 
 import pytest
 
 from benchmarks.serving import accounts
 from benchmarks.serving.__main__ import measure
 from lab.fleet import ROOT
-from rackwright.checks.delivery import SLOWER
-from rackwright.checks.kv_cache import TOLERANCE
+from rackwright.checks.replica.delivery import SLOWER
+from rackwright.checks.replica.kv_cache import TOLERANCE
 from rackwright.desired import paths
-from rackwright.plan import Replica, Speed
+from rackwright.plan import Replica
 from rackwright.runner.planned import predicted
 from tests.gpu.fleet import Journey, second_release
-from tests.lab.conftest import Run
-
-UNHEALTHY = ("CRITICAL", "UNKNOWN")
-
-
-def unhealthy(run: Run) -> list[str]:
-    rows = run.report["results"]
-    bad = [row for row in rows if row["status"] in UNHEALTHY]
-    return [f"{row['subject']} {row['check']}: {row['evidence']}" for row in bad]
-
-
-def answering(journey: Journey) -> list[Replica]:
-    return [replica for replica in journey.fleet.plan.replicas if replica.answers]
+from tests.gpu.planned import answering, layout, planned_at, unhealthy
+from tests.samples.deploys import Run
 
 
 def test_the_fleet_is_deployed_and_every_check_holds(first_deploy: Run) -> None:
@@ -72,12 +62,6 @@ def test_memory_is_as_planned(deployed: Run, journey: Journey) -> None:
     assert not wrong
 
 
-def layout(replica: Replica) -> str:
-    words = f"{replica.model.name}, {replica.service.engine}, TP {replica.split.tensor}"
-    words += f" PP {replica.split.pipeline}{' EP' * replica.split.expert_parallel}"
-    return f"{words}, {len(replica.gpus)} x {replica.server.gpus.type}"
-
-
 def test_speed_is_as_planned(deployed: Run, journey: Journey) -> None:
     services: dict[str, list[Replica]] = defaultdict(list)
     for replica in answering(journey):
@@ -109,12 +93,12 @@ def test_speed_is_as_planned(deployed: Run, journey: Journey) -> None:
     assert not slow
 
 
-def planned_at(journey: Journey, replicas: list[Replica], at_once: int) -> Speed | None:
-    """What the plan says of one of these replicas at that load; None where it says nothing."""
-    foreseen = predicted(replicas[0], journey.fleet.settings(replicas[0].server.name))
-    each = -(-at_once // len(replicas))
-    speeds = foreseen.speeds if foreseen else ()
-    return next((speed for speed in speeds if speed.concurrency == each), None)
+def is_back(journey: Journey, replica: Replica, killed: int) -> bool:
+    """Whether the unit runs again, as another process."""
+    active = f"systemctl is-active {paths.unit_name(replica)}"
+    if journey.pid(replica) in (0, killed):
+        return False
+    return bool(journey.machine(replica.server.name).run(active).rc == 0)
 
 
 def test_a_killed_engine_comes_back(deployed: Run, journey: Journey) -> None:
@@ -123,14 +107,7 @@ def test_a_killed_engine_comes_back(deployed: Run, journey: Journey) -> None:
             pid, unit = journey.pid(replica), paths.unit_name(replica)
             assert pid, f"{unit} does not run"  # `kill 0` would end all of us
             journey.told(replica, f"kill -KILL {pid}")
-            journey.until(
-                lambda replica=replica, pid=pid, unit=unit: (
-                    journey.pid(replica) not in (0, pid)
-                    and journey.machine(replica.server.name).run(f"systemctl is-active {unit}").rc
-                    == 0
-                ),
-                f"{unit} after its process {pid} was killed",
-            )
+            journey.until(partial(is_back, journey, replica, pid), f"{unit} after {pid} was killed")
     with journey.journal.part("verified after that"):
         seen = journey.deploy("--data", "stages=verify")
         assert (seen.code, unhealthy(seen)) == (0, [])

@@ -10,34 +10,19 @@ import pytest
 
 from lab.apt.repository import URL
 from lab.apt.server import LOG
-from tests.lab.conftest import Run, deploy, fresh, ssh, start, wait_until
+from tests.samples.deploys import Run, deploy, start
+from tests.samples.driver_stage import INSTALLED, only, setting, states
+from tests.samples.lab_hosts import fresh, ssh, wait_until
 
 INVENTORY = "tests/lab/inventories/driver.py"
 STAGE = "NVIDIA driver"
 HOSTS = {"drv12": "debian12", "drv13": "debian13"}
 OLDER, NEWER = "580.126.20", "580.159.04"
 PIN = "/etc/apt/preferences.d/nvidia-driver-pin"
-INSTALLED = "dpkg-query --show --showformat '${Package} ${db:Status-Abbrev} ${Version}\\n'"
-STATE = f"{INSTALLED}; apt-mark showhold; find /etc -type f | sort | xargs sha256sum"
-"""All of a host that an installation changes."""
-
-
-def only(hosts: Sequence[str], *words: str) -> list[str]:
-    """The words of a deploy of the driver stage to some hosts."""
-    limits = [word for host in hosts for word in ("--limit", host)]
-    return ["--data", "stages=driver", *limits, *words]
 
 
 def install(*words: str, hosts: Sequence[str] = tuple(HOSTS)) -> Run:
     return deploy(*only(hosts, *words), inventory=INVENTORY)
-
-
-def setting(name: str, value: str) -> tuple[str, str]:
-    return ("--data", f"{name}={value}")
-
-
-def states(*hosts: str) -> list[str]:
-    return [ssh(host, STATE) for host in hosts]
 
 
 def versions(host: str) -> dict[str, str]:

@@ -12,7 +12,8 @@ import pytest
 from lab import hub, ollama
 from lab.fleet import CACHE, ENGINES, GATEWAY_ADDRESS
 from lab.tiny_model import ANSWER
-from tests.lab.conftest import Run, deploy, lab, main_pid, ssh
+from tests.samples.deploys import Run, deploy
+from tests.samples.lab_hosts import fresh, main_pid, ssh
 
 INVENTORY = "tests/lab/inventories/engines.py"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -28,14 +29,13 @@ Digests = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def sources(fresh_lab: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Digests]:
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Digests]:
     """gpu3 is up; archives and weights are served where it reaches them. Version to digest."""
-    assert lab("up", HOST).returncode == 0
     folder = tmp_path_factory.mktemp("archives")
     digests = {version: ollama.pack(version, folder)[1] for version in (OLD, NEW)}
     repos = {"lab/tiny-gguf": Path(CACHE / "tiny-gguf")}
     with ExitStack() as stack:
-        stack.callback(lab, "down", HOST)
+        stack.enter_context(fresh(HOST))
         stack.enter_context(ollama.serve(folder, GATEWAY_ADDRESS, 8901))
         stack.enter_context(hub.serve(repos, REVISION, GATEWAY_ADDRESS, 8900))
         yield digests

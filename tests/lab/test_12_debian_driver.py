@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from lab.fleet import ROOT
-from tests.lab.conftest import BIN, PATIENCE_S, Run, deploy, fresh, ssh
-from tests.lab.test_10_driver import INSTALLED, only, setting, states
+from tests.samples.commands import rackwright
+from tests.samples.deploys import Run, deploy
+from tests.samples.driver_stage import INSTALLED, only, setting, states
+from tests.samples.lab_hosts import fresh, ssh
 
 INVENTORY = "tests/lab/inventories/debian_driver.py"
 HOSTS = ("deb12", "deb13")
 ACCEPTED = setting("driver_accept", "kernel-headers,kernel-version")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def bare() -> Iterator[None]:
-    with fresh(*HOSTS):
-        yield
+@pytest.fixture(scope="module")
+def tried() -> Iterator[dict[str, Future[None]]]:
+    """Each host, and how it went there: both at once, for apt and dpkg use one core."""
+    with fresh(*HOSTS), ThreadPoolExecutor(len(HOSTS)) as pool:
+        yield {host: pool.submit(install_all_but_the_module, host) for host in HOSTS}
 
 
 def install(host: str, *words: str) -> tuple[Run, str]:
@@ -33,18 +35,13 @@ def install(host: str, *words: str) -> tuple[Run, str]:
 
 def verified(host: str) -> dict[str, tuple[str, str]]:
     """Check to status and evidence, for one host."""
-    argv = [str(BIN / "rackwright"), "verify", INVENTORY, "--json"]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
-    rows = json.loads(done.stdout)["results"]
+    rows = json.loads(rackwright("verify", INVENTORY, "--json").stdout)["results"]
     return {
         row["check"]: (row["status"], row["evidence"]) for row in rows if row["subject"] == host
     }
 
 
-@pytest.mark.parametrize("host", HOSTS)
-def test_real_packages_are_installed_up_to_the_module_and_what_is_missing_is_said(
-    host: str,
-) -> None:
+def install_all_but_the_module(host: str) -> None:
     before = states(host)
     run, words = install(host)
     assert run.code == 1
@@ -75,3 +72,10 @@ def test_real_packages_are_installed_up_to_the_module_and_what_is_missing_is_sai
     run, words = install(host, *setting("driver_version", version), *ACCEPTED)
     assert "could not be loaded" in words
     assert ssh(host, history) == log  # what is there is not installed again
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_real_packages_are_installed_up_to_the_module_and_what_is_missing_is_said(
+    tried: dict[str, Future[None]], host: str
+) -> None:
+    tried[host].result()

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.fleet import LAB, RACK, ROOT
+from lab.fleet import LAB, RACK
 from rackwright.causes import CAUSES
-from tests.lab.conftest import BIN, Run, deploy, fresh, ssh, wait_until
 from tests.samples.causes import SAMPLES, Sample
+from tests.samples.commands import rackwright
+from tests.samples.deploys import Run, deploy
+from tests.samples.lab_hosts import fresh, ssh, wait_until
 
 INVENTORY = "tests/lab/inventories/why.py"
 HOSTS = [host.name for host in RACK[:7]]
@@ -55,8 +57,7 @@ def run(*words: str) -> Run:
 
 
 def why(host: str) -> subprocess.CompletedProcess[str]:
-    argv = [str(BIN / "rackwright"), "why", INVENTORY, f"chat-{host}-0"]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return rackwright("why", INVENTORY, f"chat-{host}-0")
 
 
 def put(host: str, log: str, ends: str) -> None:

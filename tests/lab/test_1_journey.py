@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-
-import httpx
 
 from lab.ask import client, question, tokens
+from lab.fleet import ROOT
 from lab.tiny_model import ANSWER
-from rackwright.checks import GATEWAY_CHECKS, HOST_CHECKS, REPLICA_CHECKS, SERVER_CHECKS
-from tests.lab.conftest import Run, deploy, main_pid, ssh
+from rackwright.checks import ALWAYS, checks_about
+from rackwright.checks.planned import PlannedHost, PlannedReplica, PlannedServer, PlannedService
+from rackwright.checks.replica.when import ANSWERS
+from tests.samples.commands import BIN, PATIENCE_S
+from tests.samples.deploys import Run, deploy
+from tests.samples.gateway import ask_many
+from tests.samples.lab_hosts import UNITS, main_pid, ssh
 
-UNITS = {"gpu1": "rackwright-chat-gpu1-0", "gpu2": "rackwright-chat-gpu2-0"}
 MAX_COMMANDS = 12
 WORST_EXPOSURE = 3.0
 
@@ -27,8 +30,11 @@ def sessions(host: str) -> int:
 def test_first_deploy_ends_with_every_check_ok(first_deploy: Run) -> None:
     assert first_deploy.code == 0, first_deploy.words
     assert set(first_deploy.statuses().values()) == {"OK"}, first_deploy.report["results"]
-    servers, hosts = 1 + len(SERVER_CHECKS) + len(REPLICA_CHECKS), len(HOST_CHECKS)
-    assert len(first_deploy.statuses()) == 2 * servers + 3 * hosts + len(GATEWAY_CHECKS)
+    replica = sum(check.applies in (ALWAYS, ANSWERS) for check in checks_about(PlannedReplica))
+    server, host, service = (
+        len(checks_about(kind)) for kind in (PlannedServer, PlannedHost, PlannedService)
+    )
+    assert len(first_deploy.statuses()) == 2 * (server + replica) + 3 * host + service
 
 
 def test_second_run_changes_nothing_in_few_commands(deployed: Run) -> None:
@@ -56,11 +62,6 @@ def test_dry_run_shows_the_difference_and_changes_nothing(deployed: Run) -> None
 
 
 def deploy_dry(*words: str) -> str:
-    import subprocess
-
-    from lab.fleet import ROOT
-    from tests.lab.conftest import BIN, PATIENCE_S
-
     argv = [str(BIN / "pyinfra"), "inventories/lab.py", "deploy.py", "--dry", *words]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
@@ -132,15 +133,3 @@ def test_only_the_openai_paths_get_through(deployed: Run) -> None:
 def test_both_replicas_serve_under_concurrent_requests(deployed: Run) -> None:
     answered = Counter(ask_many(12, at_once=4))
     assert set(answered) == {"chat-gpu1-0", "chat-gpu2-0"}, answered
-
-
-def ask_many(count: int, at_once: int) -> list[str]:
-    """Names of the replicas that answered ``count`` requests; every one must be answered."""
-    with client() as http, ThreadPoolExecutor(at_once) as pool:
-        return list(pool.map(lambda _: ask_one(http), range(count)))
-
-
-def ask_one(http: httpx.Client) -> str:
-    response = http.post("/v1/chat/completions", json=question("hello", max_tokens=4))
-    assert response.status_code == 200, response.text
-    return response.headers["X-Rackwright-Replica"]

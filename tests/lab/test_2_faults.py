@@ -9,8 +9,10 @@ import httpx
 import pytest
 
 from lab.ask import client, question
-from tests.lab.conftest import PATIENCE_S, Run, deploy, main_pid, nginx_workers, ssh, wait_until
-from tests.lab.test_1_journey import UNITS, ask_many
+from tests.samples.commands import PATIENCE_S
+from tests.samples.deploys import Run, deploy
+from tests.samples.gateway import ask_many
+from tests.samples.lab_hosts import UNITS, main_pid, nginx_workers, ssh, wait_until
 
 GPU2 = UNITS["gpu2"]
 TOKENS = 900

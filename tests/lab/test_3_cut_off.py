@@ -1,20 +1,25 @@
-"""A run that is cut off is repaired by running again; upgrades and rollbacks switch a link."""
+"""A run that is cut off is repaired by running again; upgrades and rollbacks switch a link.
+
+The upgrade brings a key for the engine and the rollback takes it away: a restart each, not two.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 
 from lab.fleet import LAB, ROOT
-from tests.lab.conftest import Run, deploy, main_pid, nginx_workers, ssh, start, wait_until
-from tests.lab.test_1_journey import UNITS, ask_many
+from tests.samples.deploys import Run, deploy, start
+from tests.samples.gateway import ask_many
+from tests.samples.lab_hosts import UNITS, main_pid, nginx_workers, ssh, wait_until
 
 GPU2 = UNITS["gpu2"]
 CURRENT = "readlink /opt/rackwright/vllm/current"
 UPGRADE = ROOT / ".cache" / "lab" / "vllm-upgrade.txt"
+MARKER = "qzvxk"  # no number: that would be the id of some process
 
 
 @pytest.fixture(scope="module")
@@ -26,24 +31,51 @@ def upgrade() -> list[str]:
     return ["--limit", "gpu2", "--data", f"vllm_requirements={UPGRADE.relative_to(ROOT)}"]
 
 
-def test_install_cut_off_never_becomes_live_and_is_repaired(
-    deployed: Run, upgrade: list[str]
-) -> None:
-    live, pid = ssh("gpu2", CURRENT), main_pid("gpu2", GPU2)
+@dataclass(frozen=True)
+class Engine:
+    """The live release of gpu2, and the process that runs it."""
+
+    release: str
+    pid: int
+
+
+def engine() -> Engine:
+    return Engine(ssh("gpu2", CURRENT), main_pid("gpu2", GPU2))
+
+
+@pytest.fixture(scope="module")
+def before(first_deploy: Run) -> Engine:
+    return engine()
+
+
+@pytest.fixture(scope="module")
+def cut_off(before: Engine, upgrade: list[str]) -> None:
+    """The upgrade has begun to install, and was killed."""
     running = start("-y", *upgrade)
     wait_until(lambda: ssh("gpu2", "pgrep -f '[u]v pip sync' || true") != "")
     os.kill(running.pid, signal.SIGKILL)
     running.communicate()
     ssh("gpu2", "pkill -KILL -f '[u]v pip sync'; true")  # as when the server lost its power
-    assert ssh("gpu2", CURRENT) == live
-    assert main_pid("gpu2", GPU2) == pid
+
+
+def test_install_cut_off_never_becomes_live(deployed: Run, before: Engine, cut_off: None) -> None:
+    assert engine() == before
     assert incomplete_releases() == 1
 
-    run = deploy(*upgrade)
-    assert run.code == 0, run.words
-    assert run.changed() == {"Engines": ["gpu2"], "Replicas": ["gpu2"]}
-    assert ssh("gpu2", CURRENT) != live
-    assert main_pid("gpu2", GPU2) != pid
+
+@pytest.fixture(scope="module")
+def upgraded(cut_off: None, upgrade: list[str]) -> Run:
+    """The upgrade again, to its end, and now with a key."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAB_API_KEY", f"sk-lab-{MARKER}-secret")
+        return deploy(*upgrade, "--diff", "--data", "engine_api_key_env=LAB_API_KEY")
+
+
+def test_install_cut_off_is_repaired(deployed: Run, before: Engine, upgraded: Run) -> None:
+    assert upgraded.code == 0, upgraded.words
+    assert upgraded.changed() == {"Engines": ["gpu2"], "Replicas": ["gpu2"]}
+    assert engine().release != before.release
+    assert engine().pid != before.pid
     assert incomplete_releases() == 0
 
 
@@ -52,7 +84,17 @@ def incomplete_releases() -> int:
     return len(ssh("gpu2", folders).splitlines())
 
 
-def test_rollback_installs_nothing(deployed: Run) -> None:
+def test_secrets_are_in_no_log_and_on_no_command_line(deployed: Run, upgraded: Run) -> None:
+    assert "chat-gpu2-0.env: content differs" in upgraded.words
+    for text in (upgraded.words, upgraded.stdout, str(upgraded.report)):
+        assert MARKER not in text
+    logged = f"journalctl --no-pager | grep {MARKER}; ps -e -o args | grep '[s]k-lab'; true"
+    assert ssh("gpu2", logged) == ""
+    models = "curl -s -o /dev/null -w '%{http_code}' 198.18.0.12:8000/v1/models"
+    assert ssh("gpu2", models) == "401"
+
+
+def test_rollback_installs_nothing(deployed: Run, upgraded: Run) -> None:
     run = deploy("--limit", "gpu2")
     assert run.code == 0, run.words
     assert run.changed() == {"Replicas": ["gpu2"]}
@@ -83,20 +125,3 @@ def test_gateway_stage_cut_off_between_writing_and_reloading(deployed: Run) -> N
     wait_until(lambda: nginx_workers() != workers)
     assert deploy().changed() == {"Gateway": ["gw1"]}  # back to what the inventory says
     assert ask_many(2, at_once=1)
-
-
-def test_secrets_are_in_no_log_and_on_no_command_line(
-    deployed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    marker = "qzvxk"  # no number: that would be the id of some process
-    monkeypatch.setenv("LAB_API_KEY", f"sk-lab-{marker}-secret")
-    run = deploy("--diff", "--limit", "gpu2", "--data", "engine_api_key_env=LAB_API_KEY")
-    assert run.code == 0, run.words
-    assert "chat-gpu2-0.env: content differs" in run.words
-    for text in (run.words, run.stdout, str(run.report)):
-        assert marker not in text
-    logged = f"journalctl --no-pager | grep {marker}; ps -e -o args | grep '[s]k-lab'; true"
-    assert ssh("gpu2", logged) == ""
-    models = "curl -s -o /dev/null -w '%{http_code}' 198.18.0.12:8000/v1/models"
-    assert ssh("gpu2", models) == "401"
-    assert deploy("--limit", "gpu2").code == 0

@@ -12,7 +12,8 @@ import pytest
 
 from lab.fleet import CACHE, GATEWAY_ADDRESS
 from lab.hub import serve
-from tests.lab.conftest import Run, deploy, ssh, start, wait_until
+from tests.samples.deploys import Run, deploy, start
+from tests.samples.lab_hosts import ssh, wait_until
 
 INVENTORY = "tests/lab/inventories/hub.py"
 PORT = 8900

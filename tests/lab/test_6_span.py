@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.conftest import Run, deploy, ssh
+from tests.samples.deploys import Run, deploy
+from tests.samples.lab_hosts import ssh
 
 INVENTORY = "tests/lab/inventories/span.py"
 NAME = "spread-gpu1-0"

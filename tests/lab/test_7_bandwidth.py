@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tests.lab.conftest import Run, ssh
-from tests.lab.test_7_hardware import rackwright
+from tests.samples.commands import rackwright
+from tests.samples.deploys import Run
+from tests.samples.lab_hosts import ssh
 
 
 def test_ranks_of_the_release_measure_and_say_that_no_gpu_did(deployed: Run) -> None:

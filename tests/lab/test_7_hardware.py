@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from lab.fleet import LAB, ROOT
-from rackwright.checks import HOST_CHECKS, SERVER_CHECKS
-from tests.lab.conftest import BIN, PATIENCE_S, Run, ssh
-from tests.lab.faults import FAULTS, Fault
-
-PROFILE = "/etc/rackwright-lab/nvml.profile"
-
-
-def rackwright(*words: str) -> subprocess.CompletedProcess[str]:
-    argv = [str(BIN / "rackwright"), *words]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+from lab.fleet import LAB
+from rackwright.checks import checks_about
+from rackwright.checks.planned import PlannedHost, PlannedServer
+from tests.samples.commands import rackwright
+from tests.samples.deploys import Run
+from tests.samples.gpu_faults import FAULTS, Fault
+from tests.samples.lab_hosts import PROFILE, show_gpus, ssh
 
 
 def statuses(inventory: str = "inventories/lab.py") -> dict[tuple[str, str], str]:
@@ -36,18 +31,14 @@ def profile(deployed: Run) -> Iterator[str]:
     """The profile of gpu1, put back afterwards."""
     text = ssh("gpu1", f"cat {PROFILE}") + "\n"
     yield text
-    write(text)
-
-
-def write(text: str) -> None:
-    ssh("gpu1", f"cat > {PROFILE} <<'END'\n{text}END")
+    show_gpus(text)
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_found_by_exactly_the_right_check(profile: str, fault: Fault) -> None:
     broken = fault.break_(profile)
     assert broken != profile
-    write(broken)
+    show_gpus(broken)
     found = statuses()
     assert {key: value for key, value in found.items() if value != "OK"} == {
         ("gpu1", fault.check): fault.status
@@ -57,7 +48,7 @@ def test_a_fault_is_found_by_exactly_the_right_check(profile: str, fault: Fault)
 def test_a_healthy_fleet_gives_no_alarm_and_a_dead_host_is_one_row(deployed: Run) -> None:
     found = statuses()
     assert set(found.values()) == {"OK"}
-    assert len(found) == 2 * (1 + len(SERVER_CHECKS)) + 3 * len(HOST_CHECKS)
+    assert len(found) == 2 * len(checks_about(PlannedServer)) + 3 * len(checks_about(PlannedHost))
     dead = statuses(inventory="tests/lab/inventories/dead.py")
     assert dead == {**found, ("gpu3", "reached"): "CRITICAL"}
 

@@ -13,9 +13,9 @@ import pytest
 
 from lab.fleet import ROOT
 from rackwright.remote.served.burst import FIRST_WITHIN_S
-from tests.lab.conftest import PATIENCE_S, Run, ssh
-from tests.lab.test_1_journey import UNITS
-from tests.lab.test_7_hardware import PROFILE, rackwright, write
+from tests.samples.commands import PATIENCE_S, rackwright
+from tests.samples.deploys import Run
+from tests.samples.lab_hosts import PROFILE, UNITS, show_gpus, ssh
 
 GPU2 = UNITS["gpu2"]
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
@@ -94,12 +94,12 @@ def test_gpus_are_watched_while_a_burst_of_requests_runs(
     """NVML's stand-in says how busy the GPUs are; the requests and the watching are real."""
     values, before = iter(busy), ssh("gpu1", f"cat {PROFILE}") + "\n"
     alike = re.sub(r"(?m)^ClockInfo=.*", "ClockInfo=-,1980", before)
-    write(re.sub(r"UtilizationRates=.*", lambda _: f"UtilizationRates={next(values)},1", alike))
+    show_gpus(re.sub(r"UtilizationRates=.*", lambda _: f"UtilizationRates={next(values)},1", alike))
     argv = [sys.executable, "-m", "tests.lab.burst_to_gpu1"]
     try:
         done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     finally:
-        write(before)
+        show_gpus(before)
     found = json.loads(done.stdout.splitlines()[-1])
     assert (found["status"], words in found["evidence"]) == (status, True), found
     burst = found["burst"]

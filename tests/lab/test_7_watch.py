@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import ROOT
-from tests.lab.conftest import BIN, PATIENCE_S, Run, ssh, wait_until
-from tests.lab.test_7_hardware import rackwright
+from tests.samples.commands import BIN, PATIENCE_S, rackwright
+from tests.samples.deploys import Run
+from tests.samples.lab_hosts import ssh, wait_until
 
 DEAD = "tests/lab/inventories/dead.py"
 MANY = (

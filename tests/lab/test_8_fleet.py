@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.fleet import ROOT
-from tests.lab.conftest import PATIENCE_S, Run, main_pid, ssh, wait_until
-from tests.lab.test_1_journey import UNITS
+from tests.samples.commands import PATIENCE_S
+from tests.samples.deploys import Run
+from tests.samples.lab_hosts import UNITS, main_pid, ssh, wait_until
 
 UNIT1, UNIT2 = UNITS["gpu1"], UNITS["gpu2"]
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
@@ -209,10 +210,10 @@ def test_every_check_fails_with_what_it_is_about(deployed: Run) -> None:
     """That each check tells is proven in test_7_hardware; here, that a test follows from it."""
     ssh("gpu2", f"systemctl stop {UNIT2}")
     try:
-        failed = failures(fleet("-q", "-k", "test_replica and gpu2"))
+        failed = failures(fleet("-q", "-k", "test_check and chat-gpu2-0"))
         assert failed >= {
-            ("test_replica", "gpu2:chat-gpu2-0-unit"),
-            ("test_replica", "gpu2:chat-gpu2-0-completion"),
+            ("test_check", "gpu2:chat-gpu2-0-unit"),
+            ("test_check", "gpu2:chat-gpu2-0-completion"),
         }
     finally:
         ssh("gpu2", f"systemctl start --no-block {UNIT2}")

@@ -14,7 +14,8 @@ import pytest
 from lab.apt.repository import URL
 from lab.cgroups import hierarchies
 from lab.fleet import BRIDGE, RUN
-from tests.lab.conftest import PATIENCE_S, lab
+from tests.samples.commands import PATIENCE_S
+from tests.samples.lab_hosts import lab
 
 
 def traces() -> list[str]:

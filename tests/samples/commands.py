@@ -10,6 +10,9 @@ from pathlib import Path
 from lab.fleet import ROOT
 
 BIN = Path(sys.executable).parent
+# Bounds that tell a hang from two busy cores: several times what those need.
+PATIENCE_S = 600
+DEPLOY_PATIENCE_S = 1800
 Command = Callable[[str, str], Path]
 """The fixture ``command``: ``command(name, script)`` puts a script in front of all on PATH."""
 
@@ -19,3 +22,9 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(BIN / argv[0]), *argv[1:]], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
+
+
+def rackwright(*words: str) -> subprocess.CompletedProcess[str]:
+    """A verb on hosts that are there."""
+    argv = [str(BIN / "rackwright"), *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)

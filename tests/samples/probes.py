@@ -9,7 +9,8 @@ from typing import Any
 
 from rackwright import catalog
 from rackwright.checks import judge
-from rackwright.checks.results import CheckResult, PlannedServer
+from rackwright.checks.planned import PlannedServer
+from rackwright.checks.results import CheckResult
 
 Probe = dict[str, Any]
 CAPTURE = Path(__file__).parents[1] / "data/h200x1/probe.json"

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rackwright.checks.results import CheckResult, PlannedServer, Status, Tenant
-from rackwright.checks.server.probed import Finding, Probed, conclude
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation
+from rackwright.checks.planned import PlannedServer, Tenant
+from rackwright.checks.results import Finding, Status
+from rackwright.checks.server.healthy import SERVER
+from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
 from rackwright.checks.server.processes import units_of
 
 TOLERANCE = 0.05
@@ -22,8 +26,9 @@ _LESS = (
 _MISSING = "part of the model is not on this GPU: see the unit's journal and `nvidia-smi`"
 
 
-def check(planned: PlannedServer, probed: Probed) -> CheckResult:
+def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for a GPU with nothing left that the plan left free; WARN beyond the tolerance."""
+    probed = Probed(seen)
     findings = [
         finding
         for gpu in sorted({tenant.gpu for tenant in planned.tenants})
@@ -34,7 +39,7 @@ def check(planned: PlannedServer, probed: Probed) -> CheckResult:
         fine = "as planned" if planned.tenants else "nothing planned here"
     else:
         fine = "engines without GPUs: none is planned"
-    return conclude(planned, "GPU memory", probed, findings, fine)
+    return conclude(probed, findings, fine)
 
 
 def _findings(planned: PlannedServer, probed: Probed, gpu: int) -> Iterator[Finding]:
@@ -74,3 +79,32 @@ def _used(process: Mapping[str, Any]) -> int | None:
 
 def _gib(size_bytes: int) -> str:
     return f"{size_bytes / _GIB:.1f} GiB"
+
+
+CHECK = Check(
+    name="GPU memory",
+    fine=(
+        "the planned processes hold what was planned for them, within 5 %; the GPU has left what "
+        "the plan leaves"
+    ),
+    judge=judge,
+    healthy=SERVER,
+    applies=SHOWS_GPUS,
+    examples=(
+        Example(
+            "a process with more memory than planned",
+            Status.WARN,
+            {"gpus.0.processes.0.used_bytes": 130 << 30},
+        ),
+        Example(
+            "a process with a fifth less memory than planned",
+            Status.WARN,
+            {"gpus.0.processes.0.used_bytes": 60 << 30},
+        ),
+        Example(
+            "a GPU that is about to run out of memory",
+            Status.CRITICAL,
+            {"gpus.0.memory.free_bytes": 100 << 20},
+        ),
+    ),
+)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rackwright.catalog import find_gpu
-from rackwright.checks.results import CheckResult, PlannedServer, Status
-from rackwright.checks.server.probed import Finding, Probed, conclude
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation
+from rackwright.checks.planned import PlannedServer
+from rackwright.checks.results import Finding, Status
+from rackwright.checks.server.healthy import SERVER, h200
+from rackwright.checks.server.probed import DRIVER_ANSWERS, Probed, conclude
 
 MEMORY_TOLERANCE = 0.02
 """Drivers differ by some MiB in what they count; another card differs by GiB."""
@@ -15,10 +19,11 @@ _DECLARE = "correct `gpus` in the inventory (`rackwright discover` prints it), o
 _LOST = "reset or reseat the GPU; `dmesg | grep Xid` tells more"
 
 
-def check(planned: PlannedServer, probed: Probed) -> CheckResult:
+def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for a GPU too few, lost, or of another kind; WARN for more than declared."""
+    probed = Probed(seen)
     fine = f"{planned.gpus} x {planned.gpu.name}"
-    return conclude(planned, "GPUs", probed, list(_findings(planned, probed)), fine)
+    return conclude(probed, list(_findings(planned, probed)), fine)
 
 
 def _findings(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
@@ -47,3 +52,19 @@ def _of_kind(planned: PlannedServer, probed: Probed, index: int) -> Iterator[Fin
     if total_bytes and abs(total_bytes / expected - 1) > MEMORY_TOLERANCE:
         evidence = f"GPU {index} has {total_bytes // _MIB} MiB, {planned.gpu.memory_mib} expected"
         yield Finding(Status.CRITICAL, evidence, _DECLARE)
+
+
+CHECK = Check(
+    name="GPUs",
+    fine="as many as declared, of that type, with that memory",
+    judge=judge,
+    healthy=SERVER,
+    applies=DRIVER_ANSWERS,
+    examples=(
+        Example("a missing GPU", Status.CRITICAL, {"gpus": [h200(0)]}),
+        Example("a lost GPU", Status.CRITICAL, {"gpus.0": None}),
+        Example("another GPU", Status.CRITICAL, {"gpus.0.name": "NVIDIA L40S"}),
+        Example("a GPU of another size", Status.CRITICAL, {"gpus.0.memory.total_bytes": 80 << 30}),
+        Example("more GPUs than declared", Status.WARN, {"gpus": [h200(0), h200(1), h200(2)]}),
+    ),
+)

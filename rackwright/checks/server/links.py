@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rackwright.checks.results import CheckResult, PlannedServer, Status
-from rackwright.checks.server.probed import Finding, Probed, conclude
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation
+from rackwright.checks.planned import PlannedServer
+from rackwright.checks.results import Finding, Status
+from rackwright.checks.server.healthy import SERVER, link
+from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
 from rackwright.planning.topology import observed
 
 _DECLARE = "correct `interconnect` in the inventory (`rackwright discover` prints it)"
@@ -14,8 +18,9 @@ _MEND = (
 )
 
 
-def check(planned: PlannedServer, probed: Probed) -> CheckResult:
+def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for a link that is down or GPUs that are not joined; WARN for NVLink undeclared."""
+    probed = Probed(seen)
     if planned.interconnect not in ("nvlink", "nvswitch"):
         findings, fine = list(_undeclared(planned, probed)), "no NVLink declared, none there"
         if planned.interconnect == "none":
@@ -24,7 +29,7 @@ def check(planned: PlannedServer, probed: Probed) -> CheckResult:
         findings = [*_down(planned, probed), *_apart(planned, probed)]
         sizes = ", ".join("-".join(map(str, island)) for island in planned.islands)
         fine = f"NVLink joins GPUs {sizes}, every link is up"
-    return conclude(planned, "links", probed, findings, fine)
+    return conclude(probed, findings, fine)
 
 
 def _down(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
@@ -60,3 +65,32 @@ def _undeclared(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
             names = ", ".join(map(str, island))
             evidence = f"NVLink joins GPUs {names}, {planned.interconnect} is declared"
             yield Finding(Status.WARN, evidence, _DECLARE)
+
+
+CHECK = Check(
+    name="links",
+    fine="NVLink joins the GPUs that the plan believes joined, every link up",
+    judge=judge,
+    healthy=SERVER,
+    applies=SHOWS_GPUS,
+    examples=(
+        Example(
+            "a link that is down", Status.CRITICAL, {"gpus.0.nvlinks.3": link(3, active=False)}
+        ),
+        Example(
+            "a link that is not there",
+            Status.CRITICAL,
+            {"gpus.0.nvlinks": [link(number) for number in range(17)]},
+        ),
+        Example(
+            "GPUs that are not joined",
+            Status.CRITICAL,
+            {"gpus.0.nvlinks": [link(n, "00000000:0f:00.0") for n in range(18)]},
+        ),
+        Example(
+            "NVLink that is not declared",
+            Status.WARN,
+            planned={"interconnect": "pcie", "islands": ((0,), (1,))},
+        ),
+    ),
+)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from rackwright.checks.results import CheckResult, PlannedServer, Status
-from rackwright.checks.server.probed import Finding, Probed, conclude
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation
+from rackwright.checks.planned import PlannedServer
+from rackwright.checks.results import Finding, Status
+from rackwright.checks.server.healthy import SERVER
+from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
 
 _OFF = "`nvidia-smi --multi-instance-gpu 0` with nothing running, then reset the GPU"
 
 
-def check(planned: PlannedServer, probed: Probed) -> CheckResult:
+def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL where MIG is on, WARN where it will be."""
+    probed = Probed(seen)
     findings = []
     for index in range(len(probed.gpus)):
         mode = probed.read(index, "mig_mode")
@@ -18,4 +23,19 @@ def check(planned: PlannedServer, probed: Probed) -> CheckResult:
         elif mode and mode["pending"]:
             evidence = f"GPU {index}: MIG goes on at the next reset"
             findings.append(Finding(Status.WARN, evidence, _OFF))
-    return conclude(planned, "MIG", probed, findings, "off")
+    return conclude(probed, findings, "off")
+
+
+CHECK = Check(
+    name="MIG",
+    fine="off",
+    judge=judge,
+    healthy=SERVER,
+    applies=SHOWS_GPUS,
+    examples=(
+        Example("MIG left on", Status.CRITICAL, {"gpus.0.mig_mode.current": True}),
+        Example(
+            "MIG that goes on at the next reset", Status.WARN, {"gpus.0.mig_mode.pending": True}
+        ),
+    ),
+)

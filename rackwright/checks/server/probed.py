@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from rackwright.checks.results import CheckResult, PlannedServer, Status
+from rackwright.checks.check import When
+from rackwright.checks.observed import Observation
+from rackwright.checks.planned import PlannedServer
+from rackwright.checks.results import Finding, Status
 
-_SEVERITY = (Status.OK, Status.WARN, Status.UNKNOWN, Status.CRITICAL)
 _NOT_THERE = "NVMLError_NotSupported"
-
-
-class Finding(NamedTuple):
-    """One thing that is not as it should be."""
-
-    status: Status
-    evidence: str
-    remedy: str
 
 
 class Probed:
@@ -25,7 +19,11 @@ class Probed:
     def __init__(self, seen: Mapping[str, Any]) -> None:
         """``seen`` is the probe's whole answer."""
         self.seen = seen
-        self.gpus: list[dict[str, Any] | None] = list(seen.get("gpus") or ())
+        gpus = seen.get("gpus")
+        self.gpus: list[dict[str, Any] | None] = [
+            gpu if isinstance(gpu, dict) else None
+            for gpu in (gpus if isinstance(gpus, list) else ())
+        ]
         self.unread: list[Finding] = []
 
     def reason(self, path: str) -> str:
@@ -55,16 +53,25 @@ class Probed:
         return value
 
 
-def conclude(
-    planned: PlannedServer, check: str, probed: Probed, findings: list[Finding], fine: str
-) -> CheckResult:
+def conclude(probed: Probed, findings: Sequence[Finding], fine: str) -> Finding:
     """The worst of the findings decides; all of them are the evidence. ``fine`` is said of none."""
     everything = [*findings, *probed.unread]
-    probed.unread = []
     if not any(probed.gpus):
         everything.append(Finding(Status.UNKNOWN, "no GPU was seen", "see the check of the driver"))
     if not everything:
-        return planned.says(check, Status.OK, fine)
-    worst = max(everything, key=lambda finding: _SEVERITY.index(finding.status))
-    evidence = "; ".join(finding.evidence for finding in everything)
-    return planned.says(check, worst.status, evidence, worst.remedy)
+        return Finding(Status.OK, fine)
+    worst = max(everything, key=lambda finding: finding.status)
+    return worst._replace(evidence="; ".join(finding.evidence for finding in everything))
+
+
+def _answers(planned: PlannedServer, seen: Observation) -> bool:
+    return bool(seen.get("nvml"))
+
+
+def _shows_gpus(planned: PlannedServer, seen: Observation) -> bool:
+    return _answers(planned, seen) and any(Probed(seen).gpus)
+
+
+DRIVER_ANSWERS = When("whose driver answers", _answers)
+SHOWS_GPUS = When("whose driver shows a GPU", _shows_gpus)
+"""What is wrong with all of them is said once, not once a check."""

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rackwright.checks.results import CheckResult, PlannedServer, Status
-from rackwright.checks.server.probed import Finding, Probed, conclude
+from rackwright.checks.check import Check, Example
+from rackwright.checks.observed import Observation
+from rackwright.checks.planned import PlannedServer
+from rackwright.checks.results import Finding, Status
+from rackwright.checks.server.healthy import SERVER, STRANGER, VLLM
+from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
 
 _GIB = 1024**3
 _END = "end it, or take the GPU out of the service's `gpus`"
 _MOVE = "see CUDA_VISIBLE_DEVICES in the replica's environment file, and the unit's journal"
 
 
-def check(planned: PlannedServer, probed: Probed) -> CheckResult:
+def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for a process of somebody else, or for a replica that is not on its GPUs."""
+    probed = Probed(seen)
     findings = [
         finding
         for gpu in sorted({tenant.gpu for tenant in planned.tenants})
         for finding in _findings(planned, probed, gpu)
     ]
     fine = "those of the plan" if planned.engines_use_gpus else "nobody else's"
-    return conclude(planned, "processes", probed, findings, fine)
+    return conclude(probed, findings, fine)
 
 
 def _findings(planned: PlannedServer, probed: Probed, gpu: int) -> Iterator[Finding]:
@@ -49,3 +54,20 @@ def _named(process: Mapping[str, Any]) -> str:
     used = process.get("used_bytes")
     size = f" with {used / _GIB:.1f} GiB" if used else ""
     return f"process {process['pid']}{command}{size}"
+
+
+CHECK = Check(
+    name="processes",
+    fine="on planned GPUs run the planned units' processes alone",
+    judge=judge,
+    healthy=SERVER,
+    applies=SHOWS_GPUS,
+    examples=(
+        Example(
+            "somebody else's process on a planned GPU",
+            Status.CRITICAL,
+            {"gpus.0.processes": [VLLM, STRANGER]},
+        ),
+        Example("a replica that is not on its GPU", Status.CRITICAL, {"gpus.1.processes": []}),
+    ),
+)

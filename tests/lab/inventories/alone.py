@@ -1,19 +1,24 @@
-"""The lab's box, which deploys to itself: what inventories/local.py is, with the CPU build."""
+"""The lab's box, which deploys to itself: what inventories/local.py is, with llama.cpp on CPUs."""
 
 _services = {
     "chat": {
-        "model": "tiny-llama",
-        "engine": "vllm",
+        "model": "tiny",
+        "engine": "llamacpp",
         "servers": ["@local"],
-        "max_model_len": 1024,
+        "max_model_len": 1000,
         "objective": "throughput",
-        "enforce_eager": True,
+        "max_num_seqs": 2,
     },
 }
 
 _models = {
-    "tiny-llama": {
-        "path": "/srv/models/tiny-llama",
+    "tiny": {
+        "gguf": {
+            "path": "/srv/models/tiny-gguf/tiny-llama.gguf",
+            "sha256": "87986ae8fc9cc45a78df5023f8722c6e1b57a98ab401664d0bbd5cb3f5f0907f",
+            "size_bytes": 3441920,
+            "quantization": "BF16",
+        },
         "config": "lab/tiny_llama.json",
     },
 }

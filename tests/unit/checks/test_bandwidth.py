@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from rackwright.catalog import gpu_types
-from rackwright.checks.bandwidth import NEEDED_BYTES, Group, judge, refused
+from rackwright.checks.replica.bandwidth import NEEDED_BYTES, judge, refused
+from rackwright.checks.replica.planned_links import PlannedLinks
 from rackwright.checks.results import Status
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
@@ -27,12 +28,21 @@ MIB = 1 << 20
 
 def group(
     gpu: str = "h200-sxm-141gb", link: str = "nvswitch", count: int = 2, **more: Any
-) -> Group:
+) -> PlannedLinks:
     box = server(gpu=gpu, count=count, link=link)
     asked = service("llama-3.1-8b-instruct", tensor_parallel_size=count, **more)
     (replica,) = plan(load_fleet(hosts({"gpu1": box}, {"chat": asked}))).on("gpu1")
     spec = ServerSpec(name="gpu1", **box)
-    return Group(replica, gpu_types()[gpu], islands(spec, gpu_types()[gpu]))
+    return PlannedLinks(
+        name=replica.name,
+        host="gpu1",
+        unit="chat.service",
+        engine=replica.service.engine,
+        gpus=replica.gpus,
+        gpu=gpu_types()[gpu],
+        interconnect=replica.server.interconnect,
+        islands=islands(spec, gpu_types()[gpu]),
+    )
 
 
 def measured(copies: list[float], reduce: float, device: str = "cuda") -> dict[str, Any]:
@@ -110,13 +120,13 @@ def test_it_is_refused_where_a_replica_left_no_memory() -> None:
         return {"gpus": [{"memory": {"free_bytes": each}} for each in free]}
 
     one = group()
-    assert refused(one, "unit", glance(NEEDED_BYTES, NEEDED_BYTES)) is None
-    found = refused(one, "chat.service", glance(NEEDED_BYTES, 1 << 30))
+    assert refused(one, glance(NEEDED_BYTES, NEEDED_BYTES)) is None
+    found = refused(one, glance(NEEDED_BYTES, 1 << 30))
     assert found and found.status is Status.UNKNOWN
     assert "GPU 1 has 1.0 GiB free, 2.8 are needed" in found.evidence
     assert "systemctl stop chat.service" in found.remedy
     for untold in (glance(NEEDED_BYTES, None), glance(NEEDED_BYTES), {"gpus": [None, None]}):
-        found = refused(one, "unit", untold)
+        found = refused(one, untold)
         assert found and "does not tell its memory" in found.evidence
 
 

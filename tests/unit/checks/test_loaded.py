@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from rackwright.checks import delivery, judge, loaded, served_model
-from rackwright.checks.endpoint import check_models
-from rackwright.checks.results import PlannedReplica, PlannedService, Status
+from rackwright.checks import judge
+from rackwright.checks.planned import PlannedReplica, PlannedService
+from rackwright.checks.replica import delivery, loaded, model
+from rackwright.checks.results import Status
+from rackwright.checks.service import gateway_model
 
 OK, CRITICAL, UNKNOWN = Status.OK, Status.CRITICAL, Status.UNKNOWN
 DIGEST = "ab" * 32
@@ -62,19 +64,19 @@ CASES = [
 def test_what_is_held_is_compared_with_the_plan(
     planned: PlannedReplica, seen: dict[str, Any], status: Status, words: str
 ) -> None:
-    result = loaded.check(planned, seen)
+    result = loaded.CHECK.ask(planned, seen)
     assert (result.status, words in result.evidence) == (status, True), result.evidence
     assert bool(result.remedy) == (status is not OK)
 
 
 def test_a_context_may_be_rounded_up() -> None:
     planned = replace(LLAMACPP, max_model_len=8000)
-    assert loaded.check(planned, props()).status is OK
+    assert loaded.CHECK.ask(planned, props()).status is OK
 
 
 def test_a_build_for_the_cpu_may_hold_all_of_it_there() -> None:
     planned = replace(OLLAMA, uses_gpus=False)
-    assert loaded.check(planned, ollama(size_vram=0)).status is OK
+    assert loaded.CHECK.ask(planned, ollama(size_vram=0)).status is OK
 
 
 def test_a_garbled_answer_is_unknown_and_never_ok() -> None:
@@ -93,14 +95,14 @@ def test_only_engines_that_say_it_are_asked(engine: str) -> None:
 def test_ollama_lists_names_with_their_tag_and_no_context() -> None:
     body = {"object": "list", "data": [{"id": "chat:latest"}, {"id": "other:1b"}]}
     seen = {"models": answer(body)}
-    assert served_model.check(OLLAMA, seen).status is OK
+    assert model.CHECK.ask(OLLAMA, seen).status is OK
     other = replace(OLLAMA, served_model_name="other")
-    assert served_model.check(other, seen).status is CRITICAL
+    assert model.CHECK.ask(other, seen).status is CRITICAL
     service = PlannedService("chat", "gw1", "a.example.com", "chat", (), engine="ollama")
-    assert check_models(service, {"services": {"chat": seen}}).status is OK
+    assert gateway_model.CHECK.ask(service, {"services": {"chat": seen}}).status is OK
 
 
 def test_a_speed_that_is_not_predicted_is_said_of_the_engine() -> None:
     timed = {"status": 200, "tokens": 9, "first_s": 0.1, "last_s": 0.9, "others": 0}
-    result = delivery.check(OLLAMA, {"delivery": timed})
+    result = delivery.CHECK.ask(OLLAMA, {"delivery": timed})
     assert (result.status, "no prediction of engine ollama" in result.evidence) == (OK, True)

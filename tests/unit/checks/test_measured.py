@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from benchmarks.planner.rows import Row, measured_rows
-from rackwright.checks import delivery, kv_cache, throughput
-from rackwright.checks.results import CheckResult, PlannedReplica, Predicted, Status
+from rackwright.checks.planned import PlannedReplica, Predicted
+from rackwright.checks.replica import delivery, kv_cache, throughput
+from rackwright.checks.results import CheckResult, Status
 
 ROWS = [row for row in measured_rows() if row.run.get("kv_cache_tokens")]
 LOADS = [(row, load) for row in ROWS for load in row.loads]
@@ -54,7 +55,7 @@ def burst(row: Row, load: dict[str, Any], slower: float = 1.0) -> CheckResult:
     count = load["concurrency"] // row.replicas
     tokens = load["out_tok_s"] / row.replicas / slower
     seen = {"requests": count, "others": 0, "tokens": tokens, "seconds": 1.0, "errors": []}
-    return throughput.check(replica(row, load["concurrency"]), {"burst": seen})
+    return throughput.CHECK.ask(replica(row, load["concurrency"]), {"burst": seen})
 
 
 def test_there_are_enough_of_them() -> None:
@@ -65,7 +66,7 @@ def test_there_are_enough_of_them() -> None:
 def test_the_kv_cache_of_a_measured_engine_is_as_planned(row: Row) -> None:
     tokens = row.run["kv_cache_tokens"]
     seen = {"metrics": {"status": 200, "body": {"kv_cache_tokens": tokens}}}
-    result = kv_cache.check(replica(row), seen)
+    result = kv_cache.CHECK.ask(replica(row), seen)
     assert result.status is Status.OK, result.evidence
 
 
@@ -73,9 +74,9 @@ def test_the_kv_cache_of_a_measured_engine_is_as_planned(row: Row) -> None:
 def test_one_request_to_a_measured_engine_is_as_fast_as_planned(
     row: Row, load: dict[str, Any]
 ) -> None:
-    result = delivery.check(replica(row), {"delivery": streamed(load)})
+    result = delivery.CHECK.ask(replica(row), {"delivery": streamed(load)})
     assert result.status is Status.OK, result.evidence
-    slow = delivery.check(replica(row), {"delivery": streamed(load, PCIE)})
+    slow = delivery.CHECK.ask(replica(row), {"delivery": streamed(load, PCIE)})
     assert slow.status is Status.WARN, slow.evidence
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from rackwright.checks.results import Status, Tenant
-from rackwright.checks.server import SERVER_CHECKS
+from rackwright.checks import checks_about
+from rackwright.checks.planned import PlannedServer, Tenant
+from rackwright.checks.results import Status
 from tests.samples.probes import CAPTURE, LINKS, Probe, link, lost, planned, results, seen
 
 OK, WARN, CRITICAL, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
@@ -193,7 +194,7 @@ def test_every_check_has_a_row_in_the_documentation() -> None:
 def test_a_healthy_server_gives_no_alarm(gpus: int) -> None:
     found = results(seen(gpus), planned(gpus))
     assert {result.status for result in found.values()} == {OK}
-    assert len(found) == 1 + len(SERVER_CHECKS)
+    assert len(found) == len(checks_about(PlannedServer))
     assert all(result.evidence and not result.remedy for result in found.values())
 
 

@@ -30,8 +30,8 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from rackwright.spec import FleetSpec, Settings
-from tests.nginx import Directive, directives, named, values
 from tests.samples.fleet import TINY, cluster, hosts, lab_hosts, server, service
+from tests.samples.nginx import Directive, directives, named, values
 
 Golden = Callable[[str, bytes], None]
 UUIDS = [f"GPU-{index}{index}{index}{index}-aaaa" for index in range(8)]

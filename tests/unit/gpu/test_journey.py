@@ -16,8 +16,8 @@ from tests.gpu import fleet as journey_fleet
 from tests.gpu.fleet import Journey, second_release
 from tests.gpu.fleet import _setting as setting_of
 from tests.gpu.journal import Journal, table
-from tests.gpu.test_journey import answering, layout, planned_at, unhealthy
-from tests.lab.conftest import Run
+from tests.gpu.planned import answering, layout, planned_at, unhealthy
+from tests.samples.deploys import Run
 from tests.samples.fleet import settings
 
 ROOT = Path(__file__).parents[3]

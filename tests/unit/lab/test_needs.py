@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 
 import pytest
@@ -14,6 +15,7 @@ def test_everything_that_is_missing_is_said_at_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(shutil, "which", lambda command: None)
     monkeypatch.setattr(needs, "_has_cgroups", lambda: False)
     monkeypatch.setattr(needs, "_cpu_flags", lambda: ["sse4_2", "avx"])
+    monkeypatch.setattr(platform, "release", lambda: "5.4.0-216-generic")
     with pytest.raises(LabError) as refused:
         needs.check()
     words = str(refused.value)
@@ -21,3 +23,4 @@ def test_everything_that_is_missing_is_said_at_once(monkeypatch: pytest.MonkeyPa
     assert "apt-get install apt-utils debootstrap gcc libc6-dev gnupg iproute2" in words
     assert "no cgroup hierarchy" in words
     assert "no AVX2" in words
+    assert "older than 5.10" in words

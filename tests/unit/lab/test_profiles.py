@@ -10,14 +10,14 @@ import pytest
 
 from lab.nvml import compose
 from rackwright.catalog import gpu_types
-from rackwright.checks import judge
-from rackwright.checks.results import CheckResult, PlannedServer, Status, Tenant
-from rackwright.checks.server import SERVER_CHECKS
+from rackwright.checks import checks_about, judge
+from rackwright.checks.planned import PlannedServer, Tenant
+from rackwright.checks.results import CheckResult, Status
 from rackwright.inventory.entry import discovered
 from rackwright.planning.topology import islands
 from rackwright.remote import probe
 from rackwright.spec import ServerSpec
-from tests.lab.faults import FAULTS, Fault
+from tests.samples.gpu_faults import FAULTS, Fault
 
 Observe = Callable[[str], dict[str, Any]]
 UNIT = "rackwright-chat-gpu1-0.service"
@@ -103,7 +103,7 @@ def test_every_profile_is_tried() -> None:
 def test_a_healthy_server_gives_no_alarm(name: str, observe: Observe) -> None:
     found = judged(name, observe(compose.profile(name)))
     assert {each.check: each.evidence for each in found if each.status is not Status.OK} == {}
-    assert len(found) == 1 + len(SERVER_CHECKS)
+    assert len(found) == len(checks_about(PlannedServer))
 
 
 @pytest.mark.parametrize("name", DECLARED)

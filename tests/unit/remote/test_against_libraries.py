@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from rackwright.remote.host import nginx
 from rackwright.remote.served import metrics
-from tests.nginx import Directive, directives, named
+from tests.samples.nginx import Directive, directives, named
 
 DATA = Path(__file__).parents[2] / "data"
 

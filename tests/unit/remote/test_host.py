@@ -10,7 +10,7 @@ from rackwright.desired.render import environment_quote
 from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.running import Failed, output, run
 from rackwright.remote.host.systemd import show
-from tests.conftest import Command
+from tests.samples.commands import Command
 
 
 def test_each_unit_has_its_own_block(command: Command) -> None:

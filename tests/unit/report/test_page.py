@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rackwright.checks import SERVER_CHECKS, judge
+from rackwright.checks import checks_about, judge
+from rackwright.checks.planned import PlannedServer
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.report import page
@@ -135,7 +136,10 @@ def test_faults_come_first_and_what_is_fine_is_folded() -> None:
     probe = seen()
     probe["gpus"][0]["pcie"]["width"] = 4
     before, _, folded = drawn(probe).partition("<details>")
-    assert "GPU 0 has x4 of x16" in before and f"{len(SERVER_CHECKS)} checks OK" in folded
+    assert (
+        "GPU 0 has x4 of x16" in before
+        and f"{len(checks_about(PlannedServer)) - 1} checks OK" in folded
+    )
     assert "rows wait" not in before
     assert "<code>rackwright discover</code>" in drawn(seen(1))
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from rackwright.checks.results import (
+from rackwright.checks.planned import (
     PlannedHost,
     PlannedReplica,
     PlannedServer,
     PlannedService,
-    Status,
 )
-from rackwright.checks.version import check as check_version
+from rackwright.checks.replica import version
+from rackwright.checks.results import Status
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner import observing
@@ -131,4 +131,4 @@ def test_only_the_hosts_asked_about_are_planned() -> None:
 def test_the_pinned_version_is_the_one_that_is_checked() -> None:
     (one,) = told(fleet_of(hosts()), PlannedReplica)
     seen = {"version": {"status": 200, "body": {"version": "0.31.0"}}}
-    assert check_version(one, seen).status is Status.CRITICAL
+    assert version.CHECK.ask(one, seen).status is Status.CRITICAL

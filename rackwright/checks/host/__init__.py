@@ -1,0 +1,1 @@
+"""Checks of any host, GPU server or gateway, from what ``remote/serving.py`` said of it."""

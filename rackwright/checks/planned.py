@@ -1,0 +1,186 @@
+"""What checks need to know of what is planned: one value for each kind of thing they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+
+from rackwright.checks.observed import Observation, part_of
+
+if TYPE_CHECKING:
+    from rackwright.catalog import GpuType
+    from rackwright.plan import Speed
+
+
+class Planned(Protocol):
+    """Anything that checks are about. ``KIND`` is its word in the documentation."""
+
+    KIND: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """What its results are about."""
+
+    @property
+    def host(self) -> str:
+        """Where it is observed."""
+
+    def part_of(self, seen: Observation) -> Observation:
+        """What of its host's observation is about this; empty where nothing is."""
+
+
+class Predicted(NamedTuple):
+    """What the plan predicts of a replica: tokens of KV cache, and speeds; see ``plan.Replica``.
+
+    ``speeds`` are those of one request, of some, and of as many as were planned for.
+    """
+
+    kv_cache_tokens: int
+    speeds: tuple[Speed, ...]
+
+    @property
+    def alone(self) -> Speed:
+        """Of one request."""
+        return self.speeds[0]
+
+    @property
+    def busy(self) -> Speed:
+        """Of as many requests at once as were planned for."""
+        return self.speeds[-1]
+
+    def under(self, requests: float) -> Speed:
+        """Of so many requests, or the next more that were predicted."""
+        enough = (speed for speed in self.speeds if speed.concurrency >= requests)
+        return next(enough, self.busy)
+
+
+@dataclass(frozen=True)
+class PlannedReplica:
+    """What the checks need to know of a planned replica. ``max_model_len`` is in tokens.
+
+    A process that does not answer requests itself is a later server of a replica on several.
+    ``engine`` is a key of ``ENGINES``; ``asked``: it says what it holds, which is to be
+    ``digest`` of weights in so many ``slots``, on GPUs where its build ``uses_gpus``.
+    ``version`` and ``figures`` (of the metrics) are what the engine tells of itself: None and
+    empty for one that does not. ``predicted`` is None for an engine built for CPUs, of which
+    nothing was. ``gpus`` are indexes; ``burst`` says that requests were sent to load them.
+    """
+
+    KIND: ClassVar[str] = "replica"
+
+    name: str
+    host: str
+    unit: str
+    port: int
+    served_model_name: str
+    max_model_len: int
+    answers: bool = True
+    engine: str = "vllm"
+    asked: bool = False
+    uses_gpus: bool = True
+    slots: int | None = None
+    digest: str | None = None
+    version: str | None = None
+    figures: tuple[str, ...] = ()
+    predicted: Predicted | None = None
+    gpus: tuple[int, ...] = ()
+    tensor_parallel_size: int = 1
+    burst: bool = False
+
+    def part_of(self, seen: Observation) -> Observation:
+        """What was answered of this replica."""
+        return part_of(seen, "replicas", self.name)
+
+
+class Tenant(NamedTuple):
+    """A replica's unit on a GPU, by index, with the memory planned for it.
+
+    ``most_bytes`` is of the fullest GPU of the replica; ``even`` says that all hold as much. Its
+    kernels may take ``margin_bytes`` more, which nobody measured.
+    """
+
+    gpu: int
+    unit: str
+    most_bytes: int = 0
+    even: bool = True
+    margin_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class PlannedServer:
+    """What the checks need to know of a GPU server as declared; ``islands`` are GPU indexes.
+
+    ``tenants`` are the replicas planned on its GPUs; ``engines_use_gpus`` is false for an engine
+    built for CPUs. ``driver_version`` is a pin, in full or its first parts (``580``).
+    """
+
+    KIND: ClassVar[str] = "server"
+
+    host: str
+    gpu: GpuType
+    gpus: int
+    interconnect: str
+    islands: tuple[tuple[int, ...], ...]
+    tenants: tuple[Tenant, ...] = ()
+    engines_use_gpus: bool = True
+    driver_version: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What its results are about: the server itself."""
+        return self.host
+
+    def part_of(self, seen: Observation) -> Observation:
+        """What the probe saw of this server."""
+        return part_of(seen, "probe")
+
+
+class Folder(NamedTuple):
+    """What lies where on a host, and the room that its next version will need beside it."""
+
+    path: str
+    what: str
+    next_bytes: int
+
+
+@dataclass(frozen=True)
+class PlannedHost:
+    """What the checks need to know of any host."""
+
+    KIND: ClassVar[str] = "host"
+
+    host: str
+    folders: tuple[Folder, ...]
+
+    @property
+    def name(self) -> str:
+        """What its results are about: the host itself."""
+        return self.host
+
+    def part_of(self, seen: Observation) -> Observation:
+        """All of it."""
+        return seen
+
+
+@dataclass(frozen=True)
+class PlannedService:
+    """What the checks need to know of a service behind a gateway; ``host`` is the gateway.
+
+    ``addresses`` (``192.0.2.11:8000``) are those of ``replicas``, one each, in Nginx's
+    ``upstream``.
+    """
+
+    KIND: ClassVar[str] = "service"
+
+    name: str
+    host: str
+    server_name: str
+    served_model_name: str
+    replicas: tuple[str, ...]
+    engine: str = "vllm"
+    upstream: str = ""
+    addresses: tuple[str, ...] = ()
+
+    def part_of(self, seen: Observation) -> Observation:
+        """What the gateway answered: for each of its services all of it."""
+        return part_of(seen, "gateway")

@@ -1,0 +1,1 @@
+"""Checks of a service behind a gateway: Nginx, and what a client of it gets."""

@@ -1,0 +1,48 @@
+"""A service of two replicas behind a gateway, on which all is well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rackwright.checks.check import Sample
+from rackwright.checks.planned import PlannedService
+from rackwright.checks.replica.healthy import COMPLETION, MODELS, answer
+
+
+def by(name: str | None, **changed: Any) -> dict[str, Any]:
+    """A completion through the gateway, and the replica that gave it."""
+    return answer({**COMPLETION, **changed}, replica=name)
+
+
+FIRST, SECOND = (
+    {"address": f"192.0.2.1{number}:8000", "options": ["max_fails=2"]} for number in (1, 2)
+)
+"""As Nginx names the two in its upstream."""
+SERVICE = Sample(
+    PlannedService(
+        name="chat",
+        host="gw1",
+        server_name="llm.example.com",
+        served_model_name="llama",
+        replicas=("chat-gpu1-0", "chat-gpu2-0"),
+        upstream="rackwright_chat",
+        addresses=("192.0.2.11:8000", "192.0.2.12:8000"),
+    ),
+    {
+        "unit": {"ActiveState": "active"},
+        "configuration": {
+            "ok": True,
+            "words": "",
+            "upstreams": {"rackwright_chat": [FIRST, SECOND], "other": []},
+            "changed_unix_s": 1000.0,
+        },
+        "loaded_unix_s": 1000.5,
+        "services": {
+            "chat": {
+                "models": answer(MODELS),
+                "completions": [by("chat-gpu1-0"), by("chat-gpu2-0")],
+            }
+        },
+        "closed_path": {"status": 404, "body": {}},
+    },
+)

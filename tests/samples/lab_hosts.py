@@ -1,0 +1,66 @@
+"""The lab's hosts: booted, looked at over SSH, and shown other GPUs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lab.fleet import LAB, ROOT
+from tests.samples.commands import DEPLOY_PATIENCE_S, PATIENCE_S
+
+PROFILE = "/etc/rackwright-lab/nvml.profile"
+UNITS = {"gpu1": "rackwright-chat-gpu1-0", "gpu2": "rackwright-chat-gpu2-0"}
+"""The lab's own replicas, by their hosts."""
+
+
+def lab(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "lab", *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=DEPLOY_PATIENCE_S)
+
+
+def ssh(host: str, command: str, *, check: bool = True) -> str:
+    """What a command on a lab host prints."""
+    argv = ["ssh", "-F", str(LAB / "ssh_config"), host, command]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert not check or done.returncode == 0, f"{host}: {command}: {done.stderr}{done.stdout}"
+    return done.stdout.strip()
+
+
+def main_pid(host: str, unit: str) -> int:
+    """The main process of a unit."""
+    return int(ssh(host, f"systemctl show -P MainPID {unit}"))
+
+
+def nginx_workers() -> str:
+    """Pids of the workers: a reload replaces them, under the same master."""
+    return ssh("gw1", f"pgrep -P {main_pid('gw1', 'nginx')} | sort | xargs")
+
+
+def show_gpus(profile: str) -> None:
+    """Have gpu1's NVML stand-in show these GPUs from now on."""
+    ssh("gpu1", f"cat > {PROFILE} <<'END'\n{profile}END")
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for a condition; fails when it never comes true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {true}"
+        time.sleep(0.2)
+
+
+@contextmanager
+def fresh(*names: str) -> Iterator[None]:
+    """Hosts (the lab's own without a name) as debootstrap left them, taken away afterwards."""
+    keep = "RACKWRIGHT_KEEP_LAB" in os.environ  # for work on one test: use the lab that is up
+    if not keep:
+        lab("down", *names)
+    up = lab("up", *names)
+    assert up.returncode == 0, up.stderr
+    yield
+    if not keep:
+        lab("down", *names)
