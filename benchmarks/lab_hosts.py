@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from lab.errors import LabError
 from lab.fleet import ROOT, LabHost
 from lab.record import load
-from rackwright.errors import LabError
 
 
 @contextmanager

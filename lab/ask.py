@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 
+from lab.errors import LabError
 from lab.fleet import LAB, host_named
-from rackwright.errors import LabError
 from rackwright.exits import exits
 
 GATEWAY = host_named("gw1")

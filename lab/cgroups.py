@@ -12,7 +12,7 @@ import signal
 import time
 from pathlib import Path
 
-from rackwright.errors import LabError
+from lab.errors import LabError
 
 TOP = "rackwright-lab"
 

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from lab.errors import LabError
 from lab.tiny_model import (
     BEGIN,
     CHAT_TEMPLATE,
@@ -27,7 +28,7 @@ from lab.tiny_model import (
     tokenizer,
 )
 from rackwright import catalog
-from rackwright.errors import LabError, nearest
+from rackwright.errors import nearest
 from rackwright.exits import exits
 
 IDS = {"bos_token_id": BEGIN, "eos_token_id": END, "pad_token_id": PAD}

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from rackwright.errors import LabError
+from lab.errors import LabError
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("RACKWRIGHT_CACHE", ROOT / ".cache")).resolve()

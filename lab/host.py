@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from lab import cgroups, kernel, registries
+from lab.errors import LabError
 from lab.fleet import (
     BARE,
     BRIDGE,
@@ -23,7 +24,6 @@ from lab.fleet import (
 )
 from lab.record import Container, Record, start_time
 from lab.shell import sh
-from rackwright.errors import LabError
 
 UV_CACHE = "/var/cache/uv"
 PYCACHE = "/var/cache/rackwright/pycache"

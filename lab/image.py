@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.fleet import CACHE
 from lab.record import load
 from lab.shell import say, sh, step
-from rackwright.errors import LabError
 from rackwright.report.progress import Progress
 
 INCLUDE = (

@@ -7,7 +7,7 @@ import platform
 import shutil
 from pathlib import Path
 
-from rackwright.errors import LabError
+from lab.errors import LabError
 
 COMMANDS = {
     "systemd-nspawn": "systemd-container",

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.fleet import ROOT, RUN
-from rackwright.errors import LabError
 
 FILE = RUN / "lab.json"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rackwright.errors import LabError
+from lab.errors import LabError
 
 
 def sh(*argv: str, stdin: str | None = None, cwd: Path | None = None) -> str:

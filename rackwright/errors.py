@@ -90,12 +90,6 @@ class RenderError(RackwrightError):
     """A template names something the plan does not have: our own fault."""
 
 
-class LabError(RackwrightError):
-    """The lab cannot do what was asked on this machine. Nothing there is a check: it fails."""
-
-    exit_code = 1
-
-
 def nearest(name: str, known: Iterable[str], kind: str = "") -> str:
     """A rule text for an unknown name, naming the closest of ``known`` when one is close.
 

@@ -13,9 +13,9 @@ from benchmarks.converge.desired import DRIFT
 from benchmarks.converge.table import Figure, heading, table
 from benchmarks.converge.ways import FLOOR, WAYS, Unfit, expect
 from benchmarks.lab_hosts import fresh
+from lab.errors import LabError
 from lab.fleet import SPARES, LabHost
 from lab.shell import say, step
-from rackwright.errors import LabError
 
 FEWEST, MOST = 5, 30
 HOST_COUNTS = (1, len(SPARES))

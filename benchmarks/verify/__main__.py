@@ -18,9 +18,9 @@ from statistics import median
 
 from benchmarks.converge.sessions import on
 from benchmarks.lab_hosts import fresh
+from lab.errors import LabError
 from lab.fleet import RACK, ROOT, LabHost
 from lab.shell import say, step
-from rackwright.errors import LabError
 
 INVENTORY = "benchmarks/verify/rack.py"
 COUNTS = (1, len(RACK))

@@ -12,8 +12,8 @@ import httpx
 
 from lab import cgroups
 from lab.apt.repository import PORT, URL
+from lab.errors import LabError
 from lab.fleet import GATEWAY_ADDRESS, LAB, RUN
-from rackwright.errors import LabError
 
 GROUP = "apt-repository"
 """Its control group: by it the process is found and ended, whoever started it."""

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.errors import LabError
 from lab.gpu_host import PROJECT, driver, needs, pieces
 from lab.gpu_host.record import Host, load, log_file, running
 from lab.gpu_host.unpacking import keep_venv, pending, take_project, unpack
 from lab.record import start_time
 from lab.shell import say, step
-from rackwright.errors import LabError
 
 BOOT_S, STOP_S = 120, 60
 POWER_OFF = signal.SIGRTMIN + 4

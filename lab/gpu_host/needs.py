@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.gpu_host import driver, pieces
-from rackwright.errors import LabError
 
 COMMANDS = ("bash", "chroot", "env", "mount", "nsenter", "tar", "unshare", "xz")
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "uts")

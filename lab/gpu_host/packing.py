@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import image, registries
+from lab.errors import LabError
 from lab.fleet import CACHE, ROOT
 from lab.gpu_host import DRIVER, OWN_WHEELS, PROJECT, WHEELS
 from lab.gpu_host.pieces import MANIFEST, Manifest, Stream, cut, load
 from lab.gpu_host.unpacking import venv_id
 from lab.shell import say, sh, step
-from rackwright.errors import LabError
 
 LOCKS = ("rackwright/engines/requirements/vllm-0.32.0-cu130.txt",)
 OWN_LOCKS = ("requirements.txt", "rackwright/engines/requirements/uv.txt")

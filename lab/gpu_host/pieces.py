@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
-from rackwright.errors import LabError
+from lab.errors import LabError
 
 PIECE_BYTES = 62_000_000
 MANIFEST = "manifest.json"

@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.gpu_host import RUN
 from lab.record import start_time
-from rackwright.errors import LabError
 
 
 @dataclass

@@ -9,10 +9,10 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.gpu_host import PROJECT
 from lab.gpu_host.pieces import Manifest, Stream, content
 from lab.shell import step
-from rackwright.errors import LabError
 
 _MARK = ".gpu-host.json"
 """In the root folder: which streams were unpacked, by their digests."""

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from rackwright.errors import LabError
+from lab.errors import LabError
 
 SONAME = "libnvidia-ml.so.1"
 SOURCES = sorted(Path(__file__).parent.glob("*.c"))

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.nvml.profile import PROFILES, salted
 from rackwright.catalog import gpu_types
-from rackwright.errors import LabError, nearest
+from rackwright.errors import nearest
 from rackwright.exits import exits
 
 _MIB = 1024**2

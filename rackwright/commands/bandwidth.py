@@ -21,7 +21,7 @@ from rackwright.engines import ENGINES, Engine
 from rackwright.planning.topology import islands
 from rackwright.report import terminal_text
 from rackwright.runner.asking import Answer, ask_all
-from rackwright.runner.fleet import Fleet, fleet_of
+from rackwright.runner.fleet import FleetRun, fleet_of
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.probing import glance
 from rackwright.runner.remote_call import call
@@ -55,7 +55,7 @@ def _row(links: PlannedLinks, answer: Answer) -> CheckResult:
     return CHECK.ask(links, answer.get(links.name) or {"error": "no answer"})
 
 
-def _groups(fleet: Fleet, server: str) -> list[PlannedLinks]:
+def _groups(fleet: FleetRun, server: str) -> list[PlannedLinks]:
     spec = fleet.spec.servers[server]
     gpu = gpu_types()[spec.gpus.type]
     return [
@@ -74,7 +74,7 @@ def _groups(fleet: Fleet, server: str) -> list[PlannedLinks]:
     ]
 
 
-def _ask(host: Host, fleet: Fleet, groups: list[PlannedLinks]) -> Answer:
+def _ask(host: Host, fleet: FleetRun, groups: list[PlannedLinks]) -> Answer:
     """What one host measures of the groups that have the memory for it, one engine at a time."""
     answer: Answer = {}
     for name in dict.fromkeys(links.engine for links in groups):
@@ -83,7 +83,7 @@ def _ask(host: Host, fleet: Fleet, groups: list[PlannedLinks]) -> Answer:
     return answer
 
 
-def _ask_engine(host: Host, fleet: Fleet, engine: Engine, groups: list[PlannedLinks]) -> Answer:
+def _ask_engine(host: Host, fleet: FleetRun, engine: Engine, groups: list[PlannedLinks]) -> Answer:
     able, no = groups, dict[str, Any]()
     if engine.uses_gpus(fleet.settings(host.name)):
         seen = glance(host)
@@ -95,7 +95,7 @@ def _ask_engine(host: Host, fleet: Fleet, engine: Engine, groups: list[PlannedLi
 
 
 def _request(
-    fleet: Fleet, host: Host, engine: Engine, groups: list[PlannedLinks]
+    fleet: FleetRun, host: Host, engine: Engine, groups: list[PlannedLinks]
 ) -> dict[str, Any]:
     settings = fleet.settings(host.name)
     device, backend, sizes = _DEVICES[engine.uses_gpus(settings)]

@@ -26,7 +26,7 @@ from rackwright.driver.plan import DriverPlan, Unsupported, decide
 from rackwright.driver.preflight import Situation, predict
 from rackwright.errors import HostError
 from rackwright.report import results_text
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.rebooting import POLL_S, Stopped, await_boot, may_reboot, turn
@@ -68,7 +68,7 @@ def observed(host: Host, timeout_s: int = 600) -> Facts:
     return Facts(ask(host, {"do": "observe"}, timeout_s))
 
 
-def outlook(host: Host, fleet: Fleet) -> Outlook:
+def outlook(host: Host, fleet: FleetRun) -> Outlook:
     """Facts, plan, differences, and what the archives offer where packages are to change.
 
     Raises HostError where the host gives no answer, or one that cannot be read.
@@ -121,7 +121,7 @@ def _seen(
 
 
 @operation()
-def converge_driver(fleet: Fleet) -> Generator[FunctionCommand]:
+def converge_driver(fleet: FleetRun) -> Generator[FunctionCommand]:
     """Have the pinned driver installed, loaded and proven; a host that fails preflight is left."""
     if fleet.server is None:
         host.noop("not for this host")

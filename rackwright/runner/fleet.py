@@ -39,7 +39,7 @@ class Failed(NamedTuple):
 
 
 @dataclass
-class Fleet:
+class FleetRun:
     """Spec and plan of all hosts, and what this run has observed of them so far.
 
     ``failed`` has the hosts that a stage refused to go on with, and why.
@@ -77,10 +77,10 @@ class Fleet:
         return self.plan.on(current_host.name)
 
 
-_fleets: WeakKeyDictionary[Inventory, Fleet] = WeakKeyDictionary()
+_fleets: WeakKeyDictionary[Inventory, FleetRun] = WeakKeyDictionary()
 
 
-def fleet_of(inventory: Inventory) -> Fleet:
+def fleet_of(inventory: Inventory) -> FleetRun:
     """Spec and plan of an inventory, made on the first call.
 
     Raises SpecError or PlanError with every fault found.
@@ -89,7 +89,7 @@ def fleet_of(inventory: Inventory) -> Fleet:
         spec = load_fleet(host_data(inventory), pyinfra_keys(), file_faults(inventory))
         if absent := list(_absent_files(spec)):
             raise SpecError(absent)
-        _fleets[inventory] = Fleet(spec, plan(spec))
+        _fleets[inventory] = FleetRun(spec, plan(spec))
     return _fleets[inventory]
 
 
@@ -128,7 +128,7 @@ def _unarmored(path: str, relative: str) -> Iterator[Fault]:
         yield Fault(path, "must be an armored public key (`gpg --armor --export`)", relative)
 
 
-def this_fleet() -> Fleet:
+def this_fleet() -> FleetRun:
     """The fleet of the running deploy; its plan is printed once.
 
     Raises pyinfra's DeployError when the inventory is faulty, which pyinfra shows as one message.

@@ -10,7 +10,7 @@ from pyinfra.context import host
 from rackwright.desired import paths
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import folders_of, is_loaded, predicted
 from rackwright.runner.probing import probe
 from rackwright.runner.remote_call import call
@@ -26,7 +26,7 @@ ASKS_A_REPLICA = 2
 """Completions through the gateway for each replica: least_conn alternates between idle ones."""
 
 
-def observe(fleet: Fleet, load: bool = True) -> dict[str, Any]:
+def observe(fleet: FleetRun, load: bool = True) -> dict[str, Any]:
     """What the current host's replicas, gateway and GPUs answer.
 
     ``load`` sends a short burst of requests to replicas on GPUs. Raises HostError where the host
@@ -41,7 +41,7 @@ def observe(fleet: Fleet, load: bool = True) -> dict[str, Any]:
     return seen
 
 
-def _request(fleet: Fleet, load: bool) -> dict[str, Any]:
+def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
     settings = fleet.settings(host.name)
     return {
         "replicas": [_replica_request(replica, settings, load) for replica in fleet.replicas],
@@ -90,7 +90,7 @@ def _tokens(replica: Replica, wanted: int) -> int:
     return max(1, min(wanted, replica.limits.max_model_len // 2))
 
 
-def _gateway_request(fleet: Fleet, settings: Settings) -> dict[str, Any] | None:
+def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | None:
     gateway = fleet.gateway
     if gateway is None:
         return None

@@ -20,7 +20,7 @@ from rackwright.desired.gateway import upstream_name
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.planning.topology import islands
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.sizing import GIB, Split, weights_bytes
 from rackwright.spec import ServerSpec, Settings
 
@@ -30,7 +30,7 @@ LOGS_BYTES = 4 * GIB
 """What systemd's journal may grow to by default (SystemMaxUse in journald.conf)."""
 
 
-def planned(fleet: Fleet, hosts: Collection[str], load: bool = True) -> list[checks.Planned]:
+def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[checks.Planned]:
     """All that is planned on these hosts, as the checks need to know it; ``load`` as observed."""
     names = [name for name in fleet.spec.settings if name in hosts]
     systems = [PlannedHost(name, folders_of(fleet, name)) for name in names]
@@ -58,7 +58,7 @@ def planned(fleet: Fleet, hosts: Collection[str], load: bool = True) -> list[che
     return [*systems, *servers, *replicas, *services]
 
 
-def _planned_server(server: ServerSpec, fleet: Fleet) -> PlannedServer:
+def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
     gpu = gpu_types()[server.gpus.type]
     replicas = fleet.plan.on(server.name)
     settings = fleet.settings(server.name)
@@ -127,7 +127,7 @@ def _uses_gpus(replica: Replica, settings: Settings) -> bool:
     return ENGINES[replica.service.engine].uses_gpus(settings)
 
 
-def folders_of(fleet: Fleet, name: str) -> tuple[Folder, ...]:
+def folders_of(fleet: FleetRun, name: str) -> tuple[Folder, ...]:
     """What takes room on a host: logs on every one, releases and weights on GPU servers."""
     settings, replicas = fleet.settings(name), fleet.plan.on(name)
     found = [Folder("/var/log", "logs", LOGS_BYTES)]

@@ -12,7 +12,7 @@ from rackwright.causes import Account, State, account
 from rackwright.checks.results import Status
 from rackwright.desired.paths import environment_path, unit_name
 from rackwright.errors import RefusedError, nearest
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.runner.remote_call import call
 
 TIMEOUT_S = 120
@@ -62,7 +62,7 @@ class Told:
         return "\n".join(filter(None, [first, self.account.text()]))
 
 
-def asked_of(fleet: Fleet, name: str) -> dict[str, Asked]:
+def asked_of(fleet: FleetRun, name: str) -> dict[str, Asked]:
     """A replica's unit on each of its hosts. Raises RefusedError for one that is not planned."""
     found = {
         replica.server.name: Asked(

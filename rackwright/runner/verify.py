@@ -20,7 +20,7 @@ from rackwright import checks
 from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import HostError
 from rackwright.report import plan_document, results_text
-from rackwright.runner.fleet import Failed, Fleet, this_fleet
+from rackwright.runner.fleet import Failed, FleetRun, this_fleet
 from rackwright.runner.observing import observe
 from rackwright.runner.operations import refuse
 from rackwright.runner.planned import planned
@@ -66,26 +66,26 @@ def _table(results: list[CheckResult]) -> str:
     return results_text(results, colour=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
 
 
-def _hosts_to_judge(fleet: Fleet) -> frozenset[str]:
+def _hosts_to_judge(fleet: FleetRun) -> frozenset[str]:
     """Hosts of this run (see --limit) that were asked, or that failed before they could be."""
     of_this_run = {one.name for one in state.inventory if state.is_host_in_limit(one)}
     still_to_ask = {one.name for one in state.active_hosts} - set(fleet.observations)
     return frozenset(of_this_run - still_to_ask)
 
 
-def _observed(fleet: Fleet, names: Collection[str]) -> dict[str, dict[str, Any]]:
+def _observed(fleet: FleetRun, names: Collection[str]) -> dict[str, dict[str, Any]]:
     """What was observed; of a host that did not come so far, what it failed on."""
     reached = {one.name for one in state.activated_hosts}
     absent = {name: _failed(fleet, name) for name in names if name in reached}
     return {**absent, **fleet.observations}
 
 
-def _failed(fleet: Fleet, name: str) -> dict[str, Any]:
+def _failed(fleet: FleetRun, name: str) -> dict[str, Any]:
     known = fleet.failed.get(name, Failed("a stage of this run", "failed", ""))
     return {"failed": known._asdict()}
 
 
-def _saved(fleet: Fleet, results: list[CheckResult]) -> str:
+def _saved(fleet: FleetRun, results: list[CheckResult]) -> str:
     """Where the report is; why there is none, which is no reason to lose the table over."""
     try:
         return str(_save(fleet, results))
@@ -93,7 +93,7 @@ def _saved(fleet: Fleet, results: list[CheckResult]) -> str:
         return f"none, {error}"
 
 
-def _save(fleet: Fleet, results: list[CheckResult]) -> Path:
+def _save(fleet: FleetRun, results: list[CheckResult]) -> Path:
     """Write the JSON report: results, plan and what was observed."""
     folder = Path(fleet.settings(host.name).report_dir)
     folder.mkdir(parents=True, exist_ok=True)

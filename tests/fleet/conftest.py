@@ -11,7 +11,7 @@ import pytest
 from testinfra.host import Host as Machine
 
 from rackwright.checks import CHECKS, Check, CheckResult, Planned, Status
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import planned
 from rackwright.spec import Settings
 from tests.samples.connections import connected, loaded, told
@@ -52,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("asked", pairs, ids=[f"{about(one)}-{c.name}" for one, c in pairs])
 
 
-def asked_of(fleet: Fleet) -> list[tuple[Planned, Check[Any]]]:
+def asked_of(fleet: FleetRun) -> list[tuple[Planned, Check[Any]]]:
     """What is planned, each with the checks that are asked of it where all is well."""
     everything = planned(fleet, list(fleet.spec.settings), load=False)
     return [
@@ -69,7 +69,7 @@ def about(planned: Planned) -> str:
 
 
 @pytest.fixture(scope="session")
-def fleet(pytestconfig: pytest.Config) -> Fleet:
+def fleet(pytestconfig: pytest.Config) -> FleetRun:
     return loaded(path_of(pytestconfig))[1]
 
 
@@ -95,7 +95,7 @@ def machine(pytestconfig: pytest.Config, name: str) -> Machine:
 
 
 @pytest.fixture
-def settings(fleet: Fleet, name: str) -> Settings:
+def settings(fleet: FleetRun, name: str) -> Settings:
     return fleet.settings(name)
 
 

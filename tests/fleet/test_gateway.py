@@ -7,7 +7,7 @@ from testinfra.host import Host as Machine
 from rackwright.desired import paths
 from rackwright.desired.gateway import CONFIG, gateway_items
 from rackwright.desired.items import File
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.spec import GatewaySpec, Settings
 
 
@@ -17,7 +17,7 @@ def test_nginx_runs_and_starts_at_boot(machine: Machine, gateway: GatewaySpec) -
 
 
 def test_configuration_is_the_planned_one(
-    machine: Machine, fleet: Fleet, settings: Settings, gateway: GatewaySpec
+    machine: Machine, fleet: FleetRun, settings: Settings, gateway: GatewaySpec
 ) -> None:
     items = gateway_items(gateway, fleet.plan.upstreams, settings)
     (planned,) = (item for item in items if isinstance(item, File) and item.key == CONFIG)
@@ -41,7 +41,7 @@ def test_port_is_open(machine: Machine, gateway: GatewaySpec) -> None:
     assert machine.socket(f"tcp://0.0.0.0:{gateway.port}").is_listening
 
 
-def test_every_replica_is_reached(machine: Machine, fleet: Fleet, gateway: GatewaySpec) -> None:
+def test_every_replica_is_reached(machine: Machine, fleet: FleetRun, gateway: GatewaySpec) -> None:
     for replica in fleet.plan.replicas:
         if replica.answers:
             assert machine.addr(replica.server.address).port(replica.port).is_reachable, (

@@ -10,7 +10,7 @@ from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of
 from rackwright.desired.items import Directory, Package
 from rackwright.engines import Engine
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.spec import GatewaySpec, ServerSpec, Settings
 
 
@@ -28,7 +28,7 @@ def missing(
 
 
 def test_packages_of_a_server(
-    machine: Machine, settings: Settings, server: ServerSpec, fleet: Fleet
+    machine: Machine, settings: Settings, server: ServerSpec, fleet: FleetRun
 ) -> None:
     used = engines_of(fleet.plan.on(server.name))
     assert missing(machine, settings, server=True, gateway=False, engines=used) == []

@@ -20,7 +20,7 @@ from rackwright import catalog
 from rackwright.desired import paths
 from rackwright.engines import ENGINES, Engine, Venv
 from rackwright.plan import Replica
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.spec import Settings
 from tests.gpu.journal import Journal
 from tests.samples.commands import BIN
@@ -41,7 +41,7 @@ class Journey:
     journal: Journal
 
     @property
-    def fleet(self) -> Fleet:
+    def fleet(self) -> FleetRun:
         """Spec and plan."""
         return loaded(self.inventory)[1]
 

@@ -19,19 +19,19 @@ from testinfra.host import Host as Machine
 from rackwright.errors import RackwrightError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.runner.host_data import pyinfra_keys
 
 Data = dict[str, Any]
 
 
 @cache
-def loaded(path: str) -> tuple[dict[str, Data], Fleet]:
+def loaded(path: str) -> tuple[dict[str, Data], FleetRun]:
     """Data of each host, and the fleet that it declares."""
     try:
         hosts: dict[str, Data] = json.loads(told("rackwright.runner.inventory", path))
         spec = load_fleet(hosts, pyinfra_keys())
-        return hosts, Fleet(spec, plan(spec))
+        return hosts, FleetRun(spec, plan(spec))
     except RackwrightError as error:
         raise pytest.UsageError(str(error)) from None
 

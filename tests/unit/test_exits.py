@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import rackwright
+from lab.errors import LabError
 from lab.fleet import ROOT
 from rackwright import errors, exits
 from rackwright.checks.results import Status, worst_of
-from rackwright.errors import Fault, LabError, RackwrightError
+from rackwright.errors import Fault, RackwrightError
 
 PACKAGE = Path(rackwright.__file__).parent
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]

@@ -19,7 +19,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner import fleet as fleets
 from rackwright.runner import operations, starts, verify
-from rackwright.runner.fleet import Failed, Fleet
+from rackwright.runner.fleet import Failed, FleetRun
 from rackwright.runner.starts import Asked, Told
 from tests.samples.causes import SAMPLES
 from tests.samples.fleet import lab_hosts
@@ -51,12 +51,12 @@ class FakeHost:
 
 
 @pytest.fixture
-def fleet() -> Fleet:
-    return Fleet(spec=None, plan=None)  # type: ignore[arg-type]
+def fleet() -> FleetRun:
+    return FleetRun(spec=None, plan=None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def host(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+def host(fleet: FleetRun, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     inventory = FakeInventory()
     monkeypatch.setitem(fleets._fleets, inventory, fleet)  # type: ignore[arg-type]
     return FakeHost(inventory)
@@ -75,7 +75,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, seen: dict[str, Any]) -> list[Any]:
 
 
 def test_a_deploy_says_the_cause_and_keeps_it_for_the_report(
-    host: FakeHost, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    host: FakeHost, fleet: FleetRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = answers(monkeypatch, SAMPLES["nvcc"].seen())
     now = {"active": "activating", "restarts": 1}
@@ -90,7 +90,7 @@ def test_a_deploy_says_the_cause_and_keeps_it_for_the_report(
 
 
 def test_the_first_word_on_a_host_counts_and_is_short_and_without_secrets(
-    host: FakeHost, fleet: Fleet
+    host: FakeHost, fleet: FleetRun
 ) -> None:
     operations.fail(host, "one\nHF_TOKEN=abc " + "x" * 9999)  # type: ignore[arg-type]
     operations.fail(host, "two")  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def test_the_first_word_on_a_host_counts_and_is_short_and_without_secrets(
 
 
 def test_only_hosts_that_were_reached_can_have_failed_in_a_stage(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    fleet: FleetRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached = [SimpleNamespace(name=name) for name in ("gpu1", "gpu2", "gw1")]
     monkeypatch.setattr(verify, "state", SimpleNamespace(activated_hosts=reached))
@@ -140,7 +140,7 @@ def test_it_exits_as_a_nagios_plugin(
 
 def test_a_replica_is_asked_for_on_every_host_it_is_on() -> None:
     spec = load_fleet(lab_hosts())
-    fleet = Fleet(spec, plan(spec))
+    fleet = FleetRun(spec, plan(spec))
     path = "/etc/rackwright/replicas/chat-gpu1-0.env"
     assert starts.asked_of(fleet, NAME) == {"gpu1": Asked(UNIT.key, path)}
     with pytest.raises(RackwrightError, match="'chat-gpu1' is not known, did you mean"):

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lab.dummy_model import config_of, main, make
+from lab.errors import LabError
 from lab.tiny_model import FIRST_WORD
 from rackwright import catalog
-from rackwright.errors import LabError
 from rackwright.models import read_shape
 
 NAME = "qwen2.5-0.5b-instruct"

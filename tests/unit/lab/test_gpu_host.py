@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import LabError
 from lab.gpu_host import __main__ as command_line
 from lab.gpu_host import booting, driver, needs, packing, pieces, record, unpacking
 from lab.gpu_host.pieces import Manifest, Piece, Stream
 from lab.record import start_time
-from rackwright.errors import LabError
 
 SIZE = 10
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from lab import needs
-from rackwright.errors import LabError
+from lab.errors import LabError
 
 
 def test_everything_that_is_missing_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,10 @@ import pynvml
 import pytest
 
 from lab import nvml
+from lab.errors import LabError
 from lab.nvml.capture import affinity, read_capture, smi_query
 from lab.nvml.compose import write_profile
 from lab.nvml.profile import PROFILES, profile_text, salted
-from rackwright.errors import LabError
 
 DATA = Path(__file__).parents[2] / "data" / "h200x2"
 RAW = json.loads((DATA / "nvml.json").read_text())

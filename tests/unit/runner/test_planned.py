@@ -17,19 +17,19 @@ from rackwright.checks.results import Status
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner import observing
-from rackwright.runner.fleet import Fleet
+from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import RELEASE_BYTES, planned
 from tests.samples.fleet import cluster, hosts, lab_hosts, service
 
 GIB = 1024**3
 
 
-def fleet_of(data: dict[str, dict[str, Any]]) -> Fleet:
+def fleet_of(data: dict[str, dict[str, Any]]) -> FleetRun:
     spec = load_fleet(data)
-    return Fleet(spec, plan(spec))
+    return FleetRun(spec, plan(spec))
 
 
-def told(fleet: Fleet, kind: type, load: bool = True) -> list[Any]:
+def told(fleet: FleetRun, kind: type, load: bool = True) -> list[Any]:
     found = planned(fleet, list(fleet.spec.settings), load)
     return [one for one in found if isinstance(one, kind)]
 
