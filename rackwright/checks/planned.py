@@ -74,8 +74,8 @@ class PlannedReplica:
     port: int
     served_model_name: str
     max_model_len: int
+    engine: str
     answers: bool = True
-    engine: str = "vllm"
     asked: bool = False
     uses_gpus: bool = True
     slots: int | None = None
@@ -177,7 +177,7 @@ class PlannedService:
     server_name: str
     served_model_name: str
     replicas: tuple[str, ...]
-    engine: str = "vllm"
+    engine: str
     upstream: str = ""
     addresses: tuple[str, ...] = ()
 

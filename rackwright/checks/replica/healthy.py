@@ -57,6 +57,7 @@ REPLICA = Sample(
         port=8000,
         served_model_name="llama",
         max_model_len=8192,
+        engine="vllm",
         version="0.32.0",
         figures=("requests_running", "kv_cache_tokens"),
         predicted=Predicted(100_000, (ALONE, BUSY)),

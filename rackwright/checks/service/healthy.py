@@ -25,6 +25,7 @@ SERVICE = Sample(
         server_name="llm.example.com",
         served_model_name="llama",
         replicas=("chat-gpu1-0", "chat-gpu2-0"),
+        engine="vllm",
         upstream="rackwright_chat",
         addresses=("192.0.2.11:8000", "192.0.2.12:8000"),
     ),

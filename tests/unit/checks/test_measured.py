@@ -39,6 +39,7 @@ def replica(row: Row, concurrency: int = 32) -> PlannedReplica:
         8000,
         "llama",
         8192,
+        engine="vllm",
         figures=("kv_cache_tokens",),
         predicted=predicted,
         gpus=tuple(range(row.split.gpus)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -254,16 +254,39 @@ def test_an_engine_that_does_not_span_servers_is_laid_out_on_each_alone(engine: 
             plan(spec)
 
 
+def outside_samples(node: ast.AST) -> Iterator[ast.AST]:
+    """All of a module but what a check is tried on: its Sample and its Examples."""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Sample", "Example"):
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from outside_samples(child)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("Check(examples=(Example('x', WARN, planned={'engine': 'vllm'}),))", []),
+        ("@dataclass\nclass Planned:\n    engine: str = 'vllm'", ["vllm"]),
+        ("def judge(planned, seen):\n    return planned.engine == 'ollama'", ["ollama"]),
+    ],
+)
+def test_an_engine_named_outside_a_sample_is_seen(source: str, found: list[str]) -> None:
+    nodes = outside_samples(ast.parse(source))
+    names = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    assert [name for name in names if name in ENGINES] == found
+
+
 def test_no_file_but_its_own_names_an_engine() -> None:
     """A name outside is a branch on it, or a default that another engine would have to know of."""
     package = Path(rackwright.__file__).parent
     own = {package / f"engines/{name}.py" for name in ENGINES}
     own |= {package / f"remote/sample_{name}.py" for name in ENGINES}  # run in its own release
-    own |= set((package / "checks").rglob("*.py"))  # examples of checks are of engines that ran
+    own |= set((package / "checks").rglob("healthy.py"))  # samples of engines that ran
     named = [
         f"{path.relative_to(package)}:{node.lineno}: {node.value}"
         for path in sorted(set(package.rglob("*.py")) - own)
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in outside_samples(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and node.value in ENGINES
     ]
     assert not named, "take it from ENGINES or from what was planned: " + ", ".join(named)
