@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Generator
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -108,7 +109,16 @@ def _save(fleet: FleetRun, results: list[CheckResult]) -> Path:
         "observations": fleet.observations,
     }
     path.write_text(json.dumps(report, indent=1, default=str) + "\n")
-    latest = folder / "latest.json"
-    latest.unlink(missing_ok=True)
-    latest.symlink_to(path.name)
+    _link_latest(path)
     return path
+
+
+def _link_latest(report: Path) -> None:
+    """``latest.json`` beside it leads to this report; by a rename, as another run may do the same.
+
+    So it is never absent, and of two runs at once the later one has it.
+    """
+    with TemporaryDirectory(dir=report.parent) as folder:
+        fresh = Path(folder, "latest.json")
+        fresh.symlink_to(report.name)
+        fresh.replace(report.parent / "latest.json")
