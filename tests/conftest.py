@@ -33,7 +33,10 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         assert path.exists(), f"no golden file {name}: run pytest with --regenerate"
-        assert content.decode() == path.read_text()
+        assert content.decode() == path.read_text(), (
+            f"{name} is not as kept: if that is meant, `pytest tests/unit --regenerate`, then read "
+            "`git diff tests/data/golden`"
+        )
 
     return compare
 

@@ -23,4 +23,12 @@ __all__ = [
     "service_faults",
 ]
 
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (VLLM, SGLANG, LLAMACPP, OLLAMA)}
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        VLLM,
+        SGLANG,
+        LLAMACPP,
+        OLLAMA,
+    )
+}

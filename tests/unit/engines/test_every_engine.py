@@ -25,6 +25,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.inventory.settings import MODELS
 from rackwright.plan import Replica
 from rackwright.planning.placing import plan
+from rackwright.report.reading import FIGURES
 from rackwright.spec import Settings
 from tests.samples.engines import DIGEST, GGUF, SETTINGS
 from tests.samples.fleet import cluster, hosts, server, service, settings
@@ -227,6 +228,20 @@ def test_what_it_says_it_holds_is_of_no_sense_where_it_is_junk(engine: Engine) -
             with pytest.raises((ValueError, AttributeError, TypeError)):
                 engine.loaded("chat", dict.fromkeys(names, junk))
         assert engine.listed(junk) is None
+
+
+def test_an_engine_that_has_metrics_says_what_they_are_called(engine: Engine) -> None:
+    """Not all of them tell all: llama.cpp has no figure of its KV cache."""
+    told, least = set(engine.figures), {"requests_running", "requests_waiting", "tokens_generated"}
+    where = f"engines/{engine.name}.py: figures"
+    assert bool(engine.metrics_path) == ("requests_running" in told), (
+        f"{where} and metrics_path go together: give both, or neither"
+    )
+    known = {*FIGURES, "kv_cache_tokens"}
+    assert told <= known, f"{where} has {sorted(told - known)}: nothing reads it, leave it out"
+    assert not engine.metrics_path or least <= told, (
+        f"{where} lacks {sorted(least - told)}: say which series of {engine.metrics_path} tells it"
+    )
 
 
 def test_its_memory_is_never_more_than_the_gpu_has(engine: Engine) -> None:

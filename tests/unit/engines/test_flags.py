@@ -1,4 +1,7 @@
-"""Flags that an engine is given are flags of its pinned release, where those were recorded."""
+"""Flags that an engine is given are flags of its pinned release.
+
+They are recorded of every engine that pip installs, and of no other: a wheel can be read.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from rackwright.engines import ENGINES, Engine
+from rackwright.engines import ENGINES, Engine, Venv
 from rackwright.engines.options import Option
 from rackwright.engines.vllm import Vllm
 from rackwright.errors import nearest
-from tests.samples.fleet import DEFAULTS
+from tests.samples.engines import SETTINGS
+from tests.samples.fleet import DEFAULTS, settings
 
 FLAGS = Path(__file__).parents[2] / "data/flags"
 RECORDED = {path.name.partition("-")[0]: path for path in sorted(FLAGS.glob("*.txt"))}
@@ -28,6 +32,16 @@ def unknown(engine: Engine, flags: frozenset[str]) -> Iterator[str]:
 def flags_of(name: str) -> frozenset[str]:
     return frozenset(
         line for line in RECORDED[name].read_text().splitlines() if not line.startswith("#")
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
+def test_the_flags_of_an_engine_that_pip_installs_are_recorded(engine: Engine) -> None:
+    """Else a misspelt one would be found when the engine ends at its start on a host."""
+    installed = isinstance(engine.release(settings(**SETTINGS)).content, Venv)
+    assert not installed or engine.name in RECORDED, (
+        f"engines/{engine.name}.py: record the flags of its release in tests/data/flags/"
+        f"{engine.name}-VERSION.txt, with tests/data/flags/record.py, which says how"
     )
 
 

@@ -192,16 +192,6 @@ def test_a_host_answers_in_json(port: int) -> None:
     assert remote.main([])["replicas"] == {}
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_every_engine_that_has_metrics_says_what_they_are_called(name: str) -> None:
-    """Not all of them tell all: llama.cpp has no figure of its KV cache."""
-    engine = ENGINES[name]
-    told = set(engine.figures)
-    assert bool(engine.metrics_path) == ("requests_running" in told)
-    assert told <= {*FIGURES, "kv_cache_tokens"}
-    assert not engine.metrics_path or {"requests_waiting", "tokens_generated"} <= told
-
-
 def test_it_runs_on_a_host(port: int) -> None:
     asked = {"name": "chat", "unit": "none.service", "address": "127.0.0.1"}
     asked |= {"port": port, "path": "/metrics", "figures": ASKED}
