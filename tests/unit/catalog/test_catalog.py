@@ -14,21 +14,43 @@ JUDGED = [name for name, model in MODELS.items() if not model.unjudged]
 
 @pytest.mark.parametrize("key", GPUS)
 def test_a_gpu_type_is_whole_and_sourced(key: str) -> None:
-    gpu = GPUS[key]
-    assert set(gpu.sources) == {"memory", "bandwidth", "compute", "nvlink"}
-    assert "none" in gpu.interconnects
+    gpu, where = GPUS[key], f"catalog/gpus.yaml: {key}"
+    sources = {"memory", "bandwidth", "compute", "nvlink"}
+    assert set(gpu.sources) == sources, (
+        f"{where}.sources: say where {sorted(set(gpu.sources) ^ sources)} is from; it must have "
+        f"{', '.join(sorted(sources))} and no other"
+    )
+    assert "none" in gpu.interconnects, f"{where}.interconnects: add none, which is one GPU alone"
     marketed = int(key.rpartition("-")[2].removesuffix("gb"))
-    assert 0.85 * marketed < gpu.memory_bytes / 1e9 < 1.1 * marketed
-    assert gpu.compute_capability >= (8, 0)  # bf16, which every model of the catalog needs
+    assert 0.85 * marketed < gpu.memory_bytes / 1e9 < 1.1 * marketed, (
+        f"{where}: correct memory_mib, or the key, which says {marketed} GB"
+    )
+    assert gpu.compute_capability >= (8, 0), (
+        f"{where}: leave it out, it has no bf16, which every model of the catalog needs"
+    )
 
 
 @pytest.mark.parametrize("key", GPUS)
 def test_nvlink_is_claimed_only_where_there_are_links(key: str) -> None:
-    gpu = GPUS[key]
+    gpu, where = GPUS[key], f"catalog/gpus.yaml: {key}"
     linked = gpu.interconnects & {"nvlink", "nvswitch"}
-    assert bool(linked) == (gpu.nvlink is not None)
+    assert bool(linked) == (gpu.nvlink is not None), (
+        f"{where}: its interconnects say {sorted(linked) or 'no NVLink'}: correct them, or nvlink"
+    )
     if gpu.nvlink and "nvlink" in gpu.interconnects:
-        assert gpu.nvlink.island >= 2
+        assert gpu.nvlink.island >= 2, (
+            f"{where}.nvlink.island: say how many GPUs its links join without a switch, or leave "
+            "nvlink out of its interconnects"
+        )
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_a_switch_is_claimed_only_for_modules_on_a_board(key: str) -> None:
+    """Cards are joined by bridges; an inventory that claims a switch of them must be refused."""
+    gpu = GPUS[key]
+    assert "nvswitch" not in gpu.interconnects or "-sxm-" in key, (
+        f"catalog/gpus.yaml: {key}.interconnects: leave nvswitch out, only SXM boards have one"
+    )
 
 
 def test_the_h200_matches_what_was_measured() -> None:
@@ -43,15 +65,20 @@ def test_a_model_has_the_parameters_its_page_gives(name: str) -> None:
     if model.published_parameters is None:
         pytest.skip(f"{name}: its page gives no count that could be trusted")
     extra = sum(model.published_extra.values())
-    assert model.shape.parameters + extra == model.published_parameters
+    counted = model.shape.parameters + extra
+    assert counted == model.published_parameters, (
+        f"catalog/models: {name}: its config makes {counted:,} parameters, its page says "
+        f"{model.published_parameters:,}: correct one of them, or name what the page counts beside "
+        "the weights in published_extra"
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_unpinned_and_sourced(name: str) -> None:
-    model = MODELS[name]
-    assert model.source.repo
-    assert not model.source.pinned
-    assert model.provenance
+    model, where = MODELS[name], f"catalog/models: {name}"
+    assert model.source.repo, f"{where}: give its repo, as OWNER/NAME"
+    assert not model.source.pinned, f"{where}: leave out revision, an inventory pins it"
+    assert model.provenance, f"{where}: give its source, where the figures of its config are from"
 
 
 def test_at_least_25_models_can_be_judged() -> None:
