@@ -164,7 +164,7 @@ _services = {
         # "enforce_eager": True leaves CUDA graphs out: it starts sooner, and decodes at half speed.
         # "quantization": "fp8" makes FP8 of the weights while they are loaded.
         # More flags for the engine, without dashes. Those that the plan sets are refused.
-        "extra_args": {"reasoning-parser": "qwen3", "enable-prefix-caching": True},
+        "extra_args": {"reasoning-parser": "qwen3", "enable-log-requests": True},
     },
     "notes": {
         "model": "qwen3-8b",

@@ -58,9 +58,9 @@ def test_the_command_line_is_the_plan() -> None:
 
 
 def test_extra_flags_follow_in_order_of_name() -> None:
-    extra = {"seed": 7, "disable-log-requests": True, "enable-prefix-caching": False, "x": None}
+    extra = {"seed": 7, "disable-log-requests": True, "enable-log-outputs": False, "x": None}
     argv = VLLM.argv(replica(extra_args=extra), "/m", CUDA)
-    assert argv[-4:] == ("--disable-log-requests", "--no-enable-prefix-caching", "--seed=7", "--x")
+    assert argv[-4:] == ("--disable-log-requests", "--no-enable-log-outputs", "--seed=7", "--x")
 
 
 def test_the_cpu_build_takes_no_share_of_gpu_memory() -> None:
