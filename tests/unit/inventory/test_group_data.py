@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from rackwright.errors import InputError
+from rackwright.desired.paths import PROJECT
+from rackwright.errors import Fault, InputError, nearest
 from rackwright.inventory.group_data import FILE, group_data
 from rackwright.inventory.settings import MODELS, composed, host_settings, with_defaults
 from rackwright.runner.host_data import pyinfra_keys
 from rackwright.schema.fields import Seconds
+from rackwright.schema.validation import parse
 from rackwright.spec import Settings, SettingsModel
 from tests.samples.fleet import DEFAULTS
 
@@ -43,7 +46,37 @@ def test_no_model_has_a_default(model: type[SettingsModel]) -> None:
     assert not own, f"{own}: the default is group_data/all.py's to say"
 
 
+def read_by_templates() -> dict[str, str]:
+    """Each setting that a template reads, and the template."""
+    return {
+        name: path.name
+        for path in sorted((PROJECT / "templates").iterdir())
+        for name in re.findall(r"\bsettings\.(\w+)", path.read_text(encoding="utf-8"))
+    }
+
+
+def test_every_setting_of_templates_is_read() -> None:
+    unread = sorted(set(group_data().types) - set(read_by_templates()))
+    assert not unread, (
+        f"group_data/all.py: {unread} is typed there and no template reads it: use it as "
+        "settings.NAME, or give its type to who does"
+    )
+
+
+def test_every_setting_that_a_template_reads_is_one() -> None:
+    known = host_settings().model_fields
+    wrong = [
+        f"templates/{template}: settings.{name} {nearest(name, known, 'setting')}"
+        for name, template in read_by_templates().items()
+        if name not in known
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_defaults_are_what_their_types_allow() -> None:
+    faults: list[Fault] = []
+    parse(host_settings(), with_defaults({}), "group_data/all.py", faults)
+    assert not faults, "\n".join(map(str, faults))
     assert isinstance(host_settings().model_validate(with_defaults({})), Settings)
 
 
