@@ -24,8 +24,10 @@ from rackwright.checks import (
     server,
     service,
 )
+from rackwright.checks.planned import PlannedHost
 from rackwright.checks.published import republished
 from rackwright.checks.server.healthy import SERVER
+from rackwright.remote import serving
 from tests.samples.probes import seen
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs/checks.md"
@@ -147,6 +149,20 @@ def is_of_the_shape(made: Any, real: Any) -> bool:
 def test_the_healthy_server_has_the_shape_of_a_real_one() -> None:
     assert is_of_the_shape(dict(SERVER.seen), seen())
     assert not is_of_the_shape({"gpus": [{"pcie": {"lanes": 16}}]}, seen())
+
+
+def test_the_healthy_host_has_the_shape_of_a_real_one() -> None:
+    """As this machine answers; without it a check could wait for what no host is asked."""
+    sample = healthy(PlannedHost)
+    folders = [folder.path for folder in sample.planned.folders]
+    answer = serving.main({"replicas": [], "gateway": None, "folders": folders})
+    real = {**answer, "asked": {"sent_unix_s": 1.0, "received_unix_s": 2.0}}
+    unasked = sorted(set(sample.seen) - set(real))
+    assert not unasked, (
+        f"no host is asked for {unasked}: have remote/serving.py tell it, or correct the sample "
+        "and the check that reads it"
+    )
+    assert is_of_the_shape(dict(sample.seen), real)
 
 
 def broken(check: Check[Any], **changed: Any) -> Check[Any]:
