@@ -4,7 +4,7 @@ Weights are the file's own bytes; the KV cache is allocated whole at the start, 
 input embeddings stay on the host; layers and the output head are dealt over the GPUs in order
 (``load_tensors`` in src/llama-model.cpp). Source: llama.cpp b11434. ``kv_bytes`` and
 ``compute_bytes`` equal what a server of b10434 reported on a CPU, for seven shapes: dense ones and
-mixtures of experts, 1 and 4 slots, f16 and q8_0 (tests/unit/test_sizing_gguf.py).
+mixtures of experts, 1 and 4 slots, f16 and q8_0 (tests/unit/sizing/test_gguf.py).
 """
 
 from __future__ import annotations
