@@ -13,6 +13,7 @@ from pathlib import Path
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.context import ctx_state
+from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 
 from rackwright.errors import InputError, SpecError
@@ -36,7 +37,7 @@ def load_inventory(path: str) -> Inventory:
     with ctx_state.use(state):
         try:
             return _loaded(path, state.cwd)
-        except (SpecError, KeyboardInterrupt):
+        except (InputError, KeyboardInterrupt):
             raise
         except BaseException as error:  # the file is the operator's code: anything can come out
             raise InputError(_words(path, error)) from None
@@ -46,6 +47,8 @@ def _loaded(path: str, folder: str) -> Inventory:
     file = InventoryFile.read(path, folder)
     if faults := list(file.malformed()):
         raise SpecError(faults)
+    if other := next(file.unreadable(), None):
+        raise InputError(f"{other}: is no regular file")
     inventory: Inventory = make_inventory(path, cwd=folder)
     remember(inventory, file)
     return inventory
@@ -53,8 +56,8 @@ def _loaded(path: str, folder: str) -> Inventory:
 
 def _words(path: str, error: BaseException) -> str:
     """What the file ended with, and which file it was: group data is executed with it."""
-    cause = getattr(error, "exception", error)
-    place = getattr(error, "filename", None) or path
+    wrapped = isinstance(error, UnexpectedExternalError)
+    cause, place = (error.exception, error.filename) if wrapped else (error, path)
     return f"{place}: {type(cause).__name__}: {cause}"
 
 
