@@ -31,7 +31,10 @@ def load_inventory(path: str) -> Inventory:
     if not Path(path).is_file():
         raise InputError(f"{path}: is no regular file")
     state = State()
-    state.cwd = str(Path.cwd())
+    try:
+        state.cwd = str(Path.cwd())
+    except OSError as error:
+        raise InputError(f"the folder this runs from is gone: {error}") from None
     if state.cwd not in sys.path:  # an inventory may import what lies in this folder
         sys.path.append(state.cwd)
     with ctx_state.use(state):
@@ -56,9 +59,9 @@ def _loaded(path: str, folder: str) -> Inventory:
 
 def _words(path: str, error: BaseException) -> str:
     """What the file ended with, and which file it was: group data is executed with it."""
-    wrapped = isinstance(error, UnexpectedExternalError)
-    cause, place = (error.exception, error.filename) if wrapped else (error, path)
-    return f"{place}: {type(cause).__name__}: {cause}"
+    if isinstance(error, UnexpectedExternalError):  # pyinfra's, around that of the file
+        return _words(error.filename, error.exception)
+    return f"{path}: {type(error).__name__}: {error}"
 
 
 def main(path: str) -> None:

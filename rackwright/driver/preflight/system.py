@@ -83,11 +83,8 @@ def module_in_use(situation: Situation) -> Iterator[Trouble]:
     if not situation.plan or not situation.interrupts or situation.facts.module_version is None:
         return
     allowed = situation.settings.reboot == "if-needed"
-    others = [
-        p
-        for p in situation.facts.users
-        if not _goes_down(p, situation.our_units if allowed else None)
-    ]
+    ours = situation.our_units if allowed else None
+    others = [process for process in situation.facts.users if not _goes_down(process, ours)]
     if others:
         shown = ", ".join(f"{p.pid} ({p.command[:40]})" for p in others[:4])
         more = f" and {len(others) - 4} more" if others[4:] else ""
