@@ -32,7 +32,7 @@ test-gpu: $(VENV)/.ready  ## the journey on hosts with real GPUs: INVENTORY=inve
 	 $(if $(PART_S),--part-s $(PART_S)) $(if $(TOTAL_S),--total-s $(TOTAL_S)) \
 	 $(if $(LOADS),--loads $(LOADS))
 
-unit: setup  ## the unit tests alone: seconds, no root
+unit: setup  ## the unit tests alone: a minute or two, no root
 	@$(BIN)/python -m pytest tests/unit -n auto
 
 lint: setup  ## ruff, mypy, and the order of the rooms

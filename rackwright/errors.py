@@ -26,7 +26,7 @@ class Fault:
 
     def __hash__(self) -> int:
         """By the value's text, since a value need not be hashable."""
-        return hash((self.path, self.rule, repr(self.value)))
+        return hash((self.path, self.rule, _shown(self.value)))
 
     def __str__(self) -> str:
         """``path: rule (got value)``, the value cut to one short line."""
@@ -35,10 +35,18 @@ class Fault:
     def _got(self) -> str:
         if self.value is None:
             return ""
-        shown = repr(self.value)
+        shown = _shown(self.value)
         if len(shown) > _SHOWN_CHARACTERS:
             shown = f"{shown[: _SHOWN_CHARACTERS - 3]}..."
         return f" (got {shown})"
+
+
+def _shown(value: Any) -> str:
+    """A value's text; what cannot be printed (a number of 5,000 digits) is named by its type."""
+    try:
+        return repr(value)
+    except Exception:  # what the operator wrote may be of a class of their own
+        return f"<{type(value).__name__} that cannot be printed>"
 
 
 class RackwrightError(Exception):
@@ -90,14 +98,15 @@ class RenderError(RackwrightError):
     """A template names something the plan does not have: our own fault."""
 
 
-def nearest(name: str, known: Iterable[str], kind: str = "") -> str:
+def nearest(name: str, known: Iterable[str], kind: str = "", unlisted: Iterable[str] = ()) -> str:
     """A rule text for an unknown name, naming the closest of ``known`` when one is close.
 
     ``kind`` says what the name should have been: ``key`` gives "is not a known key, ...".
+    ``unlisted`` are known as well, and said only where one is close.
     """
     names = sorted(known)
     unknown = f"is not a known {kind}" if kind else "is not known"
-    close = get_close_matches(str(name).lower(), names, n=1, cutoff=0.5)
+    close = get_close_matches(str(name).lower(), [*names, *sorted(unlisted)], n=1, cutoff=0.5)
     if close:
         return f"{unknown}, did you mean {close[0]!r}?"
     return f"{unknown}, expected one of {', '.join(names)}" if names else unknown

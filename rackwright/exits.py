@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from rackwright.errors import RackwrightError
 
@@ -26,6 +27,7 @@ _SHOWN_CHARACTERS = 500
 @contextmanager
 def exits() -> Iterator[None]:
     """Whatever ends the program: one message on standard error, and the exit code of its kind."""
+    _open_streams()
     try:
         yield
     except RackwrightError as error:
@@ -47,6 +49,14 @@ def say(message: str, exit_code: int) -> int:
         traceback.print_exc()
     print(f"Error: {message}", file=sys.stderr)
     return exit_code
+
+
+def _open_streams() -> None:
+    """Streams that were closed before the start (``>&-``): what goes there goes nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - to the end
+            setattr(sys, name, nowhere)
 
 
 def _forget_output() -> None:

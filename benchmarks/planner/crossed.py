@@ -13,7 +13,7 @@ from benchmarks.planner.rows import Row, bar
 from rackwright.planning import step
 
 FITTED = ("MEMORY_EFFICIENCY", "LAYER_S", "SUSTAINED")
-"""Constants of ``rackwright.step``."""
+"""Constants of ``rackwright.planning.step``."""
 STEPS = (1.08, 1.02)
 """By what factors each is moved, as long as the errors become smaller."""
 Judged = Sequence[tuple[Row, dict[str, Any]]]

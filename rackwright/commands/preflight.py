@@ -31,7 +31,7 @@ def predicted(path: str, said: Callable[[str], None]) -> list[CheckResult]:
     def question(host: Host) -> dict[str, Any]:
         if host.name not in fleet.spec.servers:
             return {"rows": []}
-        return {"rows": [asdict(row) for row in predict(outlook(host, fleet).at)]}
+        return {"rows": [asdict(row) for row in predict(outlook(host, fleet).situation)]}
 
     answers = ask_all(inventory, question, lambda name, _: said(f"{name} answered"))
     return [row for name, answer in answers.items() for row in _rows(name, answer)]

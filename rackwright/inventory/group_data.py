@@ -16,6 +16,7 @@ from typing import Any
 
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import InputError
+from rackwright.inventory.execution import execute
 
 FILE = PROJECT / "group_data/all.py"
 
@@ -34,7 +35,7 @@ def group_data(path: Path = FILE) -> GroupData:
     module = ModuleType(path.stem)
     module.__file__ = str(path)
     try:
-        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), vars(module))
+        execute(path, vars(module))
         types = inspect.get_annotations(module, eval_str=True)
     except KeyboardInterrupt:
         raise

@@ -74,6 +74,6 @@ def _host_faults(data: Mapping[str, Any], runner_keys: Collection[str]) -> Itera
     known = (*HOST_KEYS, *SHARED_KEYS, *host_settings().model_fields)
     for key in map(str, data):
         if key not in known and key not in runner_keys:
-            yield Fault(f"hosts.{key}", nearest(key, (*known, *runner_keys), "key"))
+            yield Fault(f"hosts.{key}", nearest(key, known, "key", runner_keys))
     if not any(key in data for key in HOST_KEYS):
         yield Fault("hosts", "must have 'server', 'gateway' or both")

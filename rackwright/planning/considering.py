@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rackwright.engines import ENGINES, Engine
 from rackwright.models import Shape
-from rackwright.planning.grouping import Grouping, Links, grouped, links_of, wires
+from rackwright.planning.grouping import Grouping, SiteLinks, grouped, links_of, wires
 from rackwright.planning.layouts import Layout, Site
 from rackwright.planning.loads import Speeds, speeds
 from rackwright.planning.reasons import (
@@ -30,7 +30,7 @@ class _Case(NamedTuple):
     shape: Shape
     site: Site
     limits: Limits
-    links: Links
+    links: SiteLinks
 
     @property
     def engine(self) -> Engine:

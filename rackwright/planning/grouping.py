@@ -12,7 +12,7 @@ from rackwright.planning.topology import Island, Topology, declared, within
 from rackwright.sizing import Split
 
 
-class Links(NamedTuple):
+class SiteLinks(NamedTuple):
     """The islands of a site, and its links: inside an island, beside it, and between servers."""
 
     topology: Topology
@@ -28,7 +28,7 @@ class Grouping(NamedTuple):
     crossing: str
 
 
-def links_of(site: Site) -> Links:
+def links_of(site: Site) -> SiteLinks:
     """How the GPUs of a site are joined."""
     server, gpu = site.server, site.gpu
     known = declared(server, gpu)
@@ -37,7 +37,7 @@ def links_of(site: Site) -> Links:
     own = link(server.interconnect, gpu) if server.interconnect != "none" else None
     beside = link("pcie", gpu) if "pcie" in gpu.interconnects else own
     several = len(site.servers) > 1
-    return Links(topology, own, beside, network(server.network_gbit_per_s) if several else None)
+    return SiteLinks(topology, own, beside, network(server.network_gbit_per_s) if several else None)
 
 
 def grouped(split: Split, site: Site, topology: Topology) -> Grouping:
@@ -79,7 +79,7 @@ def _starts(items: Sequence[object], size: int) -> range:
     return range(0, len(items) - size + 1, size)
 
 
-def wires(split: Split, grouping: Grouping, links: Links) -> Wires:
+def wires(split: Split, grouping: Grouping, links: SiteLinks) -> Wires:
     """The links of the worst replica: of its ranks, and from stage to stage."""
     crossed = {"": links.inside, "network": links.between}
     ranks = crossed.get(grouping.crossing, links.beside) if split.tensor > 1 else None

@@ -40,7 +40,7 @@ FABRIC_TIMEOUT_S = 300
 class Outlook:
     """What a host's driver needs: the situation, and what differs, by stage and of units."""
 
-    at: Situation
+    situation: Situation
     stages: tuple[tuple[str, tuple[Change, ...]], ...] = ()
     units: tuple[Change, ...] = ()
 
@@ -52,7 +52,7 @@ class Outlook:
     @property
     def settled(self) -> bool:
         """Whether the host is as planned, and runs it."""
-        plan, facts = self.at.plan, self.at.facts
+        plan, facts = self.situation.plan, self.situation.facts
         if plan is None or self.changes:
             return False
         return facts.module_version == plan.version and not reboot_reason(plan, facts)
@@ -74,7 +74,7 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
     Raises HostError where the host gives no answer, or one that cannot be read.
     """
     server, settings = fleet.spec.servers[host.name], fleet.settings(host.name)
-    at = Situation(
+    situation = Situation(
         settings=settings,
         server=server,
         gpu=gpu_types()[server.gpus.type],
@@ -83,19 +83,19 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
         engines=frozenset(each.service.engine for each in fleet.plan.on(host.name)),
         our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(host.name)),
     )
-    if at.provided:
-        return Outlook(at)
+    if situation.provided:
+        return Outlook(situation)
     try:
-        plan = decide(settings, server, at.gpu, at.facts)
+        plan = decide(settings, server, situation.gpu, situation.facts)
     except (Unknown, Unsupported) as error:
-        return Outlook(replace(at, undecided=error))
+        return Outlook(replace(situation, undecided=error))
     changes = {id(change.item): change for change in _differing(host, [*plan.items, *plan.units])}
 
     def of(items: Sequence[Item]) -> tuple[Change, ...]:
         return tuple(changes[id(item)] for item in items if id(item) in changes)
 
     stages = tuple((stage.name, of(stage.items)) for stage in plan.stages)
-    return Outlook(_seen(host, replace(at, plan=plan), plan, stages), stages, of(plan.units))
+    return Outlook(_seen(host, replace(situation, plan=plan), plan, stages), stages, of(plan.units))
 
 
 def _differing(host: Host, items: Sequence[Item]) -> list[Change]:
@@ -105,19 +105,20 @@ def _differing(host: Host, items: Sequence[Item]) -> list[Change]:
 
 def _seen(
     host: Host,
-    at: Situation,
+    situation: Situation,
     plan: DriverPlan,
     stages: Sequence[tuple[str, Sequence[Change]]],
 ) -> Situation:
     """The situation with what follows from the differences."""
     changed = [c.item for _, changes in stages for c in changes if isinstance(c.item, Package)]
     replaced = any(package.version for package in changed)
-    at = replace(at, interrupts=replaced or bool(reboot_reason(plan, at.facts)))
+    interrupts = replaced or bool(reboot_reason(plan, situation.facts))
+    situation = replace(situation, interrupts=interrupts)
     if not changed:
-        return at
+        return situation
     names = [package.key for package in plan.packages]
     request = {"sources": dict(plan.added), "names": names, "prefix": PINNING}
-    return replace(at, offers=Offers(ask(host, {"do": "look", **request})))
+    return replace(situation, offers=Offers(ask(host, {"do": "look", **request})))
 
 
 @operation()
@@ -137,7 +138,7 @@ def converge_driver(fleet: FleetRun) -> Generator[FunctionCommand]:
     except HostError as error:
         yield refuse(f"{host.name} was not touched: {error}")
         return
-    rows = [row for row in predict(found.at) if row.status is not Status.OK]
+    rows = [row for row in predict(found.situation) if row.status is not Status.OK]
     if grave := [row for row in rows if row.status > Status.WARN]:
         words = f"{host.name} was not touched; preflight:\n{results_text(rows)}"
         what = "; ".join(f"{row.check}: {row.evidence}" for row in grave)
@@ -155,10 +156,10 @@ def _warn(rows: Sequence[CheckResult]) -> None:
 
 def _apply(state: Any, host: Host, found: Outlook) -> bool:
     """pyinfra calls it by these names."""
-    assert found.at.plan is not None
+    assert found.situation.plan is not None
     try:
         with ExitStack() as alone:
-            _carry_out(host, found, found.at.plan, alone)
+            _carry_out(host, found, found.situation.plan, alone)
     except HostError as error:
         return fail(host, str(error))
     return True
@@ -166,10 +167,11 @@ def _apply(state: Any, host: Host, found: Outlook) -> bool:
 
 def _carry_out(host: Host, found: Outlook, plan: DriverPlan, alone: ExitStack) -> None:
     """Packages and files, a reboot where one is needed, the module, units, and the proof."""
-    at = found.at
-    serving = sorted({unit for process in at.facts.users for unit in process.units & at.our_units})
-    if serving and at.interrupts:
-        may_reboot(host, at.settings.reboot, "replicas use the driver")
+    situation = found.situation
+    users, ours = situation.facts.users, situation.our_units
+    serving = sorted({unit for process in users for unit in process.units & ours})
+    if serving and situation.interrupts:
+        may_reboot(host, situation.settings.reboot, "replicas use the driver")
         alone.enter_context(turn(host))
         _say(host, f"stopping {', '.join(serving)}: they finish what they are answering")
         ask(host, {"do": "stop", "units": serving}, timeout_s=None)
@@ -179,15 +181,15 @@ def _carry_out(host: Host, found: Outlook, plan: DriverPlan, alone: ExitStack) -
             _make(host, changes)
     facts = observed(host)
     if reason := reboot_reason(plan, facts):
-        may_reboot(host, at.settings.reboot, reason)
+        may_reboot(host, situation.settings.reboot, reason)
         if not serving:
             alone.enter_context(turn(host))
-        facts = _rebooted(host, at, reason)
+        facts = _rebooted(host, situation, reason)
     if facts.module_version is None:
         _load(host, plan)
     _bring_up(host, plan.units)
     _prove(host, plan)
-    if serving and at.interrupts:
+    if serving and situation.interrupts:
         ask(host, {"do": "start", "units": serving})
 
 
@@ -197,9 +199,10 @@ def _make(host: Host, changes: Sequence[Change]) -> None:
         raise Stopped(str(error))
 
 
-def _rebooted(host: Host, at: Situation, reason: str) -> Facts:
+def _rebooted(host: Host, situation: Situation, reason: str) -> Facts:
     _say(host, f"rebooting: {reason}")
-    before = ask(host, {"do": "reboot", "units": sorted(at.our_units)}, timeout_s=None)["boot_id"]
+    request = {"do": "reboot", "units": sorted(situation.our_units)}
+    before = ask(host, request, timeout_s=None)["boot_id"]
     facts = await_boot(host, before, lambda: observed(host, ANSWER_TIMEOUT_S))
     _say(host, "is back")
     return facts

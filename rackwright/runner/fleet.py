@@ -30,7 +30,7 @@ MOST_CHARACTERS = 500
 """Of what is said of a failure in the report; the run's own output has all of it."""
 
 
-class Failed(NamedTuple):
+class StageFailure(NamedTuple):
     """What ended a host's run: the operation's name, what failed, and what to do about it."""
 
     stage: str
@@ -48,7 +48,7 @@ class FleetRun:
     spec: FleetSpec
     plan: FleetPlan
     observations: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failed: dict[str, Failed] = field(default_factory=dict)
+    failed: dict[str, StageFailure] = field(default_factory=dict)
     results: list[CheckResult] = field(default_factory=list)
     judged: frozenset[str] = frozenset()
     shown: bool = False
@@ -98,7 +98,7 @@ def note_failure(host: Host, what: str, remedy: str) -> None:
     fleet = _fleets.get(host.inventory)
     if fleet is not None:
         short = " ".join(redacted(what).split())[:MOST_CHARACTERS]
-        fleet.failed.setdefault(host.name, Failed(_operation(host), short, remedy))
+        fleet.failed.setdefault(host.name, StageFailure(_operation(host), short, remedy))
 
 
 def _operation(host: Host) -> str:

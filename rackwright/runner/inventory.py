@@ -13,6 +13,7 @@ from pathlib import Path
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.context import ctx_state
+from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 
 from rackwright.errors import InputError, SpecError
@@ -30,13 +31,16 @@ def load_inventory(path: str) -> Inventory:
     if not Path(path).is_file():
         raise InputError(f"{path}: is no regular file")
     state = State()
-    state.cwd = str(Path.cwd())
+    try:
+        state.cwd = str(Path.cwd())
+    except OSError as error:
+        raise InputError(f"the folder this runs from is gone: {error}") from None
     if state.cwd not in sys.path:  # an inventory may import what lies in this folder
         sys.path.append(state.cwd)
     with ctx_state.use(state):
         try:
             return _loaded(path, state.cwd)
-        except (SpecError, KeyboardInterrupt):
+        except (InputError, KeyboardInterrupt):
             raise
         except BaseException as error:  # the file is the operator's code: anything can come out
             raise InputError(_words(path, error)) from None
@@ -46,6 +50,8 @@ def _loaded(path: str, folder: str) -> Inventory:
     file = InventoryFile.read(path, folder)
     if faults := list(file.malformed()):
         raise SpecError(faults)
+    if other := next(file.unreadable(), None):
+        raise InputError(f"{other}: is no regular file")
     inventory: Inventory = make_inventory(path, cwd=folder)
     remember(inventory, file)
     return inventory
@@ -53,9 +59,9 @@ def _loaded(path: str, folder: str) -> Inventory:
 
 def _words(path: str, error: BaseException) -> str:
     """What the file ended with, and which file it was: group data is executed with it."""
-    cause = getattr(error, "exception", error)
-    place = getattr(error, "filename", None) or path
-    return f"{place}: {type(cause).__name__}: {cause}"
+    if isinstance(error, UnexpectedExternalError):  # pyinfra's, around that of the file
+        return _words(error.filename, error.exception)
+    return f"{path}: {type(error).__name__}: {error}"
 
 
 def main(path: str) -> None:

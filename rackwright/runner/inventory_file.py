@@ -17,6 +17,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.context import ctx_inventory
 
 from rackwright.errors import Fault
+from rackwright.inventory.execution import execute
 from rackwright.inventory.group_data import group_data
 
 _PAIR = "must be a name, or a name and a dict of its data"
@@ -55,6 +56,11 @@ class InventoryFile:
                 if not _is_host(host) and id(host) not in said:
                     said.add(id(host))  # it may be listed in several groups
                     yield Fault(f"{name}[{index}]", _PAIR, host)
+
+    def unreadable(self) -> Iterator[Path]:
+        """Files of group data that are none: pyinfra would wait for a pipe to be written."""
+        files = (file for folder in self.folders for file in folder.glob("*.py"))
+        yield from (file for file in files if not file.is_file())
 
     def overridden(self) -> Iterator[Fault]:
         """Data of a group that a file of group data replaces with another value."""
@@ -118,7 +124,7 @@ def _is_host(host: Any) -> bool:
 def _executed(path: str) -> dict[str, Any]:
     """The names of an inventory's file, run as pyinfra runs it."""
     names: dict[str, Any] = {"__file__": path}
-    exec(compile(Path(path).read_text(encoding="utf-8"), path, "exec"), names)
+    execute(Path(path), names)
     return names
 
 

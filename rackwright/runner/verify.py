@@ -21,7 +21,7 @@ from rackwright import checks
 from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import HostError
 from rackwright.report import plan_document, results_text
-from rackwright.runner.fleet import Failed, FleetRun, this_fleet
+from rackwright.runner.fleet import FleetRun, StageFailure, this_fleet
 from rackwright.runner.observing import observe
 from rackwright.runner.operations import refuse
 from rackwright.runner.planned import planned
@@ -82,7 +82,7 @@ def _observed(fleet: FleetRun, names: Collection[str]) -> dict[str, dict[str, An
 
 
 def _failed(fleet: FleetRun, name: str) -> dict[str, Any]:
-    known = fleet.failed.get(name, Failed("a stage of this run", "failed", ""))
+    known = fleet.failed.get(name, StageFailure("a stage of this run", "failed", ""))
     return {"failed": known._asdict()}
 
 

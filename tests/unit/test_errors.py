@@ -44,3 +44,19 @@ def test_the_nearest_name_is_said(name: str, kind: str, text: str) -> None:
 
 def test_no_names_at_all_is_no_list() -> None:
     assert nearest("gpu1", [], "server") == "is not a known server"
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise ValueError("no")
+
+
+@pytest.mark.parametrize("value", [10**5000, Unprintable()], ids=["int", "Unprintable"])
+def test_a_value_that_cannot_be_printed_is_named_by_its_type(value: object) -> None:
+    said = str(SpecError([Fault("a", "is wrong", value)]))
+    assert f"a: is wrong (got <{type(value).__name__} that cannot be printed>)" in said
+
+
+def test_names_that_are_not_listed_are_still_proposed() -> None:
+    assert nearest("ssh_usr", ["stages"], "key", ["ssh_user"]).endswith("did you mean 'ssh_user'?")
+    assert nearest("voodoo", ["stages"], "key", ["ssh_user"]).endswith("expected one of stages")

@@ -35,16 +35,16 @@ PREDICTIONS: dict[str, Prediction] = {
 """By the name that reports show and ``driver_accept`` takes."""
 
 
-def predict(at: Situation) -> list[CheckResult]:
+def predict(situation: Situation) -> list[CheckResult]:
     """Every prediction about one server, at once; one row for each that has nothing to say."""
-    return [row for name, ask in PREDICTIONS.items() for row in _rows(name, ask, at)]
+    return [row for name, ask in PREDICTIONS.items() for row in _rows(name, ask, situation)]
 
 
-def _rows(name: str, ask: Prediction, at: Situation) -> Iterator[CheckResult]:
-    host = at.server.name
-    accepted = name in at.settings.driver_accept
+def _rows(name: str, ask: Prediction, situation: Situation) -> Iterator[CheckResult]:
+    host = situation.server.name
+    accepted = name in situation.settings.driver_accept
     try:
-        troubles = list(ask(at))
+        troubles = list(ask(situation))
     except Unknown as unknown:
         remedy = "see that the host answers as root, and run this again"
         troubles = [Trouble(str(unknown), remedy, Status.UNKNOWN)]

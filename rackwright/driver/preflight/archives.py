@@ -28,16 +28,17 @@ _NVIDIA = "/compute/cuda/repos/"
 UNREACHED = ("Failed to fetch", "Could not", "does not have a Release file", "Unable to connect")
 
 
-def other_driver(at: Situation) -> Iterator[Trouble]:
+def other_driver(situation: Situation) -> Iterator[Trouble]:
     """Two archives, or an archive and NVIDIA's own installer, overwrite each other's files."""
-    if not at.installing:
+    if not situation.installing:
         return
-    if at.facts.runfile:
+    if situation.facts.runfile:
         yield Trouble(
-            f"NVIDIA's own installer (.run) has put a driver here: {', '.join(at.facts.runfile)}",
+            "NVIDIA's own installer (.run) has put a driver here: "
+            f"{', '.join(situation.facts.runfile)}",
             "remove it with `nvidia-uninstall`, reboot, and run this again",
         )
-    foreign = [f"{name} {why}" for name, why in _foreign(at.installing, at.facts)]
+    foreign = [f"{name} {why}" for name, why in _foreign(situation.installing, situation.facts)]
     if foreign:
         shown = ", ".join(foreign[:4]) + (f" and {len(foreign) - 4} more" if foreign[4:] else "")
         yield Trouble(
@@ -86,12 +87,12 @@ def _belongs(origin: str, plan: DriverPlan, urls: Sequence[str]) -> bool:
     return suite.startswith(CODENAMES[plan.distribution]) and "launchpad" not in uri
 
 
-def other_sources(at: Situation) -> Iterator[Trouble]:
+def other_sources(situation: Situation) -> Iterator[Trouble]:
     """apt refuses one repository with two keys, and mixes two repositories that have a driver."""
-    if not at.installing:
+    if not situation.installing:
         return
-    url = at.installing.repository.rstrip("/")
-    for path, text in at.facts.sources.items():
+    url = situation.installing.repository.rstrip("/")
+    for path, text in situation.facts.sources.items():
         uris = [uri.rstrip("/") for source in sources.read({path: text}) for uri in source.uris]
         if path in sources.OURS:
             continue
@@ -108,12 +109,12 @@ def other_sources(at: Situation) -> Iterator[Trouble]:
             )
 
 
-def repository(at: Situation) -> Iterator[Trouble]:
+def repository(situation: Situation) -> Iterator[Trouble]:
     """The archive is signed by the pinned key, can be reached, and has the pinned version."""
-    if not at.plan or at.offers is None:
+    if not situation.plan or situation.offers is None:
         return
-    url = at.plan.repository
-    if url and (refused := _lines_of(at.offers.complaints(url), REFUSED_KEY)):
+    url = situation.plan.repository
+    if url and (refused := _lines_of(situation.offers.complaints(url), REFUSED_KEY)):
         yield Trouble(
             f"apt refuses the signature of {url}: {refused}",
             "signature checking is never weakened here: if NVIDIA has a new key, put it into a "
@@ -121,9 +122,9 @@ def repository(at: Situation) -> Iterator[Trouble]:
             "give the key that signs it",
         )
         return
-    wanted = [p for p in at.plan.packages if not p.key.startswith(packages.HEADERS)]
-    if missing := [package for package in wanted if not at.offers.has(package)]:
-        yield _lacks(at.offers, url, missing)
+    wanted = [p for p in situation.plan.packages if not p.key.startswith(packages.HEADERS)]
+    if missing := [package for package in wanted if not situation.offers.has(package)]:
+        yield _lacks(situation.offers, url, missing)
 
 
 def _lacks(offers: Offers, url: str, missing: Sequence[Package]) -> Trouble:

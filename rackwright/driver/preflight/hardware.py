@@ -9,33 +9,33 @@ from rackwright.checks.results import Status
 from rackwright.driver.preflight.situation import Situation, Trouble
 
 
-def gpu_generation(at: Situation) -> Iterator[Trouble]:
+def gpu_generation(situation: Situation) -> Iterator[Trouble]:
     """Open modules need a Turing GPU or newer; nothing else drives Blackwell."""
-    if not at.plan:
+    if not situation.plan:
         return
-    capability, table = at.gpu.compute_capability, drivers().open_modules
-    if capability < at.plan.branch.minimum_capability:
+    capability, table = situation.gpu.compute_capability, drivers().open_modules
+    if capability < situation.plan.branch.minimum_capability:
         yield Trouble(
-            f"branch {at.plan.branch.number} does not drive {at.gpu.name} any more",
+            f"branch {situation.plan.branch.number} does not drive {situation.gpu.name} any more",
             "pin a driver_version of branch 580",
         )
-    elif at.plan.modules == "open" and capability < table.minimum_capability:
+    elif situation.plan.modules == "open" and capability < table.minimum_capability:
         yield Trouble(
-            f"{at.gpu.name} is too old for open kernel modules",
+            f"{situation.gpu.name} is too old for open kernel modules",
             "set driver_modules to auto or proprietary, with a branch that has them (580)",
         )
-    elif at.plan.modules == "proprietary" and capability >= table.required_from:
+    elif situation.plan.modules == "proprietary" and capability >= table.required_from:
         yield Trouble(
-            f"{at.gpu.name} runs with open kernel modules only", "set driver_modules to auto"
+            f"{situation.gpu.name} runs with open kernel modules only", "set driver_modules to auto"
         )
 
 
-def nvswitch(at: Situation) -> Iterator[Trouble]:
+def nvswitch(situation: Situation) -> Iterator[Trouble]:
     """Fabric manager is needed where there is an NVSwitch, and fails where there is none."""
-    if not at.plan:
+    if not situation.plan:
         return
-    declared, seen = at.plan.fabric, at.facts.nvswitches
-    on_bus = not at.gpu.nvlink or at.gpu.nvlink.generation < 5
+    declared, seen = situation.plan.fabric, situation.facts.nvswitches
+    on_bus = not situation.gpu.nvlink or situation.gpu.nvlink.generation < 5
     if declared and on_bus and not seen:
         yield Trouble(
             "the inventory declares nvswitch, and no NVSwitch is on the PCI bus: fabric manager "
@@ -45,20 +45,20 @@ def nvswitch(at: Situation) -> Iterator[Trouble]:
     if seen and not declared:
         yield Trouble(
             f"there is an NVSwitch ({seen[0]}), and the inventory declares "
-            f"{at.server.interconnect}: without fabric manager CUDA fails with error 802",
+            f"{situation.server.interconnect}: without fabric manager CUDA fails with error 802",
             "set interconnect to nvswitch",
         )
     lacking = {"debian": "fabric manager"} | ({} if on_bus else {"ubuntu": "nvlsm for NVLink 5"})
-    if declared and at.plan.archive in lacking:
+    if declared and situation.plan.archive in lacking:
         yield Trouble(
-            f"{lacking[at.plan.archive]} is needed, and only NVIDIA's repository has it",
+            f"{lacking[situation.plan.archive]} is needed, and only NVIDIA's repository has it",
             "set driver_source to nvidia",
         )
 
 
-def gpu_present(at: Situation) -> Iterator[Trouble]:
+def gpu_present(situation: Situation) -> Iterator[Trouble]:
     """A driver without a GPU is of no use, and loads no module."""
-    if at.plan and not at.facts.gpus:
+    if situation.plan and not situation.facts.gpus:
         yield Trouble(
             "no NVIDIA GPU is on the PCI bus",
             "see the server's power, slots and firmware; `lspci -d 10de:` shows what there is",
@@ -66,11 +66,11 @@ def gpu_present(at: Situation) -> Iterator[Trouble]:
         )
 
 
-def peer_to_peer(at: Situation) -> Iterator[Trouble]:
+def peer_to_peer(situation: Situation) -> Iterator[Trouble]:
     """Settings that are known to hang or slow GPUs that talk over PCIe."""
-    if at.server.gpus.count < 2 or at.server.interconnect != "pcie":
+    if situation.server.gpus.count < 2 or situation.server.interconnect != "pcie":
         return
-    translated = [mode for mode in at.facts.iommu if mode.startswith("DMA")]
+    translated = [mode for mode in situation.facts.iommu if mode.startswith("DMA")]
     if translated:
         yield Trouble(
             f"the IOMMU translates DMA ({', '.join(translated)}): GPUs that talk over PCIe are "
@@ -78,7 +78,7 @@ def peer_to_peer(at: Situation) -> Iterator[Trouble]:
             "boot with iommu=pt, or turn it off in the firmware",
             Status.WARN,
         )
-    if bridges := at.facts.acs_redirects:
+    if bridges := situation.facts.acs_redirects:
         yield Trouble(
             f"PCIe access control (ACS) sends traffic between GPUs up to the CPU at "
             f"{', '.join(bridges)}",

@@ -21,22 +21,22 @@ DAEMONS = frozenset(
 )
 
 
-def distribution(at: Situation) -> Iterator[Trouble]:
+def distribution(situation: Situation) -> Iterator[Trouble]:
     """Packages are known for the host's release and architecture."""
-    if isinstance(at.undecided, Unknown):
-        raise at.undecided
-    if at.undecided:
+    if isinstance(situation.undecided, Unknown):
+        raise situation.undecided
+    if situation.undecided:
         remedy = (
             "supported: Ubuntu 22.04 and 24.04, Debian 12 and 13, on x86_64 and arm64; elsewhere "
             "install the driver yourself and set driver_source to none"
         )
-        yield Trouble(str(at.undecided), remedy)
+        yield Trouble(str(situation.undecided), remedy)
 
 
-def secure_boot(at: Situation) -> Iterator[Trouble]:
+def secure_boot(situation: Situation) -> Iterator[Trouble]:
     """A module built on the host is signed by no key the firmware knows."""
-    plan = at.installing
-    if plan and plan.builds and at.facts.secure_boot:
+    plan = situation.installing
+    if plan and plan.builds and situation.facts.secure_boot:
         ubuntu = plan.distribution.startswith("ubuntu")
         signed = "set driver_source to ubuntu (Canonical's signed modules), or " if ubuntu else ""
         yield Trouble(
@@ -47,13 +47,13 @@ def secure_boot(at: Situation) -> Iterator[Trouble]:
         )
 
 
-def kernel_headers(at: Situation) -> Iterator[Trouble]:
+def kernel_headers(situation: Situation) -> Iterator[Trouble]:
     """The module is built against the running kernel's headers."""
-    plan = at.installing
-    if not plan or not plan.builds or at.facts.headers or at.offers is None:
+    plan = situation.installing
+    if not plan or not plan.builds or situation.facts.headers or situation.offers is None:
         return
-    name = packages.headers(at.facts.kernel)
-    if not at.offers.versions(name):
+    name = packages.headers(situation.facts.kernel)
+    if not situation.offers.versions(name):
         yield Trouble(
             f"the headers of the running kernel are not there, and no archive of the host has "
             f"{name}",
@@ -62,28 +62,29 @@ def kernel_headers(at: Situation) -> Iterator[Trouble]:
         )
 
 
-def kernel_version(at: Situation) -> Iterator[Trouble]:
+def kernel_version(situation: Situation) -> Iterator[Trouble]:
     """A driver is older than the kernels that come after it."""
-    plan = at.installing
+    plan = situation.installing
     if not plan or not plan.builds:
         return
     newest = plan.branch.newest_kernel(plan.version)
     if newest is None:
         return
-    if numbers(at.facts.kernel)[:2] > numbers(newest)[:2]:
+    if numbers(situation.facts.kernel)[:2] > numbers(newest)[:2]:
         yield Trouble(
             f"driver {plan.version} is known to build on Linux {newest} and older, the host "
-            f"runs {at.facts.kernel}",
+            f"runs {situation.facts.kernel}",
             "pin a newer driver_version, or boot an older kernel",
         )
 
 
-def module_in_use(at: Situation) -> Iterator[Trouble]:
+def module_in_use(situation: Situation) -> Iterator[Trouble]:
     """A driver that is replaced under a running process breaks the next one that starts."""
-    if not at.plan or not at.interrupts or at.facts.module_version is None:
+    if not situation.plan or not situation.interrupts or situation.facts.module_version is None:
         return
-    allowed = at.settings.reboot == "if-needed"
-    others = [p for p in at.facts.users if not _goes_down(p, at.our_units if allowed else None)]
+    allowed = situation.settings.reboot == "if-needed"
+    ours = situation.our_units if allowed else None
+    others = [process for process in situation.facts.users if not _goes_down(process, ours)]
     if others:
         shown = ", ".join(f"{p.pid} ({p.command[:40]})" for p in others[:4])
         more = f" and {len(others) - 4} more" if others[4:] else ""
@@ -98,17 +99,17 @@ def _goes_down(process: Process, our_units: frozenset[str] | None) -> bool:
     return bool(process.units & (DAEMONS | (our_units or frozenset())))
 
 
-def space(at: Situation) -> Iterator[Trouble]:
+def space(situation: Situation) -> Iterator[Trouble]:
     """Boot images, packages and the build of the module need room."""
-    if not at.installing:
+    if not situation.installing:
         return
-    toolkits = len(at.settings.cuda_toolkit)
+    toolkits = len(situation.settings.cuda_toolkit)
     for place, needed in (
         ("/boot", BOOT_BYTES),
         ("/var", VAR_BYTES + toolkits * TOOLKIT_BYTES // 2),
         ("/usr", USR_BYTES + toolkits * TOOLKIT_BYTES),
     ):
-        free = at.facts.free_bytes(place)
+        free = situation.facts.free_bytes(place)
         if free < needed:
             yield Trouble(
                 f"{place} has {free / GIB:.1f} GiB free, {needed / GIB:.1f} GiB are needed",

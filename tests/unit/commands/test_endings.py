@@ -25,6 +25,7 @@ ENDS: dict[str, str] = {
     "memory": "raise MemoryError",
     "no connector": "hosts = [('@nothing/gpu1', {})]",
     "NUL": "\x00",
+    "lacks a file": "open('absent')",
 }
 MALFORMED: dict[str, tuple[str, str]] = {
     "a tuple of one": ("hosts = [('gpu1',)]", "hosts[0]: must be a name, or a name and a dict"),
@@ -105,6 +106,9 @@ def endings(tmp_path_factory: pytest.TempPathFactory) -> Endings:
     endless = "{}\n_c = _config\n_c['c'] = _c\n_deep = {}\nfor _ in range(10**5): _deep = [_deep]\n"
     for name, value in LOOPS.items():
         asked["plan", name] = str(fleet_of(folder, f"{endless}_config = {value}", name))
+    (folder / "piped/group_data").mkdir(parents=True)
+    os.mkfifo(folder / "piped/group_data/all.py")
+    asked["plan", "piped"] = str(fleet_of(folder / "piped", "{}"))
     asked |= {(program, "no file"): str(folder / "fifo") for program in ("data", "report")}
     done = subprocess.run(
         [sys.executable, "-c", BATCH],
@@ -169,6 +173,7 @@ def test_an_interrupt_inside_an_inventory_is_one(endings: Endings, program: str)
 def test_what_is_no_file_is_not_waited_for(endings: Endings) -> None:
     assert "is no regular file" in faulty(endings["data", "no file"])
     assert "is not a report: no regular file" in faulty(endings["report", "no file"])
+    assert "group_data/all.py: is no regular file" in faulty(endings["plan", "piped"])
 
 
 @pytest.mark.parametrize("case", CONFIGS)

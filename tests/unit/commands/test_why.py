@@ -19,7 +19,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner import fleet as fleets
 from rackwright.runner import operations, starts, verify
-from rackwright.runner.fleet import Failed, FleetRun
+from rackwright.runner.fleet import FleetRun, StageFailure
 from rackwright.runner.starts import Asked, Told
 from tests.samples.causes import SAMPLES
 from tests.samples.fleet import lab_hosts
@@ -103,7 +103,7 @@ def test_only_hosts_that_were_reached_can_have_failed_in_a_stage(
 ) -> None:
     reached = [SimpleNamespace(name=name) for name in ("gpu1", "gpu2", "gw1")]
     monkeypatch.setattr(verify, "state", SimpleNamespace(activated_hosts=reached))
-    fleet.failed["gpu1"] = Failed("Replicas", "nvcc is missing", "do so")
+    fleet.failed["gpu1"] = StageFailure("Replicas", "nvcc is missing", "do so")
     fleet.observations["gw1"] = {"gateway": None}
     seen = verify._observed(fleet, ["gpu1", "gpu2", "gpu3", "gw1"])
     assert seen["gpu1"] == {

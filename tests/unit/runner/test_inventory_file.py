@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,20 @@ def test_a_group_is_hosts_or_hosts_and_data(folder: Path, group: str) -> None:
 @pytest.mark.parametrize("value", ["[1, 2]", "{}", "3", '"x"', "[{}]"])
 def test_what_pyinfra_takes_for_no_group_is_not_judged(folder: Path, value: str) -> None:
     assert list(read(folder, f"ports = {value}\n").malformed()) == []
+
+
+def test_what_a_file_prints_is_left_to_pyinfra_to_print(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group_data(folder, "all", "print('loud')\n")
+    assert overridden(read(folder, f"print('loud')\n{ALL}")) == []
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match="why"):
+        read(folder, "print('before it failed')\nraise ValueError('why')\n")
+    assert capsys.readouterr().out == "before it failed\n"
+
+
+def test_group_data_that_is_a_pipe_is_no_file_to_read(folder: Path) -> None:
+    group_data(folder, "mine", "base_port = 8000\n")
+    os.mkfifo(folder / "group_data/all.py")
+    assert list(read(folder, ALL).unreadable()) == [folder / "group_data/all.py"]

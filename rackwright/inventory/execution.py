@@ -1,0 +1,24 @@
+"""Files of the operator's Python, executed to see what pyinfra does not hand on."""
+
+from __future__ import annotations
+
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+
+def execute(path: Path, names: dict[str, Any]) -> None:
+    """Run a file in ``names``. Raises whatever it raises.
+
+    pyinfra executes the same files, so what one prints is said here only where it fails; else it
+    would be printed twice.
+    """
+    code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    printed = StringIO()
+    try:
+        with redirect_stdout(printed):
+            exec(code, names)
+    except BaseException:
+        print(printed.getvalue(), end="")
+        raise
