@@ -47,10 +47,16 @@ def load_fleet(
 
 
 def _endless(hosts: Hosts) -> Iterable[tuple[str, Fault]]:
-    """Data that nothing could be said of, because to print it is to recurse without end."""
+    """Data that nothing could be said of, because to print it is to recurse without end.
+
+    What hosts share, as all do the services, is looked at once.
+    """
+    judged: dict[int, bool] = {}
     for name, data in hosts.items():
         for key, value in data.items():
-            if too_deep(value):
+            if id(value) not in judged:
+                judged[id(value)] = too_deep(value)
+            if judged[id(value)]:
                 yield name, Fault(f"hosts.{key}", TOO_DEEP)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rackwright.inventory import reading
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner.host_data import pyinfra_keys
@@ -13,6 +14,7 @@ from tests.samples.faulty import (
 from tests.samples.fleet import (
     DEFAULTS,
     SETTINGS,
+    cluster,
     hosts,
     server,
     service,
@@ -66,3 +68,12 @@ def test_services_that_differ_by_host_are_refused() -> None:
     data = hosts()
     data["gw1"]["services"] = {"chat": service(max_model_len=1024)}
     assert faults(data) == ["services: must be the same on all hosts, gpu1 and gw1 differ"]
+
+
+def test_what_hosts_share_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    monkeypatch.setattr(reading, "too_deep", lambda value: looked_at.append(id(value)))
+    many = hosts(cluster(50))
+    load_fleet(many)
+    assert len(looked_at) == len({id(value) for data in many.values() for value in data.values()})
+    assert len(looked_at) < sum(map(len, many.values()))
