@@ -38,6 +38,7 @@ AHEAD = 3
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine in this process: its figures are at hand
     "VLLM_USE_FLASHINFER_SAMPLER": "0",
+    "VLLM_ALLREDUCE_USE_FLASHINFER": "0",
     "VLLM_USE_DEEP_GEMM": "0",  # compiles its kernels for minutes
     "VLLM_NO_USAGE_STATS": "1",
     "HF_HUB_OFFLINE": "1",

@@ -46,8 +46,9 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "nvcc is missing",
         "FlashInfer compiles kernels when the engine first samples, and finds no CUDA compiler.",
-        "leave VLLM_USE_FLASHINFER_SAMPLER=0, the project's default, in place: vLLM's own sampler "
-        "needs no compiler; with FlashInfer install the CUDA toolkit (nvcc) and set CUDA_HOME. "
+        "leave VLLM_USE_FLASHINFER_SAMPLER=0 and VLLM_ALLREDUCE_USE_FLASHINFER=0, the project's "
+        "defaults, in place: vLLM's own sampler and all-reduce need no compiler; with FlashInfer "
+        "install the CUDA toolkit (nvcc) and set CUDA_HOME. "
         "SGLang has nvcc in its release: leave CUDA_HOME to it, and deploy again",
         words=r"Could not find nvcc|nvcc.{0,40}(?:not found|No such file)|No such file.{0,60}nvcc",
     ),

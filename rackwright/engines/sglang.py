@@ -1,6 +1,6 @@
 """SGLang: its command line, environment and endpoints. Flags as of SGLang 0.5.23.
 
-Its release and its compiler were tried; it has not served on a GPU by this project yet.
+Its release, its compiler and an 8B model on one H100 were tried.
 """
 
 from __future__ import annotations

@@ -124,10 +124,14 @@ _CUDA_BUILDS = (
     CudaBuild("0.26.0", torch="2.11.0", cuda=12, source=_TORCH),
 )
 
-_PREBUILT = {"VLLM_USE_FLASHINFER_SAMPLER": "0", "VLLM_USE_DEEP_GEMM": "0"}
+_PREBUILT = {
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",
+    "VLLM_ALLREDUCE_USE_FLASHINFER": "0",
+    "VLLM_USE_DEEP_GEMM": "0",
+}
 """Kernels that vLLM would compile with nvcc when it starts, and dies without: neither FlashInfer's
-sampler nor DeepGEMM (FP8 in blocks) falls back by itself. Its own Triton and CUTLASS kernels serve;
-docs/engines.md has what that costs."""
+sampler, nor its all-reduce (of tensor parallel ranks), nor DeepGEMM (FP8 in blocks) falls back by
+itself. vLLM's own Triton, CUTLASS and CUDA kernels serve; docs/engines.md has what that costs."""
 
 _AMENDMENT = """
 import pathlib, sysconfig

@@ -1,7 +1,9 @@
-"""SGLang as text: its command line, and its memory by its own rule. Nothing here ran on a GPU."""
+"""SGLang as text: its command line, and its memory by its own rule; one row is a real one's."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from tests.samples.engines import SETTINGS
 from tests.samples.fleet import cluster, hosts, server, service
 
 SGLANG = ENGINES["sglang"]
+DATA = Path(__file__).parents[2] / "data"
 
 
 def replicas(**more: Any) -> tuple[Replica, ...]:
@@ -124,3 +127,13 @@ def test_ranks_divide_weights_and_cache() -> None:
 def test_what_cannot_be_judged_is_refused(model: str, words_of_it: str) -> None:
     with pytest.raises(SpecError, match=f"cannot be sized for sglang: .*{words_of_it}"):
         replicas(model=model)
+
+
+def test_the_cache_is_near_what_a_real_one_had() -> None:
+    """Of one H100: tests/data/h100x2 says how it was run."""
+    (run,) = json.loads((DATA / "h100x2/sglang.json").read_text())["runs"]
+    alone = server(gpu="h100-sxm-80gb", count=1, link="none")
+    chat = service(run["model"], engine="sglang", max_model_len=run["max_model_len"])
+    (replica,) = plan(load_fleet(hosts({"gpu1": alone}, {"chat": chat}, **SETTINGS))).replicas
+    assert replica.limits.gpu_memory_utilization == run["gpu_memory_utilization"]
+    assert replica.memory.kv_cache_tokens == pytest.approx(run["kv_cache_tokens"], rel=0.03)
