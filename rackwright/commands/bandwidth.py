@@ -42,7 +42,7 @@ def measured(path: str, said: Callable[[str], None]) -> list[CheckResult]:
             said(f"{name}: {answer.get('error', 'answered')}")
 
     def question(host: Host) -> Answer:
-        return _ask(host, fleet, groups.get(host.name, []))
+        return _measure(host, fleet, groups.get(host.name, []))
 
     answers = ask_all(inventory, question, answered)
     return [_row(links, answers[name]) for name, own in groups.items() for links in own]
@@ -74,16 +74,16 @@ def _groups(fleet: FleetRun, server: str) -> list[PlannedLinks]:
     ]
 
 
-def _ask(host: Host, fleet: FleetRun, groups: list[PlannedLinks]) -> Answer:
+def _measure(host: Host, fleet: FleetRun, groups: list[PlannedLinks]) -> Answer:
     """What one host measures of the groups that have the memory for it, one engine at a time."""
     answer: Answer = {}
     for name in dict.fromkeys(links.engine for links in groups):
         own = [links for links in groups if links.engine == name]
-        answer |= _ask_engine(host, fleet, ENGINES[name], own)
+        answer |= _measure_by(host, fleet, ENGINES[name], own)
     return answer
 
 
-def _ask_engine(host: Host, fleet: FleetRun, engine: Engine, groups: list[PlannedLinks]) -> Answer:
+def _measure_by(host: Host, fleet: FleetRun, engine: Engine, groups: list[PlannedLinks]) -> Answer:
     able, no = groups, dict[str, Any]()
     if engine.uses_gpus(fleet.settings(host.name)):
         seen = glance(host)

@@ -54,11 +54,11 @@ class Watch:
         """Ask every host, and wait that long at most for those that still have to answer."""
         for host in self._hosts:
             if host.name not in self._asking or self._asking[host.name].ready():
-                self._asking[host.name] = gevent.spawn(self._ask, host)
+                self._asking[host.name] = gevent.spawn(self._refresh, host)
         gevent.joinall(list(self._asking.values()), timeout=patience_s)
         return reading(self.plan, self._now, self._before)
 
-    def _ask(self, host: Host) -> None:
+    def _refresh(self, host: Host) -> None:
         with ctx_state.use(self._state):
             answer = ask(host, self._question, LIMIT_S)
         self._before[host.name] = self._now.get(host.name, {})

@@ -23,7 +23,7 @@ def check(fleet: FleetSpec) -> Iterator[Fault]:
         settings, gpu = fleet.settings.get(name), gpu_types().get(server.gpus.type)
         if settings and gpu:
             engines = {each.engine for each in fleet.services.values() if name in each.servers}
-            found += [(name, fault) for fault in _of(settings, gpu, engines)]
+            found += [(name, fault) for fault in _of_hardware(settings, gpu, engines)]
     yield from gathered(found)
     for server in fleet.servers.values():
         yield from _mig(server, fleet)
@@ -36,7 +36,7 @@ def _mig(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
         yield Fault(f"servers[{server.name}].gpus.mig", rule, True)
 
 
-def _of(settings: Settings, gpu: GpuType, engines: set[str]) -> Iterator[Fault]:
+def _of_hardware(settings: Settings, gpu: GpuType, engines: set[str]) -> Iterator[Fault]:
     for name in settings.driver_accept:
         if name not in PREDICTIONS:
             yield _fault("driver_accept", nearest(name, PREDICTIONS, "prediction"), name)

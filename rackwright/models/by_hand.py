@@ -52,8 +52,8 @@ class Figures(BaseModel):
 def shape_by_hand(figures: Figures) -> Shape:
     """A shape that sizes to these figures, the weights spread evenly over the layers."""
     layers, hidden = figures.num_hidden_layers, figures.hidden_size
-    replicated = _each(figures.replicated_gib * GIB, layers)
-    sharded = _each(
+    replicated = _a_layer(figures.replicated_gib * GIB, layers)
+    sharded = _a_layer(
         (figures.weights_gib - figures.replicated_gib) * GIB - figures.table_bytes, layers
     )
     tensors = (
@@ -62,7 +62,7 @@ def shape_by_hand(figures: Figures) -> Shape:
     )
     heads = 1 if figures.latent_kv else figures.num_key_value_heads
     kept = KvCache(
-        heads, _each(figures.kv_bytes_per_token / heads, layers), latent=figures.latent_kv
+        heads, _a_layer(figures.kv_bytes_per_token / heads, layers), latent=figures.latent_kv
     )
     return Shape(
         architecture="figures by hand",
@@ -81,6 +81,6 @@ def shape_by_hand(figures: Figures) -> Shape:
     )
 
 
-def _each(size_bytes: float, layers: int) -> int:
+def _a_layer(size_bytes: float, layers: int) -> int:
     """Elements of one layer, rounded up so that nothing is planned too small."""
     return -int(-size_bytes // (layers * ELEMENT_BYTES))

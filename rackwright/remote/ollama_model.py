@@ -30,7 +30,7 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-class Ollama:
+class OllamaApi:
     """One instance, asked over HTTP."""
 
     def __init__(self, address: str, port: int) -> None:
@@ -98,7 +98,7 @@ def _number(text: str) -> float:
         return float("nan")
 
 
-def have(ollama: Ollama, name: str, source: str, sha256: str, context: int) -> None:
+def have(ollama: OllamaApi, name: str, source: str, sha256: str, context: int) -> None:
     """Create the model unless it is there as pinned; exits where it cannot be."""
     wanted = {"num_ctx": context, "num_batch": BATCH_TOKENS}
     pulled = source[len("pull:") :] if source.startswith("pull:") else None
@@ -119,14 +119,14 @@ def have(ollama: Ollama, name: str, source: str, sha256: str, context: int) -> N
         sys.exit(f"{name} was created, and still is not as planned: see `ollama show {name}`")
 
 
-def _is_there(ollama: Ollama, name: str, weights: str, wanted: dict[str, int]) -> bool:
+def _is_there(ollama: OllamaApi, name: str, weights: str, wanted: dict[str, int]) -> bool:
     if not weights or ollama.weights_of(name) != weights:
         return False
     found = ollama.parameters_of(name)
     return all(found.get(key) == value for key, value in wanted.items())
 
 
-def _pull(ollama: Ollama, model: str, sha256: str) -> None:
+def _pull(ollama: OllamaApi, model: str, sha256: str) -> None:
     """Pull a model unless it is there; one of another digest is removed and never served."""
     if _digest(ollama, model) == sha256:
         return
@@ -138,14 +138,14 @@ def _pull(ollama: Ollama, model: str, sha256: str) -> None:
         sys.exit(f"{model} is now {found} in the registry, not {sha256}: it was removed")
 
 
-def _digest(ollama: Ollama, model: str) -> str:
+def _digest(ollama: OllamaApi, model: str) -> str:
     for row in (ollama.ask("GET", "/api/tags") or {}).get("models") or []:
         if row.get("name") == model:
             return str(row.get("digest", "")).replace("sha256:", "")
     return ""
 
 
-def _upload(ollama: Ollama, file: Path, sha256: str) -> None:
+def _upload(ollama: OllamaApi, file: Path, sha256: str) -> None:
     path = f"/api/blobs/sha256:{sha256}"
     if ollama.request("HEAD", path).status == 200:
         return
@@ -170,7 +170,7 @@ def _blocks(file: Path, size: int) -> Iterator[bytes]:
 def main() -> None:
     """Exit 0 once the model is loaded, and stays so."""
     address, port, name, source, sha256, context = sys.argv[1:]
-    ollama = Ollama(address, int(port))
+    ollama = OllamaApi(address, int(port))
     try:
         have(ollama, name, source, sha256, int(context))
         say(f"loading {name}")

@@ -40,7 +40,7 @@ def ask_all(
     answers: dict[str, Answer] = {}
 
     def hear(host: Host) -> None:
-        answers[host.name] = _ask(host, question)
+        answers[host.name] = _ask_and_disconnect(host, question)
         said(host.name, answers[host.name])
 
     with ctx_state.use(state):
@@ -60,7 +60,7 @@ def quiet() -> None:
         logger.propagate = False
 
 
-def _ask(host: Host, question: Callable[[Host], Answer]) -> Answer:
+def _ask_and_disconnect(host: Host, question: Callable[[Host], Answer]) -> Answer:
     answer = ask(host, question, LIMIT_S)
     with ctx_host.use(host):
         host.disconnect()

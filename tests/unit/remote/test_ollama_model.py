@@ -113,7 +113,7 @@ def test_what_is_no_gguf_is_refused_in_ollamas_words(port: int, file: str) -> No
 
 def pulled_digest(port: int) -> str:
     """What the registry's model is, as `ollama list` would show it."""
-    ollama_model.Ollama("127.0.0.1", port).stream("/api/pull", {"model": "tiny:1b"})
+    ollama_model.OllamaApi("127.0.0.1", port).stream("/api/pull", {"model": "tiny:1b"})
     (row,) = get(port, "/api/tags")["models"]
     return str(row["digest"])
 
