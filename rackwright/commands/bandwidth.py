@@ -113,7 +113,7 @@ def _request(
     }
 
 
-@click.command()
+@click.command(short_help="Measure the links between GPUs")
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 def bandwidth(inventory: str) -> None:
     """Measure the links between the GPUs of every replica, and compare with the catalog's figures.

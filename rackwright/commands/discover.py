@@ -26,7 +26,7 @@ def look_at(hosts: Sequence[str], **ssh: Any) -> dict[str, Answer]:
     return ask_all(inventory, probe)
 
 
-@click.command()
+@click.command(short_help="Print servers' inventory entries")
 @click.argument("hosts", nargs=-1, required=True)
 @click.option("--user", "ssh_user", help="SSH user; else as ssh itself would choose.")
 @click.option("--port", "ssh_port", type=click.IntRange(1, 65535))

@@ -11,7 +11,7 @@ from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
 
 
-@click.command()
+@click.command(short_help="What will run where, and why not otherwise")
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan(inventory: str, as_json: bool) -> None:

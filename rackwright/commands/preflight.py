@@ -44,7 +44,7 @@ def _rows(name: str, answer: dict[str, Any]) -> list[CheckResult]:
     return [CheckResult(**row) for row in answer["rows"]]
 
 
-@click.command()
+@click.command(short_help="What would go wrong with the driver")
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 def preflight(inventory: str) -> None:
     """What would go wrong with the driver of each server of INVENTORY. Only reads.

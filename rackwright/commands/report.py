@@ -14,7 +14,7 @@ from rackwright.report import terminal_text
 from rackwright.schema.files import text_of
 
 
-@click.command()
+@click.command(short_help="Print the checks of a deploy again")
 @click.argument("path", default="reports/latest.json", type=click.Path(path_type=Path))
 def report(path: Path) -> None:
     """Print the checks of a deploy again. Exits with 2 when one is CRITICAL or UNKNOWN."""

@@ -135,7 +135,7 @@ def _hardware_faults(asked: dict[str, Any], gpus: list[GpuType]) -> list[Fault]:
     return faults
 
 
-@click.command()
+@click.command(short_help="How few GPUs of each type serve a model")
 @click.argument("model")
 @click.option("--gpu", help="One GPU type of the catalog; all of them if left out.")
 @click.option("--gpus", type=click.IntRange(1, 128), help="How many GPUs; else the fewest.")

@@ -12,7 +12,7 @@ from rackwright.inventory.entry import topo_text
 from rackwright.spec import ServerSpec
 
 
-@click.command()
+@click.command(short_help="Read what `nvidia-smi topo -m` printed")
 @click.argument("text", type=click.File("r"))
 @click.option("--gpu", help="A GPU type of the catalog: print the inventory's keys for it.")
 @click.option("--inventory", type=click.Path(exists=True, dir_okay=False))

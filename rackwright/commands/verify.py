@@ -60,7 +60,7 @@ def verified(path: str, said: Callable[[str], None], load: bool = True) -> Verif
     return Verified(fleet.plan, results, fleet.observations)
 
 
-@click.command()
+@click.command(short_help="Compare what runs with what is planned")
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print results and observations as JSON.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML.")

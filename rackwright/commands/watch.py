@@ -145,7 +145,7 @@ def _readings(
             gevent.sleep(max(0.0, due - time.monotonic()))
 
 
-@click.command()
+@click.command(short_help="GPUs and replicas, live")
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option(
     "--interval",

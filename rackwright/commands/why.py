@@ -35,7 +35,7 @@ def told(path: str, name: str) -> list[Told]:
     ]
 
 
-@click.command()
+@click.command(short_help="Why a replica fails: cause and remedy")
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.argument("replica")
 def why(inventory: str, replica: str) -> None:
