@@ -29,8 +29,9 @@ class Fault:
         return hash((self.path, self.rule, _shown(self.value)))
 
     def __str__(self) -> str:
-        """``path: rule (got value)``, the value cut to one short line."""
-        return f"{self.path}: {self.rule}{self._got()}"
+        """``path: rule (got value)``, all in one line that can be printed, the value cut short."""
+        line = f"{self.path}: {self.rule}{self._got()}"
+        return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
 
     def _got(self) -> str:
         if self.value is None:

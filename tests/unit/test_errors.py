@@ -60,3 +60,8 @@ def test_a_value_that_cannot_be_printed_is_named_by_its_type(value: object) -> N
 def test_names_that_are_not_listed_are_still_proposed() -> None:
     assert nearest("ssh_usr", ["stages"], "key", ["ssh_user"]).endswith("did you mean 'ssh_user'?")
     assert nearest("voodoo", ["stages"], "key", ["ssh_user"]).endswith("expected one of stages")
+
+
+def test_a_fault_is_one_line_whatever_its_names_are() -> None:
+    fault = Fault("servers[g\n1\x1b[31m].name", "is not known, did you mean 'g\t1'?")
+    assert str(fault) == r"servers[g\n1\x1b[31m].name: is not known, did you mean 'g\t1'?"
