@@ -12,6 +12,7 @@ import click
 from rackwright.catalog import GpuType
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault, PlanError, SpecError
+from rackwright.exits import tell
 from rackwright.models import NAMED
 from rackwright.models.finding import find_gpus, find_model
 from rackwright.models.shape import Shape
@@ -159,6 +160,6 @@ def size(model: str, as_json: bool, **asked: Any) -> None:
     """
     answer = size_up(model, **asked)
     document = answer.document()
-    click.echo(json.dumps(document, indent=1) if as_json else answer.text())
+    tell(json.dumps(document, indent=1) if as_json else answer.text())
     if document["chosen"] is None:
         sys.exit(PlanError.exit_code)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rackwright.errors import InputError, RefusedError, nearest
+from rackwright.exits import tell
 from rackwright.inventory.entry import topo_text
 from rackwright.spec import ServerSpec
 
@@ -25,7 +26,7 @@ def topo(text: Any, gpu: str | None, inventory: str | None, server: str | None) 
     they differ.
     """
     said, agrees = topo_text(_read(text), gpu, _declared(inventory, server))
-    click.echo(said)
+    tell(said)
     if not agrees:
         sys.exit(2)
 

@@ -12,6 +12,7 @@ from rackwright.catalog import GpuType, find_gpu, gpu_types
 from rackwright.errors import Fault, SpecError, nearest
 from rackwright.planning.topology import Topology, declared, observed
 from rackwright.planning.topology_text import differences, listed, matrix_text, named, read_matrix
+from rackwright.printable import printable
 from rackwright.spec import ServerSpec
 
 _WIDTH = 88
@@ -29,8 +30,11 @@ class Discovered:
     notes: tuple[str, ...]
 
     def text(self) -> str:
-        """The entry as it is pasted into an inventory, below its notes as comments."""
-        lines = [f"# {self.host}: {note}" for note in self.notes]
+        """The entry as it is pasted into an inventory, below its notes as comments.
+
+        A note is one comment whatever a host says in it; the entry is made of ``repr`` alone.
+        """
+        lines = [printable(f"# {self.host}: {note}") for note in self.notes]
         if self.server is not None:
             address = self.server["address"]
             data = {"ssh_hostname": address, "server": self.server}
