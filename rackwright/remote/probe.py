@@ -66,6 +66,8 @@ from rackwright.remote.nvidia.session import NVML, handles, started
 from rackwright.remote.nvidia.topology import topology
 from rackwright.remote.reader import Reader
 
+ONLY_LOOKS = True
+
 
 def main() -> dict[str, Any]:
     """Look at this host once; see the module's text for the shape. Never raises."""

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -177,8 +176,9 @@ def test_what_discover_prints_is_pasted(text: str) -> None:
 
 @each_hostile
 def test_why_a_replica_fails(text: str) -> None:
-    start = {"invocation": text, "began_unix_s": 0.0, "ready": False, "ended": True, "code": text,
-             "status": text, "result": text, "lines": [[7, text], [7, f"ERROR: {text}"]]}  # fmt: skip
+    start = {"began_unix_s": 0.0, "ready": False, "ended": True}
+    start |= dict.fromkeys(("invocation", "code", "status", "result"), text)
+    start["lines"] = [[7, text], [7, f"ERROR: {text}"]]
     state = {"LoadState": "loaded", "ActiveState": "failed", "SubState": text,
              "StateChangeTimestamp": text, "NRestarts": "3"}  # fmt: skip
     told = account({"state": state, "starts": [start], "kernel": [text]})
@@ -194,8 +194,14 @@ def test_an_error_and_a_line_of_progress(text: str, capsys: pytest.CaptureFixtur
     assert is_harmless(said.err) and is_harmless(said.out)
 
 
-@pytest.mark.parametrize("locale", [{"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
-                                    {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C.UTF-8"}], ids=str)  # fmt: skip
+LOCALES = (
+    {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    {"PYTHONIOENCODING": "ascii"},
+    {"LC_ALL": "C.UTF-8"},
+)
+
+
+@pytest.mark.parametrize("locale", LOCALES, ids=str)
 def test_a_report_is_shown_in_every_locale(locale: dict[str, str], tmp_path: Path) -> None:
     rows = [
         {"check": "é█°", "host": text, "subject": "x", "status": "CRITICAL", "evidence": text,

@@ -9,7 +9,7 @@ from typing import Any
 
 from rackwright.remote.host.running import output
 
-MOST_RECORD = 8192
+MOST_RECORD, MOST_LINES = 8192, "--lines=50000"
 XID = re.compile(r"NVRM: Xid \(PCI:([0-9A-Fa-f:.]+)\): (\d+),?\s*(.*)")
 
 
@@ -18,7 +18,7 @@ def kernel_log() -> Iterator[str]:
     try:
         handle = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
-        argv = ("journalctl", "--dmesg", "--boot", "--output=cat", "--no-pager")
+        argv = ("journalctl", "--dmesg", "--boot", "--output=cat", "--no-pager", MOST_LINES)
         yield from output(*argv).splitlines()
         return
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PROC = Path("/proc")
-MOST_COMMAND = 120
+MOST_COMMAND, MOST_WORDS = 120, 4096
 OPEN_FILES = re.compile(r"^Max open files\s+(\S+)\s+(\S+)", re.MULTILINE)
 
 Values = dict[str, Any]
@@ -33,9 +33,9 @@ def described(pid: int) -> Values:
 
 
 def command_of(pid: int) -> str:
-    """Its command line. Raises OSError for one that is gone."""
-    words = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ")
-    return words.decode(errors="replace").strip()
+    """Its command line, the beginning of a long one. Raises OSError for one that is gone."""
+    with (PROC / str(pid) / "cmdline").open("rb") as words:
+        return words.read(MOST_WORDS).replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def cgroups_of(pid: int) -> list[str]:
