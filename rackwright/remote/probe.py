@@ -51,7 +51,8 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
                        [] without an IOMMU)
     xids? sxids?       the driver's errors of GPUs and of NVSwitches in the kernel's log, since it
                        was loaded last, oldest first: pci_bus_id ("0000:17:00"), code, text
-    fabric_manager?    systemd's LoadState, ActiveState, SubState, Result of nvidia-fabricmanager
+    fabric_manager?    LoadState, ActiveState, SubState, Result of the unit nvidia-fabricmanager, as
+                       systemd says; nvlsm: whether that runs
     unavailable        path -> reason
 
 A code that is not known here is given as text: ``"unknown (9)"``.
@@ -64,6 +65,7 @@ from typing import Any
 
 from rackwright.remote.host.kernel_log import kernel_log, since_loaded, sxids, xids
 from rackwright.remote.host.operating_system import OPERATING_SYSTEM
+from rackwright.remote.host.processes import runs
 from rackwright.remote.host.systemd import show
 from rackwright.remote.nvidia.gpu import observed
 from rackwright.remote.nvidia.session import NVML, handles, started
@@ -72,7 +74,7 @@ from rackwright.remote.reader import Reader
 
 ONLY_LOOKS = True
 FABRIC_MANAGER = "nvidia-fabricmanager.service"
-"""It starts nvlsm too, where there is one (NVLink 5)."""
+"""Of NVLink 5 it starts nvlsm, the subnet manager, and does not end with it."""
 
 
 def main() -> dict[str, Any]:
@@ -96,9 +98,9 @@ def main() -> dict[str, Any]:
     }
 
 
-def _fabric_manager() -> dict[str, str]:
+def _fabric_manager() -> dict[str, Any]:
     (unit,) = show("LoadState,ActiveState,SubState,Result", FABRIC_MANAGER)
-    return unit
+    return {**unit, "nvlsm": runs("nvlsm")}
 
 
 def _nvidia(reader: Reader) -> dict[str, Any]:

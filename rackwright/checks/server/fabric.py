@@ -21,6 +21,12 @@ _START = (
     "start nvidia-fabricmanager of exactly the driver's version and see its journal; CUDA fails "
     "with error 802 until it is done"
 )
+_SUBNETS = 5
+"""The generation of NVLink from which on a subnet manager, nvlsm, is needed too."""
+_SUBNET = (
+    "restart nvidia-fabricmanager, which starts it, while no engine runs; it needs the packages "
+    "nvlsm and infiniband-diags and the module ib_umad"
+)
 _STATES = {"not_started": "is not started", "in_progress": "is not done yet"}
 _UNIT = "fabric_manager"
 _HEALTH = 0b01_10_10_10_10
@@ -30,7 +36,7 @@ _HEALTH = 0b01_10_10_10_10
 def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL while the fabric is not completed, is not well, or has no manager of its own."""
     probed = Probed(seen)
-    findings = list(_manager(probed)) if planned.runs_fabric_manager else []
+    findings = list(_manager(planned, probed)) if planned.runs_fabric_manager else []
     states = set()
     for index in range(len(probed.gpus)):
         fabric = probed.read(index, "fabric") or {}
@@ -40,7 +46,7 @@ def judge(planned: PlannedServer, seen: Observation) -> Finding:
     return conclude(probed, findings, f"{manager}{', '.join(sorted(states))}")
 
 
-def _manager(probed: Probed) -> Iterator[Finding]:
+def _manager(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
     unit = probed.seen.get(_UNIT)
     if not isinstance(unit, dict) or "ActiveState" not in unit:
         why = probed.reason(_UNIT) or "not observed"
@@ -53,6 +59,8 @@ def _manager(probed: Probed) -> Iterator[Finding]:
         ended = "" if result == "success" else f", it ended with {result}"
         state = "/".join(filter(None, [unit["ActiveState"], unit.get("SubState")]))
         yield Finding(Status.CRITICAL, f"nvidia-fabricmanager is {state}{ended}", _START)
+    elif planned.gpu.nvlink and planned.gpu.nvlink.generation >= _SUBNETS and not unit.get("nvlsm"):
+        yield Finding(Status.CRITICAL, "nvlsm does not run, which NVLink 5 needs", _SUBNET)
 
 
 def _of_gpu(index: int, fabric: Observation) -> Iterator[Finding]:
@@ -71,7 +79,7 @@ def _of_gpu(index: int, fabric: Observation) -> Iterator[Finding]:
 def _unit(state: str, sub: str, result: str = "success", load: str = "loaded") -> dict[str, Any]:
     """What systemd says of the manager."""
     states = {"LoadState": load, "ActiveState": state, "SubState": sub, "Result": result}
-    return {_UNIT: states}
+    return {_UNIT: {**states, "nvlsm": False}}
 
 
 def _mask(cleared: int, told: int) -> dict[str, Any]:

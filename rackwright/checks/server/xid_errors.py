@@ -46,10 +46,11 @@ def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for codes that speak of hardware, WARN for those that may be a program's."""
     probed = Probed(seen)
     now = dict(_asked_now(probed))
-    findings = [
-        *_grouped("Xid", [(one, _meaning(one)) for one in _open(_read(probed, "xids"), now)]),
-        *_grouped("SXid", [(one, _of_switch(one)) for one in _read(probed, "sxids")]),
+    xids = sorted(_open(_read(probed, "xids"), now), key=lambda one: one.code != RECOVERY)
+    findings = [  # what the driver asks for comes first: its remedy counts
         *_asking(now),
+        *_grouped("Xid", [(one, _meaning(one)) for one in xids]),
+        *_grouped("SXid", [(one, _of_switch(one)) for one in _read(probed, "sxids")]),
     ]
     return conclude(probed, findings, "none since the driver was loaded")
 
@@ -80,10 +81,12 @@ def _asked_now(probed: Probed) -> Iterator[tuple[str, str]]:
 
 
 def _open(faults: Sequence[Fault], now: dict[str, str]) -> Iterator[Fault]:
-    """The faults that nobody has mended yet, as far as the driver says."""
+    """The faults that nobody has mended yet, as far as the driver says, and what it asked last."""
+    asked = {one.slot: place for place, one in enumerate(faults) if one.code == RECOVERY}
     over = {one.slot: place for place, one in enumerate(faults) if _ends(one, now)}
     for place, one in enumerate(faults):
-        if place > over.get(one.slot, -1) and one.code not in IGNORED:
+        passed = one.code == RECOVERY and place != asked[one.slot]
+        if place > over.get(one.slot, -1) and not passed and one.code not in IGNORED:
             yield one
 
 

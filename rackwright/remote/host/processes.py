@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ Values = dict[str, Any]
 def all_pids() -> list[int]:
     """Of every process that there is now."""
     return [int(entry.name) for entry in PROC.glob("[0-9]*")]
+
+
+def runs(name: str) -> bool:
+    """Whether there is a process of this name (15 characters of it), started from a program."""
+    for pid in all_pids():
+        with suppress(OSError):
+            if (PROC / str(pid) / "comm").read_text(errors="replace").rstrip("\n") == name[:15]:
+                return True
+    return False
 
 
 def described(pid: int) -> Values:

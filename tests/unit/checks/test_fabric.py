@@ -7,6 +7,7 @@ from typing import Any
 import pynvml
 import pytest
 
+from rackwright import catalog
 from rackwright.checks.results import CheckResult, Status
 from rackwright.checks.server import fabric_health
 from tests.samples.probes import Probe, planned, results, seen
@@ -80,6 +81,18 @@ def test_only_where_the_switch_is_the_servers_own(server: dict[str, Any]) -> Non
     assert found(probe, **server).status is OK
     del probe["fabric_manager"]
     assert found(probe, **server).status is OK
+
+
+@pytest.mark.parametrize(
+    ("nvlsm", "status"), [(True, OK), (False, CRITICAL), (None, CRITICAL)], ids=str
+)
+def test_nvlink_5_needs_its_subnet_manager_too(nvlsm: bool | None, status: Status) -> None:
+    """The unit starts it, and stays active when it has died."""
+    probe = {**completed(), "fabric_manager": {**managed(), "nvlsm": nvlsm}}
+    assert found(probe).status is OK, "NVLink 4 has none"
+    result = found(probe, gpu=catalog.gpu_types()["b200-sxm-180gb"])
+    assert result.status is status
+    assert status is OK or "nvlsm does not run" in result.evidence
 
 
 # --- the mask ------------------------------------------------------------------------------------

@@ -84,6 +84,14 @@ def test_the_remedy_is_what_the_driver_asks_for(text: str, remedy: str) -> None:
     assert remedy in found(one(154, text)).remedy
 
 
+def test_what_the_driver_asked_last_is_the_remedy() -> None:
+    drain = "GPU recovery action changed from 0x0 (None) to 0x3 (Drain P2P)"
+    result = found(one(48), one(154, drain), one(154, TO_REBOOT), one(95))
+    assert "reboot it" in result.remedy
+    assert "Drain" not in result.evidence and "Xid 48" in result.evidence
+    assert "reboot it" in found(one(48), asks="node_reboot").remedy
+
+
 # --- when it is over ---------------------------------------------------------------------------
 
 
