@@ -9,7 +9,7 @@ from typing import Any
 
 from rackwright.remote.host.running import output
 
-MOST_RECORD, MOST_LINES = 8192, "--lines=50000"
+MOST_RECORD, MOST_RECORDS, MOST_LINES = 8192, 200_000, "--lines=50000"
 XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9A-Fa-f:.]+)[^)]*\): (\d+)\b,?\s*(.*)")
 """``NVRM: Xid (PCI:0000:17:00 GPU-I:05): 94, pid=...``: of a MIG instance with its number."""
 SXID = re.compile(r"nvidia-nvswitch\w*: SXid \((?:PCI:)?([0-9A-Fa-f:.]+)\): (\d+)\b,?\s*(.*)")
@@ -26,12 +26,21 @@ def kernel_log() -> Iterator[str]:
         yield from output(*argv).splitlines()
         return
     try:
-        while record := os.read(handle, MOST_RECORD):
-            yield record.decode(errors="replace").partition(";")[2].partition("\n")[0]
+        for _ in range(MOST_RECORDS):
+            if record := _next_of(handle):
+                yield record.decode(errors="replace").partition(";")[2].partition("\n")[0]
     except BlockingIOError:
         return  # nothing newer
     finally:
         os.close(handle)
+
+
+def _next_of(handle: int) -> bytes:
+    """The next record; nothing where the kernel has written over it meanwhile."""
+    try:
+        return os.read(handle, MOST_RECORD)
+    except BrokenPipeError:
+        return b""
 
 
 def since_loaded(lines: Iterable[str]) -> list[str]:

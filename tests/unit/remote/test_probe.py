@@ -14,6 +14,7 @@ import pytest
 from lab import nvml
 from lab.nvml.profile import PROFILES
 from rackwright.remote import glance
+from rackwright.remote.host import kernel_log as log
 from rackwright.remote.host import operating_system
 from rackwright.remote.host.kernel_log import since_loaded, sxids, xids
 from rackwright.remote.host.pci import redirects
@@ -279,6 +280,24 @@ def test_errors_of_the_kernel_log() -> None:
         told("0000:05:00.0", 12028, "Non-fatal, Link 32 egress (First)"),
         told("0000:0a:00.0", 20034, "Fatal, Link 30 LTSSM Fault Up"),
     ]
+
+
+def test_what_the_kernel_has_written_over_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a flood of errors, as when a GPU dies."""
+    records: list[bytes | OSError] = [
+        b"6,1,1,-;first\n SUBSYSTEM=pci\n", BrokenPipeError(), b"6,9,9,-;last\n", BlockingIOError()
+    ]  # fmt: skip
+
+    def read(handle: int, size: int) -> bytes:
+        record = records.pop(0)
+        if isinstance(record, OSError):
+            raise record
+        return record
+
+    monkeypatch.setattr(log.os, "open", lambda *_: 7)
+    monkeypatch.setattr(log.os, "close", lambda _: None)
+    monkeypatch.setattr(log.os, "read", read)
+    assert list(log.kernel_log()) == ["first", "last"]
 
 
 @pytest.mark.parametrize(
