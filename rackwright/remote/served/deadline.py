@@ -11,11 +11,13 @@ from http.client import HTTPConnection
 
 
 class Deadline:
-    """Whether it has come. A connection's own timeout starts anew with every byte."""
+    """Of an exchange on a connection, whose own timeout starts anew with every byte."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, connection: HTTPConnection, seconds: float) -> None:
         """It comes after so many seconds."""
-        self._seconds, self._started = seconds, time.monotonic()
+        self._connection, self._seconds = connection, seconds
+        self._started = time.monotonic()
+        self._timer: threading.Timer | None = None
 
     @property
     def left_s(self) -> float:
@@ -27,32 +29,38 @@ class Deadline:
         """What was read until then may be a part of what there was."""
         return not self.left_s
 
+    def sent(self) -> None:
+        """The request is sent: from now on whoever does not answer in time is hung up on.
+
+        The connection forgets its socket where the answer is to be its last.
+        """
+        self._timer = threading.Timer(self.left_s, _hang_up, (self._connection.sock,))
+        self._timer.daemon = True
+        self._timer.start()
+
     def enforce(self) -> None:
         """Raise TimeoutError once it has come."""
         if self.has_come:
             raise TimeoutError(f"not done within {self._seconds:g} s")
 
+    def end(self) -> None:
+        """Hang up at once, or not at all any more."""
+        if self._timer:
+            self._timer.cancel()
+        self._connection.close()
+
 
 @contextlib.contextmanager
 def hung_up_after(connection: HTTPConnection, seconds: float) -> Iterator[Deadline]:
-    """Connect, and hang up at the deadline, which ends whatever is being read; closed at the end.
-
-    The plain socket's own ``shutdown`` is called: TLS would want to say goodbye first.
-    """
-    deadline = Deadline(seconds)
+    """A deadline for what is read in the block (``sent`` says when), closed at its end."""
+    deadline = Deadline(connection, seconds)
     try:
-        connection.connect()
-        timer = threading.Timer(deadline.left_s, _hang_up, (connection.sock,))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield deadline
-        finally:
-            timer.cancel()
+        yield deadline
     finally:
-        connection.close()
+        deadline.end()
 
 
 def _hang_up(line: socket.socket) -> None:
+    """The plain socket's own ``shutdown``: TLS would want to say goodbye first."""
     with contextlib.suppress(OSError):
         socket.socket.shutdown(line, socket.SHUT_RDWR)

@@ -36,15 +36,14 @@ def http(
         sent = {"Content-Type": "application/json", **(headers or {})}
         with hung_up_after(connection, connection.timeout or COMPLETION_TIMEOUT_S) as deadline:
             connection.request(method, path, payload, sent)
+            deadline.sent()
             answer = connection.getresponse()
             text = answer.read(MOST_BYTES).decode(errors="replace")
             deadline.enforce()
     except (OSError, HTTPException) as error:
         return {"error": why(error)}
-    except (
-        ValueError,
-        OverflowError,
-    ) as error:  # its words may hold the key, as in a header that cannot be sent
+    except (ValueError, OverflowError) as error:
+        # Its words may hold the key, as of a header that cannot be sent.
         return {"error": f"{type(error).__name__} in the request or its answer"}
     return {
         "status": answer.status,

@@ -35,6 +35,7 @@ def stream(
     try:
         with hung_up_after(connection, most_s + (connection.timeout or most_s)) as deadline:
             connection.request("POST", path, json.dumps(asked), sent)
+            deadline.sent()
             answer = connection.getresponse()
             seen["status"] = answer.status
             if answer.status != 200:

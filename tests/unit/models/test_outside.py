@@ -62,6 +62,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     yield found
+    found.socket.shutdown(socket.SHUT_RDWR)  # which ends the waiting for connections too
     found.socket.close()
 
 

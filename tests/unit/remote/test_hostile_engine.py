@@ -95,6 +95,7 @@ def says() -> Iterator[Callable[[Write], int]]:
 
     yield start
     for port in ports:
+        port.shutdown(socket.SHUT_RDWR)  # which ends the waiting for connections too
         port.close()
 
 
