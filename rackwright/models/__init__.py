@@ -94,7 +94,7 @@ def _shape(architecture: str, config: Config) -> Shape:
         norm=Tensor("norm", hidden),
         rotary=decoder.rotary(),
         tied=tied,
-        max_position_embeddings=config.count("max_position_embeddings"),
+        max_position_embeddings=decoder.rope.context,
         dtype=_dtype(config),
         quantization=_quantization(config),
         widths=decoder.widths(),

@@ -25,7 +25,8 @@ class Family:
     ``full_attention_interval``-th layer, and ``gated_query`` doubles their queries by a gate on
     the output. ``experts`` and ``expert_width`` are the keys of a mixture of
     experts; ``shared_gate`` is a gate on its shared expert. ``padded_experts`` have widths that
-    kernels pad. ``second_runner`` is given where the rule for it does not hold.
+    kernels pad. ``second_runner`` is given where the rule for it does not hold. ``scaled_context``:
+    ``max_position_embeddings`` counts the scaling of positions already.
     """
 
     mlp: MlpKind = "gated"
@@ -54,6 +55,7 @@ class Family:
     dense_first: str = ""
     padded_experts: bool = False
     second_runner: bool | None = None
+    scaled_context: bool = False
 
     @property
     def on_second_runner(self) -> bool:
@@ -78,7 +80,9 @@ FAMILIES: dict[str, Family] = {
     "Olmo2ForCausalLM": Family(qk_norm="all"),
     "Olmo3ForCausalLM": Family(qk_norm="all", windows="pattern"),
     "Gemma2ForCausalLM": Family(norms=4, tied=True, windows="alternate"),
-    "Gemma3ForCausalLM": Family(norms=4, tied=True, qk_norm="head", windows="pattern"),
+    "Gemma3ForCausalLM": Family(
+        norms=4, tied=True, qk_norm="head", windows="pattern", scaled_context=True
+    ),
     "Glm4ForCausalLM": Family(norms=4, output_follows_bias=False),
     "CohereForCausalLM": Family(norms=1, tied=True, qk_norm="all", qk_norm_key="use_qk_norm"),
     "SeedOssForCausalLM": Family(output_follows_bias=False),
