@@ -1,4 +1,4 @@
-"""How far a model's rotary positions reach: ``rope_scaling``, ``rope_parameters`` by its newer name.
+"""How far a model's positions reach: ``rope_scaling``, or ``rope_parameters`` by its newer name.
 
 The longest context follows vLLM 0.32 (``_get_and_verify_max_len`` in vllm/config/model.py) and what
 transformers 5 makes of the keys before it.
