@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rackwright.catalog import GpuType, gpu_types
+from rackwright.catalog import GpuType
 from rackwright.catalog.drivers import Branch, drivers, numbers
 from rackwright.driver.engines import cuda_majors
 from rackwright.driver.plan import branch_of, modules_of
@@ -20,7 +20,7 @@ def check(fleet: FleetSpec) -> Iterator[Fault]:
     """Every fault of the driver's settings, said once for all servers that share it."""
     found = []
     for name, server in fleet.servers.items():
-        settings, gpu = fleet.settings.get(name), gpu_types().get(server.gpus.type)
+        settings, gpu = fleet.settings.get(name), fleet.gpu_types.get(server.gpus.type)
         if settings and gpu:
             engines = {each.engine for each in fleet.services.values() if name in each.servers}
             found += [(name, fault) for fault in _of_hardware(settings, gpu, engines)]

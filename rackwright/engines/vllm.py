@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from rackwright.catalog import gpu_types
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
 from rackwright.engines.options import Form, Kind, Launch, Option, refused
 from rackwright.engines.protocol import Engine
@@ -38,7 +37,7 @@ class VllmSettings(SettingsModel):
 
 def _without_peers(replica: Replica) -> bool:
     """Whether ranks share a server whose GPUs cannot reach one another's memory over PCIe."""
-    direct = gpu_types()[replica.server.gpus.type].pcie_peer_access
+    direct = replica.gpu.pcie_peer_access
     return replica.split.tensor > 1 and replica.server.interconnect == "pcie" and not direct
 
 

@@ -7,7 +7,7 @@ from itertools import accumulate, groupby
 from textwrap import wrap
 from typing import TypeVar
 
-from rackwright import catalog
+from rackwright.catalog import GpuType
 from rackwright.models.spec import Gguf
 from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
 from rackwright.sizing import GIB, GpuMemory
@@ -27,7 +27,7 @@ def plan_text(plan: FleetPlan, width: int = 100) -> str:
     for layout in plan.rejected:
         rejected.setdefault(layout.server, []).append(layout)
     blocks = [
-        _server_lines(server, plan.on(name), rejected.get(name, []), width)
+        _server_lines(server, plan.gpus[name], plan.on(name), rejected.get(name, []), width)
         for name, server in plan.servers.items()
     ]
     blocks.append(list(_upstream_lines(plan, width)))
@@ -35,9 +35,12 @@ def plan_text(plan: FleetPlan, width: int = 100) -> str:
 
 
 def _server_lines(
-    server: ServerSpec, replicas: Sequence[Replica], rejected: list[RejectedLayout], width: int
+    server: ServerSpec,
+    gpu: GpuType,
+    replicas: Sequence[Replica],
+    rejected: list[RejectedLayout],
+    width: int,
 ) -> list[str]:
-    gpu = catalog.gpu_types()[server.gpus.type]
     link = "" if server.interconnect == "none" else f", {server.interconnect}"
     lines = [f"{server.name}  {server.gpus.count} x {gpu.name}{link}  {server.address}"]
     for _, same in groupby(replicas, key=lambda replica: replica.service.name):
