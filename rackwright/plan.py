@@ -43,10 +43,10 @@ class Replica(_Value):
 
     ``name`` is service, server and ``index``: ``chat-gpu1-0``. ``model.source`` is pinned, and
     ``gguf`` the file of an engine that serves one. ``gpus`` are indexes on the server, of type
-    ``gpu``, ``limits`` what the engine is told, ``memory`` that of each GPU. A replica that spans
-    servers is one of these on each: they share the name, and the first (rank 0) answers requests.
-    ``speeds`` are predicted: of one request, of some, and of the whole replica under its part of
-    the load that was planned for; empty where the engine's are not.
+    ``gpu``, ``limits`` what the engine is told, ``dtype`` what it computes in, ``memory`` that of
+    each GPU. A replica that spans servers is one of these on each: they share the name, and the
+    first (rank 0) answers requests. ``speeds`` are predicted: of one request, of some, and of the
+    whole replica under its part of the load that was planned for; empty where the engine's are not.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Replica(_Value):
     gpus: tuple[int, ...]
     split: Split
     limits: Limits
+    dtype: str
     memory: GpuMemory
     speeds: tuple[Speed, ...] = ()
     port: int

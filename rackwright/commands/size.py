@@ -14,6 +14,7 @@ import click
 from rackwright.catalog import GpuType
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault, PlanError, SpecError
+from rackwright.inventory.group_data import group_data
 from rackwright.inventory.reading import load_gpu_types
 from rackwright.models import NAMED
 from rackwright.models.finding import find_gpus, find_model
@@ -84,7 +85,7 @@ def size_up(name: str, types: Mapping[str, GpuType] | None = None, **asked: Any)
         shape = shape.with_quantization(NAMED[asked["quantization"]])
     joined = asked["interconnect"]
     gpus = [gpu for gpu in gpus if joined is None or joined in gpu.interconnects]
-    need = Need(service, shape, asked["gpus"], joined)
+    need = Need(service, shape, group_data().values[f"{_ENGINE}_version"], asked["gpus"], joined)
     return Answer(model, shape, service, [offer for gpu in gpus for offer in offers(need, gpu)])
 
 
@@ -164,7 +165,7 @@ def _own_types(inventory: str | None) -> dict[str, GpuType] | None:
 @click.option("--objective", type=click.Choice(["latency", "throughput"]))
 @click.option("--quantization", type=click.Choice(sorted(NAMED)))
 @click.option("--kv-cache-dtype", type=click.Choice(["auto", "fp8"]), default="auto")
-@click.option("--gpu-memory-utilization", type=float, default=0.90, show_default=True)
+@click.option("--gpu-memory-utilization", type=float, help="Share of each GPU; 0.9 as a rule.")
 @click.option("--max-num-seqs", type=click.IntRange(1), help="Most requests in a step.")
 @click.option("--max-num-batched-tokens", type=click.IntRange(1), help="Most tokens in a step.")
 @click.option("--enforce-eager", is_flag=True, help="Without CUDA graphs.")

@@ -82,7 +82,7 @@ _OPTIONS = (
         of=lambda launch: launch.limits.gpu_memory_utilization,
         form=Form.WORDS,
     ),
-    Option("dtype", of=lambda launch: launch.replica.model.shape.dtype, form=Form.WORDS),
+    Option("dtype", of=lambda launch: launch.replica.dtype, form=Form.WORDS),
     Option("enable-metrics", of=lambda _: True),
     # Those that only some replicas need.
     Option(
@@ -112,7 +112,9 @@ _CUDA_BUILDS = (
         "0.5.23",
         torch="2.14.1",
         cuda=13,
-        source="what its package requires: torch, cuda-python>=13, flashinfer_python[cu13]",
+        oldest_gpu=(8, 0),
+        source="what its package requires: torch, cuda-python>=13, flashinfer_python[cu13]; "
+        "sgl-kernel has nothing below 8.0 (sgl-project/sglang issues 6006, 24302)",
     ),
 )
 _COMPILING = {

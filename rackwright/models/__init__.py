@@ -100,6 +100,7 @@ def _shape(architecture: str, config: Config) -> Shape:
         widths=decoder.widths(),
         padded_experts=family.padded_experts,
         second_runner=family.on_second_runner,
+        float16=family.float16,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -98,8 +99,8 @@ def find_gpus(
         return list(known.values())
     if found := catalog.find_gpu(name, types=types):
         return [found]
-    several = [key for key in known if key.startswith(name.lower())]
-    several += [key for key, gpu in known.items() if gpu.is_named(name) and key not in several]
+    start = re.sub(r"[\s_]+", "-", name.lower())
+    several = [key for key, gpu in known.items() if key.startswith(start) or gpu.is_named(name)]
     rule = nearest(name, several or known, "GPU type")
     if len(several) > 1:
         rule = f"may be any of {', '.join(several)}"

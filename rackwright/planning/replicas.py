@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rackwright.engines import ENGINES
+from rackwright.engines.abilities import dtype_on
 from rackwright.errors import Fault
 from rackwright.models.spec import ModelSpec
 from rackwright.plan import Replica, Span, Upstream
@@ -32,6 +33,7 @@ def replicas_of(
             gpus=gpus,
             split=layout.split,
             limits=limits_of(service, gpu),
+            dtype=dtype_on(gpu, model.shape),
             memory=layout.memory,
             speeds=layout.speeds,
             port=ports[index] if ports else 0,

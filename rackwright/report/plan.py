@@ -69,11 +69,31 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
         width,
         6,
     )
+    for words in _by_the_gpu(first):
+        yield from _wrapped(f"      {words}", width, 6)
     if first.speeds:
         text = f"      predicted: {_speed(first.speeds[0], first.speeds[-1])}{each}"
         yield from _wrapped(text, width, 17)
     else:
         yield f"      the speed of engine {first.service.engine} is not predicted"
+
+
+def _by_the_gpu(replica: Replica) -> Iterator[str]:
+    """What is other than usual because the GPUs are old, or share their memory."""
+    gpu = replica.gpu
+    if replica.gguf is None and replica.dtype != replica.model.shape.dtype:
+        yield f"computed in {replica.dtype}: {gpu.name} has no {replica.model.shape.dtype}"
+    if gpu.unified_memory:
+        yield shared_memory(gpu, replica.limits.gpu_memory_utilization)
+
+
+def shared_memory(gpu: GpuType, share: float) -> str:
+    """What engines take of memory that CPU and GPU share."""
+    left = gpu.memory_bytes * (1 - share) / GIB
+    return (
+        f"{gpu.name} shares its memory with the CPU: the engine takes {share:.0%} of it, "
+        f"{left:.0f} GiB stay for the system and the engine's own processes"
+    )
 
 
 def _replica_line(replica: Replica) -> str:

@@ -47,6 +47,8 @@ def _of_kind(planned: PlannedServer, probed: Probed, index: int) -> Iterator[Fin
         evidence = f"GPU {index} is {name}, {planned.gpu.name} is declared"
         yield Finding(Status.CRITICAL, evidence, _DECLARE)
         return
+    if planned.gpu.unified_memory and not total_bytes:
+        total_bytes = (probed.seen.get("os") or {}).get("memory_total_bytes")
     expected = planned.gpu.memory_mib * _MIB
     if total_bytes and abs(total_bytes / expected - 1) > MEMORY_TOLERANCE:
         evidence = f"GPU {index} has {total_bytes // _MIB} MiB, {planned.gpu.memory_mib} expected"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rackwright import engines
 from rackwright.engines import ENGINES
+from rackwright.engines.abilities import refusals
 from rackwright.errors import Fault, nearest
 from rackwright.inventory.rules.declared import Declared
 from rackwright.spec import FleetSpec, ServiceSpec
@@ -44,11 +45,32 @@ def _engine(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
         settings = fleet.settings.get(server)
         if settings is None or server not in fleet.servers:
             continue
+        for rule in _refusals(service, fleet, server):
+            yield Fault(f"{path}.servers[{server}]", rule)
         for key, rule in engine.setting_faults(settings):
             yield Fault(f"settings[{server}].{key}", rule)
         if settings.engine_api_key_env and not engine.key_variable:
             rule = f"must be None, engine {engine.name} asks for no key ({path})"
             yield Fault(f"settings[{server}].engine_api_key_env", rule)
+
+
+def _refusals(service: ServiceSpec, fleet: FleetSpec, server: str) -> Iterator[str]:
+    """Why the engine cannot serve the model on the server's GPUs, as old as they are."""
+    engine, settings = ENGINES[service.engine], fleet.settings[server]
+    model, gpu = (
+        fleet.models.get(service.model),
+        fleet.gpu_types.get(fleet.servers[server].gpus.type),
+    )
+    if model is None or model.unjudged or gpu is None or not engine.uses_gpus(settings):
+        return
+    yield from refusals(
+        engine,
+        engine.pinned(settings),
+        gpu,
+        service.shape_of(model),
+        service.kv_cache_dtype,
+        ENGINES.values(),
+    )
 
 
 def _gpu_indexes(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
