@@ -35,11 +35,11 @@ def size_text(title: str, service: ServiceSpec, offers: Sequence[Offer], width: 
     for row in rows:
         cells = (f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True))
         lines.append(f"  {'  '.join(cells)}".rstrip())
-    if any(offer.chosen and offer.chosen.across for offer in last.values()):
-        lines += ["", "  * talks across PCIe at every layer: nothing else fits so few GPUs"]
     for offer in last.values():
         if offer.gpu.unified_memory and not offer.refused:
             lines += ["", f"  {shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)}"]
+    if any(offer.chosen and offer.chosen.across for offer in last.values()):
+        lines += ["", "  * talks across PCIe at every layer: nothing else fits so few GPUs"]
     return "\n".join(lines)
 
 

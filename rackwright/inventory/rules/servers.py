@@ -21,7 +21,9 @@ def server_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> I
 def _gpu_type(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     name = server.gpus.type
     if name not in fleet.gpu_types and name not in declared.gpu_types:
-        rule = f"{nearest(name, fleet.gpu_types, 'GPU type')} (or declare it in `gpu_types`)"
+        rule = nearest(name, fleet.gpu_types, "GPU type")
+        if "did you mean" not in rule:  # else all of them, which nobody reads
+            rule = "is not a known GPU type: declare it in `gpu_types` (docs/inventory.md)"
         yield Fault(f"servers[{server.name}].gpus.type", rule, name)
 
 
