@@ -10,12 +10,10 @@ from typing import Any
 import click
 from pyinfra.api.inventory import Inventory
 
+from rackwright.catalog import GpuType
 from rackwright.errors import RefusedError
 from rackwright.inventory.entry import discovered
-from rackwright.inventory.reading import load_gpu_types
 from rackwright.runner.asking import Answer, ask_all
-from rackwright.runner.host_data import host_data
-from rackwright.runner.inventory import load_inventory
 from rackwright.runner.probing import probe
 
 
@@ -27,6 +25,15 @@ def look_at(hosts: Sequence[str], **ssh: Any) -> dict[str, Answer]:
     """
     inventory = Inventory(([*dict.fromkeys(hosts)], ssh))
     return ask_all(inventory, probe)
+
+
+def _known(inventory: str | None) -> dict[str, GpuType] | None:
+    """The GPU types of an inventory and the catalog's; None where no inventory is named."""
+    if inventory is None:
+        return None
+    from rackwright.runner.gpu_types import gpu_types_of  # pyinfra's command line, for its file
+
+    return gpu_types_of(inventory)
 
 
 @click.command(short_help="Print servers' inventory entries")
@@ -46,7 +53,7 @@ def discover(hosts: tuple[str, ...], inventory: str | None, as_json: bool, **ssh
 
     HOST is a name as ssh takes it, or @local. Exits with 67 where one cannot be declared.
     """
-    types = load_gpu_types(host_data(load_inventory(inventory))) if inventory else None
+    types = _known(inventory)
     answers = look_at(hosts, **{key: value for key, value in ssh.items() if value is not None})
     found = [discovered(host, answer, types) for host, answer in answers.items()]
     click.echo(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))

@@ -15,7 +15,6 @@ from rackwright.catalog import GpuType
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault, PlanError, SpecError
 from rackwright.inventory.group_data import group_data
-from rackwright.inventory.reading import load_gpu_types
 from rackwright.models import NAMED
 from rackwright.models.finding import find_gpus, find_model
 from rackwright.models.shape import Shape
@@ -140,14 +139,13 @@ def _hardware_faults(asked: dict[str, Any], gpus: list[GpuType]) -> list[Fault]:
     return faults
 
 
-def _own_types(inventory: str | None) -> dict[str, GpuType] | None:
+def _known(inventory: str | None) -> dict[str, GpuType] | None:
     """The GPU types of an inventory and the catalog's; None where no inventory is named."""
     if inventory is None:
         return None
-    from rackwright.runner.host_data import host_data  # pyinfra, for those who have an inventory
-    from rackwright.runner.inventory import load_inventory
+    from rackwright.runner.gpu_types import gpu_types_of  # pyinfra, which is slow to load
 
-    return load_gpu_types(host_data(load_inventory(inventory)))
+    return gpu_types_of(inventory)
 
 
 @click.command(short_help="How few GPUs of each type serve a model")
@@ -177,7 +175,7 @@ def size(model: str, inventory: str | None, as_json: bool, **asked: Any) -> None
     Without --concurrency latency is that of one request, and throughput that of GPUs which are
     full. Exits with 66 where nothing that was asked about can serve it.
     """
-    answer = size_up(model, _own_types(inventory), **asked)
+    answer = size_up(model, _known(inventory), **asked)
     document = answer.document()
     click.echo(json.dumps(document, indent=1) if as_json else answer.text())
     if document["chosen"] is None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rackwright.catalog import Capability, GpuType
     from rackwright.engines.protocol import Engine
     from rackwright.models import Shape
+    from rackwright.spec import ServiceSpec
 
 
 def dtype_on(gpu: GpuType, shape: Shape) -> str:
@@ -31,10 +32,10 @@ def refusals(
     version: str | None,
     gpu: GpuType,
     shape: Shape,
-    kv_cache_dtype: str,
+    service: ServiceSpec,
     engines: Iterable[Engine],
 ) -> Iterator[str]:
-    """Why an engine cannot serve a model on such a GPU; nothing where it can.
+    """Why an engine cannot serve a model, as a service asks, on such a GPU; nothing where it can.
 
     ``engines`` are those that may be taken instead.
     """
@@ -44,10 +45,10 @@ def refusals(
         needs = "needs compute capability {}.{}".format(*oldest)
         yield f"{name} {needs}, {gpu.name} has {gpu.capability}{_instead(gpu, engines)}"
         return
-    if engine.torch_program and dtype_on(gpu, shape) != shape.dtype and not shape.float16:
-        reason = f"{gpu.name} has no bfloat16, and {shape.architecture} overflows in float16"
-        yield f"{reason}{_instead(gpu, engines)}"
-    yield from engine.gpu_refusals(gpu, shape, kv_cache_dtype)
+    if engine.torch_program and dtype_on(gpu, shape) == "float16" and not shape.float16:
+        why = "which is its dtype" if shape.dtype == "float16" else f"{gpu.name} has no bfloat16"
+        yield f"{shape.architecture} overflows in float16, {why}{_instead(gpu, engines)}"
+    yield from engine.gpu_refusals(gpu, shape, service)
 
 
 def _instead(gpu: GpuType, engines: Iterable[Engine]) -> str:

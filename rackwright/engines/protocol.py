@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rackwright.models import Shape
     from rackwright.plan import Replica
     from rackwright.sizing import GpuMemory, Limits, Split
-    from rackwright.spec import Settings, SettingsModel
+    from rackwright.spec import ServiceSpec, Settings, SettingsModel
 
 
 class Engine(Protocol):
@@ -88,8 +88,8 @@ class Engine(Protocol):
         """Why the engine's memory for such a model cannot be computed; empty where it can."""
         return ""
 
-    def gpu_refusals(self, gpu: GpuType, shape: Shape, kv_cache_dtype: str) -> Iterator[str]:
-        """Why it cannot serve a model on a GPU that is new enough for its builds."""
+    def gpu_refusals(self, gpu: GpuType, shape: Shape, service: ServiceSpec) -> Iterator[str]:
+        """Why it cannot serve a model so on a GPU that is new enough for its builds."""
         return iter(())
 
     def flag_faults(self, extra_args: Mapping[str, object]) -> Iterator[tuple[str, str]]:

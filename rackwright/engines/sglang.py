@@ -218,8 +218,19 @@ class SgLang(Engine):
             **torch_caches(cache),
             "CUDA_CACHE_PATH": f"{cache}/cuda",
             **socket_interfaces(replica),
+            **_longer_context(replica),
         }
         return common | settings.engine_environment | visible_gpus(replica, gpu_uuids)
+
+
+def _longer_context(replica: Replica) -> dict[str, str]:
+    """It takes ``max_position_embeddings`` for the longest context, also where YaRN stretches it.
+
+    Beyond that it refuses, unless told that it is meant; the plan has held it to what is right.
+    """
+    own = replica.model.shape.unscaled_context
+    longer = own is not None and replica.limits.max_model_len > own
+    return {"SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN": "1"} if longer else {}
 
 
 SGLANG = SgLang()

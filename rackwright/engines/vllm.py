@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rackwright.catalog import GpuType
     from rackwright.models import Shape
     from rackwright.plan import Replica
-    from rackwright.spec import Settings
+    from rackwright.spec import ServiceSpec, Settings
 
 _GIB = 1024**3
 
@@ -194,13 +194,13 @@ class Vllm(Engine):
             return 1024, 8192
         return 256, 2048
 
-    def gpu_refusals(self, gpu: GpuType, shape: Shape, kv_cache_dtype: str) -> Iterator[str]:
+    def gpu_refusals(self, gpu: GpuType, shape: Shape, service: ServiceSpec) -> Iterator[str]:
         """Before Ampere attention is Triton's, which has FP8 from 8.9 on only."""
         if gpu.compute_capability >= BF16_FROM:
             return
         if shape.quantization and shape.quantization.method in _BF16_ONLY:
             yield f"{gpu.name} has no bfloat16, which vLLM's kernels for {_BF16_ONLY[0]} need"
-        if kv_cache_dtype == "fp8":
+        if service.kv_cache_dtype == "fp8":
             yield f"{gpu.name} has no FP8 for the KV cache: leave kv_cache_dtype out"
 
     def memory(self, shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:

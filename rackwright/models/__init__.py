@@ -95,6 +95,7 @@ def _shape(architecture: str, config: Config) -> Shape:
         rotary=decoder.rotary(),
         tied=tied,
         max_position_embeddings=decoder.rope.context,
+        unscaled_context=decoder.rope.unscaled,
         dtype=_dtype(config),
         quantization=_quantization(config),
         widths=decoder.widths(),

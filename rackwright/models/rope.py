@@ -22,10 +22,13 @@ KINDS = (
 
 
 class Rope(NamedTuple):
-    """Positions that the engine's table holds, and the most tokens of one request."""
+    """Positions that the engine's table holds, the most tokens of one request, and the length that
+    the model's config names without its scaling.
+    """
 
     positions: int
     context: int
+    unscaled: int
 
 
 def read_rope(config: Config, scaled_context: bool = False) -> Rope:
@@ -43,7 +46,7 @@ def read_rope(config: Config, scaled_context: bool = False) -> Rope:
         if kind == "yarn":
             base = _original(config, path, entry, own)
     stretched = int(base * factor)
-    return Rope(stretched, own if scaled_context else stretched)
+    return Rope(stretched, own if scaled_context else stretched, own)
 
 
 def _entries(config: Config) -> list[tuple[str, Mapping[str, Any]]]:

@@ -64,8 +64,8 @@ class Offer:
 
 def offers(need: Need, gpu: GpuType) -> Iterator[Offer]:
     """What was tried of one GPU type, from the fewest GPUs up to the first that serves."""
-    engine, asked = ENGINES[need.service.engine], need.service.kv_cache_dtype
-    reasons = refusals(engine, need.version, gpu, need.shape, asked, ENGINES.values())
+    engine = ENGINES[need.service.engine]
+    reasons = refusals(engine, need.version, gpu, need.shape, need.service, ENGINES.values())
     if reason := "; ".join(reasons):
         limits = limits_of(need.service, gpu)
         refused = Layout(Split(), reason=reason)

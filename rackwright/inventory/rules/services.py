@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rackwright import engines
+from rackwright.catalog import GpuType
 from rackwright.engines import ENGINES
 from rackwright.engines.abilities import refusals
 from rackwright.errors import Fault, nearest
@@ -19,6 +20,7 @@ def service_faults(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -
         yield Fault(f"{path}.engine", nearest(service.engine, ENGINES, "engine"), service.engine)
     else:
         yield from _engine(service, fleet)
+        yield from _refusals(service, fleet)
     yield from _servers(service, declared)
     yield from _gpu_indexes(service, fleet)
 
@@ -45,8 +47,6 @@ def _engine(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
         settings = fleet.settings.get(server)
         if settings is None or server not in fleet.servers:
             continue
-        for rule in _refusals(service, fleet, server):
-            yield Fault(f"{path}.servers[{server}]", rule)
         for key, rule in engine.setting_faults(settings):
             yield Fault(f"settings[{server}].{key}", rule)
         if settings.engine_api_key_env and not engine.key_variable:
@@ -54,23 +54,25 @@ def _engine(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
             yield Fault(f"settings[{server}].engine_api_key_env", rule)
 
 
-def _refusals(service: ServiceSpec, fleet: FleetSpec, server: str) -> Iterator[str]:
-    """Why the engine cannot serve the model on the server's GPUs, as old as they are."""
-    engine, settings = ENGINES[service.engine], fleet.settings[server]
-    model, gpu = (
-        fleet.models.get(service.model),
-        fleet.gpu_types.get(fleet.servers[server].gpus.type),
-    )
-    if model is None or model.unjudged or gpu is None or not engine.uses_gpus(settings):
+def _refusals(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
+    """Why the engine cannot serve the model on its servers' GPUs, as old as they are.
+
+    Each kind of GPU is judged once: a fleet has thousands of servers and few kinds.
+    """
+    engine, model = ENGINES[service.engine], fleet.models.get(service.model)
+    if model is None or model.unjudged:
         return
-    yield from refusals(
-        engine,
-        engine.pinned(settings),
-        gpu,
-        service.shape_of(model),
-        service.kv_cache_dtype,
-        ENGINES.values(),
-    )
+    shape, judged = service.shape_of(model), dict[tuple[str | None, GpuType], list[str]]()
+    for name in dict.fromkeys(service.servers):
+        settings, server = fleet.settings.get(name), fleet.servers.get(name)
+        gpu = fleet.gpu_types.get(server.gpus.type) if server else None
+        if settings is None or gpu is None or not engine.uses_gpus(settings):
+            continue
+        key = (engine.pinned(settings), gpu)
+        if key not in judged:
+            judged[key] = list(refusals(engine, *key, shape, service, ENGINES.values()))
+        for rule in judged[key]:
+            yield Fault(f"services[{service.name}].servers[{name}]", rule)
 
 
 def _gpu_indexes(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:

@@ -6,8 +6,10 @@ And what NVML does not tell of memory that CPU and GPU share.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from pprint import pformat
+from subprocess import CompletedProcess, run
 from typing import Any
 
 import pytest
@@ -17,8 +19,6 @@ from rackwright import catalog
 from rackwright.checks.results import Status
 from rackwright.commands import discover as discovering
 from rackwright.commands.discover import discover
-from rackwright.commands.size import size
-from rackwright.commands.topo import topo
 from rackwright.errors import SpecError
 from rackwright.inventory.entry import discovered
 from rackwright.inventory.reading import load_fleet, load_gpu_types
@@ -92,20 +92,34 @@ def test_it_is_verified_by_its_own_name_and_memory() -> None:
     assert "GPU 1 is NVIDIA L40S" in results(probe, planned(gpu=gpu))["GPUs"].evidence
 
 
+def rackwright(*words: str) -> CompletedProcess[str]:
+    """A process of its own: pyinfra's command line changes Python's threads as it is loaded."""
+    command = [sys.executable, "-m", "rackwright", *words]
+    return run(command, capture_output=True, text=True, check=False)
+
+
 def test_it_is_sized_where_its_inventory_is_named(file: Path) -> None:
-    words = ["qwen3-8b", "--gpu", "x1", "--json"]
-    found = CliRunner().invoke(size, [*words, "--inventory", str(file)])
+    words = ["size", "qwen3-8b", "--gpu", "x1", "--json"]
+    found = rackwright(*words, "--inventory", str(file))
     assert json.loads(found.stdout)["chosen"]["gpu"] == "x1-48gb"
-    assert isinstance(CliRunner().invoke(size, words).exception, SpecError)
+    assert rackwright(*words).returncode == 65
 
 
-def test_it_is_discovered_where_its_inventory_is_named(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_it_is_said_there_too(file: Path) -> None:
+    file.write_text(file.read_text().replace("49140", "'49140'"))
+    found = rackwright("size", "qwen3-8b", "--inventory", str(file))
+    assert found.returncode == 65
+    assert "gpu_types[x1-48gb].memory_mib: must be a whole number (got '49140')" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_it_is_discovered_where_its_inventory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     probe = seen(1)
     probe["gpus"][0] |= {"name": "NVIDIA Workbench X1", "nvlinks": []}
+    types = load_gpu_types({"gpu1": {"gpu_types": {"x1-48gb": OWN}}})
     monkeypatch.setattr(discovering, "look_at", lambda hosts, **ssh: {"a1": probe})
-    known = CliRunner().invoke(discover, ["a1", "--inventory", str(file)])
+    monkeypatch.setattr(discovering, "_known", lambda inventory: types if inventory else None)
+    known = CliRunner().invoke(discover, ["a1", "--inventory", __file__])
     assert "'gpus': {'type': 'x1-48gb', 'count': 1}" in known.stdout
     unknown = CliRunner().invoke(discover, ["a1"])
     assert unknown.exit_code == 67
@@ -120,9 +134,9 @@ def test_a_matrix_is_compared_with_what_is_declared_of_it(tmp_path: Path) -> Non
     gateway = [("@rackwright/gw1", {"gateway": entries["gw1"]["gateway"]})]
     path.write_text(f"all = {pformat((gpus + gateway, shared))}\n")
     matrix.write_text("\tGPU0\tGPU1\tCPU Affinity\nGPU0\t X \tPHB\t0-7\nGPU1\tPHB\t X \t0-7\n")
-    words = [str(matrix), "--gpu", "x1", "--inventory", str(path), "--server", "gpu1"]
-    found = CliRunner().invoke(topo, words)
-    assert found.exit_code == 0, found.output
+    words = ["--gpu", "x1", "--inventory", str(path), "--server", "gpu1"]
+    found = rackwright("topo", str(matrix), *words)
+    assert found.returncode == 0, found.stderr
     assert "'type': 'x1-48gb'" in found.stdout
     assert "as gpu1 is declared" in found.stdout
 

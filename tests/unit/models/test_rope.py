@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from rackwright.errors import SpecError
+from rackwright.inventory.reading import load_fleet
 from rackwright.models import Shape, read_shape
+from rackwright.planning.placing import plan
+from tests.samples.fleet import hosts, service
 
 BASE = {
     "hidden_size": 64,
@@ -72,6 +75,17 @@ def test_gemma_3_counts_its_scaling_already() -> None:
     )
     assert shape.max_position_embeddings == 131072
     assert shape.rotary.rows == 8 * 131072
+
+
+def test_a_service_may_ask_for_all_of_it_and_no_more() -> None:
+    own = {"architectures": ["Qwen3ForCausalLM"], **BASE, "rope_scaling": YARN}
+    models = {"own": {"path": "/srv/own", "config": own}}
+    asked = service("own", revision=..., max_model_len=131072)
+    found = plan(load_fleet(hosts(None, {"chat": asked}, models=models)))
+    assert found.replicas[0].limits.max_model_len == 131072
+    asked["max_model_len"] += 1
+    with pytest.raises(SpecError, match="must be at most 131072, the longest context of own"):
+        load_fleet(hosts(None, {"chat": asked}, models=models))
 
 
 @pytest.mark.parametrize(
