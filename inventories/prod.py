@@ -226,8 +226,11 @@ _gpu_types = {
         # Of `nvidia-smi`, MiB. "unified_memory": True where CPU and GPU share it, and NVML tells
         # none: then MemTotal of /proc/meminfo.
         "memory_mib": 49140,
+        # Whether that is with ECC on, where ECC takes a sixteenth of it; left out where it does not.
+        "inline_ecc": False,
         "memory_bandwidth_gb_per_s": 1008,
         "compute_capability": [8, 9],
+        # "max_power_w": 450 is the highest power limit it takes.
         # Dense, summing in 32 bits; "fp16" before compute capability 8.0, "fp4" from 10.0 on.
         "dense_tflops": {"bf16": 165.2, "fp8": 330.3, "int8": 660.6},
         "pcie_generation": 4,

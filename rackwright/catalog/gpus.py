@@ -65,6 +65,7 @@ class GpuType(BaseModel):
 
     Units: MiB as NVML reports it; GB/s of memory; TFLOPS (TOPS for int8) of the tensor cores,
     dense, summing in 32 bits, for the formats they have; PCIe generation and lanes of the card.
+    ``inline_ecc`` says whether the memory is counted with ECC on, where that makes it smaller.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,9 +88,11 @@ class GpuType(BaseModel):
     ]
     aliases: tuple[str, ...] = ()
     memory_mib: int = Field(strict=True, ge=1024, le=4_194_304)
+    inline_ecc: bool | None = Field(None, strict=True)
     unified_memory: bool = Field(False, strict=True)
     memory_bandwidth_gb_per_s: float = Field(ge=10, le=100_000)
     compute_capability: Annotated[Capability, BeforeValidator(_pair)]
+    max_power_w: int | None = Field(None, strict=True, ge=1)
     dense_tflops: Annotated[dict[TensorDtype, Positive], BeforeValidator(_formats)]
     pcie_generation: Annotated[int, Field(strict=True, ge=3, le=6)]
     pcie_lanes: Literal[1, 2, 4, 8, 16]

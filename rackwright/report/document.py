@@ -47,7 +47,6 @@ def _replica(replica: Replica) -> dict[str, Any]:
         "max_num_seqs": replica.limits.max_num_seqs,
         "max_num_batched_tokens": replica.limits.max_num_batched_tokens,
         "quantization": service.quantization,
-        "dtype": replica.dtype,
         "kv_cache_dtype": replica.limits.kv_cache_dtype,
         "enforce_eager": replica.limits.enforce_eager,
         "extra_args": service.extra_args,
@@ -58,6 +57,7 @@ def _replica(replica: Replica) -> dict[str, Any]:
         "node_addresses": list(span.addresses) if span else [],
         "master_port": span.master_port if span else None,
         "network_interface": replica.network_interface,
+        "dtype": replica.dtype,
     }
 
 
