@@ -226,7 +226,7 @@ _gpu_types = {
         # Of `nvidia-smi`, MiB. "unified_memory": True where CPU and GPU share it, and NVML tells
         # none: then MemTotal of /proc/meminfo.
         "memory_mib": 49140,
-        # Whether that is with ECC on, where ECC takes a sixteenth of it; left out where it does not.
+        # Whether that is with ECC on, where ECC takes a sixteenth of it; else left out.
         "inline_ecc": False,
         "memory_bandwidth_gb_per_s": 1008,
         "compute_capability": [8, 9],
