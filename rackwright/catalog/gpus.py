@@ -27,14 +27,31 @@ GLM-5.3-Flash-EXL3-2x-DGX-Sparks issue 47), and beyond that the whole host hangs
 issue 46307)."""
 _MIB = 1024**2
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(strict=True, gt=0, le=1_000_000)]
+Alias = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([a-z0-9 ._-]*[a-z0-9])?$",
+        description="must be lower case letters, digits and . _ - or spaces",
+    ),
+]
+_PAIR = "must be two whole numbers such as [8, 9], from [5, 0] on"
 
 
 def _pair(value: object) -> object:
     """A capability written as a list; 8.9 would be the number 8.90, and 12.1 stand for 12.10."""
     if isinstance(value, list | tuple) and len(value) == 2 and all(type(n) is int for n in value):
-        return value
-    raise ValueError("must be two whole numbers such as [8, 9]")
+        major, minor = value
+        if 5 <= major <= 99 and 0 <= minor <= 9:
+            return value
+    raise ValueError(_PAIR)
+
+
+def _whole(value: object) -> object:
+    """Where a number is one of several: True would be 1."""
+    if type(value) is not int:
+        raise ValueError("must be a whole number")
+    return value
 
 
 def _formats(value: object) -> object:
@@ -57,7 +74,7 @@ class NvLink(BaseModel):
     generation: int = Field(strict=True, ge=2, le=5)
     links: int = Field(strict=True, ge=1, le=36)
     island: int = Field(strict=True, ge=1, le=16)
-    bandwidth_gb_per_s: float = Field(gt=0)
+    bandwidth_gb_per_s: Positive
 
 
 class GpuType(BaseModel):
@@ -86,16 +103,16 @@ class GpuType(BaseModel):
             description="must be the name that NVML gives it (`nvidia-smi -L`)",
         ),
     ]
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[Alias, ...] = ()
     memory_mib: int = Field(strict=True, ge=1024, le=4_194_304)
     inline_ecc: bool | None = Field(None, strict=True)
     unified_memory: bool = Field(False, strict=True)
-    memory_bandwidth_gb_per_s: float = Field(ge=10, le=100_000)
+    memory_bandwidth_gb_per_s: float = Field(strict=True, ge=10, le=100_000)
     compute_capability: Annotated[Capability, BeforeValidator(_pair)]
     max_power_w: int | None = Field(None, strict=True, ge=1)
     dense_tflops: Annotated[dict[TensorDtype, Positive], BeforeValidator(_formats)]
     pcie_generation: Annotated[int, Field(strict=True, ge=3, le=6)]
-    pcie_lanes: Literal[1, 2, 4, 8, 16]
+    pcie_lanes: Annotated[Literal[1, 2, 4, 8, 16], BeforeValidator(_whole)]
     pcie_peer_access: bool = Field(strict=True)
     nvlink: NvLink | None = None
     interconnects: frozenset[Interconnect]
@@ -143,6 +160,8 @@ class GpuType(BaseModel):
 def contradictions(gpu: GpuType) -> Iterator[tuple[str, str]]:
     """Key and rule for each figure of a type that another one of it excludes."""
     yield from _of_formats(gpu)
+    if "" in gpu.handles:
+        yield "name", "must say which GPU it is, not only whose"
     if "none" not in gpu.interconnects:
         yield "interconnects", "must have none, which is one GPU alone"
     linked = gpu.interconnects & {"nvlink", "nvswitch"}

@@ -133,6 +133,20 @@ def test_no_figure_of_a_gpu_excludes_another(key: str) -> None:
     assert not list(catalog.contradictions(GPUS[key]))
 
 
+def test_every_link_that_a_type_may_claim_has_figures() -> None:
+    limits = catalog.gpus.NvLink.model_fields["generation"].metadata
+    generations = {each for each in range(10) if all(_holds(limit, each) for limit in limits)}
+    assert generations == set(catalog.links().nvlink)
+    limits = GpuType.model_fields["pcie_generation"].metadata
+    generations = {each for each in range(10) if all(_holds(limit, each) for limit in limits)}
+    assert generations <= set(catalog.links().pcie.gb_per_s_per_lane)
+
+
+def _holds(limit: object, value: int) -> bool:
+    least, most = getattr(limit, "ge", value), getattr(limit, "le", value)
+    return bool(least <= value <= most)
+
+
 def test_memory_tells_cards_apart_that_nvml_calls_alike() -> None:
     name = "NVIDIA GeForce RTX 5060 Ti"
     found = [catalog.find_gpu(name, mib * 1024**2) for mib in (8151, 16311)]
