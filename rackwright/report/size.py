@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Any
 
 from rackwright.planning.buying import Offer, best
@@ -37,7 +38,8 @@ def size_text(title: str, service: ServiceSpec, offers: Sequence[Offer], width: 
         lines.append(f"  {'  '.join(cells)}".rstrip())
     for offer in last.values():
         if offer.gpu.unified_memory and not offer.refused:
-            lines += ["", f"  {shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)}"]
+            words = shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)
+            lines += ["", *wrap(words, width, initial_indent="  ", subsequent_indent="    ")]
     if any(offer.chosen and offer.chosen.across for offer in last.values()):
         lines += ["", "  * talks across PCIe at every layer: nothing else fits so few GPUs"]
     return "\n".join(lines)
@@ -60,7 +62,7 @@ def _row(offer: Offer, stated: bool) -> tuple[str, ...]:
     """``stated``: the requests at once stand above the table, and are the same in every row."""
     layout = offer.chosen
     if offer.refused:
-        return (offer.gpu.key, "none", "", "", "", offer.refused)
+        return (offer.gpu.key, "none", "", "", "", offer.refused.partition(",")[0])
     if layout is None or layout.memory is None or layout.busy is None:
         return (offer.gpu.key, f"none up to {offer.gpus}", "", "", "", "")
     return (
@@ -93,7 +95,8 @@ def _one_type(offers: Sequence[Offer], width: int) -> Iterator[str]:
             return
         yield f"{offer.gpu.name}, {_hardware(offer)}"
         if offer.gpu.unified_memory:
-            yield f"  {shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)}"
+            words = shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)
+            yield from wrap(words, width, initial_indent="  ", subsequent_indent="    ")
         if layout and layout.memory and layout.alone and layout.busy:
             yield f"  {_layout_name(layout)}"
             yield from [f"    {layout.reason}"] if layout.reason else []
