@@ -6,6 +6,7 @@ And what NVML does not tell of memory that CPU and GPU share.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from pprint import pformat
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import rackwright
 from rackwright import catalog
 from rackwright.checks.results import Status
 from rackwright.commands import discover as discovering
@@ -92,7 +94,7 @@ def test_it_is_verified_by_its_own_name_and_memory() -> None:
     assert "GPU 1 is NVIDIA L40S" in results(probe, planned(gpu=gpu))["GPUs"].evidence
 
 
-def rackwright(*words: str) -> CompletedProcess[str]:
+def in_a_process(*words: str) -> CompletedProcess[str]:
     """A process of its own: pyinfra's command line changes Python's threads as it is loaded."""
     command = [sys.executable, "-m", "rackwright", *words]
     return run(command, capture_output=True, text=True, check=False)
@@ -100,14 +102,14 @@ def rackwright(*words: str) -> CompletedProcess[str]:
 
 def test_it_is_sized_where_its_inventory_is_named(file: Path) -> None:
     words = ["size", "qwen3-8b", "--gpu", "x1", "--json"]
-    found = rackwright(*words, "--inventory", str(file))
+    found = in_a_process(*words, "--inventory", str(file))
     assert json.loads(found.stdout)["chosen"]["gpu"] == "x1-48gb"
-    assert rackwright(*words).returncode == 65
+    assert in_a_process(*words).returncode == 65
 
 
 def test_a_fault_of_it_is_said_there_too(file: Path) -> None:
     file.write_text(file.read_text().replace("49140", "'49140'"))
-    found = rackwright("size", "qwen3-8b", "--inventory", str(file))
+    found = in_a_process("size", "qwen3-8b", "--inventory", str(file))
     assert found.returncode == 65
     assert "gpu_types[x1-48gb].memory_mib: must be a whole number (got '49140')" in found.stderr
     assert "Traceback" not in found.stderr
@@ -135,10 +137,34 @@ def test_a_matrix_is_compared_with_what_is_declared_of_it(tmp_path: Path) -> Non
     path.write_text(f"all = {pformat((gpus + gateway, shared))}\n")
     matrix.write_text("\tGPU0\tGPU1\tCPU Affinity\nGPU0\t X \tPHB\t0-7\nGPU1\tPHB\t X \t0-7\n")
     words = ["--gpu", "x1", "--inventory", str(path), "--server", "gpu1"]
-    found = rackwright("topo", str(matrix), *words)
+    found = in_a_process("topo", str(matrix), *words)
     assert found.returncode == 0, found.stderr
     assert "'type': 'x1-48gb'" in found.stdout
     assert "as gpu1 is declared" in found.stdout
+
+
+ASKS_THE_CATALOG = {
+    "inventory/declarations.py": "puts the inventory's own beside it",
+    "inventory/entry.py": "where no inventory is named",
+    "models/finding.py": "where no inventory is named",
+    "checks/server/healthy.py": "a sample",
+    "checks/replica/bandwidth.py": "a sample",
+}
+
+
+def test_nobody_else_asks_the_catalog_alone() -> None:
+    """Whoever judges a fleet asks its spec or its plan: they have the inventory's own types too."""
+    package = Path(rackwright.__file__).parent
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if re.search(r"\b(gpu_types|find_gpu)\(", path.read_text())
+        and path.parent.name != "catalog"
+    }
+    assert found <= set(ASKS_THE_CATALOG), (
+        f"{sorted(found - set(ASKS_THE_CATALOG))}: ask fleet.gpu_of(server), replica.gpu or "
+        "plan.gpus, or say here why the catalog is enough"
+    )
 
 
 # --- faults ------------------------------------------------------------------------------------
