@@ -27,6 +27,8 @@ gpu_servers = [
                 # How they are joined: "nvswitch" (each to each), "nvlink" (bridged pairs 0-1,
                 # 2-3, ... or a four-GPU board), "pcie". Leave it out for a single GPU.
                 "interconnect": "nvswitch",
+                # In a virtual machine that holds some of its host's GPUs, the host runs NVSwitch
+                # and its fabric manager: "fabric_manager": "host". "own" if left out.
                 # Where that is not as usual for the type: which GPUs NVLink joins, and which share
                 # a NUMA node. `rackwright discover` prints both.
                 # "nvlink_islands": [[0, 1], [2, 3]], "numa_nodes": [[0, 1, 2, 3], [4, 5, 6, 7]],

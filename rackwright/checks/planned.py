@@ -110,8 +110,10 @@ class Tenant(NamedTuple):
 class PlannedServer:
     """What the checks need to know of a GPU server as declared; ``islands`` are GPU indexes.
 
-    ``tenants`` are the replicas planned on its GPUs; ``engines_use_gpus`` is false for an engine
-    built for CPUs. ``driver_version`` is a pin, in full or its first parts (``580``).
+    ``runs_fabric_manager`` says that its NVSwitch is its own, and so nvidia-fabricmanager has to
+    run on it; a guest's runs on its host. ``tenants`` are the replicas planned on its GPUs;
+    ``engines_use_gpus`` is false for an engine built for CPUs. ``driver_version`` is a pin, in full
+    or its first parts (``580``).
     """
 
     KIND: ClassVar[str] = "server"
@@ -124,6 +126,7 @@ class PlannedServer:
     tenants: tuple[Tenant, ...] = ()
     engines_use_gpus: bool = True
     driver_version: str | None = None
+    runs_fabric_manager: bool = False
 
     @property
     def name(self) -> str:

@@ -113,7 +113,7 @@ def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -
     archive = _archive(source_of(settings, facts), distribution)
     modules = modules_of(settings, gpu, branch)
     url, added = _archives(settings, archive, distribution, architecture, facts)
-    fabric = server.interconnect == "nvswitch"
+    fabric = server.runs_fabric_manager
     nvlink = gpu.nvlink.generation if gpu.nvlink else 0
     boot = _boot_files(nvlink if fabric else 0)
     unit = _settings_unit(server, fabric)

@@ -73,6 +73,7 @@ def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
             _uses_gpus(replica, fleet.settings(server.name)) for replica in replicas
         ),
         driver_version=None if settings.driver_source == "none" else settings.driver_version,
+        runs_fabric_manager=server.runs_fabric_manager,
     )
 
 

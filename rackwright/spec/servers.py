@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from rackwright.catalog import Interconnect
@@ -32,7 +34,8 @@ class GpuSpec(Entry):
 class ServerSpec(Entry):
     """One server. ``address`` is where the gateway reaches it; engines listen there only.
 
-    ``interconnect`` joins its GPUs. ``nvlink_islands`` and ``numa_nodes`` list GPU indexes that
+    ``interconnect`` joins its GPUs. ``fabric_manager`` of an NVSwitch is the server's own, or that
+    of the host whose guest it is. ``nvlink_islands`` and ``numa_nodes`` list GPU indexes that
     belong together where that is not as usual. ``network_gbit_per_s`` joins it to other servers,
     over ``network_interface`` where a replica spans several.
     """
@@ -41,10 +44,16 @@ class ServerSpec(Entry):
     address: Address
     gpus: GpuSpec
     interconnect: Interconnect = "none"
+    fabric_manager: Literal["own", "host"] = "own"
     nvlink_islands: GpuGroups | None = None
     numa_nodes: GpuGroups | None = None
     network_gbit_per_s: float = Field(10, ge=1)
     network_interface: InterfaceName | None = None
+
+    @property
+    def runs_fabric_manager(self) -> bool:
+        """Whether the server itself needs one: it has an NVSwitch, and is not a guest beside it."""
+        return self.interconnect == "nvswitch" and self.fabric_manager == "own"
 
     @property
     def hardware(self) -> tuple[object, ...]:

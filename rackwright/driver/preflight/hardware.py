@@ -40,13 +40,16 @@ def nvswitch(situation: Situation) -> Iterator[Trouble]:
         yield Trouble(
             "the inventory declares nvswitch, and no NVSwitch is on the PCI bus: fabric manager "
             "would fail",
-            "correct interconnect in the inventory; in a virtual machine the host runs it",
+            'set "fabric_manager": "host" where this is a virtual machine whose host runs it, else '
+            "correct interconnect in the inventory",
         )
     if seen and not declared:
+        kind, guest = situation.server.interconnect, situation.server.interconnect == "nvswitch"
+        said = "the fabric manager of its host" if guest else kind
         yield Trouble(
-            f"there is an NVSwitch ({seen[0]}), and the inventory declares "
-            f"{situation.server.interconnect}: without fabric manager CUDA fails with error 802",
-            "set interconnect to nvswitch",
+            f"there is an NVSwitch ({seen[0]}), and the inventory declares {said}: without fabric "
+            "manager CUDA fails with error 802",
+            "leave fabric_manager out" if guest else "set interconnect to nvswitch",
         )
     lacking = {"debian": "fabric manager"} | ({} if on_bus else {"ubuntu": "nvlsm for NVLink 5"})
     if declared and situation.plan.archive in lacking:

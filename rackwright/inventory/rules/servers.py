@@ -26,6 +26,9 @@ def _interconnect(server: ServerSpec) -> Iterator[Fault]:
     elif server.interconnect not in kind.interconnects:
         can = ", ".join(sorted(kind.interconnects - {"none"}))
         yield Fault(f"{path}.interconnect", f"{kind.name} has {can} only", server.interconnect)
+    if server.fabric_manager == "host" and server.interconnect != "nvswitch":
+        rule = "must be left out where interconnect is not nvswitch"
+        yield Fault(f"{path}.fabric_manager", rule, server.fabric_manager)
     if server.interconnect == "none" and server.gpus.count > 1:
         rule = f"must be pcie, nvlink or nvswitch for {server.gpus.count} GPUs"
         yield Fault(f"{path}.interconnect", rule, server.interconnect)

@@ -259,3 +259,12 @@ def test_a_fabric_that_is_not_completed_is_waited_for() -> None:
     gpus = [{"fabric": {"state": state}} for state in ("completed", "in_progress")]
     assert fabric_pending({"gpus": [*gpus, None, {"fabric": None}]}) == "GPU 1: in progress"
     assert fabric_pending({"gpus": gpus[:1]}) == ""
+
+
+def test_a_guest_beside_an_nvswitch_gets_no_fabric_manager() -> None:
+    """It would fail there: the switch is on the bus of the guest's host, which runs it."""
+    guest = planned("ubuntu2404", HGX_H100.model_copy(update={"fabric_manager": "host"}))
+    names = [package.key for package in guest.packages]
+    assert not guest.fabric and not [name for name in names if "fabric" in name]
+    assert [unit.key for unit in guest.units] == ["rackwright-gpu-settings.service"]
+    assert planned("ubuntu2404", HGX_H100).fabric
