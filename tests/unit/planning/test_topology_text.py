@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.samples.commands import run
 from tests.samples.probes import lost, pairs, seen
 
 DATA = Path(__file__).parents[2] / "data"
+PASTED = {path.stem: path.read_text() for path in sorted((DATA / "topology").glob("*.txt"))}
 ONE_NODE = ((0, 1, 2, 3),)
 SINGLES = ((0,), (1,), (2,), (3,))
 BRIDGES = """\
@@ -60,6 +63,16 @@ GPU0\t X \tNV2\t0-19
 GPU1\tNV2\t X \t0-19
 """
 HALVES = ((0, 1), (2, 3))
+PAIR, PAIR_APART, EIGHT = ((0, 1),), ((0,), (1,)), tuple(range(8))
+TWELVE = "\n".join(
+    [
+        f"{' '.join(f'GPU{i}' for i in range(10))} GPU10GPU11 CPU Affinity NUMA Affinity",
+        *(
+            f"GPU{i} {' '.join('X' if i == j else 'NV18' for j in range(12))} 0-31 0"
+            for i in range(12)
+        ),
+    ]
+)
 TEXTS: dict[str, tuple[str, Topology]] = {
     "two H200": ((DATA / "h200x2/topo.txt").read_text(), Topology(((0, 1),), ((0, 1),))),
     "one H200": ((DATA / "h200x1/topo.txt").read_text(), Topology(((0,),), ((0,),))),
@@ -68,6 +81,26 @@ TEXTS: dict[str, tuple[str, Topology]] = {
     "two nodes near each": (SUB_NUMA, Topology(ONE_NODE, ONE_NODE)),
     "the second node first": (SCATTERED, Topology(SINGLES, ((1, 2, 3), (0,)))),
     "before NUMA was told": (OLD, Topology(((0, 1),), ((0, 1),))),
+    "two H100, underlined": ((DATA / "h100x2/topo.txt").read_text(), Topology(PAIR, PAIR)),
+    "underlined": (PASTED["topo-ansi-2"], Topology(PAIR, PAIR)),
+    "underlined, escapes lost": (PASTED["topo-ansi-pasted"], Topology(PAIR, PAIR)),
+    "a node that is blank": (PASTED["topo-blank-affinity"], Topology(PAIR_APART, PAIR_APART)),
+    "names of cards that are glued": (PASTED["topo-glued"], Topology(PAIR, PAIR)),
+    "four joined directly": (PASTED["topo-plain-4xnv6"], Topology(ONE_NODE, HALVES)),
+    "a cube of eight": (PASTED["topo-v100-cube"], Topology((EIGHT,), (EIGHT[:4], EIGHT[4:]))),
+    "twelve, glued from the tenth": (TWELVE, Topology((tuple(range(12)),), (tuple(range(12)),))),
+    "nodes by their CPUs": (
+        OLD.replace("NV2", "SYS").replace("X \t0-19", "X \t20-39"),
+        Topology(PAIR_APART, PAIR_APART),
+    ),
+    "no CPUs told, in spaces": (
+        "GPU0 GPU1 CPU Affinity NUMA Affinity GPU NUMA ID\nGPU0 X SYS 1 N/A\nGPU1 SYS X 1 N/A\n",
+        Topology(PAIR_APART, PAIR),
+    ),
+    "no CPUs told, in columns": (
+        BRIDGES.replace("0-15,32-47", "").replace("16-31,48-63", ""),
+        Topology(HALVES, HALVES),
+    ),
 }
 
 
@@ -84,12 +117,60 @@ def test_a_matrix_is_read(text: str, expected: Topology) -> None:
         ("Failed to initialize NVML", "topo: must have a line with GPU0"),
         (BRIDGES.partition("GPU3\tSYS")[0], "topo[GPU3]: must be a row with 4 cells"),
         (BRIDGES.replace("\tSYS\t X \tNV12\t16-31", "\n"), "topo[GPU2]: must be a row"),
+        (BRIDGES.replace("\tGPU0\t", "\t", 1), "topo: must be columns GPU0, GPU1, GPU2, in"),
+        (BRIDGES.replace("\tGPU0\t", "\t", 1), "topo[GPU0]: is a row without a column"),
+        (BRIDGES.replace("\tGPU3\t", "\t", 1), "topo[GPU3]: is a row without a column"),
+        (BRIDGES.replace("GPU3\tCPU", "CPU"), "topo[GPU0]: must be a row with 3 cells"),
+        (
+            BRIDGES.replace("GPU3\tCPU", "CPU").partition("GPU3")[0],
+            "topo[GPU2]: must be a row with 3 cells",
+        ),
+        (BRIDGES.replace("\tGPU0\t", "\tFOO\t", 1), "topo: must be columns GPU0"),
+        (BRIDGES.replace("\tGPU0\t", "\tMIG 1g\t", 1), "topo: must be columns GPU0"),
+        (BRIDGES + OLD, "topo: must be one matrix, another begins in line 6"),
+        (BRIDGES + BRIDGES.partition("\n")[2], "topo[GPU0]: must be one row, there are 2"),
+        (BRIDGES.replace("GPU1\tNV12\t X ", "GPU1\t X \tNV12"), "topo[GPU1]: must have its X in"),
+        (BRIDGES.replace("\n", " "), "topo[GPU0]: must be a row with 4 cells"),
     ],
 )
 def test_a_text_that_is_no_matrix_says_so(text: str, words: str) -> None:
     with pytest.raises(SpecError) as caught:
         read_matrix(text)
     assert words in str(caught.value)
+
+
+def lose(text: str) -> Iterator[str]:
+    """A text that lost a word, a line or the gap between two words, wherever that is."""
+    lines = text.splitlines(keepends=True)
+    yield from ("".join(lines[:at] + lines[at + 1 :]) for at in range(len(lines)))
+    for word in re.finditer(r"\S+", text):
+        yield text[: word.start()] + text[word.end() :]
+        yield text[: word.end()] + text[word.end() :].lstrip(" \t")
+        yield text[: word.end()]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_gpu_is_lost_without_a_word(name: str) -> None:
+    """Whatever a paste lost: all GPUs are read, or it is refused; never fewer, or others' links."""
+    text, expected = TEXTS[name]
+    refused = 0
+    for damaged in lose(text.partition("\n\nLegend")[0]):
+        try:
+            found = read_matrix(damaged)
+        except SpecError:
+            refused += 1
+            continue
+        assert found.islands == expected.islands, damaged
+    assert refused
+
+
+@pytest.mark.parametrize("code", ["\x1b[4m", "[4m", "^[[4m", "\ufffd[0;1m", "\x1b[m"])
+@pytest.mark.parametrize("name", TEXTS)
+def test_terminal_codes_do_not_matter(name: str, code: str) -> None:
+    text, expected = TEXTS[name]
+    assert (
+        read_matrix(text.replace("GPU", f"{code}GPU").replace("NUMA ID", "NUMA ID[0m")) == expected
+    )
 
 
 def test_what_the_probe_saw_is_printed_as_nvidia_smi_did() -> None:
