@@ -21,8 +21,11 @@ class Topology(NamedTuple):
 
 
 def declared(server: ServerSpec, gpu: GpuType) -> Topology:
-    """What the inventory says of a server; one NUMA node where it says nothing."""
-    everything = (tuple(range(server.gpus.count)),)
+    """What the inventory says of a server whose GPUs are of one type.
+
+    One NUMA node where it says nothing.
+    """
+    everything = (server.gpus.nvml_indexes,)
     return Topology(islands(server, gpu), server.numa_nodes or everything)
 
 
@@ -33,16 +36,16 @@ def islands(server: ServerSpec, gpu: GpuType) -> tuple[Island, ...]:
     neighbours by index, in pairs for bridges or as many as the board has; across PCIe every GPU
     is an island of its own.
     """
-    indexes = range(server.gpus.count)
+    indexes = server.gpus.nvml_indexes
     size = 1
     if server.interconnect == "nvswitch":
-        size = server.gpus.count
+        size = len(indexes)
     elif server.interconnect == "nvlink" and server.nvlink_islands is not None:
         listed = {index for island in server.nvlink_islands for index in island}
         return (*server.nvlink_islands, *((i,) for i in indexes if i not in listed))
     elif server.interconnect == "nvlink" and gpu.nvlink:
         size = gpu.nvlink.island
-    return tuple(tuple(indexes[start : start + size]) for start in indexes[::size])
+    return tuple(indexes[start : start + size] for start in range(0, len(indexes), size))
 
 
 def observed(probe: Mapping[str, Any]) -> Topology:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rackwright import engines
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault, nearest
 from rackwright.inventory.rules.declared import Declared
-from rackwright.spec import FleetSpec, ServiceSpec
+from rackwright.inventory.rules.gpus import named
+from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
 
 
 def service_faults(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
@@ -64,5 +65,15 @@ def _gpu_indexes(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
         if not indexes or len(set(indexes)) < len(indexes):
             yield Fault(path, "must name at least one GPU, and each once", indexes)
         server = fleet.servers.get(name)
-        if server and any(index >= server.gpus.count for index in indexes):
-            yield Fault(path, f"must be 0 to {server.gpus.count - 1} on {name}", indexes)
+        if server:
+            yield from _of_one_type(server, indexes, path)
+
+
+def _of_one_type(server: ServerSpec, indexes: Sequence[int], path: str) -> Iterator[Fault]:
+    """The GPUs are declared, and what is split over them is split evenly."""
+    declared = sorted({index for kind in server.kinds for index in kind.gpus.nvml_indexes})
+    if set(indexes) - set(declared):
+        yield Fault(path, f"must be {named(declared)} on {server.name}", indexes)
+    elif server.kind_of(indexes) is None:
+        kinds = (f"{named(kind.gpus.nvml_indexes)} ({kind.gpus.type})" for kind in server.kinds)
+        yield Fault(path, f"must be of one type: {'; '.join(kinds)}", indexes)
