@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rackwright.catalog import GpuType
+from rackwright.catalog import GpuType, gpu_types
 from rackwright.catalog.drivers import Branch, drivers, numbers
 from rackwright.desired.items import (
     Absent,
@@ -93,6 +93,16 @@ def modules_of(settings: Settings, gpu: GpuType, branch: Branch) -> str:
     return "proprietary" if old else "open"
 
 
+def other_types(server: ServerSpec) -> tuple[GpuType, ...]:
+    """The types of a server's ``other_gpus``."""
+    return tuple(gpu_types()[other.type] for other in server.other_gpus)
+
+
+def oldest(gpus: Iterable[GpuType]) -> GpuType:
+    """The GPU that decides about the kernel modules, which are one for all of a server."""
+    return min(gpus, key=lambda gpu: gpu.compute_capability)
+
+
 def source_of(settings: Settings, facts: Facts) -> str:
     """Whose packages: as set; else NVIDIA's, or Canonical's where Ubuntu has Secure Boot on."""
     if settings.driver_source != "auto":
@@ -111,10 +121,11 @@ def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -
     if distribution is None or architecture is None or branch is None:
         raise Unsupported(f"no driver packages are known for {facts.release} on {facts.machine}")
     archive = _archive(source_of(settings, facts), distribution)
-    modules = modules_of(settings, gpu, branch)
+    gpus = (gpu, *other_types(server))
+    modules = modules_of(settings, oldest(gpus), branch)
     url, added = _archives(settings, archive, distribution, architecture, facts)
     fabric = server.runs_fabric_manager
-    nvlink = gpu.nvlink.generation if gpu.nvlink else 0
+    nvlink = max(each.nvlink.generation if each.nvlink else 0 for each in gpus)
     boot = _boot_files(nvlink if fabric else 0)
     unit = _settings_unit(server, fabric)
     groups: tuple[tuple[str, tuple[Item, ...]], ...] = (
@@ -255,6 +266,7 @@ def _boot_files(nvlink: int) -> tuple[File, ...]:
 
 
 def _settings_unit(server: ServerSpec, fabric: bool) -> File:
-    values = {"gpus": server.gpus, "fabric_unit": FABRIC_UNIT if fabric else ""}
+    groups = (server.gpus, *server.other_gpus)
+    values = {"groups": groups, "fabric_unit": FABRIC_UNIT if fabric else ""}
     content = render("gpu-settings.service.j2", values)
     return File(f"/etc/systemd/system/{SETTINGS_UNIT}", content)

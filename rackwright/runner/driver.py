@@ -22,7 +22,7 @@ from rackwright.driver.facts import Facts, Unknown
 from rackwright.driver.offers import Offers
 from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
 from rackwright.driver.packages import PINNING
-from rackwright.driver.plan import DriverPlan, Unsupported, decide
+from rackwright.driver.plan import DriverPlan, Unsupported, decide, other_types
 from rackwright.driver.preflight import Situation, predict
 from rackwright.errors import HostError
 from rackwright.report import results_text
@@ -79,6 +79,7 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
         server=server,
         gpu=gpu_types()[server.gpus.type],
         facts=observed(host),
+        others=other_types(server),
         month=time.strftime("%Y-%m"),
         engines=frozenset(each.service.engine for each in fleet.plan.on(host.name)),
         our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(host.name)),
