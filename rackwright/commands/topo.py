@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rackwright.errors import InputError, RefusedError, nearest
-from rackwright.inventory.entry import topo_text
+from rackwright.inventory.matrix import topo_text
 from rackwright.spec import ServerSpec
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,10 @@ class Topology(NamedTuple):
 
     islands: tuple[Island, ...]
     numa_nodes: tuple[Island, ...]
+
+    def of(self, gpus: Collection[int]) -> Topology:
+        """Of these GPUs alone."""
+        return Topology(tuple(within(self.islands, gpus)), tuple(within(self.numa_nodes, gpus)))
 
 
 def declared(server: ServerSpec, gpu: GpuType) -> Topology:
@@ -57,15 +61,24 @@ def observed(probe: Mapping[str, Any]) -> Topology:
     gpus = [gpu or {} for gpu in probe.get("gpus") or ()]
     addresses = [bus_address(gpu.get("pci_bus_id")) for gpu in gpus]
     index_of = {address: index for index, address in enumerate(addresses) if address}
-    pairs: set[tuple[int, int]] = set()
-    switched: list[int] = []
+    pairs: set[tuple[int, int]] = set(pairwise(switched(probe)))
     for index, gpu in enumerate(gpus):
-        active = [link for link in gpu.get("nvlinks") or () if link.get("active")]
-        peers = {index_of.get(bus_address(link.get("remote_pci_bus_id"))) for link in active}
+        peers = {index_of.get(bus_address(link.get("remote_pci_bus_id"))) for link in _active(gpu)}
         pairs.update((index, peer) for peer in peers if peer is not None)
-        switched += [index] if any(link.get("remote_type") == "switch" for link in active) else []
-    pairs.update(pairwise(switched))
     return Topology(joined(len(gpus), pairs), grouped(gpu.get("numa_node") or 0 for gpu in gpus))
+
+
+def switched(probe: Mapping[str, Any]) -> list[int]:
+    """The GPUs with an active NVLink to an NVSwitch, be it on the bus of this machine or not."""
+    return [
+        index
+        for index, gpu in enumerate(probe.get("gpus") or ())
+        if any(link.get("remote_type") == "switch" for link in _active(gpu or {}))
+    ]
+
+
+def _active(gpu: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [link for link in gpu.get("nvlinks") or () if link.get("active")]
 
 
 def within(groups: Iterable[Island], gpus: Iterable[int]) -> list[Island]:

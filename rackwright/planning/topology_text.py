@@ -20,7 +20,11 @@ def read_matrix(text: str) -> Topology:
     not matter. A GPU whose NUMA node is not told is with those that have its CPUs, else on node 0.
     Raises SpecError where there is no matrix, or it does not show every GPU whole.
     """
-    rows = gpu_rows(text)
+    return topology_of(gpu_rows(text))
+
+
+def topology_of(rows: Sequence[Row]) -> Topology:
+    """Islands and NUMA nodes of the rows of a matrix."""
     pairs = {
         (index, peer)
         for index, links in enumerate(nvlinks(rows))

@@ -11,15 +11,29 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from rackwright.catalog import gpu_types
 from rackwright.cli import main
 from rackwright.errors import SpecError
+from rackwright.inventory.gpu_keys import gpu_keys, groups_of, joined_by_matrix
+from rackwright.inventory.matrix import topo_text
+from rackwright.planning.matrix_rows import gpu_rows
 from rackwright.planning.topology import Topology, observed
 from rackwright.planning.topology_text import differences, matrix_text, read_matrix
+from rackwright.spec import ServerSpec
 from tests.samples.commands import run
 from tests.samples.probes import lost, pairs, seen
 
 DATA = Path(__file__).parents[2] / "data"
 PASTED = {path.stem: path.read_text() for path in sorted((DATA / "topology").glob("*.txt"))}
+EIGHT_SWITCHED = "\n".join(
+    [
+        f"{' '.join(f'GPU{i}' for i in range(8))} CPU Affinity NUMA Affinity",
+        *(
+            f"GPU{i} {' '.join('X' if i == j else 'NV18' for j in range(8))} 0-31 0"
+            for i in range(8)
+        ),
+    ]
+)
 ONE_NODE = ((0, 1, 2, 3),)
 SINGLES = ((0,), (1,), (2,), (3,))
 BRIDGES = """\
@@ -228,6 +242,73 @@ def test_the_command_says_what_to_paste() -> None:
     assert "'interconnect': 'nvlink'" in said and "'nvlink_islands': [[0, 1], [2, 3]]" in said
     code, said = topo("--gpu", "a100-pcie")
     assert code == 65 and "gpu: is not a known GPU type, did you mean 'a100-pcie-" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "gpu", "server"),
+    [
+        (
+            "topo-plain-4xnv6",
+            "h100-sxm-80gb",
+            {
+                "interconnect": "nvlink",
+                "nvlink_islands": [[0, 1, 2, 3]],
+                "numa_nodes": [[0, 1], [2, 3]],
+            },
+        ),
+        (
+            "topo-v100-cube",  # six links, as many as a V100 has
+            "v100-like",
+            {
+                "interconnect": "nvlink",
+                "nvlink_islands": [[*range(8)]],
+                "numa_nodes": [[*range(4)], [*range(4, 8)]],
+            },
+        ),
+        ("topo-glued", "h100-sxm-80gb", {"interconnect": "nvswitch", "fabric_manager": "host"}),
+        ("topo-glued", "h200-nvl-141gb", {"interconnect": "nvlink", "nvlink_islands": [[0, 1]]}),
+        ("topo-glued", "b200-sxm-180gb", {"interconnect": "nvswitch", "fabric_manager": "host"}),
+        ("topo-ansi-2", "a100-sxm-80gb", {"interconnect": "nvlink", "nvlink_islands": [[0, 1]]}),
+        ("topo-blank-affinity", "l40s-48gb", {"interconnect": "pcie", "numa_nodes": [[0], [1]]}),
+        ("eight", "h100-sxm-80gb", {"interconnect": "nvswitch"}),
+    ],
+)
+def test_links_lead_to_a_switch_only_where_a_gpu_has_too_few_for_the_others(
+    name: str, gpu: str, server: dict[str, Any]
+) -> None:
+    rows = gpu_rows(EIGHT_SWITCHED if name == "eight" else PASTED[name])
+    a100 = gpu_types()["a100-sxm-80gb"]
+    assert a100.nvlink
+    own = a100.model_copy(update={"nvlink": a100.nvlink.model_copy(update={"links": 6})})
+    kind = own if gpu == "v100-like" else gpu_types()[gpu]
+    seen = joined_by_matrix(rows, kind)
+    found = gpu_keys(groups_of({kind: range(len(rows))}, seen), seen, len(rows))
+    assert found == {"gpus": {"type": kind.key, "count": len(rows)}, **server}
+
+
+def test_the_command_says_why_a_guest_needs_no_fabric_manager() -> None:
+    code, said = topo("--gpu", "h100-sxm-80gb", text=(DATA / "h100x2/topo.txt").read_text())
+    assert code == 0 and "'fabric_manager': 'host'" in said
+    assert "# a guest: links lead to an NVSwitch, and boards with one have 8 GPUs or more" in said
+
+
+def test_declared_gpus_are_compared_and_others_are_not() -> None:
+    spec: dict[str, Any] = {
+        "name": "gpu1",
+        "address": "192.0.2.11",
+        "gpus": {"type": "a100-pcie-80gb", "count": 2, "indexes": [2, 3]},
+        "interconnect": "nvlink",
+        "nvlink_islands": [[2, 3]],
+    }
+    assert topo_text(BRIDGES, None, ServerSpec(**spec))[1]
+    other = {**spec, "gpus": {**spec["gpus"], "indexes": [1, 2]}, "nvlink_islands": [[1, 2]]}
+    said, agrees = topo_text(BRIDGES, None, ServerSpec(**other))
+    assert not agrees and "NVLink is declared to join 1-2, it joins none" in said
+    beyond = {**spec, "gpus": {**spec["gpus"], "indexes": [2, 9]}, "nvlink_islands": []}
+    assert "GPUs: 2 declared, 1 there" in topo_text(BRIDGES, None, ServerSpec(**beyond))[0]
+    kinds = {**spec, "other_gpus": [{"type": "l4-24gb", "count": 2, "indexes": [0, 1]}]}
+    said, agrees = topo_text(PASTED["topo-blank-affinity"], None, ServerSpec(**kinds))
+    assert not agrees and "GPUs: 4 declared, 2 there" in said
 
 
 def test_the_command_compares_with_an_inventory() -> None:

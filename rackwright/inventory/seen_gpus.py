@@ -1,0 +1,74 @@
+"""The GPUs that a probe saw: those that can be declared, by type, and why others are left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rackwright.catalog import GpuType, find_gpu
+from rackwright.inventory.gpu_keys import Group, Joined, at_host
+from rackwright.planning.topology_text import listed
+
+Gpu = Mapping[str, Any]
+MOST = 16
+"""GPUs of one type that an inventory declares of a server."""
+
+
+def by_type(gpus: Sequence[Gpu | None]) -> dict[GpuType, list[int]]:
+    """The indexes to declare, by type: of GPUs that answer, are known, and are whole."""
+    return {kind: indexes[:MOST] for kind, indexes in _whole(gpus).items()}
+
+
+def _whole(gpus: Sequence[Gpu | None]) -> dict[GpuType, list[int]]:
+    kinds: dict[GpuType, list[int]] = {}
+    for index, gpu in enumerate(gpus):
+        kind = find_gpu(str(gpu.get("name"))) if gpu and not _sliced(gpu) else None
+        if kind:
+            kinds.setdefault(kind, []).append(index)
+    return kinds
+
+
+def _sliced(gpu: Gpu) -> bool:
+    return bool((gpu.get("mig_mode") or {}).get("current"))
+
+
+def left_out(gpus: Sequence[Gpu | None]) -> Iterator[str]:
+    """What is not declared, and why."""
+    there = {index: gpu for index, gpu in enumerate(gpus) if gpu}
+    names = Counter(str(gpu.get("name")) for gpu in there.values())
+    for name, count in names.items():
+        if find_gpu(name) is None:
+            yield f"{count} x {name} is not in the catalog: add it to rackwright/catalog/gpus.yaml"
+    if len(names) > 1:
+        yield f"mixed GPUs ({', '.join(f'{count} x {name}' for name, count in names.items())})"
+    if sliced := [index for index, gpu in there.items() if _sliced(gpu)]:
+        numbers = ",".join(map(str, sliced))
+        yield (
+            f"GPU {numbers}: MIG is on, and engines need whole GPUs: left out below, until "
+            f"`nvidia-smi --id={numbers} --multi-instance-gpu=0`, with nothing running on them"
+        )
+    if lost := len(gpus) - len(there):
+        yield f"{lost} GPU(s) lost: left out below"
+    for kind, indexes in _whole(gpus).items():
+        if len(indexes) > MOST:
+            yield f"{len(indexes)} x {kind.name}: only the first {MOST} are declared below"
+
+
+def about(
+    groups: Sequence[Group], kinds: Mapping[GpuType, Sequence[int]], joined: Joined
+) -> Iterator[str]:
+    """What is to be known of those that are declared."""
+    if len(groups) > 1:
+        kind = groups[0].kind.name
+        yield f"a service that names no `gpus` of this server gets the {kind}"
+    for group in groups:
+        if len(group.indexes) < len(kinds[group.kind]):
+            yield f"nothing is known to join several {group.kind.name}: only one is declared below"
+        if group.interconnect == "nvswitch" and (down := {*group.indexes} - joined.to_switch):
+            yield f"GPU {listed([(index,) for index in sorted(down)])}: no NVLink to a switch is up"
+    if at_host(groups, joined):
+        yield (
+            f"a guest: links lead to an NVSwitch, and {joined.guest}. Its host runs the fabric "
+            "manager, so none is installed here (fabric_manager)"
+        )
