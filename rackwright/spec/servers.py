@@ -13,9 +13,9 @@ from rackwright.schema.fields import (
     Address,
     Entry,
     GpuGroups,
-    GpuIndex,
     HostName,
     InterfaceName,
+    NvmlIndex,
     Port,
 )
 
@@ -30,7 +30,7 @@ class GpuSpec(Entry):
 
     type: str
     count: int = Field(strict=True, ge=1, le=16)
-    indexes: tuple[GpuIndex, ...] | None = None
+    indexes: tuple[NvmlIndex, ...] | None = None
     power_limit_w: int | None = Field(None, strict=True, ge=50, le=2000)
     ecc: bool | None = Field(None, strict=True)
     mig: bool = Field(False, strict=True)

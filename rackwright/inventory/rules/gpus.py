@@ -28,7 +28,7 @@ def gpu_faults(server: ServerSpec) -> Iterator[Fault]:
 
 def named(indexes: Sequence[int]) -> str:
     """GPUs in words: ``0 to 3``, or ``1, 2, 5``."""
-    if list(indexes) == list(range(len(indexes))):
+    if len(indexes) > 1 and list(indexes) == list(range(len(indexes))):
         return f"0 to {len(indexes) - 1}"
     return ", ".join(map(str, indexes))
 

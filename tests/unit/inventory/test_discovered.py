@@ -18,6 +18,8 @@ from rackwright.inventory.entry import discovered
 from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan
 from rackwright.planning.placing import plan
+from rackwright.report import plan_text
+from rackwright.report.page import page
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import planned
 from rackwright.spec import ServerSpec
@@ -159,6 +161,17 @@ def test_a_service_has_the_first_type_or_the_gpus_that_it_names() -> None:
     run = accepted(server, gpus={"gpu1": [1, 2]})
     assert gpus_of(run.plan) == [(1,), (2,)]
     assert {replica.server.gpus.type for replica in run.plan.replicas} == {"l40s-48gb"}
+
+
+def test_the_plan_and_the_page_show_each_type() -> None:
+    found = entry(discovered("gpu1", mixed()).text())
+    assert found
+    run = accepted(found[1]["server"], gpus={"gpu1": [1, 2]})
+    text = plan_text(run.plan)
+    assert "gpu1  2 x NVIDIA H200, pcie + 2 x NVIDIA L40S, pcie  gpu1" in text
+    assert "GPUs 3, 5 idle" in text
+    shown = page(run.plan, [], {"gpu1": {"probe": mixed()}})
+    assert "2 x NVIDIA H200, pcie + 2 x NVIDIA L40S, pcie" in shown and "T400" in shown
 
 
 def test_checks_judge_declared_gpus_and_say_what_the_others_are() -> None:
