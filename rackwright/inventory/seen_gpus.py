@@ -23,23 +23,27 @@ def by_type(gpus: Sequence[Gpu | None]) -> dict[GpuType, list[int]]:
 def _whole(gpus: Sequence[Gpu | None]) -> dict[GpuType, list[int]]:
     kinds: dict[GpuType, list[int]] = {}
     for index, gpu in enumerate(gpus):
-        kind = find_gpu(str(gpu.get("name"))) if gpu and not _sliced(gpu) else None
-        if kind:
+        if gpu and not _sliced(gpu) and (kind := _type(gpu)):
             kinds.setdefault(kind, []).append(index)
     return kinds
 
 
+def _type(gpu: Gpu) -> GpuType | None:
+    return find_gpu(str(gpu.get("name")))
+
+
 def _sliced(gpu: Gpu) -> bool:
-    return bool((gpu.get("mig_mode") or {}).get("current"))
+    mode = gpu.get("mig_mode")
+    return isinstance(mode, Mapping) and bool(mode.get("current"))
 
 
 def left_out(gpus: Sequence[Gpu | None]) -> Iterator[str]:
     """What is not declared, and why."""
     there = {index: gpu for index, gpu in enumerate(gpus) if gpu}
     names = Counter(str(gpu.get("name")) for gpu in there.values())
-    for name, count in names.items():
-        if find_gpu(name) is None:
-            yield f"{count} x {name} is not in the catalog: add it to rackwright/catalog/gpus.yaml"
+    strange = Counter(str(gpu.get("name")) for gpu in there.values() if _type(gpu) is None)
+    for name, count in strange.items():
+        yield f"{count} x {name} is not in the catalog: add it to rackwright/catalog/gpus.yaml"
     if len(names) > 1:
         yield f"mixed GPUs ({', '.join(f'{count} x {name}' for name, count in names.items())})"
     if sliced := [index for index, gpu in there.items() if _sliced(gpu)]:

@@ -107,5 +107,4 @@ def _strangers(
     """GPUs that are named twice, or that the server does not have."""
     indexes = [index for group in groups for index in group]
     if len(set(indexes)) < len(indexes) or set(indexes) - set(known):
-        hint = ", give `gpus.indexes` where others are meant" if set(indexes) - set(known) else ""
-        yield Fault(path, f"must name GPUs {named(sorted(known))}, {_ONCE}{hint}", groups)
+        yield Fault(path, f"must name GPUs {named(sorted(known))}, {_ONCE}", groups)
