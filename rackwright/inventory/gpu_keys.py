@@ -24,12 +24,14 @@ _NEXT_BEST: dict[str, tuple[Interconnect, ...]] = {
 class Joined(NamedTuple):
     """How all GPUs of a server are joined: ``to_switch`` are those whose links lead to one.
 
-    ``guest`` says why that switch, and its fabric manager, are another machine's; "" where not.
+    ``elsewhere`` says why that switch, and its fabric manager, are not this machine's; "" where
+    they are. ``on_bus``: a switch is seen, be its links up or not.
     """
 
     topology: Topology
     to_switch: frozenset[int]
-    guest: str
+    elsewhere: str
+    on_bus: bool = False
 
 
 class Group(NamedTuple):
@@ -44,10 +46,10 @@ class Group(NamedTuple):
 def joined_by_probe(probe: Mapping[str, Any]) -> Joined:
     """As the probe saw them; the lost are counted too."""
     count, on_bus = len(probe.get("gpus") or ()), probe.get("nvswitches")
-    guest = _too_few(count)
+    elsewhere = _too_few(count)
     if on_bus is not None and not _off_the_bus(probe):
-        guest = "" if on_bus else "no NVSwitch is on this machine's PCI bus"
-    return Joined(observed(probe), frozenset(switched(probe)), guest)
+        elsewhere = "" if on_bus else "none is on its PCI bus"
+    return Joined(observed(probe), frozenset(switched(probe)), elsewhere, bool(on_bus))
 
 
 def _too_few(count: int) -> str:
@@ -90,7 +92,7 @@ def _group(kind: GpuType, indexes: tuple[int, ...], joined: Joined) -> Group:
     islands = tuple(within(joined.topology.islands, indexes))
     several = any(len(island) > 1 for island in islands)
     seen = "nvlink" if several else "pcie"
-    if joined.to_switch & set(indexes):
+    if joined.to_switch & set(indexes) or (joined.on_bus and "nvswitch" in kind.interconnects):
         seen = "nvswitch"
     known = [link for link in _NEXT_BEST[seen] if link in kind.interconnects]
     if len(indexes) == 1 or not known:
@@ -107,7 +109,7 @@ def gpu_keys(groups: Sequence[Group], joined: Joined, there: int) -> dict[str, A
         "gpus": _gpus(first, usual),
         "interconnect": first.interconnect,
     }
-    if at_host(groups, joined):
+    if switch_elsewhere(groups, joined):
         entry["fabric_manager"] = "host"
     if others:
         entry["other_gpus"] = [
@@ -128,6 +130,6 @@ def _gpus(group: Group, usual: bool) -> dict[str, Any]:
     return gpus if usual else {**gpus, "indexes": list(group.indexes)}
 
 
-def at_host(groups: Sequence[Group], joined: Joined) -> bool:
-    """Whether the NVSwitch that joins some of them is that of the host whose guest this is."""
-    return bool(joined.guest) and any(group.interconnect == "nvswitch" for group in groups)
+def switch_elsewhere(groups: Sequence[Group], joined: Joined) -> bool:
+    """Whether the NVSwitch that joins some of them is that of a guest's host, or of a rack."""
+    return bool(joined.elsewhere) and any(group.interconnect == "nvswitch" for group in groups)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rackwright.catalog import GpuType, find_gpu
-from rackwright.inventory.gpu_keys import Group, Joined, at_host
+from rackwright.inventory.gpu_keys import Group, Joined, switch_elsewhere
 from rackwright.planning.topology_text import listed
 
 Gpu = Mapping[str, Any]
@@ -71,8 +71,8 @@ def about(
             yield f"nothing is known to join several {group.kind.name}: only one is declared below"
         if group.interconnect == "nvswitch" and (down := {*group.indexes} - joined.to_switch):
             yield f"GPU {listed([(index,) for index in sorted(down)])}: no NVLink to a switch is up"
-    if at_host(groups, joined):
+    if switch_elsewhere(groups, joined):
         yield (
-            f"a guest: links lead to an NVSwitch, and {joined.guest}. Its host runs the fabric "
-            "manager, so none is installed here (fabric_manager)"
+            f"links lead to an NVSwitch that is not this machine's own ({joined.elsewhere}): the "
+            "host of this guest, or the rack, runs its fabric manager, so none is installed here"
         )

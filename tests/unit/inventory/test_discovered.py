@@ -220,7 +220,10 @@ def test_a_guest_beside_an_nvswitch_is_declared_as_one_and_told_why() -> None:
         "interconnect": "nvswitch",
         "fabric_manager": "host",
     }
-    assert "a guest: links lead to an NVSwitch, and boards with one have 8 GPUs or more" in text
+    assert (
+        "links lead to an NVSwitch that is not this machine's own (boards with one have 8 GPUs or "
+        "more, 2 are here): the host of this guest, or the rack, runs its fabric manager"
+    ) in text
     run = accepted(found[1]["server"])
     assert not run.spec.servers["gpu1"].runs_fabric_manager
     results = checked(run, {**GUEST, "xids": []})
@@ -281,6 +284,17 @@ def test_a_gpu_whose_links_are_down_is_still_one_of_the_switch() -> None:
     found = entry(text)
     assert found and found[1]["server"]["interconnect"] == "nvswitch"
     assert "# gpu1: GPU 3: no NVLink to a switch is up" in text
+
+
+def test_a_bare_server_has_its_switch_before_any_link_is_up() -> None:
+    """Links come up with the fabric manager, which is installed where nvswitch is declared."""
+    probe = {**seen(8), "nvswitches": ["0000:07:00.0"]}
+    for gpu in probe["gpus"]:
+        for each in gpu["nvlinks"]:
+            each["active"] = False
+    found = entry(discovered("gpu1", probe).text())
+    assert found and found[1]["server"]["interconnect"] == "nvswitch"
+    assert "fabric_manager" not in found[1]["server"]
 
 
 def test_an_entry_has_the_user_and_a_name_that_an_inventory_takes() -> None:
