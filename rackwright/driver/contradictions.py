@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rackwright.catalog import GpuType, gpu_types
+from rackwright.catalog import GpuType
 from rackwright.catalog.drivers import Branch, drivers, numbers
 from rackwright.driver.engines import cuda_majors
 from rackwright.driver.plan import branch_of, modules_of
@@ -22,7 +22,7 @@ def check(fleet: FleetSpec) -> Iterator[Fault]:
     for name, server in fleet.servers.items():
         settings = fleet.settings.get(name)
         for kind in server.kinds:
-            gpu = gpu_types().get(kind.gpus.type)
+            gpu = fleet.gpu_types.get(kind.gpus.type)
             if settings and gpu:
                 engines = {service.engine for service in _served(server, kind, fleet)}
                 found += [(name, fault) for fault in _of_hardware(settings, gpu, engines)]
@@ -109,7 +109,10 @@ def _modules(settings: Settings, gpu: GpuType, branch: Branch) -> Iterator[Fault
 
 
 def _cuda(settings: Settings, gpu: GpuType, branch: Branch, engines: set[str]) -> Iterator[Fault]:
-    """The engine's and the toolkits' CUDA need a driver, and a GPU, that are new enough."""
+    """The engine's and the toolkits' CUDA need a driver that is new enough; these also a GPU.
+
+    What GPU an engine needs is its own rule (``engines.abilities``).
+    """
     needs = {f"CUDA {each}": numbers(each)[0] for each in settings.cuda_toolkit if numbers(each)}
     needs |= cuda_majors(settings, engines)
     for what, major in needs.items():
@@ -117,6 +120,6 @@ def _cuda(settings: Settings, gpu: GpuType, branch: Branch, engines: set[str]) -
         if cuda and branch.number < cuda.minimum_branch:
             rule = f"must be of branch {cuda.minimum_branch} or newer: {what} needs CUDA {major}"
             yield _fault("driver_version", rule, settings.driver_version)
-        if cuda and gpu.compute_capability < cuda.minimum_capability:
-            key = "cuda_toolkit" if what.startswith("CUDA") else f"{what.split()[0]}_version"
-            yield _fault(key, f"must be older: CUDA {major} does not know {gpu.name}", what)
+        if cuda and gpu.compute_capability < cuda.minimum_capability and what.startswith("CUDA"):
+            rule = f"must be older: CUDA {major} does not know {gpu.name}"
+            yield _fault("cuda_toolkit", rule, what)

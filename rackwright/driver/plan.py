@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rackwright.catalog import GpuType, gpu_types
+from rackwright.catalog import GpuType
 from rackwright.catalog.drivers import Branch, drivers, numbers
 from rackwright.desired.items import (
     Absent,
@@ -93,11 +93,6 @@ def modules_of(settings: Settings, gpu: GpuType, branch: Branch) -> str:
     return "proprietary" if old else "open"
 
 
-def other_types(server: ServerSpec) -> tuple[GpuType, ...]:
-    """The types of a server's ``other_gpus``."""
-    return tuple(gpu_types()[other.type] for other in server.other_gpus)
-
-
 def oldest(gpus: Iterable[GpuType]) -> GpuType:
     """The GPU that decides about the kernel modules, which are one for all of a server."""
     return min(gpus, key=lambda gpu: gpu.compute_capability)
@@ -111,8 +106,16 @@ def source_of(settings: Settings, facts: Facts) -> str:
     return "ubuntu" if ubuntu and facts.secure_boot else "nvidia"
 
 
-def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -> DriverPlan:
-    """The plan of a server's driver. ``settings.driver_source`` must not be none.
+def decide(
+    settings: Settings,
+    server: ServerSpec,
+    gpu: GpuType,
+    facts: Facts,
+    others: Sequence[GpuType] = (),
+) -> DriverPlan:
+    """The plan of a server's driver, ``others`` being its further types of GPUs.
+
+    ``settings.driver_source`` must not be none.
 
     Raises Unknown where a fact is missing, Unsupported where no packages are known.
     """
@@ -121,7 +124,7 @@ def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -
     if distribution is None or architecture is None or branch is None:
         raise Unsupported(f"no driver packages are known for {facts.release} on {facts.machine}")
     archive = _archive(source_of(settings, facts), distribution)
-    gpus = (gpu, *other_types(server))
+    gpus = (gpu, *others)
     modules = modules_of(settings, oldest(gpus), branch)
     url, added = _archives(settings, archive, distribution, architecture, facts)
     fabric = server.runs_fabric_manager

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pprint import pformat
 from typing import Any
 
-from rackwright.errors import Fault
+from rackwright.catalog import GpuType, find_gpu, gpu_types
+from rackwright.errors import Fault, SpecError, nearest
 from rackwright.inventory.gpu_keys import gpu_keys, groups_of, joined_by_probe
+from rackwright.inventory.matrix import compared, in_words, keys_of
+from rackwright.inventory.rules.declared import Declared
 from rackwright.inventory.rules.servers import server_faults
 from rackwright.inventory.seen_gpus import about, by_type, left_out
-from rackwright.planning.topology_text import matrix_text
+from rackwright.planning.matrix_rows import gpu_rows
+from rackwright.planning.topology_text import matrix_text, topology_of
 from rackwright.schema.validation import parse
 from rackwright.spec import FleetSpec, ServerSpec
 
@@ -52,25 +56,30 @@ def name_of(host: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]", "-", host.rpartition("@")[2]).strip("-.")
 
 
-def discovered(host: str, answer: Mapping[str, Any]) -> Discovered:
+def discovered(
+    host: str, answer: Mapping[str, Any], types: Mapping[str, GpuType] | None = None
+) -> Discovered:
     """The entry of ``host`` from the probe's answer, or from ``{"error": why}``.
 
     What is declared passes the inventory's own rules; where that cannot be, the notes say why.
+    ``types`` are the catalog's, unless an inventory has its own beside them.
     """
+    known = gpu_types() if types is None else types
     if "error" in answer:
         return Discovered(host, None, (str(answer["error"]),))
     gpus = list(answer.get("gpus") or ())
     if not any(gpus):
         why = (answer.get("unavailable") or {}).get("nvml", "the driver shows none")
         return Discovered(host, None, (f"no NVIDIA GPU is seen: {why}",))
-    kinds, left = by_type(gpus), tuple(left_out(gpus))
+    found = [find_gpu(str(gpu.get("name")), _bytes(gpu), known) if gpu else None for gpu in gpus]
+    kinds, left = by_type(gpus, found), tuple(left_out(gpus, found))
     if not kinds:
         return Discovered(host, None, left)
     joined = joined_by_probe(answer)
     groups = groups_of(kinds, joined)
     server = {"address": _address(host), **gpu_keys(groups, joined, len(gpus))}
     notes = (*_system(answer), *left, *about(groups, kinds, joined), *_matrix(answer))
-    if faults := _faults(name_of(host), server):
+    if faults := _faults(name_of(host), server, known):
         return Discovered(host, None, (*notes, *faults))
     return Discovered(host, server, notes)
 
@@ -79,13 +88,20 @@ def _address(host: str) -> str:
     return "127.0.0.1" if host == "@local" else host.rpartition("@")[2]
 
 
-def _faults(name: str, server: Mapping[str, Any]) -> list[str]:
+def _bytes(gpu: Mapping[str, Any]) -> int | None:
+    """The memory of a GPU, which tells types apart that NVML calls alike."""
+    total = (gpu.get("memory") or {}).get("total_bytes")
+    return total if isinstance(total, int) else None
+
+
+def _faults(name: str, server: Mapping[str, Any], types: Mapping[str, GpuType]) -> list[str]:
     """What an inventory would be refused for that has this entry."""
     faults: list[Fault] = []
     spec = parse(ServerSpec, {"name": name, **server}, f"servers[{name}]", faults)
     if spec is not None:
-        alone = FleetSpec(servers={name: spec}, gateways={}, services={}, models={}, settings={})
-        faults.extend(server_faults(spec, alone))
+        nothing: dict[str, Any] = {"gateways": {}, "services": {}, "models": {}, "settings": {}}
+        alone = FleetSpec(servers={name: spec}, gpu_types=dict(types), **nothing)
+        faults.extend(server_faults(spec, alone, Declared.of({})))
     return [f"cannot be declared: {fault}" for fault in faults]
 
 
@@ -98,3 +114,28 @@ def _system(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def _matrix(answer: Mapping[str, Any]) -> list[str]:
     return matrix_text(answer).splitlines() if len(answer["gpus"]) > 1 else []
+
+
+def topo_text(
+    text: str,
+    gpu: str | None,
+    server: ServerSpec | None,
+    types: Mapping[str, GpuType] | None = None,
+) -> tuple[str, bool]:
+    """What a matrix says, in words, and whether it agrees with what is declared of a server.
+
+    ``gpu`` names a GPU type, for which the keys of an inventory entry are said as well; ``types``
+    are the catalog's, unless an inventory has its own beside them. Raises SpecError where the text
+    or the type is not known.
+    """
+    known = gpu_types() if types is None else types
+    rows = gpu_rows(text)
+    seen = topology_of(rows)
+    kind = find_gpu(gpu, types=types) if gpu else None
+    if gpu and kind is None:
+        raise SpecError([Fault("gpu", nearest(gpu, known, "GPU type"), gpu)], "in what was asked")
+    lines = [in_words(seen), *(keys_of(rows, kind) if kind else ())]
+    found = list(compared(server, known, seen)) if server else []
+    if server:
+        lines += found or [f"as {server.name} is declared"]
+    return "\n".join(lines), not found

@@ -1,55 +1,38 @@
-"""A pasted matrix of ``nvidia-smi topo -m`` beside what an inventory declares."""
+"""A pasted matrix of ``nvidia-smi topo -m`` in words, as keys, and beside what is declared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pprint import pformat
 
-from rackwright.catalog import GpuType, find_gpu, gpu_types
-from rackwright.errors import Fault, SpecError, nearest
+from rackwright.catalog import GpuType
 from rackwright.inventory.gpu_keys import gpu_keys, groups_of, joined_by_matrix
 from rackwright.inventory.seen_gpus import about
-from rackwright.planning.matrix_rows import Row, gpu_rows
+from rackwright.planning.matrix_rows import Row
 from rackwright.planning.topology import Topology, declared
-from rackwright.planning.topology_text import differences, listed, named, topology_of
+from rackwright.planning.topology_text import differences, listed, named
 from rackwright.spec import ServerSpec
 
 
-def topo_text(text: str, gpu: str | None, server: ServerSpec | None) -> tuple[str, bool]:
-    """What a matrix says, in words, and whether it agrees with what is declared of a server.
-
-    ``gpu`` names a GPU type, for which the keys of an inventory entry are said as well. Raises
-    SpecError where the text or the type is not known.
-    """
-    rows = gpu_rows(text)
-    seen = topology_of(rows)
-    kind = find_gpu(gpu) if gpu else None
-    if gpu and kind is None:
-        raise SpecError(
-            [Fault("gpu", nearest(gpu, gpu_types(), "GPU type"), gpu)], "in what was asked"
-        )
-    lines = [
-        f"{len(rows)} GPU{'s' * (len(rows) > 1)}; NVLink joins {named(seen.islands)}; "
+def in_words(seen: Topology) -> str:
+    """What a matrix says."""
+    count = sum(map(len, seen.islands))
+    return (
+        f"{count} GPU{'s' * (count > 1)}; NVLink joins {named(seen.islands)}; "
         f"NUMA nodes {listed(seen.numa_nodes)}"
-    ]
-    if kind:
-        lines += _keys(rows, kind)
-    found = list(_differences(server, seen)) if server else []
-    if server:
-        lines += found or [f"as {server.name} is declared"]
-    return "\n".join(lines), not found
+    )
 
 
-def _keys(rows: Sequence[Row], kind: GpuType) -> Iterator[str]:
+def keys_of(rows: Sequence[Row], kind: GpuType) -> Iterator[str]:
+    """The keys of an inventory that declare GPUs of a type so, below notes as comments."""
     joined, kinds = joined_by_matrix(rows, kind), {kind: range(len(rows))}
     groups = groups_of(kinds, joined)
     yield from (f"# {note}" for note in about(groups, kinds, joined))
     yield pformat(gpu_keys(groups, joined, len(rows)), sort_dicts=False)
 
 
-def _differences(server: ServerSpec, seen: Topology) -> Iterator[str]:
+def compared(server: ServerSpec, types: Mapping[str, GpuType], seen: Topology) -> Iterator[str]:
     """Where the declared GPUs are joined in another way; others do not count."""
-    types = gpu_types()
     parts = [declared(kind, types[kind.gpus.type]) for kind in server.kinds]
     wanted = Topology(
         tuple(island for part in parts for island in part.islands),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rackwright.catalog import GpuType, find_gpu
+from rackwright.catalog import GpuType
 from rackwright.inventory.gpu_keys import Group, Joined, switch_elsewhere
 from rackwright.planning.topology_text import listed
 
@@ -15,21 +15,22 @@ MOST = 16
 """GPUs of one type that an inventory declares of a server."""
 
 
-def by_type(gpus: Sequence[Gpu | None]) -> dict[GpuType, list[int]]:
+Gpus = Sequence[Gpu | None]
+Types = Sequence[GpuType | None]
+"""By index; None for a GPU that is lost, and for one whose type is not known."""
+
+
+def by_type(gpus: Gpus, types: Types) -> dict[GpuType, list[int]]:
     """The indexes to declare, by type: of GPUs that answer, are known, and are whole."""
-    return {kind: indexes[:MOST] for kind, indexes in _whole(gpus).items()}
+    return {kind: indexes[:MOST] for kind, indexes in _whole(gpus, types).items()}
 
 
-def _whole(gpus: Sequence[Gpu | None]) -> dict[GpuType, list[int]]:
+def _whole(gpus: Gpus, types: Types) -> dict[GpuType, list[int]]:
     kinds: dict[GpuType, list[int]] = {}
-    for index, gpu in enumerate(gpus):
-        if gpu and not _sliced(gpu) and (kind := _type(gpu)):
+    for index, (gpu, kind) in enumerate(zip(gpus, types, strict=True)):
+        if gpu and kind and not _sliced(gpu):
             kinds.setdefault(kind, []).append(index)
     return kinds
-
-
-def _type(gpu: Gpu) -> GpuType | None:
-    return find_gpu(str(gpu.get("name")))
 
 
 def _sliced(gpu: Gpu) -> bool:
@@ -37,13 +38,16 @@ def _sliced(gpu: Gpu) -> bool:
     return isinstance(mode, Mapping) and bool(mode.get("current"))
 
 
-def left_out(gpus: Sequence[Gpu | None]) -> Iterator[str]:
+def left_out(gpus: Gpus, types: Types) -> Iterator[str]:
     """What is not declared, and why."""
     there = {index: gpu for index, gpu in enumerate(gpus) if gpu}
     names = Counter(str(gpu.get("name")) for gpu in there.values())
-    strange = Counter(str(gpu.get("name")) for gpu in there.values() if _type(gpu) is None)
+    strange = Counter(str(gpu.get("name")) for i, gpu in there.items() if types[i] is None)
     for name, count in strange.items():
-        yield f"{count} x {name} is not in the catalog: add it to rackwright/catalog/gpus.yaml"
+        yield (
+            f"{count} x {name} is not in the catalog: declare it in an inventory's `gpu_types` "
+            "(docs/inventory.md) and name that with --inventory"
+        )
     if len(names) > 1:
         yield f"mixed GPUs ({', '.join(f'{count} x {name}' for name, count in names.items())})"
     if sliced := [index for index, gpu in there.items() if _sliced(gpu)]:
@@ -54,7 +58,7 @@ def left_out(gpus: Sequence[Gpu | None]) -> Iterator[str]:
         )
     if lost := len(gpus) - len(there):
         yield f"{lost} GPU(s) lost: left out below"
-    for kind, indexes in _whole(gpus).items():
+    for kind, indexes in _whole(gpus, types).items():
         if len(indexes) > MOST:
             yield f"{len(indexes)} x {kind.name}: only the first {MOST} are declared below"
 

@@ -12,7 +12,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.plan import FleetPlan
 from rackwright.planning.topology_text import matrix_text
@@ -82,7 +81,7 @@ def _about(name: str, plan: FleetPlan) -> str:
     if server is None:
         served = (f"{u.service.served_as} from {len(u.replicas)} replicas" for u in plan.upstreams)
         return f"gateway: {', '.join(served)}"
-    return f"{server_gpus(server)}, {server.address}"
+    return f"{server_gpus(server, plan.types_of(name))}, {server.address}"
 
 
 def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
@@ -99,6 +98,6 @@ def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
         for index in replica.gpus
     ]
     joined = any(kind.interconnect in ("nvlink", "nvswitch") for kind in server.kinds)
-    usual = gpu_types()[server.gpus.type].name
+    usual = plan.gpus[name].name
     declared = 1 + max(index for kind in server.kinds for index in kind.gpus.nvml_indexes)
     return drawing(probe, declared, joined, tenants, usual)

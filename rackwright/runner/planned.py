@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rackwright import checks
-from rackwright.catalog import gpu_types
+from rackwright.catalog import GpuType
 from rackwright.checks.planned import (
     Folder,
     PlannedHost,
@@ -60,7 +60,7 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
 
 
 def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
-    first, *others = map(_planned_kind, server.kinds)
+    first, *others = (_planned_kind(kind, fleet.spec.gpu_of(kind)) for kind in server.kinds)
     replicas = fleet.plan.on(server.name)
     settings = fleet.settings(server.name)
     return PlannedServer(
@@ -80,8 +80,7 @@ def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
     )
 
 
-def _planned_kind(kind: ServerSpec) -> PlannedKind:
-    gpu = gpu_types()[kind.gpus.type]
+def _planned_kind(kind: ServerSpec, gpu: GpuType) -> PlannedKind:
     return PlannedKind(gpu, kind.gpus.nvml_indexes, kind.interconnect, islands(kind, gpu))
 
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from rackwright import catalog
 from rackwright.errors import Fault, nearest
-from rackwright.spec import GpuSpec, ServerSpec
+from rackwright.inventory.rules.declared import Declared
+from rackwright.spec import FleetSpec, GpuSpec, ServerSpec
 
 _ONCE = "each at most once"
 
 
-def gpu_faults(server: ServerSpec) -> Iterator[Fault]:
+def gpu_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     """Types can be joined so, a GPU is of one type, and groups are of GPUs that are there."""
     path = f"servers[{server.name}]"
-    yield from _of_type(server.kinds[0], f"{path}.gpus", path)
-    for place, kind in enumerate(server.kinds[1:]):
-        yield from _of_type(kind, f"{path}.other_gpus[{place}]", f"{path}.other_gpus[{place}]")
+    others = [f"{path}.other_gpus[{place}]" for place in range(len(server.other_gpus))]
+    places = zip((f"{path}.gpus", *others), (path, *others), strict=True)
+    for kind, (gpus_path, links_path) in zip(server.kinds, places, strict=True):
+        yield from _type(kind, fleet, declared, gpus_path)
+        yield from _interconnect(kind, fleet, links_path)
+        yield from _indexes(kind.gpus, gpus_path)
     if server.fabric_manager == "host" and "nvswitch" not in _interconnects(server):
         rule = "must be left out where interconnect is not nvswitch"
         yield Fault(f"{path}.fabric_manager", rule, server.fabric_manager)
     yield from _claimed_twice(server, path)
-    yield from _islands(server, path)
+    yield from _islands(server, fleet, path)
     yield from _nodes(server, path)
 
 
@@ -37,18 +40,24 @@ def _interconnects(server: ServerSpec) -> set[str]:
     return {kind.interconnect for kind in server.kinds}
 
 
-def _of_type(kind: ServerSpec, gpus_path: str, links_path: str) -> Iterator[Fault]:
-    gpus, types = kind.gpus, catalog.gpu_types()
-    gpu = types.get(gpus.type)
-    if gpu is None:
-        yield Fault(f"{gpus_path}.type", nearest(gpus.type, types, "GPU type"), gpus.type)
-    elif kind.interconnect not in gpu.interconnects:
-        can = ", ".join(sorted(gpu.interconnects - {"none"})) or "none"
-        yield Fault(f"{links_path}.interconnect", f"{gpu.name} has {can} only", kind.interconnect)
-    if kind.interconnect == "none" and gpus.count > 1:
-        rule = f"must be pcie, nvlink or nvswitch for {gpus.count} GPUs"
-        yield Fault(f"{links_path}.interconnect", rule, kind.interconnect)
-    yield from _indexes(gpus, gpus_path)
+def _type(kind: ServerSpec, fleet: FleetSpec, declared: Declared, path: str) -> Iterator[Fault]:
+    name = kind.gpus.type
+    if name not in fleet.gpu_types and name not in declared.gpu_types:
+        rule = nearest(name, fleet.gpu_types, "GPU type")
+        if "did you mean" not in rule:  # else all of them, which nobody reads
+            rule = "is not a known GPU type: declare it in `gpu_types` (docs/inventory.md)"
+        yield Fault(f"{path}.type", rule, name)
+
+
+def _interconnect(kind: ServerSpec, fleet: FleetSpec, path: str) -> Iterator[Fault]:
+    gpu = fleet.gpu_types.get(kind.gpus.type)
+    if gpu and kind.interconnect not in gpu.interconnects:
+        can = ", ".join(sorted(gpu.interconnects - {"none"}))
+        rule = f"{gpu.name} has {can} only" if can else f"{gpu.name} comes one to a server"
+        yield Fault(f"{path}.interconnect", rule, kind.interconnect)
+    if kind.interconnect == "none" and kind.gpus.count > 1:
+        rule = f"must be pcie, nvlink or nvswitch for {kind.gpus.count} GPUs"
+        yield Fault(f"{path}.interconnect", rule, kind.interconnect)
 
 
 def _indexes(gpus: GpuSpec, path: str) -> Iterator[Fault]:
@@ -66,11 +75,11 @@ def _claimed_twice(server: ServerSpec, path: str) -> Iterator[Fault]:
         yield Fault(f"{path}.other_gpus", rule, ", ".join(f"GPU {index}" for index in twice))
 
 
-def _islands(server: ServerSpec, path: str) -> Iterator[Fault]:
+def _islands(server: ServerSpec, fleet: FleetSpec, path: str) -> Iterator[Fault]:
     groups, path = server.nvlink_islands, f"{path}.nvlink_islands"
     joined = [kind for kind in server.kinds if kind.interconnect == "nvlink"]
     if groups is None:
-        yield from _unlisted(joined, path)
+        yield from _unlisted(joined, fleet, path)
     elif not joined:
         yield Fault(path, "must be left out where interconnect is not nvlink", groups)
         yield from _strangers(groups, server.kinds[0].gpus.nvml_indexes, path)
@@ -81,10 +90,10 @@ def _islands(server: ServerSpec, path: str) -> Iterator[Fault]:
             yield Fault(path, "must each name GPUs of one type", groups)
 
 
-def _unlisted(joined: Sequence[ServerSpec], path: str) -> Iterator[Fault]:
+def _unlisted(joined: Sequence[ServerSpec], fleet: FleetSpec, path: str) -> Iterator[Fault]:
     """Which of some GPUs are neighbours is known only where all that can be joined are named."""
     for kind in joined:
-        gpu = catalog.gpu_types().get(kind.gpus.type)
+        gpu = fleet.gpu_types.get(kind.gpus.type)
         if gpu and gpu.nvlink and kind.gpus.indexes and gpu.nvlink.island < kind.gpus.count:
             rule = f"is required beside indexes: NVLink joins up to {gpu.nvlink.island} {gpu.name}"
             yield Fault(path, rule)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from rackwright.errors import Fault
+from rackwright.inventory.rules.declared import Declared
 from rackwright.inventory.rules.gpus import gpu_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec
 
 
-def server_faults(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
+def server_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     """GPU type, links and address of a server: each possible, and agreeing with the others."""
-    yield from gpu_faults(server)
+    yield from gpu_faults(server, fleet, declared)
     yield from _address(server, fleet)
 
 

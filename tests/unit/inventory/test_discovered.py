@@ -42,7 +42,9 @@ def entry(text: str) -> tuple[str, dict[str, Any]] | None:
 def accepted(server: dict[str, Any], **more: Any) -> FleetRun:
     """A fleet of that server, which serves a small model on GPUs that nobody chose."""
     chat = service("tiny", max_model_len=2048, objective="throughput", revision=..., **more)
-    data = hosts({"gpu1": server}, {"chat": chat}, models={"tiny": TINY}, driver_source="none")
+    # Of the engine's build for CPUs it is not asked which GPUs it knows.
+    build = {"driver_source": "none", "vllm_build": "cpu"}
+    data = hosts({"gpu1": server}, {"chat": chat}, models={"tiny": TINY}, **build)
     if server["address"] == "127.0.0.1":
         data["gpu1"]["gateway"] = data.pop("gw1")["gateway"]
     spec = load_fleet(data)

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from rackwright.catalog import gpu_types
 from rackwright.cli import main
 from rackwright.errors import SpecError
+from rackwright.inventory.entry import topo_text
 from rackwright.inventory.gpu_keys import gpu_keys, groups_of, joined_by_matrix
-from rackwright.inventory.matrix import topo_text
 from rackwright.planning.matrix_rows import gpu_rows
 from rackwright.planning.topology import Topology, observed
 from rackwright.planning.topology_text import differences, matrix_text, read_matrix
