@@ -41,6 +41,8 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
                        for one that is gone, or runs in another PID namespace)
       numa_node?       the host memory nearest to the GPU; from NVML, else sysfs
       cpu_affinity?    the CPUs nearest to it, as Linux writes lists: "0-31,64-95"
+    nvswitches?        PCI addresses of NVSwitches on the bus: a guest's are on its host's, and
+                       those of NVLink 5 on none
     topology           matrices by NVML index; the diagonal is null
       common_ancestor  INTERNAL (one board), PIX, PXB, PHB, NODE or SYS, as nvidia-smi topo -m
       p2p              read, write, nvlink, atomics, pcie: OK, CNS, GNS, TNS, DR, NS or U, as
@@ -69,6 +71,7 @@ from rackwright.remote.host.processes import runs
 from rackwright.remote.host.systemd import show
 from rackwright.remote.nvidia.gpu import observed
 from rackwright.remote.nvidia.session import NVML, handles, started
+from rackwright.remote.nvidia.switches import switches
 from rackwright.remote.nvidia.topology import topology
 from rackwright.remote.reader import Reader
 
@@ -91,6 +94,7 @@ def main() -> dict[str, Any]:
         "time_unix_s": time.time(),
         **(reader.read("nvml", _nvidia, reader) or nothing),
         "os": reader.fill("os", OPERATING_SYSTEM),
+        "nvswitches": reader.read("nvswitches", switches),
         "xids": None if said is None else xids(said),
         "sxids": None if said is None else sxids(said),
         "fabric_manager": reader.read("fabric_manager", _fabric_manager),

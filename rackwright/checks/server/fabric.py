@@ -38,7 +38,7 @@ def judge(planned: PlannedServer, seen: Observation) -> Finding:
     probed = Probed(seen)
     findings = list(_manager(planned, probed)) if planned.runs_fabric_manager else []
     states = set()
-    for index in range(len(probed.gpus)):
+    for index in (place for place, gpu in enumerate(probed.gpus) if gpu):
         fabric = probed.read(index, "fabric") or {}
         findings += _of_gpu(index, fabric)
         states.add(str(fabric.get("state") or "not supported").replace("_", " "))
@@ -59,8 +59,14 @@ def _manager(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
         ended = "" if result == "success" else f", it ended with {result}"
         state = "/".join(filter(None, [unit["ActiveState"], unit.get("SubState")]))
         yield Finding(Status.CRITICAL, f"nvidia-fabricmanager is {state}{ended}", _START)
-    elif planned.gpu.nvlink and planned.gpu.nvlink.generation >= _SUBNETS and not unit.get("nvlsm"):
+    elif _nvlink(planned) >= _SUBNETS and not unit.get("nvlsm"):
         yield Finding(Status.CRITICAL, "nvlsm does not run, which NVLink 5 needs", _SUBNET)
+
+
+def _nvlink(planned: PlannedServer) -> int:
+    """The newest generation that the NVSwitch joins."""
+    switched = [kind.gpu.nvlink for kind in planned.kinds if kind.interconnect == "nvswitch"]
+    return max((links.generation for links in switched if links), default=0)
 
 
 def _of_gpu(index: int, fabric: Observation) -> Iterator[Finding]:

@@ -469,3 +469,13 @@ def test_a_distribution_that_lacks_the_pinned_version_says_which_it_has() -> Non
 
 def test_a_guest_beside_an_nvswitch_that_is_not_on_its_bus_is_fine() -> None:
     assert "nvswitch" not in said(situation(spec=GUEST))
+
+
+def test_every_type_of_a_mixed_server_must_be_driven() -> None:
+    """No module drives a Volta beside a Blackwell: each wants its own."""
+    gpus = gpu_types()
+    at = situation(driver_modules="proprietary", vllm_build="cpu")
+    assert "gpu-generation" not in said(at)
+    row = said(replace(at, others=(gpus["rtx-5090-32gb"],)))["gpu-generation"]
+    assert row.status is Status.CRITICAL
+    assert "RTX 5090 runs with open kernel modules only" in row.evidence

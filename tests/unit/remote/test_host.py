@@ -15,6 +15,7 @@ from rackwright.remote.host.journal import MOST_ENTRY, entries
 from rackwright.remote.host.processes import MOST_WORDS, command_of, runs
 from rackwright.remote.host.running import Failed, output, run
 from rackwright.remote.host.systemd import show
+from rackwright.remote.nvidia import switches
 from tests.samples.commands import Command
 
 
@@ -96,3 +97,16 @@ def test_of_a_long_command_line_the_beginning_is_read() -> None:
             assert soon(lambda: len(command_of(running.pid)) == MOST_WORDS)
         finally:
             running.kill()
+
+
+def test_an_nvswitch_on_the_bus_is_told_by_its_maker_and_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switches, "DEVICES", tmp_path)
+    assert switches.switches() == []
+    devices = {"0000:07:00.0": ("0x10de", "0x068000"), "0000:17:00.0": ("0x10de", "0x030200")}
+    for name, (vendor, kind) in {**devices, "0000:00:1f.0": ("0x8086", "0x068000")}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vendor").write_text(f"{vendor}\n")
+        (tmp_path / name / "class").write_text(f"{kind}\n")
+    assert switches.switches() == ["0000:07:00.0"]
