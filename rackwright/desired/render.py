@@ -29,7 +29,21 @@ def environment_quote(value: object) -> str:
     return f'"{text}"'
 
 
+def one_line(value: object) -> object:
+    """What a template puts into a file. Raises RenderError for what would end its line.
+
+    Every file that a host reads has a thing a line, so this is where a name that no rule refused
+    (of a host's answer, of a setting that only a template knows) could become a directive.
+    """
+    text = str(value)
+    if not text.isprintable():
+        shown = ascii(text[:MOST_SHOWN])
+        raise RenderError(f"must be one line of printable text to go into a file: {shown}")
+    return value
+
+
 _environment = Environment(
+    finalize=one_line,
     loader=FileSystemLoader(PROJECT / "templates"),
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -45,5 +59,5 @@ def render(template: str, values: Mapping[str, Any]) -> bytes:
     """Text of a template as UTF-8; RenderError names the template and what is wrong."""
     try:
         return _environment.get_template(template).render(values).encode()
-    except TemplateError as error:
+    except (TemplateError, RenderError) as error:
         raise RenderError(f"templates/{template}: {error}") from error
