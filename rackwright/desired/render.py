@@ -33,12 +33,11 @@ def one_line(value: object) -> object:
     """What a template puts into a file. Raises RenderError for what would end its line.
 
     Every file that a host reads has a thing a line, so this is where a name that no rule refused
-    (of a host's answer, of a setting that only a template knows) could become a directive.
+    (of a host's answer, of a setting that only a template knows) would become a directive. It may
+    be a secret, so it is not shown.
     """
-    text = str(value)
-    if not text.isprintable():
-        shown = ascii(text[:MOST_SHOWN])
-        raise RenderError(f"must be one line of printable text to go into a file: {shown}")
+    if not str(value).isprintable():
+        raise RenderError("a value that goes into it must be one line of printable text")
     return value
 
 

@@ -117,7 +117,9 @@ def _whole_gguf(value: str) -> str:
 def _one_folder(value: str) -> str:
     """Its folder on a host is ``owner--name``; the hub itself has neither ``--`` nor ``..``."""
     if "--" in value or ".." in value:
-        raise ValueError("must be a Hugging Face repository, none of which has -- or .. in its name")
+        raise ValueError(
+            "must be a Hugging Face repository, none of which has -- or .. in its name"
+        )
     return value
 
 

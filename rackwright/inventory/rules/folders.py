@@ -46,7 +46,9 @@ def _weights(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
     }
     for where, path in given.items():
         for key, folder in _emptied(path, service.servers, fleet):
-            yield Fault(where, f"must not be inside {key} ({folder}), what is there is removed", path)
+            yield Fault(
+                where, f"must not be inside {key} ({folder}), what is there is removed", path
+            )
 
 
 def _certificates(gateway: GatewaySpec, fleet: FleetSpec) -> Iterator[Fault]:

@@ -65,9 +65,9 @@ def refuse_foreign(change: Values) -> None:
     """Raise Failed for a user, or a group of its name, that we did not make."""
     if why := seen(change).get("foreign"):
         raise Failed(
-            f"user {change['key']} {why}: Rackwright did not make it and leaves it as it is. Choose "
-            f"another engine_user; if it is yours to give, `usermod --comment '{MARK}'` says so "
-            "of a system user without a login"
+            f"user {change['key']} {why}: Rackwright did not make it and leaves it as it is. "
+            "Choose another engine_user; if it is a system user of Rackwright's whose home is "
+            f"another now, `usermod --comment '{MARK}' {change['key']}` says so"
         )
 
 
