@@ -234,7 +234,7 @@ def test_root_makes_nothing_beyond_a_link_in_a_folder_of_the_engines_user(
     closed.mkdir()
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(closed)
-    with pytest.raises(SystemExit, match=rf"{link.name}|Not a directory|Too many levels"):
+    with pytest.raises(SystemExit, match=r"Not a directory|Too many levels"):
         weights.main(request(fake) if kind == "folder" else file_request(fake))
     assert closed.stat().st_uid == 0 and not list(closed.iterdir())
 
