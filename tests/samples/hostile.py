@@ -169,7 +169,7 @@ def rendered(place: str = "", text: str = "") -> Rendered:
         PLACES[place](data, text)
     spec = load_fleet(data)
     made = plan(spec)
-    files = {}
+    files: dict[tuple[str, str], str] = {}
     for host in spec.settings:
         settings = spec.settings[host]
         items = replica_items(made.on(host), settings, UUIDS, KEY)

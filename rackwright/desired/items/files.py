@@ -40,7 +40,7 @@ class Directory:
         if seen["type"] != "directory":
             return f"is a {seen['type']}, not a directory"
         if foreign := seen.get("foreign"):
-            return f"holds {', '.join(foreign)}: not ours"
+            return f"{foreign}: not ours"
         return _access(self, seen)
 
 

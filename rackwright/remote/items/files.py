@@ -28,7 +28,7 @@ def seen(query: Values) -> Values:
     if stat.S_ISLNK(info.st_mode):
         return {**found, "type": "link", "target": str(path.readlink())}
     if stat.S_ISDIR(info.st_mode):
-        return {**found, "type": "directory", "foreign": own.strangers(path, query)}
+        return {**found, "type": "directory", "foreign": own.foreign(path, query)}
     if not stat.S_ISREG(info.st_mode):
         return {**found, "type": "special file"}
     content = path.read_bytes()

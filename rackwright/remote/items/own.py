@@ -18,17 +18,21 @@ NAMED = 3
 Values = dict[str, Any]
 
 
-def strangers(folder: Path, asked: Values) -> list[str]:
-    """Some of what is in a folder that is not ours: it holds things, and none that we make there.
+def foreign(folder: Path, asked: Values) -> str:
+    """Why a folder is none of ours, in words; empty where it is, or is not there yet.
 
-    ``inside`` are the names of those; a folder that has our name, or is our user's, is ours. One
-    that nothing is asked of lies in another.
+    It is the system's, or it holds things and none that we make there: ``inside`` are the names of
+    those. One that has our name, or is our user's, is ours; one without such names lies in another.
     """
+    if is_system_folder(str(folder)) or is_system_folder(str(folder.resolve())):
+        return "is one of the system's folders"
     known = {*asked.get("inside", ()), MARK}
-    if len(known) == 1 or folder.name == PROJECT or _is_of_our_user(folder, asked["owner"]):
-        return []
+    if len(known) == 1 or folder.name == PROJECT or not folder.is_dir():
+        return ""
+    if _is_of_our_user(folder, asked["owner"]):
+        return ""
     names = sorted({path.name for path in folder.iterdir()} - {"lost+found"})
-    return [] if known & set(names) else names[:NAMED]
+    return f"holds {', '.join(names[:NAMED])}" if names and not known & set(names) else ""
 
 
 def _is_of_our_user(folder: Path, owner: str) -> bool:
@@ -73,10 +77,8 @@ def _refuse_link(place: Path) -> None:
 
 
 def _refuse_folder(path: Path, change: Values) -> None:
-    if is_system_folder(str(path.resolve())):
-        raise Failed(f"{path} is one of the system's folders: it is left alone")
-    if path.is_dir() and (names := strangers(path, change)):
+    if why := foreign(path, change):
         raise Failed(
-            f"{path} holds {', '.join(names)}, which Rackwright did not make: it is left alone. "
-            f"Choose another folder; if it is meant for Rackwright alone, `touch {path}/{MARK}`"
+            f"{path} {why}, Rackwright did not make it: it is left alone. Choose another folder; "
+            f"if it is meant for Rackwright alone, `touch {path}/{MARK}`"
         )

@@ -25,7 +25,8 @@ from rackwright.desired.items import (
 )
 from rackwright.remote import state
 from rackwright.remote.host import reserved
-from rackwright.remote.items import leftovers, stamps
+from rackwright.remote.host.running import Failed
+from rackwright.remote.items import leftovers, own, stamps
 
 ME = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 INSIDE = ("bin", "vllm")
@@ -65,7 +66,7 @@ def test_a_folder_that_holds_other_things_is_left_alone(host: Path) -> None:
     before = everything(host)
     items = [Directory(f"{host}/first", **ME), Directory(f"{host}/data", inside=INSIDE, **ME)]
     assert observe(items)[-1].reason == "holds precious: not ours"
-    assert "holds precious, which Rackwright did not make" in applied(items)
+    assert "holds precious, Rackwright did not make it" in applied(items)
     assert everything(host) == before, "nothing is half done"
 
 
@@ -113,8 +114,10 @@ def test_the_cache_of_an_earlier_version_is_known_by_its_owner(host: Path) -> No
 
 @pytest.mark.parametrize("folder", sorted(reserved.FOLDERS) + list(reserved.TREES))
 def test_no_folder_of_the_system_is_altered(folder: str) -> None:
-    if not Path(folder).is_symlink():
-        assert "is one of the system's folders" in applied([Directory(folder, mode=0o700, **ME)])
+    """Asked of the rule alone: a test that fails must not make one."""
+    change = {"kind": "directory", "key": folder, "inside": [], "owner": "root"}
+    with pytest.raises(Failed, match=r"is one of the system's folders.*: it is left alone"):
+        own.refuse_foreign(change)
 
 
 @pytest.mark.parametrize(
