@@ -12,7 +12,6 @@ from typing import Any
 import click
 from pyinfra.api.host import Host
 
-from rackwright.catalog import gpu_types
 from rackwright.checks.replica.bandwidth import CHECK, SIZES_BYTES, refused
 from rackwright.checks.replica.planned_links import PlannedLinks
 from rackwright.checks.results import CheckResult, Status, worst
@@ -56,8 +55,6 @@ def _row(links: PlannedLinks, answer: Answer) -> CheckResult:
 
 
 def _groups(fleet: FleetRun, server: str) -> list[PlannedLinks]:
-    spec = fleet.spec.servers[server]
-    gpu = gpu_types()[spec.gpus.type]
     return [
         PlannedLinks(
             name=replica.name,
@@ -65,9 +62,9 @@ def _groups(fleet: FleetRun, server: str) -> list[PlannedLinks]:
             unit=unit_name(replica),
             engine=replica.service.engine,
             gpus=tuple(replica.gpus),
-            gpu=gpu,
-            interconnect=spec.interconnect,
-            islands=islands(spec, gpu),
+            gpu=replica.gpu,
+            interconnect=replica.server.interconnect,
+            islands=islands(replica.server, replica.gpu),
         )
         for replica in fleet.plan.on(server)
         if len(replica.gpus) > 1 and ENGINES[replica.service.engine].torch_program

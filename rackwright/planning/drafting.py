@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rackwright.catalog import gpu_types
 from rackwright.errors import Fault
 from rackwright.plan import RejectedLayout, Replica
 from rackwright.planning.considering import consider
@@ -50,7 +49,7 @@ class Draft:
         gpus, ranks = allowed_gpus(service, server), service.ranks_on(server.name)
         key = (service.name, server.hardware, gpus, ranks, len(servers))
         if key not in self.judged:
-            gpu = gpu_types()[server.gpus.type]
+            gpu = self.fleet.gpu_of(server)
             shape = shape_of(service, self.fleet.models[service.model])
             site = Site(tuple(servers), gpu, gpus)
             self.judged[key] = consider(service, shape, site, limits_of(service, gpu))
@@ -77,9 +76,20 @@ class Draft:
 
 
 def allowed_gpus(service: ServiceSpec, server: ServerSpec) -> tuple[int, ...]:
-    """The GPUs of a server that a service may use, by index: those it names, else all."""
+    """The GPUs of a server that a service may use, by index: those it names, else all.
+
+    The server is as ``kind_for`` gives it.
+    """
     named = (service.gpus or {}).get(server.name)
-    return tuple(sorted(named)) if named else tuple(range(server.gpus.count))
+    return tuple(sorted(named)) if named else server.gpus.nvml_indexes
+
+
+def kind_for(service: ServiceSpec, server: ServerSpec) -> ServerSpec:
+    """The server with the GPUs of one type alone: of those that the service names, else the first.
+
+    A service that names GPUs of several was refused when the inventory was read.
+    """
+    return server.kind_of((service.gpus or {}).get(server.name)) or server.kinds[0]
 
 
 def _rejected(service: ServiceSpec, server: ServerSpec, layout: Layout) -> RejectedLayout:

@@ -12,12 +12,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.plan import FleetPlan
 from rackwright.planning.topology_text import matrix_text
 from rackwright.report.arcs import BOX
 from rackwright.report.drawing import Drawing, drawing
+from rackwright.report.plan import server_gpus
 
 _environment = Environment(
     loader=PackageLoader("rackwright.report", "."),
@@ -81,8 +81,7 @@ def _about(name: str, plan: FleetPlan) -> str:
     if server is None:
         served = (f"{u.service.served_as} from {len(u.replicas)} replicas" for u in plan.upstreams)
         return f"gateway: {', '.join(served)}"
-    link = "" if server.interconnect == "none" else f", {server.interconnect}"
-    return f"{server.gpus.count} x {gpu_types()[server.gpus.type].name}{link}, {server.address}"
+    return f"{server_gpus(server, plan.types_of(name))}, {server.address}"
 
 
 def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
@@ -98,6 +97,7 @@ def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
         for replica in plan.on(name)
         for index in replica.gpus
     ]
-    joined = server.interconnect in ("nvlink", "nvswitch")
-    usual = gpu_types()[server.gpus.type].name
-    return drawing(probe, server.gpus.count, joined, tenants, usual)
+    joined = any(kind.interconnect in ("nvlink", "nvswitch") for kind in server.kinds)
+    usual = plan.gpus[name].name
+    declared = 1 + max(index for kind in server.kinds for index in kind.gpus.nvml_indexes)
+    return drawing(probe, declared, joined, tenants, usual)

@@ -14,7 +14,6 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.desired import paths
 from rackwright.desired.items import Change, Item, Package, Unit, differences, payload, query
@@ -77,8 +76,9 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
     situation = Situation(
         settings=settings,
         server=server,
-        gpu=gpu_types()[server.gpus.type],
+        gpu=fleet.spec.gpu_of(server),
         facts=observed(host),
+        others=fleet.spec.types_of(server)[1:],
         month=time.strftime("%Y-%m"),
         engines=frozenset(each.service.engine for each in fleet.plan.on(host.name)),
         our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(host.name)),
@@ -86,7 +86,7 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
     if situation.provided:
         return Outlook(situation)
     try:
-        plan = decide(settings, server, situation.gpu, situation.facts)
+        plan = decide(settings, server, situation.gpu, situation.facts, situation.others)
     except (Unknown, Unsupported) as error:
         return Outlook(replace(situation, undecided=error))
     changes = {id(change.item): change for change in _differing(host, [*plan.items, *plan.units])}

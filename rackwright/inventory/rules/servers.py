@@ -5,30 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from rackwright import catalog
-from rackwright.errors import Fault, nearest
+from rackwright.errors import Fault
+from rackwright.inventory.rules.declared import Declared
+from rackwright.inventory.rules.gpus import gpu_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec
 
 
-def server_faults(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
+def server_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     """GPU type, links and address of a server: each possible, and agreeing with the others."""
-    yield from _interconnect(server)
-    yield from _gpu_groups(server)
+    yield from gpu_faults(server, fleet, declared)
     yield from _address(server, fleet)
-
-
-def _interconnect(server: ServerSpec) -> Iterator[Fault]:
-    path = f"servers[{server.name}]"
-    kind = catalog.gpu_types().get(server.gpus.type)
-    if kind is None:
-        rule = nearest(server.gpus.type, catalog.gpu_types(), "GPU type")
-        yield Fault(f"{path}.gpus.type", rule, server.gpus.type)
-    elif server.interconnect not in kind.interconnects:
-        can = ", ".join(sorted(kind.interconnects - {"none"}))
-        yield Fault(f"{path}.interconnect", f"{kind.name} has {can} only", server.interconnect)
-    if server.interconnect == "none" and server.gpus.count > 1:
-        rule = f"must be pcie, nvlink or nvswitch for {server.gpus.count} GPUs"
-        yield Fault(f"{path}.interconnect", rule, server.interconnect)
 
 
 def _address(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
@@ -38,24 +24,6 @@ def _address(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
     elif _loopback(server.address) and set(fleet.gateways) - {server.name}:
         rule = "must be reachable from the gateways, this is the server's own loopback"
         yield Fault(f"{path}.address", rule, server.address)
-
-
-def _gpu_groups(server: ServerSpec) -> Iterator[Fault]:
-    """Islands and NUMA nodes name GPUs that are there, each once; nodes name all of them."""
-    path, count = f"servers[{server.name}]", server.gpus.count
-    for key, groups in (
-        ("nvlink_islands", server.nvlink_islands),
-        ("numa_nodes", server.numa_nodes),
-    ):
-        named = sorted(index for group in groups or () for index in group)
-        if groups is not None and (len(set(named)) < len(named) or set(named) - set(range(count))):
-            rule = f"must name GPUs 0 to {count - 1}, each at most once"
-            yield Fault(f"{path}.{key}", rule, groups)
-        elif key == "numa_nodes" and groups is not None and len(named) < count:
-            yield Fault(f"{path}.{key}", f"must name all {count} GPUs", groups)
-    if server.nvlink_islands is not None and server.interconnect != "nvlink":
-        rule = "must be left out where interconnect is not nvlink"
-        yield Fault(f"{path}.nvlink_islands", rule, server.nvlink_islands)
 
 
 def gateway_faults(gateway: GatewaySpec) -> Iterator[Fault]:

@@ -16,24 +16,35 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from rackwright.catalog.gpus import GpuType, NvLink
 from rackwright.engines import ENGINES
 from rackwright.inventory.group_data import FILE
 from rackwright.inventory.settings import HOST_KEYS, SHARED_KEYS, host_settings
 from rackwright.models import Figures
 from rackwright.models.spec import Gguf, ModelSource, ModelSpec
 from rackwright.runner.host_data import pyinfra_keys
-from rackwright.spec import FleetSpec, GatewaySpec, GpuSpec, ServerSpec, ServiceSpec, Target
+from rackwright.spec import (
+    FleetSpec,
+    GatewaySpec,
+    GpuSpec,
+    OtherGpuSpec,
+    ServerSpec,
+    ServiceSpec,
+    Target,
+)
 from tests.samples.inventories import inventory
 
 MANUAL = FILE.parents[1] / "inventories/prod.py"
 OWN_NAME = {"name"}  # an entry is named by where it stands
+OWN_NAMES: dict[type[BaseModel], set[str]] = {GpuType: {"key"}}  # and its "name" is NVML's
 ELSEWHERE = {"provenance"}  # of a model: written as "source"
 OBJECTIVES = ("latency", "throughput")
 SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
-    "gpu_servers": (ServerSpec, GpuSpec),
+    "gpu_servers": (ServerSpec, GpuSpec, OtherGpuSpec),
     "gateways": (GatewaySpec,),
     "_services": (ServiceSpec, Target, Gguf),
     "_models": (ModelSpec, ModelSource, Figures),
+    "_gpu_types": (GpuType, NvLink),
 }
 """Which part of the manual shows the keys of which models."""
 
@@ -77,7 +88,7 @@ def comments(text: str) -> str:
 
 
 def known(model: type[BaseModel]) -> set[str]:
-    return set(model.model_fields) - OWN_NAME - ELSEWHERE
+    return set(model.model_fields) - OWN_NAMES.get(model, OWN_NAME) - ELSEWHERE
 
 
 @pytest.mark.parametrize(
