@@ -14,6 +14,7 @@ from rackwright import catalog
 from rackwright.errors import Fault, SpecError, nearest
 from rackwright.models.outside import bounded_get
 from rackwright.models.spec import ModelSpec
+from rackwright.schema.secrets import secret_rule
 from rackwright.schema.validation import parse
 
 HUB = "https://huggingface.co"
@@ -47,7 +48,12 @@ def _of_path(name: str) -> ModelSpec | None:
         return None
     resolved = path.resolve()
     label = resolved.name if path.is_dir() else resolved.parent.name
-    return _read({"name": label, "path": "/unplaced", "config": str(path)}, name)
+    return _read({"name": _named_after(label), "path": "/unplaced", "config": str(path)}, name)
+
+
+def _named_after(text: str) -> str:
+    """A model's name made of what a folder or repository is called; other signs become hyphens."""
+    return re.sub(r"[^A-Za-z0-9._:/-]+", "-", text).lstrip("._:/-")[:200] or "model"
 
 
 def _of_repository(name: str) -> ModelSpec:
@@ -71,13 +77,14 @@ def _of_repository(name: str) -> ModelSpec:
         raise SpecError([Fault("model", rule, name)]) from None
     if not isinstance(config, dict):  # a text would be read as the path of a file of this machine
         raise SpecError([Fault("model", "has a config.json that is no JSON object", name)])
-    return _read({"name": repository.lower(), "repo": name, "config": config}, name)
+    label = _named_after(repository.lower())
+    return _read({"name": label, "repo": name, "config": config}, name)
 
 
 def _authorization() -> dict[str, str]:
     token = os.environ.get("HF_TOKEN", "").strip()
-    if not (token.isascii() and token.isprintable()):
-        raise SpecError([Fault("HF_TOKEN", "must be one line of printable ASCII")])
+    if token and (rule := secret_rule(token)):
+        raise SpecError([Fault("HF_TOKEN", rule)])
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import pyinfra
 from pyinfra.api.command import StringCommand
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput
@@ -19,7 +20,7 @@ from pyinfra.connectors.util import CommandOutput
 from rackwright.errors import RackwrightError
 from rackwright.exits import say
 from rackwright.runner.bounded import bound
-from rackwright.runner.fleet import fleet_of
+from rackwright.runner.fleet import fleet_of, fleet_with_secrets
 
 KEEP_ALIVE_S = 15
 
@@ -32,8 +33,9 @@ class RackwrightConnector(SSHConnector):
     def __init__(self, state: Any, host: Any) -> None:
         """Refuse a faulty inventory here: the last moment before the first connection."""
         super().__init__(state, host)
+        judged = fleet_with_secrets if pyinfra.is_cli else fleet_of  # `why` needs no key
         try:
-            fleet_of(host.inventory)
+            judged(host.inventory)
         except RackwrightError as error:
             say(str(error), error.exit_code)
             sys.exit(1)  # as pyinfra ends whatever it refuses
