@@ -12,6 +12,7 @@ from rackwright.catalog import GpuType, find_gpu, gpu_types
 from rackwright.errors import Fault, SpecError, nearest
 from rackwright.planning.topology import Topology, declared, observed
 from rackwright.planning.topology_text import differences, listed, matrix_text, named, read_matrix
+from rackwright.schema.probe_answer import probe_answer
 from rackwright.spec import ServerSpec
 
 _WIDTH = 88
@@ -43,6 +44,7 @@ class Discovered:
 
 def discovered(host: str, answer: Mapping[str, Any]) -> Discovered:
     """The entry of ``host`` from the probe's answer, or from ``{"error": why}``."""
+    answer = probe_answer(answer)
     if "error" in answer:
         return Discovered(host, None, (str(answer["error"]),))
     gpus = [gpu for gpu in answer.get("gpus") or () if gpu]
