@@ -38,6 +38,12 @@ class ModelSource(Entry):
     revision: Revision | None = None
     path: AbsolutePath | None = None
 
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.path and (self.repo or self.revision):
+            raise ValueError("must have path, or repo and revision, not both")
+        return self
+
     @property
     def pinned(self) -> bool:
         """Whether this names exactly one set of weights."""
@@ -110,8 +116,8 @@ class ModelSpec(Entry):
     figures: Figures | None = None
     max_model_len: Count | None = None
     dtype: Literal["bfloat16", "float16"] | None = None
-    published_parameters: int | None = None
-    published_extra: dict[str, int] = Field(default_factory=dict)
+    published_parameters: Count | None = None
+    published_extra: dict[str, Annotated[int, Field(strict=True)]] = Field(default_factory=dict)
     provenance: str = ""
 
     @model_validator(mode="before")

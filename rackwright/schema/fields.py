@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -74,22 +74,71 @@ def split_names(value: str) -> tuple[str, ...]:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Seconds = Annotated[int, Field(ge=1)]
+
+
+def from_text(value: object) -> object:
+    """A whole number given as text, as ``--data`` may give it; True and 1.0 are none."""
+    digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value)
+    return int(digits[0]) if digits else value
+
+
+A_YEAR_S = 366 * 24 * 3600
+Seconds = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=1, le=A_YEAR_S)]
 NginxSize = Annotated[
     str,
-    Field(pattern=r"^[0-9]+[kKmMgG]?$", description="must be an Nginx size such as 32m"),
+    Field(pattern=r"^[0-9]{1,9}[kKmMgG]?$", description="must be an Nginx size such as 32m"),
 ]
-Port = Annotated[int, Field(ge=1, le=65535)]
+FIRST_PORT, LAST_PORT = 1024, 65535
+Port = Annotated[int, Field(strict=True, ge=1, le=LAST_PORT)]
+Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
+
+
+def _not_taken(port: int) -> int:
+    """SSH's port would lock everybody out; Nginx's own site answers plain HTTP on its port."""
+    if port in (22, 80):
+        raise ValueError("must not be 22 (SSH) or 80 (plain HTTP)")
+    return port
+
+
+def _unprivileged(port: int) -> int:
+    if port < FIRST_PORT:
+        raise ValueError(f"must be at least {FIRST_PORT}, engines run as a user without lower ones")
+    return port
+
+
+EnginePort = Annotated[Port, AfterValidator(_unprivileged)]
+GatewayPort = Annotated[Port, AfterValidator(_not_taken)]
 
 
 def _whole_address(value: str) -> str:
-    """Digits and dots alone are an IPv4 address; 10.20.0.300 is no host name either."""
-    if value.replace(".", "").isdigit():
-        try:
-            ip_address(value)
-        except ValueError:
-            raise ValueError("must be an IPv4 address or a host name") from None
+    """What ends in a number is an IPv4 address in full, and that of one host.
+
+    Systems read ``127.1``, ``010.0.0.1`` and ``0x7f000001`` as addresses too, each its own way;
+    10.20.0.300 is no host name either. A host name's parts have 63 characters at most.
+    """
+    parts = value.split(".")
+    if re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]*", parts[-1]):
+        return _of_one_host(value)
+    if not all(
+        re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", part) for part in parts
+    ):
+        raise ValueError(_ADDRESS)
     return value
+
+
+def _of_one_host(value: str) -> str:
+    try:
+        address = IPv4Address(value)
+    except ValueError:
+        raise ValueError(_ADDRESS) from None
+    if address.is_unspecified:
+        raise ValueError("must be one address, not all of them")
+    if address.is_multicast or address.is_reserved or value.startswith("0."):
+        raise ValueError("must be the address of one host")
+    return value
+
+
+_ADDRESS = "must be an IPv4 address or a host name"
 
 
 def _whole_gguf(value: str) -> str:
@@ -121,7 +170,7 @@ Address = Annotated[
     Field(
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
         max_length=253,
-        description="must be an IPv4 address or a host name",
+        description=_ADDRESS,
     ),
     AfterValidator(_whole_address),
 ]

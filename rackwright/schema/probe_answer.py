@@ -21,7 +21,7 @@ _LINK: Form = {"active": bool, "remote_type": str, "remote_pci_bus_id": str}
 _PCIE: Form = {"*": int}
 _GPU: Form = {
     **dict.fromkeys(("name", "uuid", "pci_bus_id", "cpu_affinity"), str),
-    **dict.fromkeys(("memory", "power", "utilization_percent"), {"*": float}),
+    **{key: {"*": float} for key in ("memory", "power", "utilization_percent")},
     **{"pcie": _PCIE, "temperature_c": float, "numa_node": int},
     **{"nvlinks": [_LINK], "processes": [{"cgroups": [str]}]},
 }
@@ -31,7 +31,7 @@ _ANSWER: Form = {
     "topology": {"common_ancestor": ((str,),)},
     "replicas": {"*": _REPLICA},
     "time_unix_s": float,
-    **dict.fromkeys(("nvml", "os", "unavailable"), {}),
+    **{key: {} for key in ("nvml", "os", "unavailable")},
 }
 
 

@@ -9,10 +9,10 @@ from rackwright.schema.fields import (
     AbsolutePath,
     Address,
     Entry,
+    GatewayPort,
     GpuGroups,
     HostName,
     InterfaceName,
-    Port,
 )
 
 
@@ -43,7 +43,7 @@ class ServerSpec(Entry):
     interconnect: Interconnect = "none"
     nvlink_islands: GpuGroups | None = None
     numa_nodes: GpuGroups | None = None
-    network_gbit_per_s: float = Field(10, ge=1)
+    network_gbit_per_s: float = Field(10, strict=True, ge=1, allow_inf_nan=False)
     network_interface: InterfaceName | None = None
 
     @property
@@ -64,6 +64,6 @@ class GatewaySpec(Entry):
 
     name: HostName
     server_name: Address
-    port: Port = 443
+    port: GatewayPort = 443
     certificate: AbsolutePath | None = None
     certificate_key: AbsolutePath | None = None

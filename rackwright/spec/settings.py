@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from rackwright.schema.fields import (
     AbsolutePath,
+    EnginePort,
     Names,
-    Port,
     ProjectPath,
     Seconds,
     VariableName,
+    from_text,
     split_names,
 )
 
@@ -100,7 +101,9 @@ class Settings(SettingsModel):
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds
-    base_port: Port
+    restart_delay_s: Seconds
+    restart_delay_max_s: Seconds
+    base_port: Annotated[EnginePort, BeforeValidator(from_text)]
 
     stages: str
     report_dir: str
