@@ -38,12 +38,6 @@ class ModelSource(Entry):
     revision: Revision | None = None
     path: AbsolutePath | None = None
 
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if self.path and (self.repo or self.revision):
-            raise ValueError("must have path, or repo and revision, not both")
-        return self
-
     @property
     def pinned(self) -> bool:
         """Whether this names exactly one set of weights."""
@@ -136,6 +130,12 @@ class ModelSpec(Entry):
     def _one_kind_of_figures(self) -> Self:
         if (self.config is None) == (self.figures is None):
             raise ValueError("must have either config (its config.json) or figures (by hand)")
+        return self
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.source.path and (self.source.repo or self.source.revision):
+            raise ValueError("must have path, or repo and revision, not both")
         return self
 
     @cached_property

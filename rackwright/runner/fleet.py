@@ -14,7 +14,7 @@ from pyinfra.context import host as current_host
 
 from rackwright.causes.secrets import redacted
 from rackwright.checks.results import CheckResult
-from rackwright.errors import RackwrightError, SpecError
+from rackwright.errors import PlanError, RackwrightError, SpecError
 from rackwright.inventory.project_files import project_file_faults
 from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
@@ -22,6 +22,7 @@ from rackwright.planning.placing import plan
 from rackwright.report import plan_text
 from rackwright.runner.host_data import host_data, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
+from rackwright.runner.ssh_ports import ssh_port_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings
 
 MOST_CHARACTERS = 500
@@ -87,7 +88,10 @@ def fleet_of(inventory: Inventory) -> FleetRun:
         spec = load_fleet(host_data(inventory), pyinfra_keys(), file_faults(inventory))
         if faulty := list(project_file_faults(spec)):
             raise SpecError(faulty)
-        _fleets[inventory] = FleetRun(spec, plan(spec))
+        planned = plan(spec)
+        if taken := list(ssh_port_faults(inventory, spec, planned)):
+            raise PlanError(taken)
+        _fleets[inventory] = FleetRun(spec, planned)
     return _fleets[inventory]
 
 

@@ -25,8 +25,9 @@ AbsolutePath = Annotated[
 ProjectPath = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*$",
-        description="must be a path relative to the project, of letters, digits and ._@+-",
+        pattern=r"^[A-Za-z0-9._@+][A-Za-z0-9._@+-]*(/[A-Za-z0-9._@+][A-Za-z0-9._@+-]*)*$",
+        description="must be a path relative to the project, of letters, digits and ._@+-, "
+        "no name of which starts with -",
     ),
 ]
 VariableName = Annotated[
@@ -44,12 +45,26 @@ Version = Annotated[
         coerce_numbers_to_str=True,  # `--data llamacpp_version=10434` arrives as a number
     ),
 ]
+
+
+def only_places(value: str, *known: str) -> str:
+    """A text with nothing in braces but these names. Raises ValueError for anything else."""
+    left = value
+    for name in known:
+        left = left.replace(f"{{{name}}}", "")
+    if "{" in left or "}" in left:
+        names = " and ".join(f"{{{name}}}" for name in known)
+        raise ValueError(f"must name {names} only in braces")
+    return value
+
+
 Url = Annotated[
     str,
     Field(
         pattern=r"^(https?|file)://[A-Za-z0-9._~%@:/?&=+{}-]+$",
         description="must be a URL of https, http or file",
     ),
+    AfterValidator(lambda value: only_places(value, "version", "arch")),
 ]
 Sha256 = Annotated[
     str,

@@ -15,10 +15,14 @@ from rackwright.schema.fields import (
     Seconds,
     VariableName,
     from_text,
+    only_places,
     split_names,
 )
 
 Part = TypeVar("Part", bound="SettingsModel")
+HUB_VARIABLE = "HF_ENDPOINT"
+"""Of an engine's environment: the hub that weights are fetched from."""
+_HUB_URL = r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
 STAGES = ("base", "driver", "engines", "models", "replicas", "gateway", "verify")
 
 
@@ -119,11 +123,7 @@ class Settings(SettingsModel):
     @field_validator("driver_repository")
     @classmethod
     def _known_places(cls, value: str) -> str:
-        try:
-            value.format(distribution="debian12", architecture="x86_64")
-        except (KeyError, IndexError, ValueError):
-            raise ValueError("must name {distribution} and {architecture} only in braces") from None
-        return value
+        return only_places(value, "distribution", "architecture")
 
     @field_validator("engine_environment")
     @classmethod
@@ -133,6 +133,8 @@ class Settings(SettingsModel):
                 raise ValueError(f"must have names of environment variables as keys, not {name!r}")
             if not text.isprintable():
                 raise ValueError(f"must have one line of printable text for {name}")
+            if name == HUB_VARIABLE and not re.fullmatch(_HUB_URL, text):
+                raise ValueError(f"must have an https or http URL for {name}")
         return value
 
     @property
