@@ -47,6 +47,7 @@ class GpuType(BaseModel):
     memory_mib: int = Field(gt=0)
     memory_bandwidth_gb_per_s: int = Field(gt=0)
     compute_capability: tuple[int, int]
+    max_power_w: int | None = Field(None, strict=True, ge=1)
     dense_tflops: dict[TensorDtype, Annotated[float, Field(gt=0)]]
     pcie_generation: int
     pcie_lanes: int = Field(gt=0)

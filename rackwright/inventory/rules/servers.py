@@ -29,9 +29,18 @@ def _interconnect(server: ServerSpec) -> Iterator[Fault]:
     elif server.interconnect not in kind.interconnects:
         can = ", ".join(sorted(kind.interconnects - {"none"}))
         yield Fault(f"{path}.interconnect", f"{kind.name} has {can} only", server.interconnect)
+    yield from _power(server, kind)
     if server.interconnect == "none" and server.gpus.count > 1:
         rule = f"must be pcie, nvlink or nvswitch for {server.gpus.count} GPUs"
         yield Fault(f"{path}.interconnect", rule, server.interconnect)
+
+
+def _power(server: ServerSpec, kind: catalog.GpuType | None) -> Iterator[Fault]:
+    """The driver refuses a limit beyond the card's, and leaves it as it was."""
+    limit, most = server.gpus.power_limit_w, kind.max_power_w if kind else None
+    if kind and limit and most and limit > most:
+        rule = f"must be at most {most}, the most of {kind.name}"
+        yield Fault(f"servers[{server.name}].gpus.power_limit_w", rule, limit)
 
 
 def _address(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:

@@ -1,5 +1,9 @@
 """A sound fleet, of which each inventory beside this has one thing wrong; see test_wrong.py."""
 
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any
 
 CHAT = {
@@ -54,3 +58,10 @@ def own_model(config: Any, **more: Any) -> tuple[list[Any], dict[str, Any]]:
     """The fleet with a model of its own, whose config this is."""
     models = {"own": {"path": "/srv/models/own", "config": config, **more}}
     return fleet(chat={"model": "own", "revision": ...}, models=models)
+
+
+def folder() -> Path:
+    """A new folder, which goes when the program ends."""
+    path = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, path)
+    return path
