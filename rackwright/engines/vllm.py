@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from rackwright.catalog import gpu_types
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
@@ -33,7 +33,7 @@ class VllmSettings(SettingsModel):
     vllm_version: Version
     vllm_build: Literal["cuda", "cpu"]
     vllm_requirements: ProjectPath
-    cpu_kv_cache_gib: Annotated[Count, BeforeValidator(from_text)]
+    cpu_kv_cache_gib: Annotated[Count, Field(le=16384), BeforeValidator(from_text)]
 
 
 def _without_peers(replica: Replica) -> bool:

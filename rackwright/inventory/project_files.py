@@ -40,9 +40,11 @@ def _wrong_with(relative: str, key: str) -> str:
     """The rule that a file breaks; empty where it is as it must be."""
     try:
         text = text_of(PROJECT / relative)
+    except FileNotFoundError:
+        return "is not a file of this project"
     except (OSError, ValueError) as error:
-        there = (PROJECT / relative).is_file()
-        return f"cannot be read: {error}" if there else "is not a file of this project"
+        words = getattr(error, "strerror", None) or error
+        return f"is not a file of this project that can be read ({words})"
     return _unarmored(text) if key == _KEY else unlocked(text)
 
 

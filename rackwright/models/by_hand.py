@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rackwright.models.shape import KvCache, Layer, Shape, Sharding, Tensor
+from rackwright.schema.fields import Count
 
 GIB = 1024**3
 ELEMENT_BYTES = 2
-Count = Annotated[int, Field(strict=True, ge=1)]
 
 
 class Figures(BaseModel):

@@ -30,6 +30,13 @@ ProjectPath = Annotated[
         "no name of which starts with -",
     ),
 ]
+LocalFolder = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\x00-\x1f\x7f]{1,1000}$",
+        description="must be a folder of the machine that runs pyinfra, in one line",
+    ),
+]
 VariableName = Annotated[
     str,
     Field(
@@ -41,6 +48,7 @@ Version = Annotated[
     str,
     Field(
         pattern=r"^[0-9]+(\.[0-9]+)*([A-Za-z0-9.+-]*)$",
+        max_length=64,
         description="must be an exact version such as 0.32.0",
         coerce_numbers_to_str=True,  # `--data llamacpp_version=10434` arrives as a number
     ),
@@ -163,7 +171,17 @@ def _whole_gguf(value: str) -> str:
     return value
 
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+MOST = 10**15
+"""No count of bytes, tokens or requests is larger; numbers beyond what a float holds end sizing."""
+
+
+def _countable(value: int) -> int:
+    if value > MOST:
+        raise ValueError(f"must be at most {MOST:,}")
+    return value
+
+
+Count = Annotated[int, Field(strict=True, ge=1), AfterValidator(_countable)]
 HostName = Annotated[
     str,
     Field(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from rackwright.schema.fields import (
     AbsolutePath,
     EnginePort,
+    LocalFolder,
     Names,
     ProjectPath,
     Seconds,
@@ -110,7 +111,7 @@ class Settings(SettingsModel):
     base_port: Annotated[EnginePort, BeforeValidator(from_text)]
 
     stages: str
-    report_dir: str
+    report_dir: LocalFolder
 
     @field_validator("stages")
     @classmethod
