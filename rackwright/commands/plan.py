@@ -1,4 +1,7 @@
-"""`rackwright plan`: an inventory is validated and its plan printed; no host is asked."""
+"""`rackwright plan`: an inventory is validated and its plan printed; no host is asked.
+
+It needs no secrets, so that one who has none may plan; it says which ones a deploy will want.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import click
 from rackwright.report import plan_document, plan_text
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
+from rackwright.runner.secrets import secret_faults
 
 
 @click.command(short_help="What will run where, and why not otherwise")
@@ -17,6 +21,8 @@ from rackwright.runner.inventory import load_inventory
 def plan(inventory: str, as_json: bool) -> None:
     """Validate an inventory and print its plan. Connects to no host."""
     fleet = fleet_of(load_inventory(inventory))
+    for fault in secret_faults(fleet.spec.settings):
+        click.echo(f"warning: {fault}; a deploy is refused until then", err=True)
     if as_json:
         click.echo(json.dumps(plan_document(fleet.plan), indent=1, ensure_ascii=False))
     else:

@@ -16,7 +16,7 @@ from rackwright.checks.results import CheckResult, worst
 from rackwright.plan import FleetPlan
 from rackwright.report import junit_text, page, terminal_text
 from rackwright.runner.asking import ask_all
-from rackwright.runner.fleet import fleet_of
+from rackwright.runner.fleet import fleet_with_secrets
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.observing import observe
 from rackwright.runner.planned import planned
@@ -42,11 +42,11 @@ def verified(path: str, said: Callable[[str], None], load: bool = True) -> Verif
     """Ask every host of an inventory at once, and judge. Changes nothing on any of them.
 
     ``said`` hears a line as each host has answered; ``load`` sends a short burst of requests to
-    replicas on GPUs. Raises SpecError or PlanError with every fault
-    of the inventory.
+    replicas on GPUs. Raises SpecError or PlanError with every fault of the inventory, SpecError
+    where a secret is not there.
     """
     inventory = load_inventory(path)
-    fleet = fleet_of(inventory)
+    fleet = fleet_with_secrets(inventory)
     total, done = len(inventory), 0
 
     def answered(name: str, answer: dict[str, Any]) -> None:

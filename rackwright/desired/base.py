@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rackwright.desired.items import Directory, Item, Package, User
+from rackwright.desired.folders import config_folder, root_folder, state_folder
+from rackwright.desired.items import Item, Package, User
 from rackwright.engines import Engine
 from rackwright.spec import Settings
 
@@ -26,5 +27,4 @@ def base_items(
     if server:
         user = settings.engine_user
         items.append(User(user, home=settings.state_dir, groups=("render", "video")))
-    folders = (settings.root_dir, settings.config_dir, settings.state_dir)
-    return items + [Directory(folder) for folder in folders]
+    return [*items, root_folder(settings), config_folder(settings), state_folder(settings)]

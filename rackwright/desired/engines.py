@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rackwright.desired import paths
+from rackwright.desired.folders import cache_folder, root_folder
 from rackwright.desired.items import Directory, File, Item
 from rackwright.engines import ENGINES, Engine, Venv
 from rackwright.engines.release import script_text
@@ -24,10 +25,12 @@ def lock_items(engines: Sequence[Engine], settings: Settings) -> list[Item]:
 
     Where replicas share what they compile, the folder for it is there before the release is tried.
     """
-    folders: list[Item] = [Directory(paths.engine_dir(engine, settings)) for engine in engines]
+    folders: list[Item] = [root_folder(settings)] if engines else []
+    folders += [Directory(paths.engine_dir(engine, settings)) for engine in engines]
     owner = settings.engine_user
     if shared := [e for e in engines if e.release(settings).shares_compiled]:
-        names = [settings.cache_dir, *(paths.compiled_dir(engine, settings) for engine in shared)]
+        names = [paths.compiled_dir(engine, settings) for engine in shared]
+        folders.append(cache_folder(settings))
         folders += [Directory(name, owner=owner, group=owner) for name in names]
     files: list[Item] = []
     for engine in engines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rackwright.desired import paths
+from rackwright.desired.folders import config_folder
 from rackwright.desired.items import Absent, Certificate, Directory, File, Item, Unit
 from rackwright.desired.render import render
 from rackwright.plan import Upstream
@@ -49,5 +50,5 @@ def gateway_items(
     }
     config = File(CONFIG, render("gateway.conf.j2", values))
     unit = Unit("nginx.service", reload_on=(config, *made), validate=("nginx", "-t", "-q"))
-    folder = Directory(f"{settings.config_dir}/tls", mode=0o750)
-    return [*([folder] if made else []), *made, config, unit]
+    folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
+    return [*(folders if made else []), *made, config, unit]

@@ -29,7 +29,20 @@ def environment_quote(value: object) -> str:
     return f'"{text}"'
 
 
+def one_line(value: object) -> object:
+    """What a template puts into a file. Raises RenderError for what would end its line.
+
+    Every file that a host reads has a thing a line, so this is where a name that no rule refused
+    (of a host's answer, of a setting that only a template knows) would become a directive. It may
+    be a secret, so it is not shown.
+    """
+    if not str(value).isprintable():
+        raise RenderError("a value that goes into it must be one line of printable text")
+    return value
+
+
 _environment = Environment(
+    finalize=one_line,
     loader=FileSystemLoader(PROJECT / "templates"),
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -45,5 +58,5 @@ def render(template: str, values: Mapping[str, Any]) -> bytes:
     """Text of a template as UTF-8; RenderError names the template and what is wrong."""
     try:
         return _environment.get_template(template).render(values).encode()
-    except TemplateError as error:
+    except (TemplateError, RenderError) as error:
         raise RenderError(f"templates/{template}: {error}") from error

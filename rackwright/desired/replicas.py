@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rackwright.desired import paths
 from rackwright.desired.engines import engines_of
+from rackwright.desired.folders import cache_folder, config_folder, root_folder
 from rackwright.desired.items import Absent, Directory, File, Item, NoOtherUnits, Symlink, Unit
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
@@ -57,16 +58,19 @@ def replica_items(
     }
     items: list[Item] = [
         *unplanned,
+        root_folder(settings),
+        config_folder(settings),
         Directory(f"{settings.root_dir}/bin"),
         Directory(f"{settings.config_dir}/replicas", mode=0o750, group=settings.engine_user),
-        _cache_directory(settings.cache_dir, settings),
+        cache_folder(settings, replicas),
         *_scripts(replicas, settings),
         *links.values(),
     ]
     for replica in replicas:
         unit = _unit_file(replica, settings)
         environment = _environment_file(replica, settings, gpu_uuids, api_key)
-        folder = _cache_directory(f"{settings.cache_dir}/{replica.name}", settings)
+        cache, user = f"{settings.cache_dir}/{replica.name}", settings.engine_user
+        folder = Directory(cache, owner=user, group=user)
         items += [folder, unit, environment]
         items.append(_unit(replica, settings, (unit, environment, links[replica.service.engine])))
     return items
@@ -76,10 +80,6 @@ def _no_others(replicas: Sequence[Replica], settings: Settings) -> NoOtherUnits:
     beside = (f"{settings.config_dir}/replicas/{{name}}.env", f"{settings.cache_dir}/{{name}}")
     keep = tuple(paths.unit_name(replica) for replica in replicas)
     return NoOtherUnits(f"{paths.UNIT_PREFIX}*.service", MARK, keep, beside)
-
-
-def _cache_directory(path: str, settings: Settings) -> Directory:
-    return Directory(path, owner=settings.engine_user, group=settings.engine_user)
 
 
 def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:

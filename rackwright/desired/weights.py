@@ -29,6 +29,7 @@ def weights_request(
     return {
         "models": list(models.values()),
         "stamps": f"{settings.state_dir}/verified",
+        "below": settings.state_dir,
         "user": settings.engine_user,
         "environment": {"HF_HUB_DISABLE_TELEMETRY": "1", **settings.engine_environment, **token},
     }

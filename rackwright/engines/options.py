@@ -6,6 +6,7 @@ says so, refuses the same flag in ``extra_args``, and makes the key one that vLL
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -146,7 +147,7 @@ def flag_faults(
     """Extra flags that are not the operator's, by any prefix that a parser would take."""
     for given in extra_args:
         flag = given.replace("_", "-").partition(".")[0]
-        if not flag or not flag.replace("-", "").isalnum() or flag.startswith("-"):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", flag):
             yield given, "must be a flag's name without its leading dashes"
         elif rule := _refusal(flag.removeprefix("no-"), options):
             yield given, rule

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,7 @@ import httpx
 from rackwright import catalog
 from rackwright.errors import Fault, SpecError, nearest
 from rackwright.models.spec import ModelSpec
+from rackwright.schema.secrets import secret_rule
 from rackwright.schema.validation import parse
 
 HUB = "https://huggingface.co"
@@ -44,7 +46,12 @@ def _of_path(name: str) -> ModelSpec | None:
         return None
     resolved = path.resolve()
     label = resolved.name if path.is_dir() else resolved.parent.name
-    return _read({"name": label, "path": "/unplaced", "config": str(path)}, name)
+    return _read({"name": _named_after(label), "path": "/unplaced", "config": str(path)}, name)
+
+
+def _named_after(text: str) -> str:
+    """A model's name made of what a folder or repository is called; other signs become hyphens."""
+    return re.sub(r"[^A-Za-z0-9._:/-]+", "-", text).lstrip("._:/-")[:200] or "model"
 
 
 def _of_repository(name: str) -> ModelSpec:
@@ -67,13 +74,14 @@ def _of_repository(name: str) -> ModelSpec:
         reason = str(error) or type(error).__name__
         rule = f"is not in the catalog, and its config.json could not be fetched: {reason}"
         raise SpecError([Fault("model", rule, name)]) from None
-    return _read({"name": repository.lower(), "repo": name, "config": config}, name)
+    label = _named_after(repository.lower())
+    return _read({"name": label, "repo": name, "config": config}, name)
 
 
 def _authorization() -> dict[str, str]:
     token = os.environ.get("HF_TOKEN", "").strip()
-    if not (token.isascii() and token.isprintable()):
-        raise SpecError([Fault("HF_TOKEN", "must be one line of printable ASCII")])
+    if token and (rule := secret_rule(token)):
+        raise SpecError([Fault("HF_TOKEN", rule)])
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 

@@ -23,6 +23,7 @@ from rackwright.schema.fields import (
     PulledName,
     Repo,
     Revision,
+    ServedName,
     Sha256,
 )
 from rackwright.schema.files import text_of
@@ -103,7 +104,7 @@ class ModelSpec(Entry):
     beside the model's own weights: vision, scales, layers for drafts.
     """
 
-    name: str
+    name: ServedName
     source: ModelSource
     gguf: Gguf | None = None
     config: Annotated[dict[str, Any] | None, BeforeValidator(_config_json)] = None

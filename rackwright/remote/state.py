@@ -13,6 +13,7 @@ from rackwright.remote.items import (
     files,
     initramfs,
     leftovers,
+    own,
     packages,
     units,
 )
@@ -44,7 +45,10 @@ def observe(queries: Sequence[Values]) -> list[Values]:
 
 
 def apply(changes: Sequence[Values]) -> None:
-    """Make the changes in their order, alone on this host: packages first, units last."""
+    """Make the changes in their order, alone on this host: packages first, units last.
+
+    None of them where one is of something that is not ours.
+    """
     make = {
         "directory": files.make_directory,
         "file": files.make_file,
@@ -57,12 +61,21 @@ def apply(changes: Sequence[Values]) -> None:
     }
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        _refuse_foreign(changes)
         before = {c["key"]: files.saved(Path(c["key"])) for c in changes if c["kind"] == "file"}
         packages.install([c for c in changes if c["kind"] == "package"])
         for change in changes:
             if change["kind"] in make:
                 make[change["kind"]](change)
         units.make([c for c in changes if c["kind"] == "unit"], before)
+
+
+def _refuse_foreign(changes: Sequence[Values]) -> None:
+    for change in changes:
+        if change["kind"] == "user":
+            accounts.refuse_foreign(change)
+        elif change["kind"] in ("directory", "file", "link", "absent"):
+            own.refuse_foreign(change)
 
 
 def main(request: Values) -> Any:

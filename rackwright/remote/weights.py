@@ -34,13 +34,20 @@ def fetch(request: Values) -> str:
         for model in request["models"]:
             if not wrong_with(model, request):
                 continue
-            if model["kind"] == "file":
-                gguf_file.have(model, request)
-            elif model["repo"]:
-                repository.download(model, request, lock)
+            try:
+                _have(model, request, lock)
+            except OSError as error:  # a link in the way, a folder of somebody else, a full disk
+                sys.exit(f"{model['path']}: {error}")
             if wrong := wrong_with(model, request):
                 sys.exit(wrong)
     return f"weights of {len(request['models'])} model(s) are there"
+
+
+def _have(model: Values, request: Values, lock: int) -> None:
+    if model["kind"] == "file":
+        gguf_file.have(model, request)
+    elif model["repo"]:
+        repository.download(model, request, lock)
 
 
 def main(request: Values) -> Any:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyinfra
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.connectors.base import BaseConnector
 
 from rackwright.exits import exits
-from rackwright.runner.fleet import fleet_of
+from rackwright.runner.fleet import fleet_of, fleet_with_secrets
 from rackwright.schema.files import text_of
 
 PROJECT_NAME = "rackwright"
@@ -45,10 +46,14 @@ def _judging(init: Callable[..., None], connector: type[BaseConnector]) -> Calla
 
 
 def refuse_if_faulty(inventory: Inventory) -> None:
-    """End the program with every fault of an inventory; nothing where it has none."""
+    """End the program with every fault of an inventory; nothing where it has none.
+
+    So are secrets judged that a run of pyinfra takes to hosts; verbs judge those they need.
+    """
+    judged = fleet_with_secrets if pyinfra.is_cli else fleet_of
     try:
         with exits():
-            fleet_of(inventory)
+            judged(inventory)
     except SystemExit:
         raise SystemExit(_REFUSED) from None
 

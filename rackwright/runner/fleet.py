@@ -22,6 +22,7 @@ from rackwright.planning.placing import plan
 from rackwright.report import plan_text
 from rackwright.runner.host_data import host_data, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
+from rackwright.runner.secrets import require_secrets
 from rackwright.runner.ssh_ports import ssh_port_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings
 
@@ -95,6 +96,16 @@ def fleet_of(inventory: Inventory) -> FleetRun:
     return _fleets[inventory]
 
 
+def fleet_with_secrets(inventory: Inventory) -> FleetRun:
+    """The same, for those who take secrets to hosts: every one that settings name is there.
+
+    Raises SpecError with what is wrong with them, before a host is touched.
+    """
+    fleet = fleet_of(inventory)
+    require_secrets(fleet.spec.settings)
+    return fleet
+
+
 def note_failure(host: Host, what: str, remedy: str) -> None:
     """Keep why a host does not go on, for the report; the first word on it counts."""
     fleet = _fleets.get(host.inventory)
@@ -115,7 +126,7 @@ def this_fleet() -> FleetRun:
     Raises pyinfra's DeployError when the inventory is faulty, which pyinfra shows as one message.
     """
     try:
-        fleet = fleet_of(current_host.inventory)
+        fleet = fleet_with_secrets(current_host.inventory)
     except RackwrightError as error:
         raise DeployError(str(error)) from None
     if not fleet.shown:

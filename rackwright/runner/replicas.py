@@ -9,7 +9,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from rackwright.desired.replicas import replica_items
-from rackwright.errors import HostError
+from rackwright.errors import HostError, RackwrightError
 from rackwright.plan import Replica
 from rackwright.runner.operations import converge, refuse
 from rackwright.runner.probing import probe
@@ -37,7 +37,12 @@ def converge_replicas(
     if absent := sorted(index for index in needed if index >= len(uuids) or not uuids[index]):
         yield refuse(_absent(absent, observed))
         return
-    yield from converge._inner(items=replica_items(replicas, settings, uuids, api_key))
+    try:
+        items = replica_items(replicas, settings, uuids, api_key)
+    except RackwrightError as error:  # of what the host said of itself: other hosts go on
+        yield refuse(f"{host.name}: {error}")
+        return
+    yield from converge._inner(items=items)
 
 
 def _absent(absent: Sequence[int], observed: Mapping[str, object]) -> str:

@@ -15,20 +15,35 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
+LONGEST_PATH = 255
+"""Characters of a path, so that each name in it is one that a file can have."""
+
+
+def no_detours(value: str) -> str:
+    """A path that says where it leads. Raises ValueError where ``..`` would lead out again."""
+    if {".", ".."} & set(value.split("/")):
+        raise ValueError("must be a path without . and .. in it")
+    return value
+
+
 AbsolutePath = Annotated[
     str,
     Field(
         pattern=r"^(/[A-Za-z0-9._@+-]+)+$",
+        max_length=LONGEST_PATH,
         description="must be an absolute path of letters, digits and ._@+-",
     ),
+    AfterValidator(no_detours),
 ]
 ProjectPath = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9._@+][A-Za-z0-9._@+-]*(/[A-Za-z0-9._@+][A-Za-z0-9._@+-]*)*$",
+        max_length=LONGEST_PATH,
         description="must be a path relative to the project, of letters, digits and ._@+-, "
         "no name of which starts with -",
     ),
+    AfterValidator(no_detours),
 ]
 LocalFolder = Annotated[
     str,
@@ -171,6 +186,15 @@ def _whole_gguf(value: str) -> str:
     return value
 
 
+def _one_folder(value: str) -> str:
+    """Its folder on a host is ``owner--name``; the hub itself has neither ``--`` nor ``..``."""
+    if "--" in value or ".." in value:
+        raise ValueError(
+            "must be a Hugging Face repository, none of which has -- or .. in its name"
+        )
+    return value
+
+
 MOST = 10**15
 """No count of bytes, tokens or requests is larger; numbers beyond what a float holds end sizing."""
 
@@ -218,8 +242,10 @@ Repo = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=193,
         description="must be a Hugging Face repository: owner/name",
     ),
+    AfterValidator(_one_folder),
 ]
 Revision = Annotated[
     str,
@@ -232,32 +258,40 @@ GgufName = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*\.gguf$",
+        max_length=LONGEST_PATH,
         description="must be a file of the repository that ends in .gguf",
     ),
+    AfterValidator(no_detours),
     AfterValidator(_whole_gguf),
 ]
 GgufPath = Annotated[
     str,
     Field(
         pattern=r"^(/[A-Za-z0-9._@+-]+)+\.gguf$",
+        max_length=LONGEST_PATH,
         description="must be an absolute path of a .gguf file, of letters, digits and ._@+-",
     ),
+    AfterValidator(no_detours),
     AfterValidator(_whole_gguf),
 ]
 PulledName = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*:[A-Za-z0-9._-]+$",
+        max_length=LONGEST_PATH,
         description="must be a model and its tag, such as llama3.2:3b",
     ),
+    AfterValidator(no_detours),
 ]
 ServedName = Annotated[
     str,
     Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$",
+        max_length=200,
         description="must be letters, digits and ._:/- only",
     ),
 ]
+"""What clients ask for, and a model's own name, which stands for it: both end in files of hosts."""
 Scalar = str | int | float | bool | None
 GpuIndex = Annotated[int, Field(strict=True, ge=0)]
 GpuGroups = tuple[tuple[GpuIndex, ...], ...]

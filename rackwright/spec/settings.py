@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from rackwright.remote.host.reserved import is_reserved_account, is_reserved_folder
 from rackwright.schema.fields import (
     AbsolutePath,
     EnginePort,
@@ -16,15 +17,30 @@ from rackwright.schema.fields import (
     Seconds,
     VariableName,
     from_text,
+    no_detours,
     only_places,
     split_names,
 )
 
+FOLDERS = ("root_dir", "config_dir", "state_dir", "cache_dir")
+"""The settings that name Rackwright's own folders on a host."""
 Part = TypeVar("Part", bound="SettingsModel")
 HUB_VARIABLE = "HF_ENDPOINT"
 """Of an engine's environment: the hub that weights are fetched from."""
 _HUB_URL = r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
 STAGES = ("base", "driver", "engines", "models", "replicas", "gateway", "verify")
+
+
+def _own_user(name: str) -> str:
+    if is_reserved_account(name):
+        raise ValueError("must be a user of Rackwright's own, this is one of the system's names")
+    return name
+
+
+def _own_folder(path: str) -> str:
+    if is_reserved_folder(path):
+        raise ValueError("must be a folder of Rackwright's own, this is one of the system's")
+    return path
 
 
 PythonInterpreter = Annotated[
@@ -35,6 +51,7 @@ PythonInterpreter = Annotated[
         description="must be a Python interpreter, as text: a version, a range of them such as "
         "'>=3.11,<3.15', a name or a path",
     ),
+    AfterValidator(no_detours),
 ]
 DriverVersion = Annotated[
     str,
@@ -57,7 +74,9 @@ UserName = Annotated[
         pattern=r"^[a-z_][a-z0-9_-]{0,30}$",
         description="must be a Unix user name: lower case letters, digits, _ and -",
     ),
+    AfterValidator(_own_user),
 ]
+OwnFolder = Annotated[AbsolutePath, AfterValidator(_own_folder)]
 
 
 class SettingsModel(BaseModel):
@@ -80,10 +99,10 @@ class Settings(SettingsModel):
     What only templates read is declared in group_data/all.py, and is an attribute as well.
     """
 
-    root_dir: AbsolutePath
-    config_dir: AbsolutePath
-    state_dir: AbsolutePath
-    cache_dir: AbsolutePath
+    root_dir: OwnFolder
+    config_dir: OwnFolder
+    state_dir: OwnFolder
+    cache_dir: OwnFolder
 
     engine_user: UserName
     engine_python: PythonInterpreter

@@ -12,28 +12,35 @@ from rackwright.desired.items.item import Observed
 
 @dataclass(frozen=True)
 class Directory:
-    """A folder with its mode (octal, as in ``0o755``) and owner."""
+    """A folder with its mode (octal, as in ``0o755``) and owner.
+
+    ``inside`` are names that we make in a folder of our own: one that is there and holds other
+    things, and none of these, is somebody else's and left alone.
+    """
 
     key: str
     mode: int = 0o755
     owner: str = "root"
     group: str = "root"
+    inside: tuple[str, ...] = ()
     kind: ClassVar[str] = "directory"
 
     def query(self) -> dict[str, Any]:
-        """Only its path."""
-        return {}
+        """By what it is known as ours."""
+        return {"owner": self.owner, "inside": list(self.inside)}
 
     def payload(self) -> dict[str, Any]:
-        """Mode and owner."""
-        return {"mode": self.mode, "owner": self.owner, "group": self.group}
+        """The same, mode and group."""
+        return {**self.query(), "mode": self.mode, "group": self.group}
 
     def difference(self, seen: Observed) -> str | None:
-        """Missing, not a folder, or of another mode or owner."""
+        """Missing, not a folder, somebody else's, or of another mode or owner."""
         if not seen:
             return "missing"
         if seen["type"] != "directory":
             return f"is a {seen['type']}, not a directory"
+        if foreign := seen.get("foreign"):
+            return f"{foreign}: not ours"
         return _access(self, seen)
 
 

@@ -18,16 +18,18 @@ class User:
     kind: ClassVar[str] = "user"
 
     def query(self) -> dict[str, Any]:
-        """Only its name."""
-        return {}
+        """Its home, by which one that we made is known."""
+        return {"home": self.home}
 
     def payload(self) -> dict[str, Any]:
         """Home and supplementary groups."""
-        return {"home": self.home, "groups": list(self.groups)}
+        return {**self.query(), "groups": list(self.groups)}
 
     def difference(self, seen: Observed) -> str | None:
-        """Missing, of another home, or not in a group that exists on the host."""
-        if not seen:
+        """Missing, somebody else's, of another home, or not in a group that the host has."""
+        if seen.get("foreign"):
+            return f"{seen['foreign']}: not ours"
+        if "home" not in seen:
             return "missing"
         if seen["home"] != self.home:
             return f"home is {seen['home']}, not {self.home}"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import pwd
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rackwright.remote.downloads.fetching import fetch, sha256_of
 from rackwright.remote.downloads.progress import say
-from rackwright.remote.downloads.repository import own
+from rackwright.remote.host.as_user import as_user, hand_over
 
 Values = dict[str, Any]
 
@@ -61,9 +58,12 @@ def have(model: Values, request: Values) -> None:
     """Download a GGUF file where it has a URL, compare it with its digest, and note that."""
     path, stamps = Path(model["path"]), Path(request["stamps"])
     if model["url"] and not path.exists():
-        for folder in (path.parent.parent, path.parent):
-            own(folder, request["user"])
-        _as_user(request, lambda: _fetch(model, request))
+        hand_over(path.parent, Path(request["below"]), request["user"])
+        if words := as_user(
+            request["user"], lambda: _fetch(model, request), request["environment"]
+        ):
+            say(words)
+            sys.exit("download failed: see above")
     if wrong := _outside(path, model["size_bytes"]):
         sys.exit(f"{wrong}: move it away" if path.exists() else wrong)
     say(f"comparing {path.name} with its digest")
@@ -78,29 +78,3 @@ def _fetch(model: Values, request: Values) -> None:
     token = request["environment"].get("HF_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     fetch(model["url"], Path(model["path"]), model["sha256"], headers)
-
-
-def _as_user(request: Values, act: Callable[[], None]) -> None:
-    """Act in a child without root's rights: in folders that others own, a path may turn."""
-    user = pwd.getpwnam(request["user"])
-    sys.stderr.flush()
-    child = os.fork()
-    if child:
-        code = os.waitpid(child, 0)[1]
-        if code:
-            sys.exit("download failed: see above")
-        return
-    code = 1
-    try:
-        os.setgroups([])
-        os.setgid(user.pw_gid)
-        os.setuid(user.pw_uid)
-        os.environ.update(request["environment"])
-        act()
-        code = 0
-    except SystemExit as words:
-        say(str(words))
-    except Exception as error:  # whatever it is, the child must end here
-        say(f"{type(error).__name__}: {error}")
-    finally:
-        os._exit(code)

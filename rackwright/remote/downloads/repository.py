@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import shutil
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rackwright.remote.downloads.progress import say
+from rackwright.remote.host.as_user import as_user, hand_over
 
 Values = dict[str, Any]
 
@@ -61,14 +62,27 @@ def _shards(index: Path) -> set[str]:
 
 
 def download(model: Values, request: Values, lock: int) -> None:
-    """Fetch one model as the engine's user; exits when that fails."""
-    target = Path(model["path"])
+    """Fetch one model as the engine's user, who owns the folder; exits when that fails.
+
+    Root only hands over folders: what else there is to move or remove, it would be led astray by.
+    """
+    target, below = Path(model["path"]), Path(request["below"])
     partial = target.with_name(f"{target.name}.partial")
-    _clear(target, partial, request["user"])
-    _own_folders(partial, request["user"])
+    hand_over(target.parent, below, request["user"])
+    _as_user(request, lambda: _clear(target, partial))
+    hand_over(partial, below, request["user"])
+    _as_user(request, lambda: _fetch(model, target, partial, lock))
+
+
+def _as_user(request: Values, act: Callable[[], object]) -> None:
+    if words := as_user(request["user"], act, request["environment"]):
+        sys.exit(words)
+
+
+def _fetch(model: Values, target: Path, partial: Path, lock: int) -> None:
     name = f"{model['repo']}@{model['revision'][:12]}"
     _drop_leftovers(partial)
-    if _hf(model, partial, request, lock) != 0:
+    if _hf(model, partial, lock) != 0:
         sys.exit(f"download of {name} failed: see above")
     if wrong := problems(partial):
         sys.exit(f"{name} is not a model that can be served: {wrong}")
@@ -82,44 +96,27 @@ def _drop_leftovers(partial: Path) -> None:
         piece.unlink()
 
 
-def _clear(target: Path, partial: Path, name: str) -> None:
-    """A broken folder of the engine's user becomes the download to resume; others are set aside."""
+def _clear(target: Path, partial: Path) -> None:
+    """A broken folder of this user becomes the download to resume; others are set aside."""
     if not (target.is_symlink() or target.exists()):
         return
     info = target.lstat()
-    own = stat.S_ISDIR(info.st_mode) and info.st_uid == pwd.getpwnam(name).pw_uid
+    own = stat.S_ISDIR(info.st_mode) and info.st_uid == os.getuid()
     resumable = own and not (partial.is_symlink() or partial.exists())
     away = partial if resumable else target.with_name(f"{target.name}.broken-{time.time_ns()}")
     say(f"{problems(target)}: it is now {away.name}")
     target.rename(away)
 
 
-def _own_folders(partial: Path, name: str) -> None:
-    """The engine's user downloads; links in its folders are not followed by root."""
-    for folder in (partial.parent.parent, partial.parent, partial):
-        own(folder, name)
-
-
-def own(folder: Path, name: str) -> None:
-    """Have a folder that is the engine's user's; what it links to is left alone."""
-    user = pwd.getpwnam(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chown(folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
-
-
-def _hf(model: Values, partial: Path, request: Values, lock: int) -> int:
+def _hf(model: Values, partial: Path, lock: int) -> int:
     """Exit code of the download, which holds the lock too: it outlives a broken connection."""
-    user = pwd.getpwnam(request["user"])
     argv = [model["hf"], "download", model["repo"], "--revision", model["revision"],
             "--local-dir", str(partial)]  # fmt: skip
     return subprocess.run(
         argv,
-        env={**os.environ, **request["environment"], "HOME": str(partial.parent)},
+        env={**os.environ, "HOME": str(partial.parent)},
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
-        user=user.pw_uid,
-        group=user.pw_gid,
-        extra_groups=[],
         cwd=str(partial),
         pass_fds=(lock,),
         check=False,

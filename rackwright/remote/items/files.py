@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rackwright.remote.host.running import Failed
+from rackwright.remote.items import own
 
 Values = dict[str, Any]
 
@@ -23,23 +24,16 @@ def seen(query: Values) -> Values:
         info = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    found = {"mode": stat.S_IMODE(info.st_mode), "owner": _owner(info), "group": _group(info)}
+    found = {"mode": stat.S_IMODE(info.st_mode), "owner": own.owner_of(info), "group": _group(info)}
     if stat.S_ISLNK(info.st_mode):
         return {**found, "type": "link", "target": str(path.readlink())}
     if stat.S_ISDIR(info.st_mode):
-        return {**found, "type": "directory"}
+        return {**found, "type": "directory", "foreign": own.foreign(path, query)}
     if not stat.S_ISREG(info.st_mode):
         return {**found, "type": "special file"}
     content = path.read_bytes()
     text = content.decode(errors="replace") if query.get("text") else None
     return {**found, "type": "file", "sha256": hashlib.sha256(content).hexdigest(), "text": text}
-
-
-def _owner(info: os.stat_result) -> str:
-    try:
-        return pwd.getpwuid(info.st_uid).pw_name
-    except KeyError:
-        return str(info.st_uid)
 
 
 def _group(info: os.stat_result) -> str:
@@ -53,7 +47,7 @@ def make_file(change: Values) -> None:
     """Written whole, then put in its place."""
     path = Path(change["key"])
     _refuse(path, path.is_dir() and not path.is_symlink(), "a file")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_parents(path)
     write(path, base64.b64decode(change["content"]), *_ids(change), change["mode"])
 
 
@@ -61,11 +55,14 @@ def make_directory(change: Values) -> None:
     """Mode and owner are set on what was opened: in a folder that others own, a path may turn."""
     path = Path(change["key"])
     _refuse(path, path.is_symlink() or (path.exists() and not path.is_dir()), "a directory")
-    path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make_parents(path)
+    path.mkdir(mode=0o755, exist_ok=True)
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         os.fchown(handle, *_ids(change))
         os.fchmod(handle, change["mode"])
+        if change.get("inside"):
+            own.mark(handle)
     finally:
         os.close(handle)
 
@@ -74,11 +71,19 @@ def make_link(change: Values) -> None:
     """Made beside, then put in its place."""
     path = Path(change["key"])
     _refuse(path, path.exists() and not path.is_symlink(), "a link")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_parents(path)
     fresh = path.with_name(f".{path.name}.rackwright-new")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(change["target"])
     fresh.replace(path)
+
+
+def _make_parents(path: Path) -> None:
+    """Those that are missing, open to all whatever root's umask; those that are there stay so."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
 
 
 def _refuse(path: Path, wrong: bool, wanted: str) -> None:

@@ -11,6 +11,8 @@ from rackwright.remote.host.running import run
 from rackwright.remote.items import stamps
 
 UNIT_FILES = Path("/etc/systemd/system")
+USES = ("EnvironmentFile=", "WorkingDirectory=")
+"""Lines of a unit that name what was made for it alone."""
 
 Values = dict[str, Any]
 
@@ -47,11 +49,23 @@ def remove_units(change: Values) -> None:
     """Stop, disable and remove; the unit's file goes last, so that a run cut off begins again."""
     for path in other_units(change):
         run("systemctl", "disable", "--quiet", "--now", path.name)
-        name = path.name[change["key"].index("*") : -len(".service")]
-        for beside in (*change["beside"], str(stamps.FOLDER / f"{path.name}.json")):
-            _take_away(Path(beside.replace("{name}", name)))
+        for beside in _made_for(path, change):
+            _take_away(beside)
+        _take_away(stamps.FOLDER / f"{path.name}.json")
         path.unlink()
     run("systemctl", "daemon-reload")
+
+
+def _made_for(unit: Path, change: Values) -> list[Path]:
+    """What goes with a unit, of that which the unit itself names: folders may have been renamed.
+
+    What lies today where the inventory now says is then somebody else's.
+    """
+    name = unit.name[change["key"].index("*") : -len(".service")]
+    lines = unit.read_text(errors="replace").splitlines()
+    used = {line.partition("=")[2] for line in lines if line.startswith(USES)}
+    beside = [Path(path.replace("{name}", name)) for path in change["beside"]]
+    return [path for path in beside if str(path) in used]
 
 
 def remove(change: Values) -> None:

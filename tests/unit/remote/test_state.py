@@ -35,11 +35,12 @@ from rackwright.desired.items import (
 )
 from rackwright.remote import state
 from rackwright.remote.host import running
-from rackwright.remote.items import initramfs, leftovers, packages, stamps
+from rackwright.remote.items import accounts, initramfs, leftovers, packages, stamps
 from tests.samples.travelling import run
 
 ME = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 Command = Callable[[str, str], Path]
+Known = Callable[..., None]
 
 
 def observe(items: Sequence[Item]) -> list[Change]:
@@ -490,7 +491,8 @@ def unit_files(host: Path, **marks: str) -> dict[str, Path]:
         made[name] = leftovers.UNIT_FILES / f"rackwright-{name}.service"
         for folder in (leftovers.UNIT_FILES, stamps.FOLDER, host / "etc", host / "cache" / name):
             folder.mkdir(parents=True, exist_ok=True)
-        made[name].write_text(f"[Unit]\n{mark}{name}\n")
+        uses = f"EnvironmentFile={host}/etc/{name}.env\nWorkingDirectory={host}/cache/{name}\n"
+        made[name].write_text(f"[Unit]\n{mark}{name}\n[Service]\n{uses}")
         (stamps.FOLDER / f"rackwright-{name}.service.json").write_text("{}")
         (host / "etc" / f"{name}.env").write_text("A=1\n")
     return made
@@ -800,31 +802,127 @@ def test_a_host_without_boot_images_has_none_to_make(
     assert converge([image]) == ([], "")
 
 
-def test_a_user_that_is_there_with_its_groups(host: Path) -> None:
-    root = pwd.getpwnam("root")
-    assert observe([User("root", home=root.pw_dir, groups=("no-such-group",))]) == []
-    assert observe([User("root", home="/elsewhere")])[0].reason == "home is /root, not /elsewhere"
+def account(name: str, **more: Any) -> pwd.struct_passwd:
+    """A user as an earlier version made it, but for what is other."""
+    usual = {"uid": 990, "gid": 990, "gecos": "", "home": "/srv/x", "shell": accounts.SHELL}
+    its = {**usual, **more}
+    row = (name, "x", its["uid"], its["gid"], its["gecos"], its["home"], its["shell"])
+    return pwd.struct_passwd(row)
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Known:
+    """Accounts of the host; groups beside its own are by name, gid and members."""
+
+    def make(*users: pwd.struct_passwd, groups: Sequence[tuple[str, int, list[str]]] = ()) -> None:
+        own = [(user.pw_name, user.pw_gid, []) for user in users if user.pw_gid == user.pw_uid]
+        rows = [grp.struct_group((name, "x", gid, members)) for name, gid, members in groups]
+        rows += [grp.struct_group((name, "x", gid, members)) for name, gid, members in own]
+        for module, call, key, entries in (
+            ("pwd", "getpwnam", "pw_name", users),
+            ("grp", "getgrnam", "gr_name", rows),
+            ("grp", "getgrgid", "gr_gid", rows),
+        ):
+            table = {getattr(entry, key): entry for entry in entries}
+            monkeypatch.setattr(f"{module}.{call}", table.__getitem__)
+        monkeypatch.setattr("pwd.getpwall", lambda: list(users))
+        monkeypatch.setattr("grp.getgrall", lambda: rows)
+
+    return make
+
+
+def test_a_user_that_is_there_with_its_groups(known: Known) -> None:
+    known(account("engine"), groups=[("video", 44, ["engine"])])
+    groups = ("no-such-group", "video")
+    assert observe([User("engine", home="/srv/x", groups=groups)]) == []
     assert observe([User("nobody-here", home="/")])[0].reason == "missing"
 
 
+def test_a_user_of_ours_whose_home_is_another_folder_now(known: Known) -> None:
+    known(account("engine", gecos=accounts.MARK, home="/srv/old"))
+    assert observe([User("engine", home="/srv/x")])[0].reason == "home is /srv/old, not /srv/x"
+
+
+OURS = {"gecos": "Rackwright engines", "home": "/srv/old"}
+
+
 @pytest.mark.parametrize(
-    ("name", "home", "expected"),
+    ("there", "expected"),
     [
-        ("nobody-here", "/srv/x", "useradd --system --user-group"),
-        ("root", "/elsewhere", "usermod --home /elsewhere root"),
+        ([], "useradd --system --user-group"),
+        ([account("engine", **OURS)], "usermod --home /srv/x engine"),
     ],
 )
 def test_users_are_made_or_mended(
-    tmp_path: Path, command: Command, name: str, home: str, expected: str
+    tmp_path: Path,
+    command: Command,
+    known: Known,
+    there: list[pwd.struct_passwd],
+    expected: str,
 ) -> None:
     said = tmp_path / "said"
     for tool in ("useradd", "usermod"):
         command(tool, f'echo "{tool} $*" >> {said}')
-    there = grp.getgrall()[0].gr_name
-    assert converge([User(name, home=home, groups=("no-such-group", there))])[1] == ""
+    known(*there, groups=[("video", 44, [])])
+    wanted = User("engine", home="/srv/x", groups=("no-such-group", "video"))
+    assert converge([wanted])[1] == ""
     first, second = said.read_text().splitlines()
     assert first.startswith(expected)
-    assert second == f"usermod --append --groups {there} {name}"
+    assert second == "usermod --append --groups video engine"
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "words"),
+    [
+        ("root", {"uid": 0, "gid": 0, "home": "/root", "shell": "/bin/bash"}, "of the system's"),
+        ("root", {}, "of the system's"),
+        ("_chrony", {}, "of the system's"),
+        ("alice", {"uid": 1000, "gid": 1000}, "has the uid 1000, not one of a system user"),
+        ("toor", {"uid": 0, "gid": 0}, "has the uid 0, not one of a system user"),
+        ("old", {"uid": 33, "gid": 33}, "has the uid 33, not one of a system user"),
+        ("shell", {"shell": "/bin/bash"}, "has the shell /bin/bash, not /usr/sbin/nologin"),
+        ("shell", {"shell": ""}, "has the shell /bin/sh, not /usr/sbin/nologin"),
+        ("shared", {"gid": 27}, "has not a group of its own name first"),
+        ("grafana-agent", {"home": "/var/lib/grafana"}, "has the home /var/lib/grafana, not"),
+    ],
+)
+def test_a_user_that_we_did_not_make_is_refused_and_nothing_is_done(
+    host: Path, command: Command, known: Known, name: str, more: dict[str, Any], words: str
+) -> None:
+    for tool in ("useradd", "usermod"):
+        command(tool, f"touch {host}/altered")
+    known(account(name, **more), groups=[("sudo", 27, [])])
+    items = [Directory(f"{host}/made", **ME), User(name, home="/srv/x", groups=("sudo",))]
+    differed, error = converge(items)
+    assert words in differed[-1] and words in error
+    assert "Rackwright did not make it and leaves it as it is" in error
+    assert list(host.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "words"),
+    [
+        ("docker", (990, []), "is a group of the system or of people (gid 990)"),
+        ("models", (1005, []), "is a group of the system or of people (gid 1005)"),
+        ("models", (990, ["alice"]), "is a group of alice, and no user"),
+    ],
+)
+def test_a_group_that_others_are_in_is_not_joined(
+    command: Command, known: Known, name: str, group: tuple[int, list[str]], words: str
+) -> None:
+    command("useradd", "exit 1")
+    known(groups=[(name, *group)])
+    differed, error = converge([User(name, home="/srv/x")])
+    assert words in differed[0] and words in error
+
+
+def test_an_empty_group_of_a_user_that_is_gone_is_taken_again(
+    tmp_path: Path, command: Command, known: Known
+) -> None:
+    command("useradd", f'echo "$*" > {tmp_path}/said')
+    known(groups=[("engine", 990, [])])
+    assert converge([User("engine", home="/srv/x")]) == (["user engine: missing"], "")
+    assert (tmp_path / "said").read_text().startswith("--system --gid engine ")
 
 
 # --- the rest --------------------------------------------------------------------------------

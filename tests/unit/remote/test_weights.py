@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 from rackwright.remote import weights
 from rackwright.remote.downloads.repository import problems
+from rackwright.remote.host.as_user import as_user
 
 REVISION = "0e9e39f249a16976918f6564b8830bc894c89659"
 HF = """#!/bin/sh
@@ -78,6 +80,7 @@ def request(fake: Path, do: str = "fetch", **more: Any) -> dict[str, Any]:
         "do": do,
         "models": [{**wanted, **more}],
         "stamps": f"{fake}/stamps",
+        "below": f"{fake}/state",
         "user": "nobody",
         "environment": {"HF_TOKEN": "hf_s3cret"},
     }
@@ -220,6 +223,48 @@ def test_root_follows_no_link_of_the_engines_user(fake: Path) -> None:
         weights.main(request(fake))
     assert closed.stat().st_uid == 0
     assert not list(closed.iterdir())
+
+
+@pytest.mark.parametrize("place", ["models", "models/org--name"])
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_root_makes_nothing_beyond_a_link_in_a_folder_of_the_engines_user(
+    fake: Path, place: str, kind: str
+) -> None:
+    closed, link = fake / "closed", fake / "state" / place
+    closed.mkdir()
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(closed)
+    with pytest.raises(SystemExit, match=r"Not a directory|Too many levels"):
+        weights.main(request(fake) if kind == "folder" else file_request(fake))
+    assert closed.stat().st_uid == 0 and not list(closed.iterdir())
+
+
+def test_a_folder_of_a_third_user_is_left_alone(fake: Path) -> None:
+    (fake / "state/models").mkdir()
+    os.chown(fake / "state/models", 1000, 1000)
+    with pytest.raises(SystemExit, match="models is another user's, and stays so"):
+        weights.main(request(fake))
+    assert (fake / "state/models").stat().st_uid == 1000
+    assert not list((fake / "state/models").iterdir())
+
+
+def test_root_removes_nothing_beyond_a_link_in_a_download(fake: Path) -> None:
+    closed = fake / "closed"
+    closed.mkdir()
+    (closed / "theirs.incomplete").touch()
+    partial(fake).mkdir(parents=True)
+    (partial(fake) / ".cache").symlink_to(closed)
+    with suppress(SystemExit):
+        weights.main(request(fake))
+    assert (closed / "theirs.incomplete").exists()
+
+
+def test_a_token_is_in_no_word_of_a_library(fake: Path) -> None:
+    def fails() -> None:
+        raise ValueError("Invalid header value b'Bearer hf_s3cret'")
+
+    words = as_user("nobody", fails, {"HF_TOKEN": "hf_s3cret"})
+    assert words == "ValueError: Invalid header value b'Bearer ***'"
 
 
 def test_another_download_is_waited_for(fake: Path, capfd: pytest.CaptureFixture[str]) -> None:
