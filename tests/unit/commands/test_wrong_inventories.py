@@ -23,11 +23,13 @@ CASES = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if path != SOUN
 PATIENCE_S = 600
 ENDED = """
 import contextlib, io, json, os, socket, sys
+import pyinfra
 from pyinfra.api.host import Host
 from pyinfra_cli.cli import cli
 from rackwright.cli import main
 
 os.environ.pop("RACKWRIGHT_WRONG_KEY", None)
+pyinfra.is_cli = True  # as its program says of itself
 touched = []
 Host.connect = lambda self, *args, **more: touched.append(self.name)
 socket.socket.connect = lambda self, address: touched.append(str(address))
