@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rackwright.errors import Fault
 from rackwright.plan import Replica
 from rackwright.planning.drafting import Draft
-from rackwright.schema.fields import LAST_PORT
+from rackwright.schema.ports import LAST_PORT
 from rackwright.spec import ServiceSpec
 
 

@@ -19,12 +19,10 @@ from pyinfra.context import ctx_inventory
 from rackwright.errors import Fault
 from rackwright.inventory.execution import execute
 from rackwright.inventory.group_data import group_data
+from rackwright.runner.named_twice import named_twice
 from rackwright.runner.one_machine import one_machine_twice
-from rackwright.schema.depth import too_deep
 
 _PAIR = "must be a name, or a name and a dict of its data"
-_NAMING = ("@ssh", "@rackwright")
-"""Connectors whose hosts are called what stands behind the slash."""
 _GROUP = "must be a list of hosts, or (hosts, data)"
 
 
@@ -62,23 +60,8 @@ class InventoryFile:
                     yield Fault(f"{name}[{index}]", _PAIR, host)
 
     def twice(self) -> Iterator[Fault]:
-        """Hosts that are written twice: in one group, by two spellings, or with other data.
-
-        In two groups a host is as usual where they agree: pyinfra merges what both say of it.
-        """
-        first: dict[str, tuple[str, Any]] = {}
-        for group, hosts in self.groups.items():
-            within: dict[str, str] = {}
-            for index, host in enumerate(_hosts(hosts)):
-                place, written = f"{group}[{index}]", _written(host)
-                name = _called(written)
-                above, other = first.setdefault(name, (place, host))
-                if name in within or _written(other) != written:
-                    rule = f"names {name}, as {within.get(name, above)} does already"
-                    yield Fault(place, rule, written)
-                else:
-                    yield from _contradictions(place, host, above, other)
-                within[name] = place
+        """Hosts that are written twice."""
+        return named_twice({name: _hosts(group) for name, group in self.groups.items()})
 
     def unreadable(self) -> Iterator[Path]:
         """Files of group data that are none: pyinfra would wait for a pipe to be written."""
@@ -142,29 +125,6 @@ def _is_host(host: Any) -> bool:
     if isinstance(host, str):
         return bool(host)
     return len(host) == 2 and isinstance(host[0], str) and bool(host[0]) and type(host[1]) is dict
-
-
-def _written(host: Any) -> str:
-    return str(host if isinstance(host, str) else host[0])
-
-
-def _called(written: str) -> str:
-    """What a host is called that is written with a connector which takes a name."""
-    connector, slash, name = written.partition("/")
-    return name if slash and connector in _NAMING else written
-
-
-def _contradictions(place: str, host: Any, above: str, other: Any) -> Iterator[Fault]:
-    data, first = (_own_data(each) for each in (host, other))
-    if data is first or too_deep(data) or too_deep(first):
-        return
-    for key in data:
-        if key in first and data[key] != first[key]:
-            yield Fault(f"{place}.{key}", f"is another value in {above}, which names it too")
-
-
-def _own_data(host: Any) -> dict[str, Any]:
-    return {} if isinstance(host, str) else host[1]
 
 
 def _executed(path: str) -> dict[str, Any]:

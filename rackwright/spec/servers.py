@@ -9,11 +9,11 @@ from rackwright.schema.fields import (
     AbsolutePath,
     Address,
     Entry,
-    GatewayPort,
     GpuGroups,
     HostName,
     InterfaceName,
 )
+from rackwright.schema.ports import GatewayPort
 
 
 class GpuSpec(Entry):

@@ -11,7 +11,6 @@ from rackwright.models.spec import Gguf, ModelSource, ModelSpec, quantized
 from rackwright.schema.fields import (
     AbsolutePath,
     Count,
-    EnginePort,
     Entry,
     Fraction,
     GpuIndex,
@@ -20,6 +19,7 @@ from rackwright.schema.fields import (
     ServedName,
     UnitName,
 )
+from rackwright.schema.ports import EnginePort
 
 
 class Target(Entry):

@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rackwright.remote.host.reserved import is_reserved_account, is_reserved_folder
 from rackwright.schema.fields import (
     AbsolutePath,
-    EnginePort,
     LocalFolder,
     Names,
     ProjectPath,
@@ -21,6 +20,7 @@ from rackwright.schema.fields import (
     only_places,
     split_names,
 )
+from rackwright.schema.ports import EnginePort
 
 FOLDERS = ("root_dir", "config_dir", "state_dir", "cache_dir")
 """The settings that name Rackwright's own folders on a host."""
