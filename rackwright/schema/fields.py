@@ -275,4 +275,5 @@ ServedName = Annotated[
 """What clients ask for, and a model's own name, which stands for it: both end in files of hosts."""
 Scalar = str | int | float | bool | None
 GpuIndex = Annotated[int, Field(strict=True, ge=0)]
+NvmlIndex = Annotated[int, Field(strict=True, ge=0, le=63)]
 GpuGroups = tuple[tuple[GpuIndex, ...], ...]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from rackwright.catalog import GpuType
-from rackwright.errors import Fault, nearest
+from rackwright.errors import Fault
 from rackwright.inventory.rules.declared import Declared
+from rackwright.inventory.rules.gpus import gpu_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec
 
 COMMON_NAME = 64
@@ -16,40 +16,8 @@ COMMON_NAME = 64
 
 def server_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     """GPU type, links and address of a server: each possible, and agreeing with the others."""
-    yield from _gpu_type(server, fleet, declared)
-    yield from _interconnect(server, fleet)
-    yield from _gpu_groups(server)
+    yield from gpu_faults(server, fleet, declared)
     yield from _address(server, fleet)
-
-
-def _gpu_type(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
-    name = server.gpus.type
-    if name not in fleet.gpu_types and name not in declared.gpu_types:
-        rule = nearest(name, fleet.gpu_types, "GPU type")
-        if "did you mean" not in rule:  # else all of them, which nobody reads
-            rule = "is not a known GPU type: declare it in `gpu_types` (docs/inventory.md)"
-        yield Fault(f"servers[{server.name}].gpus.type", rule, name)
-
-
-def _interconnect(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
-    path = f"servers[{server.name}]"
-    kind = fleet.gpu_types.get(server.gpus.type)
-    if kind and server.interconnect not in kind.interconnects:
-        can = ", ".join(sorted(kind.interconnects - {"none"}))
-        rule = f"{kind.name} has {can} only" if can else f"{kind.name} comes one to a server"
-        yield Fault(f"{path}.interconnect", rule, server.interconnect)
-    yield from _power(server, kind)
-    if server.interconnect == "none" and server.gpus.count > 1:
-        rule = f"must be pcie, nvlink or nvswitch for {server.gpus.count} GPUs"
-        yield Fault(f"{path}.interconnect", rule, server.interconnect)
-
-
-def _power(server: ServerSpec, kind: GpuType | None) -> Iterator[Fault]:
-    """The driver refuses a limit beyond the card's, and leaves it as it was."""
-    limit, most = server.gpus.power_limit_w, kind.max_power_w if kind else None
-    if kind and limit and most and limit > most:
-        rule = f"must be at most {most}, the most of {kind.name}"
-        yield Fault(f"servers[{server.name}].gpus.power_limit_w", rule, limit)
 
 
 def _address(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
@@ -57,24 +25,6 @@ def _address(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
     if _loopback(server.address) and set(fleet.gateways) - {server.name}:
         rule = "must be reachable from the gateways, this is the server's own loopback"
         yield Fault(f"{path}.address", rule, server.address)
-
-
-def _gpu_groups(server: ServerSpec) -> Iterator[Fault]:
-    """Islands and NUMA nodes name GPUs that are there, each once; nodes name all of them."""
-    path, count = f"servers[{server.name}]", server.gpus.count
-    for key, groups in (
-        ("nvlink_islands", server.nvlink_islands),
-        ("numa_nodes", server.numa_nodes),
-    ):
-        named = sorted(index for group in groups or () for index in group)
-        if groups is not None and (len(set(named)) < len(named) or set(named) - set(range(count))):
-            rule = f"must name GPUs 0 to {count - 1}, each at most once"
-            yield Fault(f"{path}.{key}", rule, groups)
-        elif key == "numa_nodes" and groups is not None and len(named) < count:
-            yield Fault(f"{path}.{key}", f"must name all {count} GPUs", groups)
-    if server.nvlink_islands is not None and server.interconnect != "nvlink":
-        rule = "must be left out where interconnect is not nvlink"
-        yield Fault(f"{path}.nvlink_islands", rule, server.nvlink_islands)
 
 
 def gateway_faults(gateway: GatewaySpec) -> Iterator[Fault]:
