@@ -28,6 +28,13 @@ def test_a_matrix_that_is_cut_off_is_read_or_refused() -> None:
                     topo_text(text[:place] + sign + text[place:], "h100-sxm-80gb", None)
 
 
+def test_a_number_without_end_is_read_or_refused() -> None:
+    for place in ("0-31", "\t0", "\t1", "NV6", "GPU1"):
+        for text in (MATRIX.replace(place, place + "9" * 5000), MATRIX.replace(place, "9" * 5000)):
+            with suppress(SpecError):
+                topo_text(text, None, None)
+
+
 @given(st.lists(st.sampled_from(SIGNS)).map("".join) | st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(SpecError):
