@@ -8,7 +8,7 @@ module); what only templates read has it here, beside the value. docs/inventory.
 
 from rackwright.schema import fields as _fields
 
-# Where things go on a host.
+# Where things go on a host: folders of Rackwright's own, none inside another.
 root_dir = "/opt/rackwright"  # engine releases and programs, owned by root
 config_dir = "/etc/rackwright"  # environment files and certificates
 state_dir = "/var/lib/rackwright"  # downloaded weights
@@ -29,7 +29,7 @@ reboot = "never"  # or "if-needed": one host after another, replicas stopped gra
 
 # The engines. A server gets those that its replicas run. A new version of a Python engine is a new
 # requirements file with hashes, and its number here.
-engine_user = "rackwright"
+engine_user = "rackwright"  # made by Rackwright; an account of somebody else's is refused
 engine_python = ">=3.11,<3.15"  # the server's own if it is one of these, or else uv fetches one
 # vLLM's kernels that need nvcc when it starts (FlashInfer's sampler, DeepGEMM) are off: it does not
 # start without nvcc, and waits for a compiler with it. docs/engines.md has what was measured.
@@ -63,7 +63,7 @@ llamacpp_program = "bin/llama-server"  # in the archive
 
 # Names of variables on the machine that runs pyinfra. No secret is written in a file here.
 hf_token_env = "HF_TOKEN"  # for gated repositories
-engine_api_key_env = None  # None: the gateway is the only door, and asks for no key
+engine_api_key_env = None  # must then be set; None: the gateway is the only door, asks for no key
 
 # Limits in seconds. A 70B model takes minutes to load; a long answer takes minutes to finish.
 start_timeout_s = 1800

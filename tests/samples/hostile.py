@@ -29,9 +29,11 @@ TEXTS = (
     *("%n", "%%", "100%", "$HOME", "${HOME}", "$$", "`id`", "$(id)", "'", '"', "a'b\"c"),
     *(";", "a;b", "a; return 200;", "}", "{", "a { b }", "~ ^/", "*.example.com", "_", "!x"),
     *("../../../etc/x", "/etc/../x", "/a/./b", "/a//b", "/a/", "a/../b", "/srv/a\n", "a/b/c"),
+    *("A", "1", "a.b", "a..b", "xn--a", "a_b.c-d:e/f", "x" * 200, ("a" * 62 + ".") * 3 + "b"),
+    *("/srv/@a+b_c.d-e", "/data", "owner/name", "1.2.3", "64m", "0", "0.0.0.0", "127.0.0.1"),
     *("x=y", "x=y\nz=w", "@", "@local", "a@b", "x:y", "x,y", "<b>", "&amp;", "|", ">", "&& id"),
 )
-"""What breaks a line, a word, a path, a specifier or a block in one of the files."""
+"""What breaks a line, a word, a path, a specifier or a block in one of the files; and odd names."""
 
 
 def _fleet() -> Hosts:

@@ -29,10 +29,15 @@ hostile = st.lists(pieces | st.text(max_size=3), max_size=4).map("".join)
 likely = st.text("ab1-._:/@+%$", max_size=12) | st.from_regex(r"(/[a-c.@+_-]{1,3}){1,3}")
 
 
-def shape(block: list[Directive]) -> list[object]:
-    """Directives and how many words each has, without the words."""
+def shape(block: list[Directive], *, keys: bool = False) -> list[object]:
+    """Directives and how many words each has, without the words; so the keys of a map."""
     return [
-        (each["directive"], len(each["args"]), shape(each.get("block") or [])) for each in block
+        (
+            "key" if keys else each["directive"],
+            len(each["args"]),
+            shape(each.get("block") or [], keys=each["directive"] == "map"),
+        )
+        for each in block
     ]
 
 

@@ -112,7 +112,7 @@ def test_the_cache_of_an_earlier_version_is_known_by_its_owner(host: Path) -> No
     assert "not ours" in observe([Directory(f"{host}/cache", inside=INSIDE, **ME)])[0].reason
 
 
-@pytest.mark.parametrize("folder", sorted(reserved.FOLDERS) + sorted(reserved.TREES))
+@pytest.mark.parametrize("folder", sorted(reserved.FOLDERS | reserved.TREES))
 def test_no_folder_of_the_system_is_altered(folder: str) -> None:
     """Asked of the rule alone: a test that fails must not make one."""
     change = {"kind": "directory", "key": folder, "inside": [], "owner": "root"}
