@@ -9,6 +9,7 @@ import json
 
 import click
 
+from rackwright.exits import tell
 from rackwright.report import plan_document, plan_text
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
@@ -24,6 +25,6 @@ def plan(inventory: str, as_json: bool) -> None:
     for fault in secret_faults(fleet.spec.settings):
         click.echo(f"warning: {fault}; a deploy is refused until then", err=True)
     if as_json:
-        click.echo(json.dumps(plan_document(fleet.plan), indent=1, ensure_ascii=False))
+        tell(json.dumps(plan_document(fleet.plan), indent=1))
     else:
-        click.echo(plan_text(fleet.plan))
+        tell(plan_text(fleet.plan))

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import Fault, InputError
+from rackwright.exits import tell
 from rackwright.report import terminal_text
 from rackwright.schema.files import text_of
 from rackwright.schema.validation import parse
@@ -21,7 +22,7 @@ from rackwright.schema.validation import parse
 def report(path: Path) -> None:
     """Print the checks of a deploy again. Exits with 2 when one is CRITICAL or UNKNOWN."""
     results = _read(path)
-    click.echo(terminal_text(results))
+    tell(terminal_text(results))
     if any(result.status > Status.WARN for result in results):
         sys.exit(2)
 

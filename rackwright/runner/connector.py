@@ -16,6 +16,7 @@ from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput
 
 from rackwright.runner.before_connecting import judge_inventories_first
+from rackwright.runner.bounded import bound
 
 KEEP_ALIVE_S = 15
 
@@ -33,6 +34,8 @@ class RackwrightConnector(SSHConnector):
     def connect(self) -> None:
         """Connect, then set what makes many small commands fast and dead peers noticed."""
         super().connect()
+        if self.client is not None:
+            bound(self.client)
         transport = self.client.get_transport() if self.client else None
         if transport is not None:
             transport.set_keepalive(KEEP_ALIVE_S)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-import click
 from pyinfra.api.exceptions import DeployError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
@@ -15,6 +14,7 @@ from pyinfra.context import host as current_host
 from rackwright.causes.secrets import redacted
 from rackwright.checks.results import CheckResult
 from rackwright.errors import PlanError, RackwrightError, SpecError
+from rackwright.exits import tell
 from rackwright.inventory.project_files import project_file_faults
 from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
@@ -22,6 +22,7 @@ from rackwright.planning.placing import plan
 from rackwright.report import plan_text
 from rackwright.runner.host_data import host_data, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
+from rackwright.runner.progress import heard_first
 from rackwright.runner.secrets import require_secrets
 from rackwright.runner.ssh_ports import ssh_port_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings
@@ -131,5 +132,6 @@ def this_fleet() -> FleetRun:
         raise DeployError(str(error)) from None
     if not fleet.shown:
         fleet.shown = True
-        click.echo(f"\n{plan_text(fleet.plan)}\n", err=True)
+        heard_first()
+        tell(f"\n{plan_text(fleet.plan)}\n", err=True)
     return fleet
