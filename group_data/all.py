@@ -68,8 +68,8 @@ engine_api_key_env = None  # must then be set; None: the gateway is the only doo
 # Limits in seconds. A 70B model takes minutes to load; a long answer takes minutes to finish.
 start_timeout_s = 1800
 stop_timeout_s = 120
-restart_delay_s: _fields.Seconds = 5
-restart_delay_max_s: _fields.Seconds = 300
+restart_delay_s = 5
+restart_delay_max_s = 300
 
 # Ports of replicas count up from here on each server.
 base_port = 8000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 
@@ -65,7 +66,7 @@ def numbers(version: str) -> tuple[int, ...]:
     """The leading numbers of a version, to compare by: ``6.1.0-44-amd64`` gives (6, 1, 0)."""
     found = []
     for part in version.split("-")[0].split("+")[0].split("."):
-        if not part.isdigit():
+        if not re.fullmatch(r"[0-9]{1,18}", part):
             break
         found.append(int(part))
     return tuple(found)

@@ -45,6 +45,7 @@ def judge(planned: Sequence[Planned], observed: Mapping[str, Observation]) -> li
     unreached: dict[str, CheckResult] = {}
     for one in planned:
         seen = observed.get(one.host)
+        seen = seen if isinstance(seen, Mapping) else {}
         if not seen or "error" in seen or "failed" in seen:
             unreached.setdefault(one.host, _unreached(one.host, seen))
         else:

@@ -16,6 +16,11 @@ from rackwright.checks.planned import Planned
 from rackwright.checks.results import CheckResult, Finding, Status
 
 P = TypeVar("P", bound=Planned)
+_GARBLED = (
+    *(AttributeError, LookupError, TypeError, ValueError),
+    *(ArithmeticError, RecursionError),  # numbers that no float holds, lists without end
+)
+"""What a judgement ends with that reads an observation of another shape."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Check(Generic[P]):
         """The answer; UNKNOWN where the observation is not of the shape that is read."""
         try:
             finding = self.judge(planned, seen)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        except _GARBLED as error:
             evidence = f"the observation is garbled: {type(error).__name__}: {error}"
             finding = Finding(Status.UNKNOWN, evidence, "run the deploy again")
         return CheckResult(self.name, planned.host, planned.name, *finding)

@@ -23,7 +23,7 @@ def plan(inventory: str, as_json: bool) -> None:
     """Validate an inventory and print its plan. Connects to no host."""
     fleet = fleet_of(load_inventory(inventory))
     for fault in secret_faults(fleet.spec.settings):
-        click.echo(f"warning: {fault}; a deploy is refused until then", err=True)
+        tell(f"warning: {fault}; a deploy is refused until then", err=True)
     if as_json:
         tell(json.dumps(plan_document(fleet.plan), indent=1))
     else:

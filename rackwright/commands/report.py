@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import click
+from pydantic import BaseModel
 
 from rackwright.checks.results import CheckResult, Status
-from rackwright.errors import InputError
+from rackwright.errors import Fault, InputError
 from rackwright.exits import tell
 from rackwright.report import terminal_text
 from rackwright.schema.files import text_of
+from rackwright.schema.validation import parse
 
 
 @click.command(short_help="Print the checks of a deploy again")
@@ -25,9 +27,18 @@ def report(path: Path) -> None:
         sys.exit(2)
 
 
+class _Report(BaseModel):
+    """What is read of a report; it has more."""
+
+    results: list[CheckResult]
+
+
 def _read(path: Path) -> list[CheckResult]:
+    faults: list[Fault] = []
     try:
-        rows = json.loads(text_of(path))["results"]
-        return [CheckResult(**{**row, "status": Status(row["status"])}) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        found = parse(_Report, json.loads(text_of(path)), "report", faults)
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a report: {error}") from None
+    if found is None:
+        raise InputError(f"{path} is not a report: {faults[0]}")
+    return found.results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from pathlib import Path
 
 import click
 
@@ -11,15 +11,16 @@ from rackwright.catalog import GpuType
 from rackwright.errors import InputError, RefusedError, nearest
 from rackwright.exits import tell
 from rackwright.inventory.entry import topo_text
+from rackwright.schema.files import standard_input, text_of
 from rackwright.spec import ServerSpec
 
 
 @click.command(short_help="Read what `nvidia-smi topo -m` printed")
-@click.argument("text", type=click.File("r"))
+@click.argument("text", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @click.option("--gpu", help="A GPU type of the catalog: print the inventory's keys for it.")
 @click.option("--inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--server", help="The server of INVENTORY whose declaration is compared.")
-def topo(text: Any, gpu: str | None, inventory: str | None, server: str | None) -> None:
+def topo(text: Path, gpu: str | None, inventory: str | None, server: str | None) -> None:
     """Read what `nvidia-smi topo -m` printed: TEXT is a file, or - for standard input.
 
     For servers that are not reached over SSH. Says which GPUs NVLink joins and which share a NUMA
@@ -33,11 +34,11 @@ def topo(text: Any, gpu: str | None, inventory: str | None, server: str | None) 
         sys.exit(2)
 
 
-def _read(text: Any) -> str:
+def _read(text: Path) -> str:
     try:
-        return str(text.read())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{text.name} is no text: {error}") from None
+        return standard_input() if str(text) == "-" else text_of(text)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{text} is no text: {error}") from None
 
 
 def _declared(

@@ -151,6 +151,16 @@ def flag_faults(
             yield given, "must be a flag's name without its leading dashes"
         elif rule := _refusal(flag.removeprefix("no-"), options):
             yield given, rule
+    yield from _given_twice(extra_args)
+
+
+def _given_twice(extra_args: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """One flag by two spellings: which of them counts is for the engine's parser to say."""
+    first: dict[str, str] = {}
+    for given in extra_args:
+        flag = given.replace("_", "-").removeprefix("no-")
+        if first.setdefault(flag, given) != given:
+            yield given, f"is the flag that {first[flag]} is already"
 
 
 def _refusal(prefix: str, options: Sequence[Option]) -> str:

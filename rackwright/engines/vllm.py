@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from rackwright.catalog import BF16_FROM
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
@@ -14,7 +14,7 @@ from rackwright.engines.options import Form, Kind, Launch, Option, refused
 from rackwright.engines.protocol import Engine
 from rackwright.engines.release import CudaBuild, Release, Venv
 from rackwright.engines.splits import Splits
-from rackwright.schema.fields import ProjectPath, Version
+from rackwright.schema.fields import Count, ProjectPath, Version, from_text
 from rackwright.sizing import GpuMemory, Limits, Split, gpu_memory
 from rackwright.spec import SettingsModel
 
@@ -33,7 +33,7 @@ class VllmSettings(SettingsModel):
     vllm_version: Version
     vllm_build: Literal["cuda", "cpu"]
     vllm_requirements: ProjectPath
-    cpu_kv_cache_gib: int = Field(ge=1)
+    cpu_kv_cache_gib: Annotated[Count, Field(le=16384), BeforeValidator(from_text)]
 
 
 def _without_peers(replica: Replica) -> bool:

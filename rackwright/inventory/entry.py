@@ -18,6 +18,7 @@ from rackwright.inventory.seen_gpus import about, by_type, left_out
 from rackwright.planning.matrix_rows import gpu_rows
 from rackwright.planning.topology_text import matrix_text, topology_of
 from rackwright.printable import printable
+from rackwright.schema.probe_answer import probe_answer
 from rackwright.schema.validation import parse
 from rackwright.spec import FleetSpec, ServerSpec
 
@@ -68,6 +69,7 @@ def discovered(
     What is declared passes the inventory's own rules; where that cannot be, the notes say why.
     ``types`` are the catalog's, unless an inventory has its own beside them.
     """
+    answer = probe_answer(answer)
     known = gpu_types() if types is None else types
     if "error" in answer:
         return Discovered(host, None, (str(answer["error"]),))

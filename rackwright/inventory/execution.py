@@ -7,14 +7,21 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from rackwright.errors import InputError
+from rackwright.schema.files import text_of
+
 
 def execute(path: Path, names: dict[str, Any]) -> None:
-    """Run a file in ``names``. Raises whatever it raises.
+    """Run a file in ``names``. Raises InputError where it cannot be read, and whatever it raises.
 
     pyinfra executes the same files, so what one prints is said here only where it fails; else it
     would be printed twice.
     """
-    code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    try:
+        text = text_of(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    code = compile(text, str(path), "exec")
     printed = StringIO()
     try:
         with redirect_stdout(printed):

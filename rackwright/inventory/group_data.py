@@ -37,7 +37,7 @@ def group_data(path: Path = FILE) -> GroupData:
     try:
         execute(path, vars(module))
         types = inspect.get_annotations(module, eval_str=True)
-    except KeyboardInterrupt:
+    except (InputError, KeyboardInterrupt):
         raise
     except BaseException as error:  # the file is the operator's code: anything can come out
         raise InputError(f"{path}: {type(error).__name__}: {error}") from None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rackwright.models.shape import KvCache, Layer, Shape, Sharding, Tensor
+from rackwright.schema.fields import Count
 
 GIB = 1024**3
 ELEMENT_BYTES = 2
-Count = Annotated[int, Field(strict=True, ge=1)]
 
 
 class Figures(BaseModel):
@@ -23,11 +23,11 @@ class Figures(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weights_gib: float = Field(gt=0, le=1_000_000)
-    replicated_gib: float = Field(0.0, ge=0)
+    weights_gib: float = Field(strict=True, gt=0, le=1_000_000)
+    replicated_gib: float = Field(0.0, strict=True, ge=0)
     kv_bytes_per_token: Count
     latent_kv: bool = False
-    activation_gib: float = Field(gt=0, le=1_000_000)
+    activation_gib: float = Field(strict=True, gt=0, le=1_000_000)
     num_hidden_layers: int = Field(strict=True, ge=1, le=1000)
     num_attention_heads: Count
     num_key_value_heads: Count

@@ -111,8 +111,8 @@ class ModelSpec(Entry):
     figures: Figures | None = None
     max_model_len: Count | None = None
     dtype: Literal["bfloat16", "float16"] | None = None
-    published_parameters: int | None = None
-    published_extra: dict[str, int] = Field(default_factory=dict)
+    published_parameters: Count | None = None
+    published_extra: dict[str, Annotated[int, Field(strict=True)]] = Field(default_factory=dict)
     provenance: str = ""
 
     @model_validator(mode="before")
@@ -131,6 +131,12 @@ class ModelSpec(Entry):
     def _one_kind_of_figures(self) -> Self:
         if (self.config is None) == (self.figures is None):
             raise ValueError("must have either config (its config.json) or figures (by hand)")
+        return self
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.source.path and (self.source.repo or self.source.revision):
+            raise ValueError("must have path, or repo and revision, not both")
         return self
 
     @cached_property

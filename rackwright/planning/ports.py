@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from rackwright.errors import Fault
 from rackwright.plan import Replica
 from rackwright.planning.drafting import Draft
+from rackwright.schema.ports import LAST_PORT
 from rackwright.spec import ServiceSpec
-
-_LAST_PORT = 65535
 
 
 class Ports:
@@ -26,7 +25,7 @@ class Ports:
     def take(self, service: ServiceSpec, count: int) -> list[int]:
         """``count`` ports: consecutive from the service's own, or the next that are free."""
         if service.port is None:
-            free = (port for port in range(self._base, _LAST_PORT + 1) if port not in self._taken)
+            free = (port for port in range(self._base, LAST_PORT + 1) if port not in self._taken)
             ports = [port for port, _ in zip(free, range(count), strict=False)]
         else:
             ports = list(range(service.port, service.port + count))
@@ -34,16 +33,19 @@ class Ports:
         return ports
 
     def _note(self, service: ServiceSpec, ports: list[int], count: int) -> None:
-        path = f"services[{service.name}].port"
-        if len(ports) < count or any(port > _LAST_PORT for port in ports):
-            rule = f"leaves no room below {_LAST_PORT} for {count} replicas on {self._server}"
-            self._faults.append(Fault(path, rule, service.port))
-            ports.extend([_LAST_PORT] * (count - len(ports)))
-        for port in ports:
-            if owner := self._taken.get(port):
-                rule = f"port {port} of {self._server} is taken by {owner}"
-                self._faults.append(Fault(path, rule, service.port))
-            self._taken[port] = service.name
+        if len(ports) < count or max(ports, default=0) > LAST_PORT:
+            rule = f"leaves no room below {LAST_PORT} for {count} replicas on {self._server}"
+            path = f"services[{service.name}].port"
+            if service.port is None:
+                path, rule = f"settings[{self._server}].base_port", f"{rule} ({service.name})"
+            self._faults.append(Fault(path, rule, service.port or self._base))
+            ports.extend([LAST_PORT] * (count - len(ports)))
+            return
+        taken = {owner: port for port in reversed(ports) if (owner := self._taken.get(port))}
+        for owner, port in taken.items():
+            rule = f"port {port} of {self._server} is taken by {owner}"
+            self._faults.append(Fault(f"services[{service.name}].port", rule, service.port))
+        self._taken.update(dict.fromkeys(ports, service.name))
 
 
 def with_ports_of_first(replicas: Sequence[Replica]) -> Iterator[Replica]:

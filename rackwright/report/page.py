@@ -19,6 +19,7 @@ from rackwright.printable import all_printable
 from rackwright.report.arcs import BOX
 from rackwright.report.drawing import Drawing, drawing
 from rackwright.report.plan import server_gpus
+from rackwright.schema.probe_answer import probe_answer
 
 _environment = Environment(
     loader=PackageLoader("rackwright.report", "."),
@@ -66,7 +67,7 @@ def page(
 def _host(
     name: str, plan: FleetPlan, results: Sequence[CheckResult], seen: Mapping[str, Any]
 ) -> HostSection:
-    probe = seen.get("probe") or {}
+    probe = probe_answer(seen.get("probe"))
     own = sorted((r for r in results if r.host == name), key=lambda r: r.status, reverse=True)
     return HostSection(
         name=name,

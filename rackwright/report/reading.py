@@ -11,6 +11,7 @@ from rackwright.desired.paths import unit_name
 from rackwright.engines import ENGINES
 from rackwright.plan import FleetPlan, Replica
 from rackwright.printable import all_printable
+from rackwright.schema.probe_answer import probe_answer
 
 Answer = Mapping[str, Any]
 FIGURES = ("requests_running", "requests_waiting", "kv_cache_share", "tokens_generated")
@@ -71,7 +72,7 @@ def reading(
     """
     rows = Reading()
     for host in plan.servers:
-        answer = all_printable(now.get(host) or {"error": "connecting"})
+        answer = all_printable(probe_answer(now.get(host)) or {"error": "connecting"})
         if "error" in answer:
             rows.silent[host] = str(answer["error"])
             continue
@@ -81,7 +82,7 @@ def reading(
         if not answer.get("gpus"):
             why = (answer.get("unavailable") or {}).get("nvml", "the driver shows none")
             rows.silent[host] = f"no GPU is seen: {why}"
-        past = (before or {}).get(host) or {}
+        past = probe_answer((before or {}).get(host))
         rows.replicas.extend(_replica(host, replica, answer, past) for replica in planned)
     return rows
 

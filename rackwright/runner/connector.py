@@ -8,19 +8,15 @@ pyinfra never reconnects.
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Iterator
 from typing import Any
 
-import pyinfra
 from pyinfra.api.command import StringCommand
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput
 
-from rackwright.errors import RackwrightError
-from rackwright.exits import say
+from rackwright.runner.before_connecting import judge_inventories_first
 from rackwright.runner.bounded import bound
-from rackwright.runner.fleet import fleet_of, fleet_with_secrets
 
 KEEP_ALIVE_S = 15
 
@@ -29,16 +25,6 @@ class RackwrightConnector(SSHConnector):
     """SSH with TCP_NODELAY, keep-alive and reconnection; counts the commands it sends."""
 
     commands_sent = 0
-
-    def __init__(self, state: Any, host: Any) -> None:
-        """Refuse a faulty inventory here: the last moment before the first connection."""
-        super().__init__(state, host)
-        judged = fleet_with_secrets if pyinfra.is_cli else fleet_of  # `why` needs no key
-        try:
-            judged(host.inventory)
-        except RackwrightError as error:
-            say(str(error), error.exit_code)
-            sys.exit(1)  # as pyinfra ends whatever it refuses
 
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
@@ -71,3 +57,6 @@ class RackwrightConnector(SSHConnector):
             self.connect()
         self.commands_sent += 1
         return super().run_shell_command(command, *args, **kwargs)
+
+
+judge_inventories_first(RackwrightConnector)

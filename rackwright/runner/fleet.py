@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -14,11 +13,10 @@ from pyinfra.context import host as current_host
 
 from rackwright.causes.secrets import redacted
 from rackwright.checks.results import CheckResult
-from rackwright.desired.paths import PROJECT
-from rackwright.errors import Fault, RackwrightError, SpecError
+from rackwright.errors import PlanError, RackwrightError, SpecError
 from rackwright.exits import tell
+from rackwright.inventory.project_files import project_file_faults
 from rackwright.inventory.reading import load_fleet
-from rackwright.inventory.settings import host_settings
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from rackwright.report import plan_text
@@ -26,6 +24,7 @@ from rackwright.runner.host_data import host_data, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
 from rackwright.runner.progress import heard_first
 from rackwright.runner.secrets import require_secrets
+from rackwright.runner.ssh_ports import ssh_port_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings
 
 MOST_CHARACTERS = 500
@@ -89,9 +88,12 @@ def fleet_of(inventory: Inventory) -> FleetRun:
     """
     if inventory not in _fleets:
         spec = load_fleet(host_data(inventory), pyinfra_keys(), file_faults(inventory))
-        if absent := list(_absent_files(spec)):
-            raise SpecError(absent)
-        _fleets[inventory] = FleetRun(spec, plan(spec))
+        if faulty := list(project_file_faults(spec)):
+            raise SpecError(faulty)
+        planned = plan(spec)
+        if taken := list(ssh_port_faults(inventory, spec, planned)):
+            raise PlanError(taken)
+        _fleets[inventory] = FleetRun(spec, planned)
     return _fleets[inventory]
 
 
@@ -117,27 +119,6 @@ def _operation(host: Host) -> str:
     """The name of what the host is doing: ``Replicas | Units and environment files``."""
     operation = host.state.op_meta.get(host.executing_op_hash or "")
     return ", ".join(sorted(operation.names)) if operation else "a stage without a name"
-
-
-def _absent_files(spec: FleetSpec) -> Iterator[Fault]:
-    """Files that group data names and the checkout does not have."""
-    for name, settings in spec.settings.items():
-        for key in filter(_names_a_file, host_settings().model_fields):
-            relative = getattr(settings, key)
-            if name in spec.servers and relative and not (PROJECT / relative).is_file():
-                yield Fault(f"settings[{name}].{key}", "is not a file of this project", relative)
-            elif name in spec.servers and key == "driver_repository_key" and relative:
-                yield from _unarmored(f"settings[{name}].{key}", relative)
-
-
-def _names_a_file(key: str) -> bool:
-    return key.endswith("_requirements") or key == "driver_repository_key"
-
-
-def _unarmored(path: str, relative: str) -> Iterator[Fault]:
-    """apt reads a key inside a source file only where it is text."""
-    if b"-----BEGIN PGP PUBLIC KEY BLOCK-----" not in (PROJECT / relative).read_bytes():
-        yield Fault(path, "must be an armored public key (`gpg --armor --export`)", relative)
 
 
 def this_fleet() -> FleetRun:

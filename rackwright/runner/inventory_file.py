@@ -19,6 +19,8 @@ from pyinfra.context import ctx_inventory
 from rackwright.errors import Fault
 from rackwright.inventory.execution import execute
 from rackwright.inventory.group_data import group_data
+from rackwright.runner.named_twice import named_twice
+from rackwright.runner.one_machine import one_machine_twice
 
 _PAIR = "must be a name, or a name and a dict of its data"
 _GROUP = "must be a list of hosts, or (hosts, data)"
@@ -56,6 +58,10 @@ class InventoryFile:
                 if not _is_host(host) and id(host) not in said:
                     said.add(id(host))  # it may be listed in several groups
                     yield Fault(f"{name}[{index}]", _PAIR, host)
+
+    def twice(self) -> Iterator[Fault]:
+        """Hosts that are written twice."""
+        return named_twice({name: _hosts(group) for name, group in self.groups.items()})
 
     def unreadable(self) -> Iterator[Path]:
         """Files of group data that are none: pyinfra would wait for a pipe to be written."""
@@ -137,12 +143,14 @@ def remember(inventory: Inventory, file: InventoryFile) -> None:
 
 
 def file_faults(inventory: Inventory) -> list[Fault]:
-    """What is wrong with the file that an inventory was made of; nothing where it is of none."""
+    """What is wrong with an inventory's hosts, and with the file that it was made of, if it was."""
     file = _files.get(inventory) or _given_to_pyinfra()
+    machines = list(one_machine_twice(inventory))
     if file is None:
-        return []
+        return machines
     with ctx_inventory.use(inventory):  # which files of group data may ask, as under pyinfra
-        return [*file.malformed(), *file.overridden()]
+        malformed = list(file.malformed())
+        return [*machines, *(malformed or file.twice()), *file.overridden()]
 
 
 def _given_to_pyinfra() -> InventoryFile | None:

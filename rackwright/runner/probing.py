@@ -6,6 +6,7 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
+from rackwright.errors import HostError
 from rackwright.runner.remote_call import call
 
 TIMEOUT_S = 120
@@ -13,11 +14,16 @@ TIMEOUT_S = 120
 
 def probe(host: Host) -> dict[str, Any]:
     """What ``remote/probe.py`` sees on the host. Raises HostError where it gives no answer."""
-    answer: dict[str, Any] = call(host, "probe", timeout_s=TIMEOUT_S)
-    return answer
+    return _asked(host, "probe")
 
 
 def glance(host: Host) -> dict[str, Any]:
     """The GPUs' memory, load and processes alone. Raises HostError where it gives no answer."""
-    answer: dict[str, Any] = call(host, "glance", timeout_s=TIMEOUT_S)
+    return _asked(host, "glance")
+
+
+def _asked(host: Host, script: str) -> dict[str, Any]:
+    answer = call(host, script, timeout_s=TIMEOUT_S)
+    if not isinstance(answer, dict):
+        raise HostError(f"{host.name}: {script} answered no dict, but {answer!r:.200}")
     return answer

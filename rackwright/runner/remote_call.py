@@ -48,4 +48,12 @@ def call(
     if not done or not output.stdout_lines:
         words = "\n".join(output.stderr_lines[-5:] or output.stdout_lines[-1:]) or "no output"
         raise HostError(f"{host.name}: {script} failed: {words}")
-    return output.stdout_lines[-1] if show else json.loads(output.stdout_lines[-1])
+    return output.stdout_lines[-1] if show else _read(host, script, output.stdout_lines[-1])
+
+
+def _read(host: Host, script: str, text: str) -> Any:
+    """What a script answered. A host may print after it: a login that says goodbye."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise HostError(f"{host.name}: {script} answered no JSON: {text[:200]!r}") from None

@@ -90,7 +90,7 @@ def _saved(fleet: FleetRun, results: list[CheckResult]) -> str:
     """Where the report is; why there is none, which is no reason to lose the table over."""
     try:
         return str(_save(fleet, results))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no folder can have
         return f"none, {error}"
 
 
@@ -98,7 +98,6 @@ def _save(fleet: FleetRun, results: list[CheckResult]) -> Path:
     """Write the JSON report: results, plan and what was observed."""
     folder = Path(fleet.settings(host.name).report_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{time.strftime('%Y%m%dT%H%M%S')}.json"
     commands = {name: seen.get("ssh_commands") for name, seen in fleet.observations.items()}
     report = {
         "schema": 1,
@@ -108,9 +107,28 @@ def _save(fleet: FleetRun, results: list[CheckResult]) -> Path:
         "plan": plan_document(fleet.plan),
         "observations": fleet.observations,
     }
-    path.write_text(json.dumps(report, indent=1, default=str) + "\n")
+    path = written_anew(folder, json.dumps(report, indent=1, default=str) + "\n")
     _link_latest(path)
     return path
+
+
+def written_anew(folder: Path, text: str) -> Path:
+    """A new file with this text, named by the time; runs that end in one second have one each."""
+    stem, number = time.strftime("%Y%m%dT%H%M%S"), 1
+    path = folder / f"{stem}.json"
+    while not _is_created(path, text):
+        number += 1
+        path = folder / f"{stem}-{number}.json"
+    return path
+
+
+def _is_created(path: Path, text: str) -> bool:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _link_latest(report: Path) -> None:

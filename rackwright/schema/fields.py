@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -38,11 +38,19 @@ AbsolutePath = Annotated[
 ProjectPath = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*$",
+        pattern=r"^[A-Za-z0-9._@+][A-Za-z0-9._@+-]*(/[A-Za-z0-9._@+][A-Za-z0-9._@+-]*)*$",
         max_length=LONGEST_PATH,
-        description="must be a path relative to the project, of letters, digits and ._@+-",
+        description="must be a path relative to the project, of letters, digits and ._@+-, "
+        "no name of which starts with -",
     ),
     AfterValidator(no_detours),
+]
+LocalFolder = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\x00-\x1f\x7f]{1,1000}$",
+        description="must be a folder of the machine that runs pyinfra, in one line",
+    ),
 ]
 VariableName = Annotated[
     str,
@@ -55,16 +63,31 @@ Version = Annotated[
     str,
     Field(
         pattern=r"^[0-9]+(\.[0-9]+)*([A-Za-z0-9.+-]*)$",
+        max_length=64,
         description="must be an exact version such as 0.32.0",
         coerce_numbers_to_str=True,  # `--data llamacpp_version=10434` arrives as a number
     ),
 ]
+
+
+def only_places(value: str, *known: str) -> str:
+    """A text with nothing in braces but these names. Raises ValueError for anything else."""
+    left = value
+    for name in known:
+        left = left.replace(f"{{{name}}}", "")
+    if "{" in left or "}" in left:
+        names = " and ".join(f"{{{name}}}" for name in known)
+        raise ValueError(f"must name {names} only in braces")
+    return value
+
+
 Url = Annotated[
     str,
     Field(
         pattern=r"^(https?|file)://[A-Za-z0-9._~%@:/?&=+{}-]+$",
         description="must be a URL of https, http or file",
     ),
+    AfterValidator(lambda value: only_places(value, "version", "arch")),
 ]
 Sha256 = Annotated[
     str,
@@ -89,22 +112,52 @@ def split_names(value: str) -> tuple[str, ...]:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Seconds = Annotated[int, Field(ge=1)]
+
+
+def from_text(value: object) -> object:
+    """A whole number given as text, as ``--data`` may give it; True and 1.0 are none."""
+    digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value)
+    return int(digits[0]) if digits else value
+
+
+A_YEAR_S = 366 * 24 * 3600
+Seconds = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=1, le=A_YEAR_S)]
 NginxSize = Annotated[
     str,
-    Field(pattern=r"^[0-9]+[kKmMgG]?$", description="must be an Nginx size such as 32m"),
+    Field(pattern=r"^[0-9]{1,9}[kKmMgG]?$", description="must be an Nginx size such as 32m"),
 ]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Fraction = Annotated[float, Field(strict=True, gt=0, le=1)]
 
 
 def _whole_address(value: str) -> str:
-    """Digits and dots alone are an IPv4 address; 10.20.0.300 is no host name either."""
-    if value.replace(".", "").isdigit():
-        try:
-            ip_address(value)
-        except ValueError:
-            raise ValueError("must be an IPv4 address or a host name") from None
+    """What ends in a number is an IPv4 address in full, and that of one host.
+
+    Systems read ``127.1``, ``010.0.0.1`` and ``0x7f000001`` as addresses too, each its own way;
+    10.20.0.300 is no host name either. A host name's parts have 63 characters at most.
+    """
+    parts = value.split(".")
+    if re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]*", parts[-1]):
+        return _of_one_host(value)
+    if not all(
+        re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", part) for part in parts
+    ):
+        raise ValueError(_ADDRESS)
     return value
+
+
+def _of_one_host(value: str) -> str:
+    try:
+        address = IPv4Address(value)
+    except ValueError:
+        raise ValueError(_ADDRESS) from None
+    if address.is_unspecified:
+        raise ValueError("must be one address, not all of them")
+    if address.is_multicast or address.is_reserved or value.startswith("0."):
+        raise ValueError("must be the address of one host")
+    return value
+
+
+_ADDRESS = "must be an IPv4 address or a host name"
 
 
 def _whole_gguf(value: str) -> str:
@@ -123,7 +176,17 @@ def _one_folder(value: str) -> str:
     return value
 
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+MOST = 10**15
+"""No count of bytes, tokens or requests is larger; numbers beyond what a float holds end sizing."""
+
+
+def _countable(value: int) -> int:
+    if value > MOST:
+        raise ValueError(f"must be at most {MOST:,}")
+    return value
+
+
+Count = Annotated[int, Field(strict=True, ge=1), AfterValidator(_countable)]
 HostName = Annotated[
     str,
     Field(
@@ -145,7 +208,7 @@ Address = Annotated[
     Field(
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
         max_length=253,
-        description="must be an IPv4 address or a host name",
+        description=_ADDRESS,
     ),
     AfterValidator(_whole_address),
 ]

@@ -16,8 +16,8 @@ from rackwright.schema.fields import (
     HostName,
     InterfaceName,
     NvmlIndex,
-    Port,
 )
+from rackwright.schema.ports import GatewayPort
 
 
 class GpuSpec(Entry):
@@ -66,7 +66,7 @@ class ServerSpec(Entry):
     nvlink_islands: GpuGroups | None = None
     numa_nodes: GpuGroups | None = None
     other_gpus: tuple[OtherGpuSpec, ...] = ()
-    network_gbit_per_s: float = Field(10, ge=1)
+    network_gbit_per_s: float = Field(10, strict=True, ge=1, allow_inf_nan=False)
     network_interface: InterfaceName | None = None
 
     @property
@@ -127,6 +127,6 @@ class GatewaySpec(Entry):
 
     name: HostName
     server_name: Address
-    port: Port = 443
+    port: GatewayPort = 443
     certificate: AbsolutePath | None = None
     certificate_key: AbsolutePath | None = None

@@ -12,13 +12,14 @@ from rackwright.schema.fields import (
     AbsolutePath,
     Count,
     Entry,
+    Fraction,
     GpuIndex,
-    Port,
     Revision,
     Scalar,
     ServedName,
     UnitName,
 )
+from rackwright.schema.ports import EnginePort
 
 
 class Target(Entry):
@@ -29,7 +30,7 @@ class Target(Entry):
 
     sequences: Count
     tokens: Count
-    tpot_ms: float = Field(gt=0)
+    tpot_ms: float = Field(strict=True, gt=0, allow_inf_nan=False)
 
 
 def _plain_flags(value: object) -> object:
@@ -65,20 +66,20 @@ class ServiceSpec(Entry):
     max_model_len: Count
     objective: Literal["latency", "throughput"] | Target
     served_model_name: ServedName | None = None
-    port: Port | None = None
+    port: EnginePort | None = None
     tensor_parallel_size: Count | dict[str, Count] | None = None
     pipeline_parallel_size: Count | None = None
-    expert_parallel: bool | None = None
+    expert_parallel: bool | None = Field(None, strict=True)
     replicas: Count | None = None
     servers_per_replica: Count | None = None
     gpus: dict[str, tuple[GpuIndex, ...]] | None = None
-    gpu_memory_utilization: float = Field(0.90, gt=0, le=1)
+    gpu_memory_utilization: Fraction = 0.90
     max_num_seqs: Count | None = None
     max_num_batched_tokens: Count | None = None
     concurrency: Count | None = None
     quantization: Literal["fp8"] | None = None
     kv_cache_dtype: Literal["auto", "fp8", "f16", "q8_0", "q4_0"] = "auto"
-    enforce_eager: bool = False
+    enforce_eager: bool = Field(False, strict=True)
     revision: Revision | None = None
     path: AbsolutePath | None = None
     gguf: Gguf | None = None

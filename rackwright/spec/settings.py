@@ -5,23 +5,29 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from rackwright.remote.host.reserved import is_reserved_account, is_reserved_folder
 from rackwright.schema.fields import (
     AbsolutePath,
+    LocalFolder,
     Names,
-    Port,
     ProjectPath,
     Seconds,
     VariableName,
+    from_text,
     no_detours,
+    only_places,
     split_names,
 )
+from rackwright.schema.ports import EnginePort
 
 FOLDERS = ("root_dir", "config_dir", "state_dir", "cache_dir")
 """The settings that name Rackwright's own folders on a host."""
 Part = TypeVar("Part", bound="SettingsModel")
+HUB_VARIABLE = "HF_ENDPOINT"
+"""Of an engine's environment: the hub that weights are fetched from."""
+_HUB_URL = r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
 STAGES = ("base", "driver", "engines", "models", "replicas", "gateway", "verify")
 
 
@@ -119,10 +125,12 @@ class Settings(SettingsModel):
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds
-    base_port: Port
+    restart_delay_s: Seconds
+    restart_delay_max_s: Seconds
+    base_port: Annotated[EnginePort, BeforeValidator(from_text)]
 
     stages: str
-    report_dir: str
+    report_dir: LocalFolder
 
     @field_validator("stages")
     @classmethod
@@ -135,11 +143,7 @@ class Settings(SettingsModel):
     @field_validator("driver_repository")
     @classmethod
     def _known_places(cls, value: str) -> str:
-        try:
-            value.format(distribution="debian12", architecture="x86_64")
-        except (KeyError, IndexError, ValueError):
-            raise ValueError("must name {distribution} and {architecture} only in braces") from None
-        return value
+        return only_places(value, "distribution", "architecture")
 
     @field_validator("engine_environment")
     @classmethod
@@ -149,6 +153,8 @@ class Settings(SettingsModel):
                 raise ValueError(f"must have names of environment variables as keys, not {name!r}")
             if not text.isprintable():
                 raise ValueError(f"must have one line of printable text for {name}")
+            if name == HUB_VARIABLE and not re.fullmatch(_HUB_URL, text):
+                raise ValueError(f"must have an https or http URL for {name}")
         return value
 
     @property

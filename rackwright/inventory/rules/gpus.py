@@ -21,6 +21,7 @@ def gpu_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iter
         yield from _type(kind, fleet, declared, gpus_path)
         yield from _interconnect(kind, fleet, links_path)
         yield from _indexes(kind.gpus, gpus_path)
+        yield from _power(kind, fleet, gpus_path)
     if server.fabric_manager == "host" and "nvswitch" not in _interconnects(server):
         rule = "must be left out where interconnect is not nvswitch"
         yield Fault(f"{path}.fabric_manager", rule, server.fabric_manager)
@@ -65,6 +66,14 @@ def _indexes(gpus: GpuSpec, path: str) -> Iterator[Fault]:
         yield Fault(f"{path}.indexes", f"must name GPUs {_ONCE}", gpus.indexes)
     elif gpus.indexes is not None and len(gpus.indexes) != gpus.count:
         yield Fault(f"{path}.indexes", f"must name {gpus.count} GPUs, as count says", gpus.indexes)
+
+
+def _power(kind: ServerSpec, fleet: FleetSpec, path: str) -> Iterator[Fault]:
+    """The driver refuses a limit beyond the card's, and leaves it as it was."""
+    gpu, limit = fleet.gpu_types.get(kind.gpus.type), kind.gpus.power_limit_w
+    if gpu and limit and gpu.max_power_w and limit > gpu.max_power_w:
+        rule = f"must be at most {gpu.max_power_w}, the most of {gpu.name}"
+        yield Fault(f"{path}.power_limit_w", rule, limit)
 
 
 def _claimed_twice(server: ServerSpec, path: str) -> Iterator[Fault]:

@@ -10,6 +10,9 @@ from rackwright.inventory.rules.declared import Declared
 from rackwright.inventory.rules.gpus import gpu_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec
 
+COMMON_NAME = 64
+"""Characters that the subject of a certificate has room for (RFC 5280, ub-common-name)."""
+
 
 def server_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     """GPU type, links and address of a server: each possible, and agreeing with the others."""
@@ -19,15 +22,19 @@ def server_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> I
 
 def _address(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
     path = f"servers[{server.name}]"
-    if _unspecified(server.address):
-        yield Fault(f"{path}.address", "must be one address, not all of them", server.address)
-    elif _loopback(server.address) and set(fleet.gateways) - {server.name}:
+    if _loopback(server.address) and set(fleet.gateways) - {server.name}:
         rule = "must be reachable from the gateways, this is the server's own loopback"
         yield Fault(f"{path}.address", rule, server.address)
 
 
 def gateway_faults(gateway: GatewaySpec) -> Iterator[Fault]:
-    """A certificate has its key."""
+    """A certificate has its key; one that the gateway makes itself has room for its name."""
+    if len(gateway.server_name) > COMMON_NAME and not gateway.certificate:
+        rule = (
+            f"must have at most {COMMON_NAME} characters in a self-signed certificate; "
+            "or give certificate and certificate_key"
+        )
+        yield Fault(f"gateways[{gateway.name}].server_name", rule, gateway.server_name)
     if bool(gateway.certificate) != bool(gateway.certificate_key):
         missing = "certificate_key" if gateway.certificate else "certificate"
         yield Fault(f"gateways[{gateway.name}].{missing}", "is required beside its other half")
@@ -38,10 +45,3 @@ def _loopback(address: str) -> bool:
         return ip_address(address).is_loopback
     except ValueError:
         return address == "localhost"
-
-
-def _unspecified(address: str) -> bool:
-    try:
-        return ip_address(address).is_unspecified
-    except ValueError:
-        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -17,6 +18,11 @@ from rackwright.remote.downloads.progress import say
 from rackwright.remote.host.as_user import as_user, hand_over
 
 Values = dict[str, Any]
+
+MOST_INDEX_BYTES = 64 << 20
+"""The index of a model of 90,000 tensors has 9 MB."""
+_SHARD = re.compile(r"[^/\0.\n][^/\0\n]{0,199}(/[^/\0.\n][^/\0\n]{0,199}){0,8}")
+"""A file beside the index or below it; no name of a file system is longer than 255 bytes."""
 
 
 def problems(folder: Path) -> str:
@@ -39,10 +45,20 @@ def _absent(index: Path) -> list[str]:
     if (index.parent / index.name[: -len(".index.json")]).is_file():
         return []  # the weights are also there in one file
     try:
-        names = set(json.loads(index.read_text())["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError):
+        names = _shards(index)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return [f"a readable {index.name}"]
     return [name for name in names if not (index.parent / name).is_file()]
+
+
+def _shards(index: Path) -> set[str]:
+    """The files an index names. Raises what it likes where it is none, or names other places."""
+    if not index.is_file() or index.stat().st_size > MOST_INDEX_BYTES:
+        raise ValueError(index)
+    names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    if not all(_SHARD.fullmatch(name) for name in names):
+        raise ValueError(index)
+    return names
 
 
 def download(model: Values, request: Values, lock: int) -> None:

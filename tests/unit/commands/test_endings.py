@@ -26,6 +26,7 @@ ENDS: dict[str, str] = {
     "no connector": "hosts = [('@nothing/gpu1', {})]",
     "NUL": "\x00",
     "lacks a file": "open('absent')",
+    "byte order mark": "\ufeffhosts = []",
 }
 MALFORMED: dict[str, tuple[str, str]] = {
     "a tuple of one": ("hosts = [('gpu1',)]", "hosts[0]: must be a name, or a name and a dict"),
@@ -109,7 +110,7 @@ def endings(tmp_path_factory: pytest.TempPathFactory) -> Endings:
     (folder / "piped/group_data").mkdir(parents=True)
     os.mkfifo(folder / "piped/group_data/all.py")
     asked["plan", "piped"] = str(fleet_of(folder / "piped", "{}"))
-    asked |= {(program, "no file"): str(folder / "fifo") for program in ("data", "report")}
+    asked |= {(program, "no file"): str(folder / "fifo") for program in ("data", "report", "topo")}
     done = subprocess.run(
         [sys.executable, "-c", BATCH],
         input=json.dumps([(program, path) for (program, _), path in asked.items()]),
@@ -173,6 +174,7 @@ def test_an_interrupt_inside_an_inventory_is_one(endings: Endings, program: str)
 def test_what_is_no_file_is_not_waited_for(endings: Endings) -> None:
     assert "is no regular file" in faulty(endings["data", "no file"])
     assert "is not a report: no regular file" in faulty(endings["report", "no file"])
+    assert "is no text: no regular file" in faulty(endings["topo", "no file"])
     assert "group_data/all.py: is no regular file" in faulty(endings["plan", "piped"])
 
 

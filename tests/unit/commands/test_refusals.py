@@ -43,14 +43,23 @@ def test_every_fault_at_once_and_no_host_touched(argv: tuple[str, ...]) -> None:
     assert "Connecting" not in done.stderr and "Connected" not in done.stderr
 
 
-def test_a_plain_ssh_inventory_is_refused_too(tmp_path: Path) -> None:
-    """`@local` and stock SSH hosts are validated by deploy.py itself, after connecting."""
+@pytest.mark.parametrize("host", ["192.0.2.1", "@ssh/192.0.2.1", "@local", "@chroot/nowhere"])
+def test_no_host_is_connected_to_whatever_its_connector(tmp_path: Path, host: str) -> None:
+    """pyinfra connects to all hosts before it loads deploy.py, which judges them once more."""
     inventory = tmp_path / "alone.py"
-    inventory.write_text('boxes = [("@local", {"server": {"adress": "10.0.0.1"}})]\n')
+    inventory.write_text(f'boxes = [("{host}", {{"server": {{"adress": "10.0.0.1"}}}})]\n')
     done = run("pyinfra", str(inventory), "deploy.py", "-y")
     assert done.returncode == 1
-    assert "servers[@local].adress: is not a known key, did you mean 'address'?" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "].adress: is not a known key, did you mean 'address'?" in done.stderr
+    assert "Traceback" not in done.stderr and "Connect" not in done.stderr
+
+
+def test_a_run_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "boxes.py").write_text("boxes = ['@local']\n")
+    (tmp_path / "own.py").write_text("from pyinfra.operations import server\n")
+    for operation in (("exec", "--", "true"), (str(tmp_path / "own.py"),)):
+        done = run("pyinfra", str(tmp_path / "boxes.py"), *operation, "-y")
+        assert done.returncode == 0 and "Connected" in done.stderr, done.stderr
 
 
 def test_an_unknown_replica_is_refused_with_the_nearest() -> None:

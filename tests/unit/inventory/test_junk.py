@@ -10,6 +10,7 @@ import pytest
 
 from rackwright.engines import ENGINES
 from rackwright.errors import SpecError
+from rackwright.inventory.project_files import project_file_faults
 from rackwright.inventory.reading import load_fleet
 from rackwright.inventory.settings import with_defaults
 from rackwright.planning.placing import plan
@@ -30,6 +31,7 @@ from tests.samples.fleet import (
 from tests.samples.launches import example
 
 JUNK = [None, True, -1, 0, 3.5, 10**9, "", "x", "é\n", [], [None], {}, {"x": None}, {1: 2}, b"x"]
+JUNK += [10**400, float("nan"), "9" * 5000, "\ud800\0"]
 
 
 def leaves(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -120,7 +122,21 @@ def test_the_sample_of_every_key_has_every_key() -> None:
         assert set(keys) == set(model.model_fields) - {"name"}
 
 
-@pytest.mark.parametrize("junk", JUNK, ids=repr)
+def short(value: object) -> str:
+    return repr(value)[:20]
+
+
+@pytest.mark.parametrize("key", DEFAULTS)
+def test_junk_in_a_setting_is_a_fault_or_a_plan_and_nothing_else(key: str) -> None:
+    for engine in ENGINES:
+        for junk in JUNK:
+            with suppress(SpecError):
+                fleet = load_fleet(hosts(services={"a": service(engine=engine)}, **{key: junk}))
+                list(project_file_faults(fleet))
+                plan_text(plan(fleet))
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=short)
 def test_junk_anywhere_is_a_fault_or_a_plan_and_nothing_else(junk: Any) -> None:
     plan_text(plan(load(everything())))
     for place in leaves(everything())[1:]:

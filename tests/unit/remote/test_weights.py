@@ -282,6 +282,15 @@ def test_another_download_is_waited_for(fake: Path, capfd: pytest.CaptureFixture
 INDEX = "model.safetensors.index.json"
 SHARDS = json.dumps({"weight_map": {"a": "1.safetensors", "b": "2.safetensors", "c": "3"}})
 
+ODD = (
+    *("", "\ufeff{}", "[" * 100_000, "9" * 5000, '{"weight_map": 1}', '{"weight_map": ["1"]}'),
+    *(
+        json.dumps({"weight_map": {"a": name}})
+        for name in (1, None, True, [], {}, "", "x" * 5000, "\0", "a\nb", "/etc/passwd", "../x")
+    ),
+)
+"""Indexes that name no file that could lie beside them."""
+
 
 @pytest.mark.parametrize(
     ("files", "words"),
@@ -294,6 +303,10 @@ SHARDS = json.dumps({"weight_map": {"a": "1.safetensors", "b": "2.safetensors", 
         ({"config.json": "", "model.safetensors": "", INDEX: SHARDS}, ""),
         ({"config.json": "", "1.safetensors": "", INDEX: "{"}, f"lacks a readable {INDEX}"),
         ({"config.json": "", "1.safetensors": "", INDEX: "[]"}, f"lacks a readable {INDEX}"),
+        *(
+            ({"config.json": "", "1.safetensors": "", INDEX: odd}, f"lacks a readable {INDEX}")
+            for odd in ODD
+        ),
         ({"config.json": "", "notes.txt": ""}, "has no weights"),
         ({"model.safetensors": ""}, "has no config.json"),
         ({}, "has no config.json"),
@@ -304,6 +317,21 @@ def test_what_is_wrong_with_a_folder(tmp_path: Path, files: dict[str, str], word
         (tmp_path / name).write_text(content)
     found = problems(tmp_path)
     assert (words in found) if words else (found == "")
+
+
+def test_an_index_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("config.json", "1.safetensors"):
+        (tmp_path / name).touch()
+    os.mkfifo(tmp_path / INDEX)
+    assert problems(tmp_path) == f"{tmp_path} lacks a readable {INDEX}"
+
+
+def test_shards_may_lie_in_a_folder_below(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    for name in ("config.json", "0.safetensors", "shards/1.safetensors"):
+        (tmp_path / name).touch()
+    (tmp_path / INDEX).write_text('{"weight_map": {"a": "shards/1.safetensors"}}')
+    assert problems(tmp_path) == ""
 
 
 def test_dangling_links_are_no_weights(tmp_path: Path) -> None:

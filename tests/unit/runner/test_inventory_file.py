@@ -113,3 +113,33 @@ def test_group_data_that_is_a_pipe_is_no_file_to_read(folder: Path) -> None:
     group_data(folder, "mine", "base_port = 8000\n")
     os.mkfifo(folder / "group_data/all.py")
     assert list(read(folder, ALL).unreadable()) == [folder / "group_data/all.py"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'gpus = [("gpu1", {"a": 1})]\nall = (gpus, {})\n',
+        'gpus = [("gpu1", {"a": 1})]\nracks = ["gpu1"]\nold = [("gpu1", {"b": 1})]\n',
+        'gpus = [("gpu1", {"a": 1})]\nracks = [("gpu1", {"a": 1})]\n',
+    ],
+)
+def test_a_host_may_stand_in_groups_that_agree(folder: Path, text: str) -> None:
+    assert list(read(folder, text).twice()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('a = ["gpu1", "gpu1"]\n', "a[1]: names gpu1, as a[0] does already (got 'gpu1')"),
+        ('a = ["gpu1"]\nb = ["@ssh/gpu1"]\n', "b[0]: names gpu1, as a[0] does already"),
+        (
+            'a = [("gpu1", {"x": 1})]\nb = [("gpu1", {"x": 2, "y": 3})]\n',
+            "b[0].x: is another value in a[0], which names it too",
+        ),
+    ],
+)
+def test_a_host_that_is_written_twice_names_both_places(
+    folder: Path, text: str, fault: str
+) -> None:
+    (found,) = read(folder, text).twice()
+    assert str(found).startswith(fault)

@@ -16,9 +16,11 @@ from tests.samples.fleet import settings
 INVENTORY = """
 from inventories.lab import all as _lab
 _hosts, _shared = _lab
-_more = {"ssh_hostname": "192.0.2.1", "ssh_connect_retries": 0}
-_more |= {"engine_api_key_env": "RW_TEST_KEY", "hf_token_env": "RW_TEST_TOKEN"}
-all = ([(name, {**data, **_more}) for name, data in _hosts], _shared)
+_more = {"engine_api_key_env": "RW_TEST_KEY", "hf_token_env": "RW_TEST_TOKEN"}
+_more |= {"ssh_connect_retries": 0}
+for _number, (_, _data) in enumerate(_hosts, start=1):
+    _data |= {"ssh_hostname": f"192.0.2.{_number}", **_more}
+all = (_hosts, _shared)
 """
 DEPLOY = ("pyinfra", "{}", "deploy.py", "-y")
 VERIFY = ("rackwright", "verify", "{}")

@@ -1,0 +1,79 @@
+"""Files of this project that settings name: there, and of the kind that hosts are to get."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from rackwright.desired.paths import PROJECT
+from rackwright.errors import Fault, gathered
+from rackwright.inventory.settings import host_settings
+from rackwright.schema.files import text_of
+from rackwright.spec import FleetSpec
+
+_KEY = "driver_repository_key"
+_LOCKED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^]]*\])? *(==|@) *\S+")
+_HASH = re.compile(r"--hash=sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})(?=\s|$)")
+
+
+def project_file_faults(spec: FleetSpec) -> Iterator[Fault]:
+    """What is wrong with files that the settings of servers name."""
+    found = (
+        (server, Fault(f"settings.{key}", rule, relative))
+        for server in spec.servers
+        for key, relative in _named(spec, server)
+        if (rule := _wrong_with(relative, key))
+    )
+    yield from gathered(found)
+
+
+def _named(spec: FleetSpec, server: str) -> Iterator[tuple[str, str]]:
+    settings = spec.settings.get(server)
+    for key in host_settings().model_fields:
+        if settings and (key.endswith("_requirements") or key == _KEY) and getattr(settings, key):
+            yield key, getattr(settings, key)
+
+
+@cache
+def _wrong_with(relative: str, key: str) -> str:
+    """The rule that a file breaks; empty where it is as it must be."""
+    try:
+        text = text_of(PROJECT / relative)
+    except FileNotFoundError:
+        return "is not a file of this project"
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", None) or error
+        return f"is not a file of this project that can be read ({words})"
+    return _unarmored(text) if key == _KEY else unlocked(text)
+
+
+def _unarmored(text: str) -> str:
+    """Apt reads a key inside a source file only where it is text."""
+    armored = "-----BEGIN PGP PUBLIC KEY BLOCK-----" in text
+    return "" if armored else "must be an armored public key (`gpg --armor --export`)"
+
+
+def unlocked(text: str) -> str:
+    """Why a requirements file does not say which files are installed; empty where it does.
+
+    Each requirement has an exact version and a hash, as ``uv pip compile --generate-hashes`` writes
+    them; options stand on lines of their own, and no other file is named: only this one travels.
+    """
+    lines = [line for line in re.sub(r"\\\n", " ", text).splitlines() if _content(line)]
+    requirements = [line for line in map(_content, lines) if not line.startswith("-")]
+    if other := next((line for line in lines if re.match(r"-[a-zA-Z]|--(req|con|edit)", line)), ""):
+        return f"must name no other file ({_short(other)})"
+    for line in requirements:
+        if not (_LOCKED.match(line) and _HASH.search(line)):
+            return f"must have each requirement with its version and --hash ({_short(line)})"
+    return "" if requirements else "must have requirements with hashes, it has none"
+
+
+def _content(line: str) -> str:
+    """A line without its comment."""
+    return re.sub(r"(^|\s)#.*", "", line).strip()
+
+
+def _short(line: str) -> str:
+    return line.strip()[:60]

@@ -1,0 +1,71 @@
+"""A wrong inventory is refused before the first connection, whatever connector its hosts have.
+
+pyinfra connects to every host first, and loads deploy.py then. Before that it loads, of what is not
+its own, the connectors that are installed: so ours brings this along. Whose run is none of this
+project's (another deploy, a command on plain hosts) is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+import pyinfra
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+from pyinfra.connectors.base import BaseConnector
+
+from rackwright.exits import exits
+from rackwright.runner.fleet import fleet_of, fleet_with_secrets
+from rackwright.schema.files import text_of
+
+PROJECT_NAME = "rackwright"
+_REFUSED = 1
+"""As pyinfra ends whatever it refuses."""
+
+
+def judge_inventories_first(connector: type[BaseConnector]) -> None:
+    """Have every run judge its inventory as it takes it, where it is one of this project.
+
+    So is one with a host of this ``connector``, and one that a deploy of ours is run on.
+    """
+    State.init = _judging(State.init, connector)  # type: ignore[method-assign]
+
+
+def _judging(init: Callable[..., None], connector: type[BaseConnector]) -> Callable[..., None]:
+    @wraps(init)
+    def judged(state: State, inventory: Inventory, *args: Any, **kwargs: Any) -> None:
+        if _runs_our_deploy() or any(host.connector_cls is connector for host in inventory):
+            refuse_if_faulty(inventory)
+        init(state, inventory, *args, **kwargs)
+
+    return judged
+
+
+def refuse_if_faulty(inventory: Inventory) -> None:
+    """End the program with every fault of an inventory; nothing where it has none.
+
+    So are secrets judged that a run of pyinfra takes to hosts; verbs judge those they need.
+    """
+    judged = fleet_with_secrets if pyinfra.is_cli else fleet_of
+    try:
+        with exits():
+            judged(inventory)
+    except SystemExit:
+        raise SystemExit(_REFUSED) from None
+
+
+def _runs_our_deploy() -> bool:
+    """Whether a file on pyinfra's command line is a deploy that reads our plan."""
+    given = getattr(click.get_current_context(silent=True), "params", {}).get("operations") or ()
+    return any(_names_us(Path(name)) for name in given if str(name).endswith(".py"))
+
+
+def _names_us(path: Path) -> bool:
+    try:
+        return PROJECT_NAME in text_of(path)
+    except (OSError, ValueError):
+        return False  # pyinfra says what is wrong with it

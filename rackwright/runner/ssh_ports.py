@@ -1,0 +1,30 @@
+"""Ports that SSH has on a host, and that something planned there would take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+
+from rackwright.errors import Fault
+from rackwright.plan import FleetPlan
+from rackwright.spec import FleetSpec
+
+
+def ssh_port_faults(inventory: Inventory, spec: FleetSpec, plan: FleetPlan) -> Iterator[Fault]:
+    """Replicas and gateways on the port that their host is reached by."""
+    for host in inventory:
+        taken = host.data.dict().get("ssh_port")
+        for path, port in _planned(host, spec, plan):
+            if port is not None and str(port) == str(taken):
+                yield Fault(path, f"port {port} of {host.name} is taken by its ssh_port", port)
+
+
+def _planned(host: Host, spec: FleetSpec, plan: FleetPlan) -> Iterator[tuple[str, int | None]]:
+    if gateway := spec.gateways.get(host.name):
+        yield f"gateways[{host.name}].port", gateway.port
+    for replica in plan.on(host.name):
+        ports = (replica.port, replica.span.master_port if replica.span else None)
+        path = f"services[{replica.service.name}].port"
+        yield from ((path, port) for port in ports if replica.answers)

@@ -1,0 +1,7 @@
+"""65
+gateways[gw1].port: must not be 22 (SSH) or 80 (plain HTTP) (got 80)
+"""
+
+from tests.data.inventories.wrong._sound import fleet
+
+all = fleet(gateway={"port": 80})

@@ -1,0 +1,7 @@
+"""65
+services[chat].port: must be at least 1024, engines run as a user without lower ones (got 22)
+"""
+
+from tests.data.inventories.wrong._sound import fleet
+
+all = fleet(chat={"port": 22})

@@ -1,0 +1,7 @@
+"""65
+services[chat].port: must be a whole number (got 8000.0)
+"""
+
+from tests.data.inventories.wrong._sound import fleet
+
+all = fleet(chat={"port": 8000.0})

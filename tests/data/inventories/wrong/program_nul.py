@@ -1,0 +1,7 @@
+r"""65
+settings[gpu1].llamacpp_program: must be a path relative to the project, of letters, digits and ._@+-, no name of which starts with - (got 'bin/llama\x00server')
+"""
+
+from tests.data.inventories.wrong._sound import fleet, host
+
+all = fleet(host(llamacpp_program="bin/llama\0server"))
