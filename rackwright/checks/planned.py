@@ -111,7 +111,10 @@ class PlannedServer:
     """What the checks need to know of a GPU server as declared; ``islands`` are GPU indexes.
 
     ``tenants`` are the replicas planned on its GPUs; ``engines_use_gpus`` is false for an engine
-    built for CPUs. ``driver_version`` is a pin, in full or its first parts (``580``).
+    built for CPUs. ``driver_version`` is a pin, in full or its first parts (``580``). ``gpu`` has
+    the memory and the PCIe link that were planned with. ``power_limit_w``, ``ecc`` and ``mig`` are
+    as declared of every GPU, ``pcie_lanes`` and ``pcie_generations`` of each; None or empty where
+    nothing is.
     """
 
     KIND: ClassVar[str] = "server"
@@ -124,6 +127,11 @@ class PlannedServer:
     tenants: tuple[Tenant, ...] = ()
     engines_use_gpus: bool = True
     driver_version: str | None = None
+    power_limit_w: int | None = None
+    ecc: bool | None = None
+    mig: bool = False
+    pcie_lanes: tuple[int, ...] = ()
+    pcie_generations: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:

@@ -57,7 +57,7 @@ def _row(links: PlannedLinks, answer: Answer) -> CheckResult:
 
 def _groups(fleet: FleetRun, server: str) -> list[PlannedLinks]:
     spec = fleet.spec.servers[server]
-    gpu = gpu_types()[spec.gpus.type]
+    gpu = spec.gpus.as_declared(gpu_types()[spec.gpus.type])
     return [
         PlannedLinks(
             name=replica.name,

@@ -50,7 +50,7 @@ class Draft:
         gpus, ranks = allowed_gpus(service, server), service.ranks_on(server.name)
         key = (service.name, server.hardware, gpus, ranks, len(servers))
         if key not in self.judged:
-            gpu = gpu_types()[server.gpus.type]
+            gpu = server.gpus.as_declared(gpu_types()[server.gpus.type])
             shape = shape_of(service, self.fleet.models[service.model])
             site = Site(tuple(servers), gpu, gpus)
             self.judged[key] = consider(service, shape, site, limits_of(service, gpu))

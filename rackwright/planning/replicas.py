@@ -31,7 +31,7 @@ def replicas_of(
             index=index,
             gpus=gpus,
             split=layout.split,
-            limits=limits_of(service, gpu_types()[server.gpus.type]),
+            limits=limits_of(service, server.gpus.as_declared(gpu_types()[server.gpus.type])),
             memory=layout.memory,
             speeds=layout.speeds,
             port=ports[index] if ports else 0,

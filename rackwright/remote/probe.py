@@ -19,8 +19,12 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
       compute_capability?       "9.0"
       acs_redirects?   PCI addresses of the bridges above it that send traffic between GPUs up to
                        the CPU (ACS request or completion redirect)
-      pcie             generation?, width? (lanes) now; max_generation?, max_width? of this GPU in
-                       this slot; gpu_max_generation? of the GPU in any slot
+      pcie             generation?, width? (lanes) now; max_generation?, max_width?, by NVIDIA's
+                       documentation of this GPU in this slot, often of the card alone;
+                       gpu_max_generation? of the GPU in any slot; card? and bridge?: both ends of
+                       the link as sysfs tells them, the bridge null where a virtual machine hides
+                       it: generation?, width? now, max_generation?, max_width? (null, and no
+                       reason: that end does not tell)
       nvlinks?         one a link: link (number), active? (bool), version? ("4.0"), remote_type?
                        (gpu, switch, npu, unknown), remote_pci_bus_id? (null without
                        reason: hidden, as for switches), speed_mb_per_s? (one direction).
@@ -31,6 +35,7 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
       ecc_errors       corrected, uncorrected: volatile? (since the driver loaded), aggregate?
       remapped_rows?   correctable, uncorrectable (counts), pending, failure (bool)
       throttle_reasons?         why clocks are below their maximum: names, [] for none
+      performance_state?        0 (the fastest) to 15, null for unknown
       persistence_mode?         bool
       power            limit_w?, enforced_limit_w?, draw_w?
       temperature_c?

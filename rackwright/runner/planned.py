@@ -59,7 +59,7 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
 
 
 def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
-    gpu = gpu_types()[server.gpus.type]
+    gpu = server.gpus.as_declared(gpu_types()[server.gpus.type])
     replicas = fleet.plan.on(server.name)
     settings = fleet.settings(server.name)
     return PlannedServer(
@@ -73,6 +73,11 @@ def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
             _uses_gpus(replica, fleet.settings(server.name)) for replica in replicas
         ),
         driver_version=None if settings.driver_source == "none" else settings.driver_version,
+        power_limit_w=server.gpus.power_limit_w,
+        ecc=server.gpus.ecc,
+        mig=server.gpus.mig,
+        pcie_lanes=server.gpus.lanes_of_each,
+        pcie_generations=server.gpus.generations_of_each,
     )
 
 

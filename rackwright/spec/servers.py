@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from rackwright.catalog import Interconnect
+from rackwright.catalog import GpuType, Interconnect
 from rackwright.schema.fields import (
     AbsolutePath,
     Address,
@@ -12,6 +12,8 @@ from rackwright.schema.fields import (
     GpuGroups,
     HostName,
     InterfaceName,
+    PcieGenerations,
+    PcieLanes,
     Port,
 )
 
@@ -19,7 +21,9 @@ from rackwright.schema.fields import (
 class GpuSpec(Entry):
     """The GPUs of one server: all of one ``type``, a key of the catalog's ``gpus.yaml``.
 
-    ``power_limit_w`` is of each GPU; ``ecc`` None leaves their memory as it is.
+    ``power_limit_w`` is of each GPU; ``ecc`` None leaves their memory as it is. ``pcie_lanes`` and
+    ``pcie_generation`` are what slots give, one of all GPUs or one of each, where that is less
+    than the cards could have.
     """
 
     type: str
@@ -27,6 +31,27 @@ class GpuSpec(Entry):
     power_limit_w: int | None = Field(None, strict=True, ge=50, le=2000)
     ecc: bool | None = Field(None, strict=True)
     mig: bool = Field(False, strict=True)
+    pcie_lanes: PcieLanes | None = None
+    pcie_generation: PcieGenerations | None = None
+
+    @property
+    def lanes_of_each(self) -> tuple[int, ...]:
+        """PCIe lanes of each GPU; empty where they are not declared."""
+        return _of_each(self.pcie_lanes, self.count)
+
+    @property
+    def generations_of_each(self) -> tuple[int, ...]:
+        """PCIe generation of each GPU; empty where it is not declared."""
+        return _of_each(self.pcie_generation, self.count)
+
+    def as_declared(self, kind: GpuType) -> GpuType:
+        """The type as the cards of this server are: memory by ``ecc``, the link of the worst slot."""
+        slowest = min(self.lanes_of_each, default=None), min(self.generations_of_each, default=None)
+        return kind.with_ecc(self.ecc).in_slot(*slowest)
+
+
+def _of_each(values: tuple[int, ...] | None, count: int) -> tuple[int, ...]:
+    return values * count if values and len(values) == 1 else values or ()
 
 
 class ServerSpec(Entry):
@@ -52,6 +77,9 @@ class ServerSpec(Entry):
         return (
             self.gpus.type,
             self.gpus.count,
+            self.gpus.ecc,
+            self.gpus.pcie_lanes,
+            self.gpus.pcie_generation,
             self.interconnect,
             self.nvlink_islands,
             self.numa_nodes,

@@ -11,6 +11,7 @@ from rackwright import catalog
 from rackwright.checks import judge
 from rackwright.checks.planned import PlannedServer
 from rackwright.checks.results import CheckResult
+from rackwright.checks.server.healthy import pcie_end
 
 Probe = dict[str, Any]
 CAPTURE = Path(__file__).parents[1] / "data/h200x1/probe.json"
@@ -28,7 +29,9 @@ def seen(gpus: int = 2) -> Probe:
     """A healthy server: the GPU of a real capture, so often, joined by NVSwitch."""
     probe: Probe = json.loads(CAPTURE.read_text())
     (gpu,) = probe["gpus"]
-    probe["xids"] = []  # the capture is older than this question
+    probe["xids"] = []  # the capture is older than this question, and than the next
+    gpu["pcie"] |= {"card": pcie_end(), "bridge": pcie_end()}
+    gpu["performance_state"] = 0
     probe["gpus"] = [
         {
             **deepcopy(gpu),

@@ -42,18 +42,28 @@ def h200(index: int) -> dict[str, Any]:
             "max_generation": 5,
             "max_width": 16,
             "gpu_max_generation": 5,
+            "card": pcie_end(),
+            "bridge": pcie_end(),
         },
         "fabric": {"state": "completed", "status": 0},
         "ecc_mode": {"current": True, "pending": True},
         "ecc_errors": {"uncorrected": {"volatile": 0}},
         "remapped_rows": {"pending": False, "failure": False},
         "throttle_reasons": ["gpu_idle"],
+        "performance_state": 0,
+        "utilization_percent": {"gpu": 0, "memory": 0},
+        "power": {"limit_w": 700.0},
         "persistence_mode": True,
         "mig_mode": {"current": False, "pending": False},
         "temperature_c": 40,
         "processes": [VLLM],
         "nvlinks": [link(number) for number in range(18)],
     }
+
+
+def pcie_end(lanes: int = 16) -> dict[str, int]:
+    """One end of a PCIe link, of generation 5 and so many lanes."""
+    return {"generation": 5, "width": lanes, "max_generation": 5, "max_width": lanes}
 
 
 def link(number: int, peer: str | None = None, *, active: bool = True) -> dict[str, Any]:

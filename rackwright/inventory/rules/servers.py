@@ -14,6 +14,7 @@ def server_faults(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
     """GPU type, links and address of a server: each possible, and agreeing with the others."""
     yield from _interconnect(server)
     yield from _gpu_groups(server)
+    yield from _slots(server)
     yield from _address(server, fleet)
 
 
@@ -56,6 +57,21 @@ def _gpu_groups(server: ServerSpec) -> Iterator[Fault]:
     if server.nvlink_islands is not None and server.interconnect != "nvlink":
         rule = "must be left out where interconnect is not nvlink"
         yield Fault(f"{path}.nvlink_islands", rule, server.nvlink_islands)
+
+
+def _slots(server: ServerSpec) -> Iterator[Fault]:
+    """A slot is declared of every GPU, or one of each; none gives more than the card takes."""
+    kind, count = catalog.gpu_types().get(server.gpus.type), server.gpus.count
+    for key, most, values in (
+        ("pcie_lanes", kind and kind.pcie_lanes, server.gpus.pcie_lanes),
+        ("pcie_generation", kind and kind.pcie_generation, server.gpus.pcie_generation),
+    ):
+        path = f"servers[{server.name}].gpus.{key}"
+        if values and len(values) not in (1, count):
+            rule = f"must be one for all GPUs, or {count}, one for each"
+            yield Fault(path, rule, list(values))
+        if kind and most and values and max(values) > most:
+            yield Fault(path, f"must be at most {most}, which {kind.name} has", max(values))
 
 
 def gateway_faults(gateway: GatewaySpec) -> Iterator[Fault]:

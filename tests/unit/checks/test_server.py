@@ -82,7 +82,11 @@ FAULTS: dict[str, tuple[Callable[[Probe], None], str, Status, str]] = {
     "a link that is not there": (link_missing, "links", CRITICAL, "17 of 18 links"),
     "x4 instead of x16": (gpu0("pcie", "width", to=4), "PCIe", CRITICAL, "x4 of x16"),
     "generation 3 while it works": (
-        both(gpu0("pcie", "generation", to=3), gpu0("throttle_reasons", to=[])),
+        both(
+            gpu0("pcie", "generation", to=3),
+            gpu0("throttle_reasons", to=[]),
+            gpu0("utilization_percent", to={"gpu": 97, "memory": 40}),
+        ),
         "PCIe",
         CRITICAL,
         "generation 3 of 5 while it works",

@@ -72,7 +72,11 @@ def test_over_standard_input_it_says_what_the_host_said(
     for gpu, captured in zip(observed["gpus"], CAPTURE["gpus"], strict=False):
         check_gpu(gpu, captured)
     # The stand-in's GPUs are on no bus of this machine.
-    here = {f"gpus[{index}].acs_redirects" for index in range(count)}
+    here = {
+        f"gpus[{index}].{key}"
+        for index in range(count)
+        for key in ("acs_redirects", "pcie.card", "pcie.bridge", "performance_state")
+    }
     assert set(observed["unavailable"]) <= {"os.nvidia_module_version"} | here
 
 
@@ -88,6 +92,8 @@ def check_gpu(gpu: dict[str, Any], captured: dict[str, Any]) -> None:
         "max_generation": captured["MaxPcieLinkGeneration"],
         "max_width": captured["MaxPcieLinkWidth"],
         "gpu_max_generation": captured["GpuMaxPcieLinkGeneration"],
+        "card": None,
+        "bridge": None,
     }
     assert gpu["temperature_c"] == captured["Temperature"]
     assert gpu["power"]["limit_w"] * 1000 == captured["PowerManagementLimit"]
