@@ -22,7 +22,11 @@ gpu_servers = [
                 # a private one.
                 "address": "192.0.2.11",
                 # A type from rackwright/catalog/gpus.yaml, and how many of it (1 to 16).
-                # "power_limit_w": 600, "ecc": True and "mig": False are set at every boot if given.
+                # "power_limit_w": 600, "ecc": True and "mig": False are set at every boot if given,
+                # and verified. Of GDDR6 cards ECC takes a sixteenth of the memory: what is declared
+                # is planned with. "pcie_lanes": 8 or [16, 8] (one for each GPU) and
+                # "pcie_generation": 3 say what their slots give where that is less than the cards
+                # can; the checks then hold the link to that.
                 "gpus": {"type": "h100-sxm-80gb", "count": 8},
                 # How they are joined: "nvswitch" (each to each), "nvlink" (bridged pairs 0-1,
                 # 2-3, ... or a four-GPU board), "pcie". Leave it out for a single GPU.

@@ -45,7 +45,7 @@ class GpuSpec(Entry):
         return _of_each(self.pcie_generation, self.count)
 
     def as_declared(self, kind: GpuType) -> GpuType:
-        """The type as the cards of this server are: memory by ``ecc``, the link of the worst slot."""
+        """The type as this server's cards are: memory by ``ecc``, the link of the worst slot."""
         slowest = min(self.lanes_of_each, default=None), min(self.generations_of_each, default=None)
         return kind.with_ecc(self.ecc).in_slot(*slowest)
 

@@ -17,8 +17,8 @@ MEMORY_TOLERANCE = 0.02
 _MIB = 1024**2
 _DECLARE = "correct `gpus` in the inventory (`rackwright discover` prints it), or mend the server"
 _ECC = (
-    "declare `ecc` of `gpus` in the inventory as it is here, so that the plan has the memory that is "
-    "there; or change it (`nvidia-smi --ecc-config`) and reboot"
+    "declare `ecc` of `gpus` in the inventory as it is here, so that the plan has the memory that "
+    "is there; or change it (`nvidia-smi --ecc-config`) and reboot"
 )
 _LOST = "reset or reseat the GPU; `dmesg | grep Xid` tells more"
 

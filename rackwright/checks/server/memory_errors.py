@@ -15,8 +15,8 @@ _RESET = "drain the server and reset the GPU (`nvidia-smi --gpu-reset`) or reboo
 _REPLACE = "have the GPU replaced"
 _REBOOT = "reboot, or put the mode back with `nvidia-smi --ecc-config`"
 _SET = (
-    "`systemctl restart rackwright-gpu-settings.service`, then reboot; its journal says why it could "
-    "not; or correct `ecc` of `gpus` in the inventory"
+    "`systemctl restart rackwright-gpu-settings.service`, then reboot; its journal says why it "
+    "could not; or correct `ecc` of `gpus` in the inventory"
 )
 
 

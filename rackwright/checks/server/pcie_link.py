@@ -63,11 +63,11 @@ def _generation(probed: Probed, index: int, card: Observation, bridge: Observati
         probed.read(index, "pcie", key)
         for key in ("generation", "max_generation", "gpu_max_generation")
     )
-    slots = [each for each in (system, bridge.get("max_generation")) if _told(GENERATIONS, each)]
+    slots = [_told(GENERATIONS, each) for each in (system, bridge.get("max_generation"))]
     return PcieLink(
         now=_told(GENERATIONS, now, card.get("generation"), bridge.get("generation")),
         card=_told(GENERATIONS, able, card.get("max_generation"), system),
-        slot=min(slots, default=None),
+        slot=min((each for each in slots if each), default=None),
     )
 
 

@@ -14,8 +14,8 @@ from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
 TOLERANCE_W = 1
 """Limits are set in whole watts, and told in thousandths."""
 _SET = (
-    "`systemctl restart rackwright-gpu-settings.service` sets it, and its journal says why it could "
-    "not; or correct `power_limit_w` of `gpus` in the inventory"
+    "`systemctl restart rackwright-gpu-settings.service` sets it, and its journal says why it "
+    "could not; or correct `power_limit_w` of `gpus` in the inventory"
 )
 
 

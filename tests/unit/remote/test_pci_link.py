@@ -44,7 +44,7 @@ def test_a_card_of_sixteen_lanes_in_a_slot_of_eight(tmp_path: Path) -> None:
 
 def test_of_several_bridges_the_nearest_is_the_slot(tmp_path: Path) -> None:
     link = device(tmp_path, "0000:00:01.1", "0000:c0:00.0", bridge=X16_GEN4)
-    write(tmp_path / "devices/pci0000:00/0000:00:01.1", ("2.5 GT/s PCIe", "1", "2.5 GT/s PCIe", "1"))
+    write(tmp_path / "devices/pci0000:00/0000:00:01.1", ("2.5 GT/s PCIe", "1") * 2)
     assert bridge_end(link)["max_width"] == 16
 
 

@@ -19,7 +19,7 @@ from rackwright.planning.placing import plan
 from rackwright.runner import observing
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import RELEASE_BYTES, planned
-from tests.samples.fleet import cluster, hosts, lab_hosts, service
+from tests.samples.fleet import cluster, hosts, lab_hosts, server, service
 
 GIB = 1024**3
 
@@ -58,6 +58,15 @@ def test_without_gpus_nothing_is_predicted_and_no_burst_is_sent() -> None:
         for replica in fleet.plan.replicas
     ]
     assert [request["burst"] for request in requests] == [None, None]
+
+
+def test_what_is_declared_of_gpus_is_verified() -> None:
+    gpus = {"type": "l40s-48gb", "count": 2, "power_limit_w": 300, "ecc": False}
+    box = {**server(link="pcie"), "gpus": {**gpus, "pcie_lanes": [16, 8], "pcie_generation": 3}}
+    (one,) = told(fleet_of(hosts({"gpu1": box})), PlannedServer)
+    assert (one.power_limit_w, one.ecc, one.mig) == (300, False, False)
+    assert (one.pcie_lanes, one.pcie_generations) == ((16, 8), (3, 3))
+    assert (one.gpu.memory_mib, one.gpu.pcie_lanes, one.gpu.pcie_generation) == (49139, 8, 3)
 
 
 @pytest.mark.parametrize(("load", "loaded"), [(True, True), (False, False)])
