@@ -52,6 +52,11 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
                        memory_total_bytes?, nvidia_module_version? (of the kernel module loaded),
                        secure_boot? (bool), iommu? (how DMA is translated: DMA, DMA-FQ, identity;
                        [] without an IOMMU)
+    library_version?   of the file that NVML is, also where it refuses to start
+    kernels?           what may boot next: installed, one a kernel image in /boot: release, headers
+                       (bool), module (version of the driver's that it would load, "" for none),
+                       dkms (bool: built here); and packages (names, of kernels, their headers and
+                       prebuilt modules)
     xids?              the driver's errors in the kernel's log since boot, oldest first:
                        pci_bus_id ("0000:17:00"), code, text
     unavailable        path -> reason
@@ -67,6 +72,8 @@ from typing import Any
 from rackwright.remote.host.kernel_log import kernel_log, xids
 from rackwright.remote.host.operating_system import OPERATING_SYSTEM
 from rackwright.remote.nvidia.gpu import observed
+from rackwright.remote.nvidia.kernels import kernels
+from rackwright.remote.nvidia.library import library_version
 from rackwright.remote.nvidia.session import NVML, handles, started
 from rackwright.remote.nvidia.topology import topology
 from rackwright.remote.reader import Reader
@@ -85,6 +92,8 @@ def main() -> dict[str, Any]:
         "time_unix_s": time.time(),
         **(reader.read("nvml", _nvidia, reader) or nothing),
         "os": reader.fill("os", OPERATING_SYSTEM),
+        "library_version": reader.read("library_version", library_version),
+        "kernels": reader.read("kernels", kernels),
         "xids": reader.read("xids", lambda: xids(kernel_log())),
         "unavailable": reader.unavailable,
     }

@@ -12,6 +12,8 @@ from rackwright.checks.check import Sample
 from rackwright.checks.planned import PlannedServer, Tenant
 
 UNIT = "rackwright-chat-gpu1-0.service"
+VERSION = "580.159.04"
+KERNEL = "6.8.0-87-generic"
 PLANNED_BYTES = 120 << 30
 VLLM: dict[str, Any] = {
     "pid": 7,
@@ -66,6 +68,11 @@ def pcie_end(lanes: int = 16) -> dict[str, int]:
     return {"generation": 5, "width": lanes, "max_generation": 5, "max_width": lanes}
 
 
+def kernel() -> dict[str, Any]:
+    """The running kernel, with a module that was built on the host."""
+    return {"release": KERNEL, "headers": True, "module": VERSION, "dkms": True}
+
+
 def link(number: int, peer: str | None = None, *, active: bool = True) -> dict[str, Any]:
     """An NVLink to a switch, or to the GPU at that address."""
     kind = "gpu" if peer else "switch"
@@ -83,8 +90,13 @@ SERVER = Sample(
         driver_version="580",
     ),
     {
-        "nvml": {"driver_version": "580.159.04", "cuda_version": "13.0"},
-        "os": {"nvidia_module_version": "580.159.04"},
+        "nvml": {"driver_version": VERSION, "cuda_version": "13.0"},
+        "library_version": VERSION,
+        "os": {"nvidia_module_version": VERSION, "kernel": KERNEL},
+        "kernels": {
+            "installed": [kernel()],
+            "packages": ["linux-headers-generic", "linux-image-generic"],
+        },
         "xids": [],
         "gpus": [h200(0), h200(1)],
         "unavailable": {},

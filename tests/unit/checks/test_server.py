@@ -215,7 +215,8 @@ def test_a_healthy_server_gives_no_alarm(gpus: int) -> None:
 
 
 def test_one_gpu_of_a_real_capture_gives_no_alarm() -> None:
-    found = results({**json.loads(CAPTURE.read_text()), "xids": []}, planned(1, "none"))
+    since = {"xids": [], "kernels": {"installed": [], "packages": []}}  # asked since the capture
+    found = results({**json.loads(CAPTURE.read_text()), **since}, planned(1, "none"))
     assert {result.status for result in found.values()} == {OK}
 
 
@@ -245,6 +246,51 @@ def test_no_driver_is_one_row() -> None:
     probe = {"nvml": None, "gpus": [], "unavailable": {"nvml": reason}, "os": {}}
     (only,) = results(probe).values()
     assert (only.check, only.status, only.evidence) == ("driver", CRITICAL, reason)
+
+
+@pytest.mark.parametrize(
+    ("library", "module", "words"),
+    [
+        (
+            "580.178.04",
+            "580.159.04",
+            "of different versions: library 580.178.04, loaded kernel module 580.159.04 "
+            "(NVMLError_LibRmVersionMismatch: Driver/library version mismatch)",
+        ),
+        (None, "580.159.04", "library of a version that could not be read (LookupError: no"),
+        ("580.178.04", None, "kernel module of a version that could not be read (OSError: no"),
+    ],
+)
+def test_a_driver_that_is_not_of_its_library_s_version_asks_for_a_reboot(
+    library: str | None, module: str | None, words: str
+) -> None:
+    probe = {
+        "nvml": None,
+        "gpus": [],
+        "library_version": library,
+        "os": {"nvidia_module_version": module},
+        "unavailable": {
+            "nvml": "NVMLError_LibRmVersionMismatch: Driver/library version mismatch",
+            "library_version": "LookupError: no version",
+            "os.nvidia_module_version": "OSError: no module",
+        },
+    }
+    (only,) = results(probe).values()
+    assert (only.check, only.status) == ("driver", CRITICAL)
+    assert words in only.evidence
+    assert only.remedy.startswith("reboot the host")
+
+
+def test_two_versions_are_named_whatever_nvml_says_of_them() -> None:
+    probe = {
+        "nvml": None,
+        "library_version": "580.178.04",
+        "os": {"nvidia_module_version": "580.159.04"},
+        "unavailable": {"nvml": "NVMLError_Unknown: Unknown Error"},
+    }
+    (only,) = results(probe).values()
+    assert "library 580.178.04, loaded kernel module 580.159.04" in only.evidence
+    assert only.remedy.startswith("reboot the host")
 
 
 def test_what_was_not_observed_is_unknown() -> None:
