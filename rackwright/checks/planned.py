@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from rackwright.checks.observed import Observation, part_of
@@ -106,15 +107,26 @@ class Tenant(NamedTuple):
     margin_bytes: int = 0
 
 
+class GpuSettings(NamedTuple):
+    """What is declared of a GPU beside its type; None where nothing is.
+
+    The PCIe link is what its slot gives.
+    """
+
+    power_limit_w: int | None = None
+    ecc: bool | None = None
+    mig: bool = False
+    pcie_lanes: int | None = None
+    pcie_generation: int | None = None
+
+
 @dataclass(frozen=True)
 class PlannedServer:
     """What the checks need to know of a GPU server as declared; ``islands`` are GPU indexes.
 
     ``tenants`` are the replicas planned on its GPUs; ``engines_use_gpus`` is false for an engine
     built for CPUs. ``driver_version`` is a pin, in full or its first parts (``580``). ``gpu`` has
-    the memory and the PCIe link that were planned with. ``power_limit_w``, ``ecc`` and ``mig`` are
-    as declared of every GPU, ``pcie_lanes`` and ``pcie_generations`` of each; None or empty where
-    nothing is.
+    the memory and the PCIe link that were planned with; ``gpu_settings`` are by index.
     """
 
     KIND: ClassVar[str] = "server"
@@ -127,11 +139,11 @@ class PlannedServer:
     tenants: tuple[Tenant, ...] = ()
     engines_use_gpus: bool = True
     driver_version: str | None = None
-    power_limit_w: int | None = None
-    ecc: bool | None = None
-    mig: bool = False
-    pcie_lanes: tuple[int, ...] = ()
-    pcie_generations: tuple[int, ...] = ()
+    gpu_settings: Mapping[int, GpuSettings] = field(default_factory=dict)
+
+    def settings_of(self, gpu: int) -> GpuSettings:
+        """What is declared of a GPU, by index."""
+        return self.gpu_settings.get(gpu, GpuSettings())
 
     @property
     def name(self) -> str:

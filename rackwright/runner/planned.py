@@ -8,6 +8,7 @@ from rackwright import checks
 from rackwright.catalog import gpu_types
 from rackwright.checks.planned import (
     Folder,
+    GpuSettings,
     PlannedHost,
     PlannedReplica,
     PlannedServer,
@@ -22,7 +23,7 @@ from rackwright.plan import Replica
 from rackwright.planning.topology import islands
 from rackwright.runner.fleet import FleetRun
 from rackwright.sizing import GIB, Split, weights_bytes
-from rackwright.spec import ServerSpec, Settings
+from rackwright.spec import GpuSpec, ServerSpec, Settings
 
 RELEASE_BYTES = 10 * GIB
 """Room for a release beside the present one; the CPU build takes 3.5 GB, CUDA's libraries more."""
@@ -73,12 +74,17 @@ def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
             _uses_gpus(replica, fleet.settings(server.name)) for replica in replicas
         ),
         driver_version=None if settings.driver_source == "none" else settings.driver_version,
-        power_limit_w=server.gpus.power_limit_w,
-        ecc=server.gpus.ecc,
-        mig=server.gpus.mig,
-        pcie_lanes=server.gpus.lanes_of_each,
-        pcie_generations=server.gpus.generations_of_each,
+        gpu_settings=_gpu_settings(server.gpus),
     )
+
+
+def _gpu_settings(gpus: GpuSpec) -> dict[int, GpuSettings]:
+    """What is declared of each of these GPUs, by index."""
+    slots = zip(gpus.lanes_of_each, gpus.generations_of_each, strict=True)
+    return {
+        index: GpuSettings(gpus.power_limit_w, gpus.ecc, gpus.mig, lanes, generation)
+        for index, (lanes, generation) in enumerate(slots)
+    }
 
 
 def _tenant(replica: Replica, gpu: int) -> Tenant:

@@ -35,23 +35,27 @@ class GpuSpec(Entry):
     pcie_generation: PcieGenerations | None = None
 
     @property
-    def lanes_of_each(self) -> tuple[int, ...]:
-        """PCIe lanes of each GPU; empty where they are not declared."""
+    def lanes_of_each(self) -> tuple[int | None, ...]:
+        """PCIe lanes of each GPU; None where they are not declared."""
         return _of_each(self.pcie_lanes, self.count)
 
     @property
-    def generations_of_each(self) -> tuple[int, ...]:
-        """PCIe generation of each GPU; empty where it is not declared."""
+    def generations_of_each(self) -> tuple[int | None, ...]:
+        """PCIe generation of each GPU; None where it is not declared."""
         return _of_each(self.pcie_generation, self.count)
 
     def as_declared(self, kind: GpuType) -> GpuType:
         """The type as this server's cards are: memory by ``ecc``, the link of the worst slot."""
-        slowest = min(self.lanes_of_each, default=None), min(self.generations_of_each, default=None)
-        return kind.with_ecc(self.ecc).in_slot(*slowest)
+        slots = (self.pcie_lanes, self.pcie_generation)
+        return kind.with_ecc(self.ecc).in_slot(
+            *(min(values) if values else None for values in slots)
+        )
 
 
-def _of_each(values: tuple[int, ...] | None, count: int) -> tuple[int, ...]:
-    return values * count if values and len(values) == 1 else values or ()
+def _of_each(values: tuple[int, ...] | None, count: int) -> tuple[int | None, ...]:
+    if values is None:
+        return (None,) * count
+    return values * count if len(values) == 1 else values
 
 
 class ServerSpec(Entry):

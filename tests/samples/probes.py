@@ -9,7 +9,7 @@ from typing import Any
 
 from rackwright import catalog
 from rackwright.checks import judge
-from rackwright.checks.planned import PlannedServer
+from rackwright.checks.planned import GpuSettings, PlannedServer
 from rackwright.checks.results import CheckResult
 from rackwright.checks.server.healthy import pcie_end
 
@@ -49,6 +49,13 @@ def planned(gpus: int = 2, interconnect: str = "nvswitch", **more: Any) -> Plann
     islands = (tuple(range(gpus)),) if interconnect != "pcie" else tuple((i,) for i in range(gpus))
     values: dict[str, Any] = {"gpu": H200, "islands": islands, **more}
     return PlannedServer(host="gpu1", gpus=gpus, interconnect=interconnect, **values)
+
+
+def declared(gpus: int = 2, **each: Any) -> dict[str, Any]:
+    """What changes in a plan where settings are declared of so many GPUs; a tuple is of each."""
+    values = [{key: value[n] if isinstance(value, tuple) else value for key, value in each.items()}
+              for n in range(gpus)]  # fmt: skip
+    return {"gpu_settings": {n: GpuSettings(**value) for n, value in enumerate(values)}}
 
 
 def results(probe: Probe | None, server: PlannedServer | None = None) -> dict[str, CheckResult]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation
-from rackwright.checks.planned import PlannedServer
+from rackwright.checks.planned import GpuSettings, PlannedServer
 from rackwright.checks.results import Finding, Status
 from rackwright.checks.server.healthy import SERVER
 from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
@@ -47,14 +47,14 @@ def _findings(probed: Probed, index: int) -> Iterator[Finding]:
 
 def _mode(planned: PlannedServer, probed: Probed, index: int) -> Iterator[Finding]:
     """ECC is as it will be after the next reset, and as it is declared."""
-    mode = probed.read(index, "ecc_mode")
+    mode, declared = probed.read(index, "ecc_mode"), planned.settings_of(index).ecc
     if mode and mode["current"] != mode["pending"]:
         evidence = f"GPU {index}: ECC goes {_said(mode['pending'])} at the next reset"
         yield Finding(Status.WARN, evidence, _REBOOT)
-    elif mode and planned.ecc is not None and mode["current"] != planned.ecc:
-        evidence = f"GPU {index}: ECC is {_said(mode['current'])}, {_said(planned.ecc)} is declared"
+    elif mode and declared is not None and mode["current"] != declared:
+        evidence = f"GPU {index}: ECC is {_said(mode['current'])}, {_said(declared)} is declared"
         yield Finding(Status.WARN, evidence, _SET)
-    elif not mode and planned.ecc:
+    elif not mode and declared:
         yield Finding(Status.WARN, f"GPU {index} shows no ECC, on is declared", _SET)
 
 
@@ -81,6 +81,10 @@ CHECK = Check(
         Example(
             "ECC that changes at the next reset", Status.WARN, {"gpus.0.ecc_mode.pending": False}
         ),
-        Example("ECC that is not as declared", Status.WARN, planned={"ecc": False}),
+        Example(
+            "ECC that is not as declared",
+            Status.WARN,
+            planned={"gpu_settings": {0: GpuSettings(ecc=False)}},
+        ),
     ),
 )

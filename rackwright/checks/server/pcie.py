@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation
-from rackwright.checks.planned import PlannedServer
+from rackwright.checks.planned import GpuSettings, PlannedServer
 from rackwright.checks.results import Finding, Status
 from rackwright.checks.server.healthy import SERVER, pcie_end
 from rackwright.checks.server.pcie_link import PcieLink, links_of, works
@@ -49,13 +49,9 @@ def _findings(planned: PlannedServer, probed: Probed, index: int) -> Iterator[Fi
         if link.now is None and not probed.reason(f"gpus[{index}].pcie.{key}"):
             evidence = f"GPU {index}: its PCIe {key} is not told"
             yield Finding(Status.UNKNOWN, evidence, "see `nvidia-smi -q` on the host")
-    yield from _of_lanes(index, lanes, _at(planned.pcie_lanes, index))
-    declared = _at(planned.pcie_generations, index)
-    yield from _of_generation(index, generation, declared, works(probed, index))
-
-
-def _at(declared: Sequence[int], index: int) -> int | None:
-    return declared[index] if index < len(declared) else None
+    declared = planned.settings_of(index)
+    yield from _of_lanes(index, lanes, declared.pcie_lanes)
+    yield from _of_generation(index, generation, declared.pcie_generation, works(probed, index))
 
 
 def _of_lanes(index: int, link: PcieLink, declared: int | None) -> Iterator[Finding]:
@@ -114,7 +110,7 @@ CHECK = Check(
             "x4 where x8 is declared",
             Status.CRITICAL,
             {"gpus.0.pcie.width": 4},
-            planned={"pcie_lanes": (8, 16)},
+            planned={"gpu_settings": {0: GpuSettings(pcie_lanes=8)}},
         ),
         Example(
             "generation 3 while it works",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation, number_of, part_of
-from rackwright.checks.planned import PlannedServer
+from rackwright.checks.planned import GpuSettings, PlannedServer
 from rackwright.checks.results import Finding, Status
 from rackwright.checks.server.healthy import SERVER
 from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
@@ -22,15 +22,14 @@ _SET = (
 def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """WARN where the limit is another than the declared one; a card's own is fine undeclared."""
     probed = Probed(seen)
-    declared, findings = planned.power_limit_w, list[Finding]()
-    if declared is not None:
-        findings = [
-            finding
-            for index, gpu in enumerate(probed.gpus)
-            if gpu
-            for finding in _findings(declared, probed, index)
-        ]
-    return conclude(probed, findings, f"{declared} W" if declared else "none declared")
+    limits = {
+        index: limit
+        for index, gpu in enumerate(probed.gpus)
+        if gpu and (limit := planned.settings_of(index).power_limit_w)
+    }
+    findings = [each for index, limit in limits.items() for each in _findings(limit, probed, index)]
+    words = ", ".join(f"{limit} W" for limit in sorted(set(limits.values())))
+    return conclude(probed, findings, words or "none declared")
 
 
 def _findings(declared: int, probed: Probed, index: int) -> Iterator[Finding]:
@@ -51,12 +50,16 @@ CHECK = Check(
     healthy=SERVER,
     applies=SHOWS_GPUS,
     examples=(
-        Example("a power limit that was not set", Status.WARN, planned={"power_limit_w": 600}),
+        Example(
+            "a power limit that was not set",
+            Status.WARN,
+            planned={"gpu_settings": {0: GpuSettings(power_limit_w=600)}},
+        ),
         Example(
             "a power limit that is lower than declared",
             Status.WARN,
             {"gpus.0.power.limit_w": 350.0},
-            planned={"power_limit_w": 700},
+            planned={"gpu_settings": {0: GpuSettings(power_limit_w=700)}},
         ),
     ),
 )

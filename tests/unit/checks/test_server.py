@@ -13,7 +13,7 @@ from rackwright.catalog import GpuType, gpu_types
 from rackwright.checks import checks_about
 from rackwright.checks.planned import PlannedServer, Tenant
 from rackwright.checks.results import Status
-from tests.samples.probes import CAPTURE, LINKS, Probe, link, lost, planned, results, seen
+from tests.samples.probes import CAPTURE, LINKS, Probe, declared, link, lost, planned, results, seen
 
 OK, WARN, CRITICAL, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
 
@@ -371,17 +371,15 @@ SIZES: dict[str, tuple[GpuType, int, bool | None, bool | None, Status, str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "mib", "ecc", "declared", "status", "words"), SIZES.values(), ids=SIZES
-)
+@pytest.mark.parametrize(("kind", "mib", "ecc", "to", "status", "words"), SIZES.values(), ids=SIZES)
 def test_the_memory_of_a_card_is_by_its_ecc(
-    kind: GpuType, mib: int, ecc: bool | None, declared: bool | None, status: Status, words: str
+    kind: GpuType, mib: int, ecc: bool | None, to: bool | None, status: Status, words: str
 ) -> None:
     probe = seen()
     for gpu in probe["gpus"]:
         gpu["name"], gpu["memory"]["total_bytes"] = kind.name, mib << 20
         gpu["ecc_mode"] = None if ecc is None else {"current": ecc, "pending": ecc}
-    found = results(probe, planned(gpu=kind.with_ecc(declared), ecc=declared))
+    found = results(probe, planned(gpu=kind.with_ecc(to), **declared(ecc=to)))
     assert (found["GPUs"].status, bool(found["GPUs"].remedy)) == (status, status is not OK)
     assert words in found["GPUs"].evidence
 
@@ -436,10 +434,10 @@ AS_DECLARED: dict[str, tuple[dict[str, Any], Callable[[Probe], None], str, Statu
 
 
 @pytest.mark.parametrize(
-    ("declared", "change", "check", "status", "words"), AS_DECLARED.values(), ids=AS_DECLARED
+    ("settings", "change", "check", "status", "words"), AS_DECLARED.values(), ids=AS_DECLARED
 )
 def test_what_is_declared_of_gpus_is_so(
-    declared: dict[str, Any],
+    settings: dict[str, Any],
     change: Callable[[Probe], None],
     check: str,
     status: Status,
@@ -447,7 +445,7 @@ def test_what_is_declared_of_gpus_is_so(
 ) -> None:
     probe = seen()
     change(probe)
-    found = results(probe, planned(**declared))
+    found = results(probe, planned(**declared(**settings)))
     assert (found[check].status, bool(found[check].remedy)) == (status, status is not OK)
     assert words in found[check].evidence
     assert {row.status for name, row in found.items() if name != check} == {OK}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rackwright.checks.planned import (
+    GpuSettings,
     PlannedHost,
     PlannedReplica,
     PlannedServer,
@@ -64,8 +65,10 @@ def test_what_is_declared_of_gpus_is_verified() -> None:
     gpus = {"type": "l40s-48gb", "count": 2, "power_limit_w": 300, "ecc": False}
     box = {**server(link="pcie"), "gpus": {**gpus, "pcie_lanes": [16, 8], "pcie_generation": 3}}
     (one,) = told(fleet_of(hosts({"gpu1": box})), PlannedServer)
-    assert (one.power_limit_w, one.ecc, one.mig) == (300, False, False)
-    assert (one.pcie_lanes, one.pcie_generations) == ((16, 8), (3, 3))
+    assert one.gpu_settings == {
+        0: GpuSettings(300, False, False, 16, 3),
+        1: GpuSettings(300, False, False, 8, 3),
+    }
     assert (one.gpu.memory_mib, one.gpu.pcie_lanes, one.gpu.pcie_generation) == (49139, 8, 3)
 
 
