@@ -207,8 +207,8 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "driver and library are of different versions",
         "The driver was upgraded, and the module of before is still loaded.",
-        "reboot the host, or stop what uses the GPUs and load the module again; `rackwright verify` "
-        "names both versions (check driver)",
+        "reboot the host, or stop what uses the GPUs and load the module again; "
+        "`rackwright verify` names both versions (check driver)",
         words=r"[Ee]rror 80[34]\b|forward compatibility was attempted"
         r"|system has unsupported display|(?i:driver/library version mismatch)"
         r"|NVMLError_LibRmVersionMismatch|NVML/RM version mismatch",

@@ -55,8 +55,9 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
     library_version?   of the file that NVML is, also where it refuses to start
     kernels?           what may boot next: installed, one a kernel image in /boot: release, headers
                        (bool), module (version of the driver's that it would load, "" for none),
-                       dkms (bool: built here); and packages (names, of kernels, their headers and
-                       prebuilt modules)
+                       dkms (bool: built here); packages (names, of kernels, their headers and
+                       prebuilt modules); grub_default (the entry GRUB is told to boot, "" for the
+                       newest)
     xids?              the driver's errors in the kernel's log since boot, oldest first:
                        pci_bus_id ("0000:17:00"), code, text
     unavailable        path -> reason

@@ -32,7 +32,10 @@ def seen(gpus: int = 2) -> Probe:
     probe["xids"] = []  # the capture is older than this question, and than the next
     gpu["pcie"] |= {"card": pcie_end(), "bridge": pcie_end()}
     gpu["performance_state"] = 0
-    probe |= {"kernels": {"installed": [], "packages": []}, "library_version": "580.159.04"}
+    probe |= {
+        "kernels": {"installed": [], "packages": [], "grub_default": ""},
+        "library_version": "580.159.04",
+    }
     probe["gpus"] = [
         {
             **deepcopy(gpu),

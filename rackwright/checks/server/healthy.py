@@ -96,6 +96,7 @@ SERVER = Sample(
         "kernels": {
             "installed": [kernel()],
             "packages": ["linux-headers-generic", "linux-image-generic"],
+            "grub_default": "",
         },
         "xids": [],
         "gpus": [h200(0), h200(1)],

@@ -29,25 +29,34 @@ class Kernel(NamedTuple):
 
 @dataclass(frozen=True)
 class Kernels:
-    """The kernels of a host, and its packages of kernels, headers and prebuilt modules."""
+    """The kernels of a host, and its packages of kernels, headers and prebuilt modules.
+
+    ``grub_default`` is the entry that GRUB is told to boot, "" for its first.
+    """
 
     installed: tuple[Kernel, ...]
     packages: frozenset[str]
+    grub_default: str = ""
 
     @classmethod
     def of(cls, seen: Observation | None) -> Kernels:
         """As observed. Raises KeyError, TypeError or ValueError for what is garbled."""
         if not isinstance(seen, Mapping) or not isinstance(seen["packages"], list):
             raise TypeError("kernels are no mapping with packages")
-        return cls(tuple(map(_kernel, seen["installed"])), frozenset(map(str, seen["packages"])))
+        installed, packages = map(_kernel, seen["installed"]), map(str, seen["packages"])
+        return cls(tuple(installed), frozenset(packages), str(seen["grub_default"]))
 
     def next_boot(self, running: str) -> Kernel | None:
-        """The newest, as GRUB of Debian and Ubuntu takes it; of equals the running one.
+        """The newest, as GRUB of Debian and Ubuntu takes it, of equals the running one; or the one
+        that GRUB is told to take.
 
-        None where the running kernel is not of /boot, so that nobody here knows what boots.
+        None where nobody here knows: the running kernel is not of /boot, or the entry names none.
         """
         if running not in {kernel.release for kernel in self.installed}:
             return None
+        if self.grub_default:
+            named = (each for each in self.installed if each.release in self.grub_default)
+            return max(named, key=lambda each: len(each.release), default=None)
         return max(self.installed, key=lambda each: (_order(each), each.release == running))
 
     @property

@@ -23,7 +23,9 @@ def judge(planned: PlannedServer, seen: Observation) -> Finding:
     kernels, running = Kernels.of(seen["kernels"]), str(part_of(seen, "os").get("kernel"))
     boots = kernels.next_boot(running)
     if boots is None:
-        return Finding(Status.OK, f"kernel {running} is not one of /boot: nothing is predicted")
+        told = f"GRUB is told to boot {kernels.grub_default}" if kernels.grub_default else ""
+        why = told or f"kernel {running} is not one of /boot"
+        return Finding(Status.OK, f"{why}: nothing is predicted")
     loaded = part_of(seen, "os").get("nvidia_module_version")
     library = part_of(seen, "nvml").get("driver_version") or loaded
     if trouble := lost(kernels, running, str(library)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from rackwright.remote.nvidia.kernel_module import MODULE_NAMES
 
 BOOT = Path("/boot")
 KERNELS = Path("/lib/modules")
+GRUB = Path("/etc/default")
+DEFAULT = re.compile(r"^\s*GRUB_DEFAULT=(.*)$", re.MULTILINE)
 IMAGE = "vmlinuz-"
 PACKAGES = ("linux-image-*", "linux-headers-*", "linux-modules-nvidia-*")
 
@@ -20,13 +23,27 @@ Values = dict[str, Any]
 def kernels() -> Values:
     """``installed``, one a kernel image in /boot, and the names of installed ``packages`` of them.
 
-    Of each kernel: ``release``, ``headers`` (bool), ``module`` (the version of the driver's that
-    it would load; "" for none) and ``dkms`` (whether that was built here). A host that boots by
-    other means (a container, a kernel from outside) has no images.
+    ``grub_default`` is the entry that GRUB is told to boot, "" for its first, the newest. Of each
+    kernel: ``release``, ``headers`` (bool), ``module`` (the version of the driver's that it would
+    load; "" for none) and ``dkms`` (whether that was built here). A host that boots by other means
+    (a container, a kernel from outside) has no images.
     """
     names = sorted(path.name[len(IMAGE) :] for path in BOOT.glob(f"{IMAGE}*"))
     releases = [name for name in names if (KERNELS / name).is_dir()]
-    return {"installed": [_kernel(release) for release in releases], "packages": _packages()}
+    return {
+        "installed": [_kernel(release) for release in releases],
+        "packages": _packages(),
+        "grub_default": _grub_default(),
+    }
+
+
+def _grub_default() -> str:
+    """The last word of its settings, as grub-mkconfig reads them."""
+    files = [GRUB / "grub", *sorted((GRUB / "grub.d").glob("*.cfg"))]
+    texts = [path.read_text(errors="replace") for path in files if path.is_file()]
+    found = [value for text in texts for value in DEFAULT.findall(text)]
+    last = found[-1].strip().strip("\"'") if found else ""
+    return "" if last == "0" else last
 
 
 def _kernel(release: str) -> Values:

@@ -22,7 +22,11 @@ def said(running: str, *installed: Any, packages: tuple[str, ...] = ()) -> Check
     probe = seen()
     probe["os"] |= {"kernel": running, "nvidia_module_version": VERSION}
     probe["nvml"]["driver_version"] = VERSION
-    probe["kernels"] = {"installed": list(installed), "packages": list(packages)}
+    probe["kernels"] = {
+        "installed": list(installed),
+        "packages": list(packages),
+        "grub_default": "",
+    }
     found = results(probe)
     assert {name for name, row in found.items() if row.status is not Status.OK} <= {"next boot"}
     return found["next boot"]
@@ -145,15 +149,41 @@ def test_a_boot_that_keeps_it_is_fine(row: CheckResult, words: str) -> None:
     ],
 )
 def test_the_newest_kernel_boots(older: str, newer: str) -> None:
-    there = Kernels.of({"installed": [kernel(newer), kernel(older)], "packages": []})
+    there = Kernels.of(
+        {"installed": [kernel(newer), kernel(older)], "packages": [], "grub_default": ""}
+    )
     for running in (older, newer):
         boots = there.next_boot(running)
         assert boots and boots.release == newer
 
 
+@pytest.mark.parametrize(
+    ("default", "boots"),
+    [
+        (f"gnulinux-advanced>gnulinux-{UBUNTU}-advanced", UBUNTU),
+        (f"Advanced options for Ubuntu>Ubuntu, with Linux {NEXT}", NEXT),
+        ("Advanced options for Ubuntu>Ubuntu, with Linux 6.8.0-8-generic", None),
+        ("saved", None),
+        ("1>2", None),
+    ],
+)
+def test_grub_may_be_told_what_to_boot(default: str, boots: str | None) -> None:
+    installed = [kernel(UBUNTU, VERSION), kernel(NEXT)]
+    there = Kernels.of({"installed": installed, "packages": [], "grub_default": default})
+    found = there.next_boot(UBUNTU)
+    assert (found and found.release) == boots
+    probe = seen()
+    probe["os"] |= {"kernel": UBUNTU, "nvidia_module_version": VERSION}
+    probe["kernels"] = {"installed": installed, "packages": [], "grub_default": default}
+    row = results(probe)["next boot"]
+    assert row.status is (Status.WARN if boots == NEXT else Status.OK)
+
+
 def test_of_two_flavours_alike_the_running_one_boots() -> None:
     names = ("6.1.0-44-amd64", "6.1.0-44-cloud-amd64")
-    there = Kernels.of({"installed": [kernel(name) for name in names], "packages": []})
+    there = Kernels.of(
+        {"installed": [kernel(name) for name in names], "packages": [], "grub_default": ""}
+    )
     for running in names:
         boots = there.next_boot(running)
         assert boots and boots.release == running
@@ -163,10 +193,10 @@ def test_of_two_flavours_alike_the_running_one_boots() -> None:
     "garbled",
     [
         {"installed": [], "packages": "linux"},
-        {"installed": 3, "packages": []},
-        {"installed": [{"release": UBUNTU}], "packages": []},
-        {"installed": [{**kernel(UBUNTU), "headers": "yes"}], "packages": []},
-        {"packages": []},
+        {"installed": 3, "packages": [], "grub_default": ""},
+        {"installed": [{"release": UBUNTU}], "packages": [], "grub_default": ""},
+        {"installed": [{**kernel(UBUNTU), "headers": "yes"}], "packages": [], "grub_default": ""},
+        {"packages": [], "grub_default": ""},
         {},
         "6.8",
     ],

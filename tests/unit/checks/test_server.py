@@ -215,7 +215,10 @@ def test_a_healthy_server_gives_no_alarm(gpus: int) -> None:
 
 
 def test_one_gpu_of_a_real_capture_gives_no_alarm() -> None:
-    since = {"xids": [], "kernels": {"installed": [], "packages": []}}  # asked since the capture
+    since = {
+        "xids": [],
+        "kernels": {"installed": [], "packages": [], "grub_default": ""},
+    }  # asked since the capture
     found = results({**json.loads(CAPTURE.read_text()), **since}, planned(1, "none"))
     assert {result.status for result in found.values()} == {OK}
 

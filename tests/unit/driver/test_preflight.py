@@ -88,7 +88,7 @@ def bare(release: str) -> dict[str, Any]:
 def kernels(running: str, *others: dict[str, Any]) -> dict[str, Any]:
     """What changes in an observation where other kernels are in /boot beside the running one."""
     own = {**bare(running), "module": "580.159.04", "headers": True, "dkms": True}
-    return {"kernels": {"installed": [own, *others], "packages": []}}
+    return {"kernels": {"installed": [own, *others], "packages": [], "grub_default": ""}}
 
 
 NEWER = kernels("6.1.0-41-amd64", bare("6.1.0-44-amd64"))
@@ -482,7 +482,7 @@ def test_our_own_processes_go_down_where_a_reboot_is_allowed() -> None:
 def test_packages_of_the_planned_archive_are_no_strangers() -> None:
     ours = installed("nvidia-driver-cuda", version="580.126.20-1", origin=f"{NVIDIA}/ ")
     tools = installed("nvidia-container-toolkit", version="1.19.1-1", origin="https://elsewhere ")
-    assert said(situation(facts={"packages": [*ours, *tools]})) == {}
+    assert said(situation(facts={"packages": [*ours, *tools], "grub_default": ""})) == {}
 
 
 def test_a_mirror_that_moved_makes_its_old_packages_no_strangers() -> None:
@@ -492,7 +492,11 @@ def test_a_mirror_that_moved_makes_its_old_packages_no_strangers() -> None:
     ]
     gone = installed("nvidia-driver-cuda", version="580.95.05-1", origin="")
     old = installed("nvidia-persistenced", version="580.126.20-1", origin=f"{NVIDIA}/ ")
-    facts = {"sources": [*seen("debian12")["sources"], *there], "packages": [*gone, *old]}
+    facts = {
+        "sources": [*seen("debian12")["sources"], *there],
+        "packages": [*gone, *old],
+        "grub_default": "",
+    }
     moved = {"driver_repository": "http://mirror.example/{distribution}/{architecture}/"}
     assert "other-driver" not in said(situation(facts=facts, **moved))
 
@@ -506,7 +510,10 @@ FACTS = {
     "secure-boot": ("os.secure_boot", "yes"),
     "kernel-headers": ("headers", 1),
     "kernel-version": ("os.kernel", 6),
-    "next-boot": ("kernels", {"installed": [{"release": "6.1.0-41-amd64"}], "packages": []}),
+    "next-boot": (
+        "kernels",
+        {"installed": [{"release": "6.1.0-41-amd64"}], "packages": [], "grub_default": ""},
+    ),
     "other-driver": ("packages", [{"name": "nvidia-smi"}]),
     "module-in-use": ("os.nvidia_module_version", 580),
     "peer-to-peer": ("os.iommu", "DMA"),

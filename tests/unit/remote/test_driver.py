@@ -47,6 +47,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (facts, "KERNELS", "lib/modules"),
         (kernels, "BOOT", "boot"),
         (kernels, "KERNELS", "lib/modules"),
+        (kernels, "GRUB", "etc/default"),
         (apt, "APT", "etc/apt"),
         (apt, "LISTS", "var/lib/apt/lists"),
     ):
@@ -77,8 +78,8 @@ def test_a_bare_host_has_all_facts(host: Path) -> None:
     assert not set(seen["unavailable"]) & set(facts.FACTS)
     assert {name: seen[name] for name in facts.FACTS if name != "free_bytes"} == {
         "pci": [], "headers": False, "on_disk": "", "open": None,
-        "kernels": {"installed": [], "packages": []}, "nouveau": False, "users": [],
-        "packages": [], "sources": [], "runfile": [], "boot_id": "boot-1",
+        "kernels": {"installed": [], "packages": [], "grub_default": ""},
+        "nouveau": False, "users": [], "packages": [], "sources": [], "runfile": [], "boot_id": "boot-1",
     }  # fmt: skip
     assert seen["os"]["kernel"] == os.uname().release
 

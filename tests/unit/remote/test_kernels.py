@@ -30,7 +30,7 @@ linux-image-6.8.0-40-generic config-files
 
 @pytest.fixture(autouse=True)
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> Path:
-    for name, place in (("BOOT", "boot"), ("KERNELS", "lib/modules")):
+    for name, place in (("BOOT", "boot"), ("KERNELS", "lib/modules"), ("GRUB", "etc/default")):
         (tmp_path / place).mkdir(parents=True)
         monkeypatch.setattr(kernels, name, tmp_path / place)
     command("modinfo", MODINFO)
@@ -74,7 +74,26 @@ def test_packages_that_are_installed_are_named() -> None:
             "linux-image-6.8.0-87-generic",
             "linux-image-generic",
         ],
+        "grub_default": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "default"),
+    [
+        ("GRUB_TIMEOUT=0\nGRUB_DEFAULT=0\n", "", ""),
+        ("# GRUB_DEFAULT=saved\n", "", ""),
+        ("GRUB_DEFAULT=saved\n", "", "saved"),
+        ("GRUB_DEFAULT='1>2'\n", 'GRUB_DEFAULT="0"\n', ""),
+        ("GRUB_DEFAULT=0\n", 'GRUB_DEFAULT="Ubuntu, with Linux 6.8.0-87-generic"\n',
+         "Ubuntu, with Linux 6.8.0-87-generic"),
+    ],
+)  # fmt: skip
+def test_what_grub_is_told_to_boot(host: Path, text: str, more: str, default: str) -> None:
+    (host / "etc/default/grub").write_text(text)
+    (host / "etc/default/grub.d").mkdir()
+    (host / "etc/default/grub.d/50-cloud.cfg").write_text(more)
+    assert kernels.kernels()["grub_default"] == default
 
 
 def test_dpkg_that_fails_is_told_in_its_words(command: Command) -> None:
@@ -85,7 +104,7 @@ def test_dpkg_that_fails_is_told_in_its_words(command: Command) -> None:
 
 def test_a_system_without_dpkg_has_no_packages(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(host))
-    assert kernels.kernels() == {"installed": [], "packages": []}
+    assert kernels.kernels() == {"installed": [], "packages": [], "grub_default": ""}
     install(host, "6.8.0-87-generic")
     with pytest.raises(Failed, match="modinfo is not there"):
         kernels.kernels()
