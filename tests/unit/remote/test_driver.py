@@ -79,7 +79,8 @@ def test_a_bare_host_has_all_facts(host: Path) -> None:
     assert {name: seen[name] for name in facts.FACTS if name != "free_bytes"} == {
         "pci": [], "headers": False, "on_disk": "", "open": None,
         "kernels": {"installed": [], "packages": [], "grub_default": ""},
-        "nouveau": False, "users": [], "packages": [], "sources": [], "runfile": [], "boot_id": "boot-1",
+        "nouveau": False, "users": [], "packages": [], "sources": [], "runfile": [],
+        "boot_id": "boot-1",
     }  # fmt: skip
     assert seen["os"]["kernel"] == os.uname().release
 
