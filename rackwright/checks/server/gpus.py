@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rackwright.catalog import GpuType, find_gpu
+from rackwright.catalog import GpuType
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation, part_of
 from rackwright.checks.planned import PlannedServer
@@ -50,8 +50,7 @@ def _findings(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
 
 def _of_kind(planned: PlannedServer, probed: Probed, index: int) -> Iterator[Finding]:
     name = probed.read(index, "name")
-    kind = find_gpu(name) if name else None
-    if name and (kind is None or kind.key != planned.gpu.key):
+    if name and not planned.gpu.is_named(name):
         evidence = f"GPU {index} is {name}, {planned.gpu.name} is declared"
         yield Finding(Status.CRITICAL, evidence, _DECLARE)
         return
@@ -61,6 +60,8 @@ def _of_kind(planned: PlannedServer, probed: Probed, index: int) -> Iterator[Fin
 def _of_size(gpu: GpuType, probed: Probed, index: int) -> Iterator[Finding]:
     """By the ECC that is on or off here; ``gpu`` has the memory that was planned with."""
     total_bytes = probed.read(index, "memory", "total_bytes")
+    if gpu.unified_memory and not total_bytes:
+        total_bytes = part_of(probed.seen, "os").get("memory_total_bytes")
     ecc = part_of(probed.gpus[index], "ecc_mode").get("current")
     here = gpu.with_ecc(ecc if isinstance(ecc, bool) else None)
     mode = f" with ECC {'on' if ecc else 'off'}" if here.memory_mib != gpu.memory_mib else ""
