@@ -44,6 +44,8 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
                        for one that is gone, or runs in another PID namespace)
       numa_node?       the host memory nearest to the GPU; from NVML, else sysfs
       cpu_affinity?    the CPUs nearest to it, as Linux writes lists: "0-31,64-95"
+    nvswitches?        PCI addresses of NVSwitches on the bus: a guest's are on its host's, and
+                       those of NVLink 5 on none
     topology           matrices by NVML index; the diagonal is null
       common_ancestor  INTERNAL (one board), PIX, PXB, PHB, NODE or SYS, as nvidia-smi topo -m
       p2p              read, write, nvlink, atomics, pcie: OK, CNS, GNS, TNS, DR, NS or U, as
@@ -76,6 +78,7 @@ from rackwright.remote.nvidia.gpu import observed
 from rackwright.remote.nvidia.kernels import kernels
 from rackwright.remote.nvidia.library import library_version
 from rackwright.remote.nvidia.session import NVML, handles, started
+from rackwright.remote.nvidia.switches import switches
 from rackwright.remote.nvidia.topology import topology
 from rackwright.remote.reader import Reader
 
@@ -95,6 +98,7 @@ def main() -> dict[str, Any]:
         "os": reader.fill("os", OPERATING_SYSTEM),
         "library_version": reader.read("library_version", library_version),
         "kernels": reader.read("kernels", kernels),
+        "nvswitches": reader.read("nvswitches", switches),
         "xids": reader.read("xids", lambda: xids(kernel_log())),
         "unavailable": reader.unavailable,
     }
