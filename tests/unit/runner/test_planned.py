@@ -72,6 +72,24 @@ def test_what_is_declared_of_gpus_is_verified() -> None:
     assert (one.gpu.memory_mib, one.gpu.pcie_lanes, one.gpu.pcie_generation) == (49139, 8, 3)
 
 
+def test_what_is_declared_of_each_type_is_by_the_indexes_of_its_gpus() -> None:
+    own = {"type": "l40s-48gb", "count": 2, "indexes": [3, 1], "pcie_lanes": [16, 8]}
+    other = {"type": "rtx-4090-24gb", "count": 1, "indexes": [2], "ecc": True}
+    box = {**server(link="pcie"), "gpus": own, "other_gpus": [other]}
+    data = hosts({"gpu1": box}, {"chat": service(gpus={"gpu1": [1]})})
+    (one,) = told(fleet_of(data), PlannedServer)
+    assert one.gpu_settings == {
+        1: GpuSettings(pcie_lanes=16),
+        2: GpuSettings(ecc=True),
+        3: GpuSettings(pcie_lanes=8),
+    }
+    assert {index: gpu.memory_mib for index, gpu in one.declared.items()} == {
+        1: 46068,
+        2: 23028,
+        3: 46068,
+    }
+
+
 @pytest.mark.parametrize(("load", "loaded"), [(True, True), (False, False)])
 def test_a_burst_is_asked_for_on_gpus_unless_it_is_left_out(load: bool, loaded: bool) -> None:
     fleet = fleet_of(hosts())
