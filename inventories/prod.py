@@ -23,7 +23,11 @@ gpu_servers = [
                 "address": "192.0.2.11",
                 # A type from rackwright/catalog/gpus.yaml, or from `gpu_types` below, and how many
                 # of it (1 to 16).
-                # "power_limit_w": 600, "ecc": True and "mig": False are set at every boot if given.
+                # "power_limit_w": 600, "ecc": True and "mig": False are set at every boot if given,
+                # and verified. Of GDDR6 cards ECC takes a sixteenth of the memory: what is declared
+                # is planned with. "pcie_lanes": 8 or [16, 8] (one for each GPU) and
+                # "pcie_generation": 3 say what their slots give where that is less than the cards
+                # can; the checks then hold the link to that.
                 # "indexes": [1, 2, 3] are theirs where not all GPUs are meant, as nvidia-smi counts
                 # them: a card for the display, one that is lost. What is not named is left alone.
                 "gpus": {"type": "h100-sxm-80gb", "count": 8},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-from lab import cgroups, kernel, registries
+from lab import cgroups, kernel, nvml, registries
 from lab.errors import LabError
 from lab.fleet import (
     BARE,
@@ -131,8 +132,13 @@ def _install_keys(root: Path, host: LabHost) -> None:
 
 def _install_nvml(root: Path, host: LabHost) -> None:
     """Put the NVML stand-in where the driver's packages put the real library."""
-    library = root / "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
-    shutil.copy(CACHE / "libnvidia-ml.so.1", library)
+    text = (LAB / f"{host.name}.profile").read_text()
+    version = re.search(r"^DriverVersion=(\S+)$", text, re.MULTILINE)
+    assert version  # every profile names its driver
+    file, folder = nvml.file_of(version[1]), root / "usr/lib/x86_64-linux-gnu"
+    shutil.copy(CACHE / nvml.SONAME, folder / file)
+    (folder / nvml.SONAME).unlink(missing_ok=True)
+    (folder / nvml.SONAME).symlink_to(file)
     profile = root / "etc/rackwright-lab/nvml.profile"
     profile.parent.mkdir(exist_ok=True)
     shutil.copy(LAB / f"{host.name}.profile", profile)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +46,8 @@ class Package:
         text = text.replace("{kernel}", self.kernel)
         return _fill(text, self.driver, self.fields["Package"])
 
-    def build(self, folder: Path, scratch: Path, extra: dict[str, bytes]) -> None:
-        """Pack it into ``folder``, with its files of ``tree/`` and those of ``extra``."""
+    def build(self, folder: Path, scratch: Path, extra: Mapping[str, bytes | Path]) -> None:
+        """Pack it into ``folder``, with its files of ``tree/``; files and links are ``extra``."""
         root = scratch / self.file
         for source, name in self._tree():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,10 @@ class Package:
             shutil.copymode(source, root / name)
         for name, content in extra.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(content)
+            if isinstance(content, Path):
+                (root / name).symlink_to(content)
+            else:
+                (root / name).write_bytes(content)
         (root / "DEBIAN").mkdir(parents=True, exist_ok=True)
         (root / "DEBIAN/control").write_text(str(Deb822(self.fields)))
         sh("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(root), str(folder))

@@ -27,7 +27,7 @@ ARCHIVES = CACHE / "apt"
 """Packages that hosts fetched by apt, real ones and stand-ins, kept for the next run."""
 KEYRING = "usr/share/keyrings/cuda-archive-keyring.gpg"
 SOURCE = "etc/apt/sources.list.d/cuda-{}-x86_64.list"
-LIBRARY = "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1"
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,16 @@ def _build_packages(pool: Path, scratch: Path) -> list[Package]:
     unique = {one.file: one for one in (*found, *packages.others())}
     for one in unique.values():
         is_nvml = one.fields["Package"] == "libnvidia-ml1"
-        one.build(pool, scratch, {LIBRARY: library} if is_nvml else {})
+        one.build(pool, scratch, _nvml(one.driver, library) if is_nvml else {})
         for old in ARCHIVES.glob(f"*/{one.file}"):  # apt knows a file by its name and size alone
             old.unlink()
     return list(unique.values())
+
+
+def _nvml(version: str, library: bytes) -> dict[str, bytes | Path]:
+    """As NVIDIA lays it: a file of the driver's version, and a link by the library's own name."""
+    file = nvml.file_of(version)
+    return {f"{LIBRARIES}/{file}": library, f"{LIBRARIES}/{nvml.SONAME}": Path(file)}
 
 
 def _kernel(folder: Path, scratch: Path) -> None:

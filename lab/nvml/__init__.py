@@ -14,8 +14,14 @@ from pathlib import Path
 from lab.errors import LabError
 
 SONAME = "libnvidia-ml.so.1"
+LIBRARY = "libnvidia-ml.so"
 SOURCES = sorted(Path(__file__).parent.glob("*.c"))
 FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden")
+
+
+def file_of(version: str) -> str:
+    """What a driver of that version calls the library's file; ``SONAME`` is a link to it."""
+    return f"{LIBRARY}.{version}"
 
 
 def build(output: Path) -> None:

@@ -26,6 +26,9 @@ of a GB10's 121.69 GiB CUDA had 101 to 102 free on an idle system (MiaAI-Lab/
 GLM-5.3-Flash-EXL3-2x-DGX-Sparks issue 47), and beyond that the whole host hangs (vllm-project/vllm
 issue 46307)."""
 _MIB = 1024**2
+INLINE_ECC = (15, 16)
+"""What is left of memory that keeps its ECC in itself: 46,068 of 49,140 MiB on an L40S, 23,028 of
+24,564 on an A10, 15,360 of 16,384 on a T4."""
 
 Positive = Annotated[float, Field(strict=True, gt=0, le=1_000_000)]
 Alias = Annotated[
@@ -129,6 +132,22 @@ class GpuType(BaseModel):
         Of unified memory CUDA names all that the system has.
         """
         return self.memory_mib * _MIB - (0 if self.unified_memory else CUDA_RESERVED_BYTES)
+
+    def with_ecc(self, on: bool | None) -> GpuType:
+        """The card with ECC on or off, None as it comes: the memory that it then has."""
+        if on is None or self.inline_ecc in (None, on):
+            return self
+        left, whole = INLINE_ECC if on else reversed(INLINE_ECC)
+        changed = {"memory_mib": self.memory_mib * left // whole, "inline_ecc": on}
+        return self.model_copy(update=changed)
+
+    def in_slot(self, lanes: int | None, generation: int | None) -> GpuType:
+        """The card with the PCIe link that a slot gives it; None where that does not limit."""
+        slower = {
+            "pcie_lanes": min(lanes or self.pcie_lanes, self.pcie_lanes),
+            "pcie_generation": min(generation or self.pcie_generation, self.pcie_generation),
+        }
+        return self.model_copy(update=slower)
 
     @property
     def most_share(self) -> float:

@@ -205,13 +205,20 @@ CAUSES: tuple[Cause, ...] = (
         r"|compute capability .{0,60}(?:required|at least|not supported)|fp8e4nv not supported",
     ),
     Cause(
+        "driver and library are of different versions",
+        "The driver was upgraded, and the module of before is still loaded.",
+        "reboot the host, or stop what uses the GPUs and load the module again; "
+        "`rackwright verify` names both versions (check driver)",
+        words=r"[Ee]rror 80[34]\b|forward compatibility was attempted"
+        r"|system has unsupported display|(?i:driver/library version mismatch)"
+        r"|NVMLError_LibRmVersionMismatch|NVML/RM version mismatch",
+    ),
+    Cause(
         "the driver is too old",
         "This release is built for a newer CUDA than the installed driver speaks.",
-        "pin a newer driver (driver_version 580 or newer for CUDA 13) and run stage driver; after "
-        "an upgrade by hand reboot: 803 and 804 say that module and library differ",
+        "pin a newer driver (driver_version 580 or newer for CUDA 13) and run stage driver",
         words=r"driver on your system is too old|driver version is insufficient"
-        r"|[Ee]rror 80[34]\b|forward compatibility was attempted|system has unsupported display"
-        r"|driver/library version mismatch|provided PTX was compiled with an unsupported",
+        r"|provided PTX was compiled with an unsupported",
     ),
     Cause(
         "the fabric is not ready",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from rackwright.checks.observed import Observation, of_declared, part_of
@@ -106,6 +107,19 @@ class Tenant(NamedTuple):
     margin_bytes: int = 0
 
 
+class GpuSettings(NamedTuple):
+    """What is declared of a GPU beside its type; None where nothing is.
+
+    The PCIe link is what its slot gives.
+    """
+
+    power_limit_w: int | None = None
+    ecc: bool | None = None
+    mig: bool = False
+    pcie_lanes: int | None = None
+    pcie_generation: int | None = None
+
+
 class PlannedKind(NamedTuple):
     """GPUs of one type in a server, by NVML's index, and what joins them."""
 
@@ -127,6 +141,9 @@ class PlannedServer:
     run on it; a guest's runs on its host. ``tenants`` are the replicas planned on its GPUs;
     ``engines_use_gpus`` is false for an engine built for CPUs. ``driver_version`` is a pin, in full
     or its first parts (``580``).
+
+    ``gpu`` and those of ``others`` have the memory and the PCIe link that were planned with;
+    ``gpu_settings`` are by index.
     """
 
     KIND: ClassVar[str] = "server"
@@ -142,6 +159,7 @@ class PlannedServer:
     runs_fabric_manager: bool = False
     indexes: tuple[int, ...] | None = None
     others: tuple[PlannedKind, ...] = ()
+    gpu_settings: Mapping[int, GpuSettings] = field(default_factory=dict)
 
     @property
     def kinds(self) -> tuple[PlannedKind, ...]:
@@ -158,6 +176,10 @@ class PlannedServer:
     def names_all(self) -> bool:
         """Whether no GPU may be there that is not declared."""
         return self.indexes is None and not self.others
+
+    def settings_of(self, gpu: int) -> GpuSettings:
+        """What is declared of a GPU, by index."""
+        return self.gpu_settings.get(gpu, GpuSettings())
 
     @property
     def name(self) -> str:

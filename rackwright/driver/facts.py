@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rackwright.checks.server.kernels import Kernels
 from rackwright.errors import HostError
 
 DISTRIBUTIONS = {
@@ -122,6 +123,14 @@ class Facts:
     def on_disk(self) -> str:
         """Version of the module that the running kernel would load; empty for none."""
         return str(self._read("on_disk", str))
+
+    @property
+    def kernels(self) -> Kernels:
+        """The kernels that may boot next, and their packages."""
+        try:
+            return Kernels.of(self._read("kernels", dict))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unknown(f"kernels is garbled: {error!r}") from None
 
     @property
     def open_module(self) -> bool | None:

@@ -206,12 +206,22 @@ def _unattended() -> File:
 
 
 def _build(settings: Settings, archive: str, facts: Facts) -> Iterator[Package]:
-    """What the module is built with; no headers where the operator has accepted their absence."""
+    """What modules are built with; no headers where the operator has accepted their absence."""
     if archive == "ubuntu":
         return
     yield from map(Package, packages.COMPILER)
-    if not facts.headers and "kernel-headers" not in settings.driver_accept:
-        yield Package(packages.headers(facts.kernel))
+    if "kernel-headers" not in settings.driver_accept:
+        if not facts.headers:
+            yield Package(packages.headers(facts.kernel))
+        yield from map(Package, _headers_to_come(facts))
+
+
+def _headers_to_come(facts: Facts) -> Iterator[str]:
+    """Of the kernel that boots next, and what brings those of the kernels after it."""
+    boots = facts.kernels.next_boot(facts.kernel)
+    if boots and not boots.headers and boots.release != facts.kernel:
+        yield packages.headers(boots.release)
+    yield from facts.kernels.headers_left_out
 
 
 def _pin(archive: str, version: str) -> Iterator[Package]:

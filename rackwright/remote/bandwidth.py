@@ -116,8 +116,8 @@ def rank(request: Values) -> None:
     def device(index: int) -> str:
         return f"cuda:{index}" if cuda else "cpu"
 
-    def finish() -> None:
-        for index in range(ranks if cuda else 0):
+    def finish(*indexes: int) -> None:
+        for index in indexes if cuda else ():
             torch.cuda.synchronize(index)
 
     copies = (
@@ -127,10 +127,9 @@ def rank(request: Values) -> None:
         torch.cuda.set_device(own)
     limit = timedelta(seconds=request["limit_s"])
     distributed.init_process_group(request["backend"], timeout=limit)
-    reduces = [
-        _all_reduce(torch, distributed, size, ranks, device(own), finish)
-        for size in request["sizes"]
-    ]
+    reduces = _all_reduces(
+        torch, distributed, request["sizes"], ranks, device(own), lambda: finish(own)
+    )
     distributed.destroy_process_group()
     if own == 0:
         told = {"torch": torch.__version__, "device": request["device"]}
@@ -146,25 +145,44 @@ def _copy(torch: Any, pair: list[int], request: Values, device: Any, finish: Any
     def copy() -> None:
         target.copy_(source, non_blocking=True)
 
-    seconds = _seconds(copy, COPIES, finish)
+    seconds = _seconds(copy, COPIES, lambda: finish(*pair))
     return {"pair": pair, "size_bytes": size, "gb_per_s": size / seconds / 1e9}
 
 
-def _all_reduce(
-    torch: Any, distributed: Any, size: int, ranks: int, device: str, finish: Any
-) -> Values:
-    """Bus bandwidth in GB/s, 2 (n - 1) / n of the size over its time, as nccl-tests counts."""
+def _all_reduces(
+    torch: Any, distributed: Any, sizes: list[int], ranks: int, device: str, finish: Any
+) -> list[Values]:
+    """Each size's bus bandwidth in GB/s, 2 (n - 1) / n of it over its time, as nccl-tests counts.
+
+    All sizes go round before any is timed. What a rank does for the first time (connect to its
+    neighbours, by another way for another size; wait for its GPU) takes a while on that rank, and
+    the others, who wait for it, would count that as theirs.
+    """
+    works = {size: _all_reduce(torch, distributed, size, device) for size in sizes}
+    for work in works.values():
+        _warm_up(work, finish)
+    rows = []
+    for size, work in works.items():
+        seconds = _seconds(work, REDUCES, finish)
+        gb_per_s = 2 * (ranks - 1) / ranks * size / seconds / 1e9
+        rows.append({"size_bytes": size, "seconds": seconds, "gb_per_s": gb_per_s})
+    return rows
+
+
+def _all_reduce(torch: Any, distributed: Any, size: int, device: str) -> Any:
     values = torch.ones(size // 4, dtype=torch.float32, device=device)
-    seconds = _seconds(lambda: distributed.all_reduce(values), REDUCES, finish)
-    gb_per_s = 2 * (ranks - 1) / ranks * size / seconds / 1e9
-    return {"size_bytes": size, "seconds": seconds, "gb_per_s": gb_per_s}
+    return lambda: distributed.all_reduce(values)
+
+
+def _warm_up(work: Any, finish: Any) -> None:
+    for _ in range(WARM_UP):
+        work()
+    finish()
 
 
 def _seconds(work: Any, times: int, finish: Any) -> float:
     """Seconds that ``work`` takes, the mean of ``times`` after a warm-up."""
-    for _ in range(WARM_UP):
-        work()
-    finish()
+    _warm_up(work, finish)
     started = time.perf_counter()
     for _ in range(times):
         work()

@@ -7,6 +7,7 @@ Everything but ``load`` and ``reboot`` only reads. The shape of what is observed
     pci?              NVIDIA's devices: address, class ("0302"), acs_redirects? (bridges above it)
     headers?          whether the running kernel's headers are there
     on_disk?          version of the module that the running kernel would load; "" for none
+    kernels?          what may boot next, as the probe gives it
     open?             whether the loaded module is the open one; null where none is loaded
     nouveau?          whether that module is loaded
     users?            processes that have an NVIDIA device open: pid, command, cgroups

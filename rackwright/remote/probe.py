@@ -21,8 +21,12 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
                        drain_and_reset, recover_imex_domain, bus_reset, system_reboot
       acs_redirects?   PCI addresses of the bridges above it that send traffic between GPUs up to
                        the CPU (ACS request or completion redirect)
-      pcie             generation?, width? (lanes) now; max_generation?, max_width? of this GPU in
-                       this slot; gpu_max_generation? of the GPU in any slot
+      pcie             generation?, width? (lanes) now; max_generation?, max_width?, by NVIDIA's
+                       documentation of this GPU in this slot, often of the card alone;
+                       gpu_max_generation? of the GPU in any slot; card? and bridge?: both ends of
+                       the link as sysfs tells them, the bridge null where a virtual machine hides
+                       it: generation?, width? now, max_generation?, max_width? (null, and no
+                       reason: that end does not tell)
       nvlinks?         one a link: link (number), active? (bool), version? ("4.0"), remote_type?
                        (gpu, switch, npu, unknown), remote_pci_bus_id? (null without
                        reason: hidden, as for switches), speed_mb_per_s? (one direction).
@@ -33,6 +37,7 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
       ecc_errors       corrected, uncorrected: volatile? (since the driver loaded), aggregate?
       remapped_rows?   correctable, uncorrectable (counts), pending, failure (bool)
       throttle_reasons?         why clocks are below their maximum: names, [] for none
+      performance_state?        0 (the fastest) to 15, null for unknown
       persistence_mode?         bool
       power            limit_w?, enforced_limit_w?, draw_w?
       temperature_c?
@@ -55,6 +60,12 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
                        was loaded last, oldest first: pci_bus_id ("0000:17:00"), code, text
     fabric_manager?    LoadState, ActiveState, SubState, Result of the unit nvidia-fabricmanager, as
                        systemd says; nvlsm: whether that runs
+    library_version?   of the file that NVML is, also where it refuses to start
+    kernels?           what may boot next: installed, one a kernel image in /boot: release, headers
+                       (bool), module (version of the driver's that it would load, "" for none),
+                       dkms (bool: built here); packages (names, of kernels, their headers and
+                       prebuilt modules); grub_default (the entry GRUB is told to boot, "" for the
+                       newest)
     unavailable        path -> reason
 
 A code that is not known here is given as text: ``"unknown (9)"``.
@@ -70,6 +81,8 @@ from rackwright.remote.host.operating_system import OPERATING_SYSTEM
 from rackwright.remote.host.processes import runs
 from rackwright.remote.host.systemd import show
 from rackwright.remote.nvidia.gpu import observed
+from rackwright.remote.nvidia.kernels import kernels
+from rackwright.remote.nvidia.library import library_version
 from rackwright.remote.nvidia.session import NVML, handles, started
 from rackwright.remote.nvidia.switches import switches
 from rackwright.remote.nvidia.topology import topology
@@ -94,6 +107,8 @@ def main() -> dict[str, Any]:
         "time_unix_s": time.time(),
         **(reader.read("nvml", _nvidia, reader) or nothing),
         "os": reader.fill("os", OPERATING_SYSTEM),
+        "library_version": reader.read("library_version", library_version),
+        "kernels": reader.read("kernels", kernels),
         "nvswitches": reader.read("nvswitches", switches),
         "xids": None if said is None else xids(said),
         "sxids": None if said is None else sxids(said),

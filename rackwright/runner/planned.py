@@ -8,6 +8,7 @@ from rackwright import checks
 from rackwright.catalog import GpuType
 from rackwright.checks.planned import (
     Folder,
+    GpuSettings,
     PlannedHost,
     PlannedKind,
     PlannedReplica,
@@ -23,7 +24,7 @@ from rackwright.plan import Replica
 from rackwright.planning.topology import islands
 from rackwright.runner.fleet import FleetRun
 from rackwright.sizing import GIB, Split, weights_bytes
-from rackwright.spec import ServerSpec, Settings
+from rackwright.spec import GpuSpec, ServerSpec, Settings
 
 RELEASE_BYTES = 10 * GIB
 """Room for a release beside the present one; the CPU build takes 3.5 GB, CUDA's libraries more."""
@@ -77,11 +78,23 @@ def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
         ),
         driver_version=None if settings.driver_source == "none" else settings.driver_version,
         runs_fabric_manager=server.runs_fabric_manager,
+        gpu_settings={
+            index: one for kind in server.kinds for index, one in _gpu_settings(kind.gpus).items()
+        },
     )
 
 
 def _planned_kind(kind: ServerSpec, gpu: GpuType) -> PlannedKind:
     return PlannedKind(gpu, kind.gpus.nvml_indexes, kind.interconnect, islands(kind, gpu))
+
+
+def _gpu_settings(gpus: GpuSpec) -> dict[int, GpuSettings]:
+    """What is declared of each of these GPUs, by index."""
+    slots = zip(gpus.nvml_indexes, gpus.lanes_of_each, gpus.generations_of_each, strict=True)
+    return {
+        index: GpuSettings(gpus.power_limit_w, gpus.ecc, gpus.mig, lanes, generation)
+        for index, lanes, generation in slots
+    }
 
 
 def _tenant(replica: Replica, gpu: int) -> Tenant:

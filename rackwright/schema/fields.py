@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
@@ -175,6 +176,24 @@ def _one_folder(value: str) -> str:
         )
     return value
 
+
+def _of_each(name: str, known: tuple[int, ...]) -> Callable[[object], object]:
+    """One value for all GPUs, or a list with one for each."""
+
+    def read(value: object) -> object:
+        values = list(value) if isinstance(value, list | tuple) else [value]
+        if not values or not all(type(each) is int and each in known for each in values):
+            choice = f"{', '.join(map(str, known[:-1]))} or {known[-1]}"
+            raise ValueError(f"must be {choice} {name}, or a list of such, one for each GPU")
+        return tuple(values)
+
+    return read
+
+
+PcieLanes = Annotated[tuple[int, ...], BeforeValidator(_of_each("lanes", (1, 2, 4, 8, 16)))]
+PcieGenerations = Annotated[
+    tuple[int, ...], BeforeValidator(_of_each("(a generation)", (1, 2, 3, 4, 5, 6)))
+]
 
 MOST = 10**15
 """No count of bytes, tokens or requests is larger; numbers beyond what a float holds end sizing."""

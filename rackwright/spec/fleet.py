@@ -23,8 +23,11 @@ class FleetSpec(Entry):
     settings: dict[str, Settings]
 
     def gpu_of(self, server: ServerSpec) -> GpuType:
-        """The type of a server's GPUs; of the first where there are several."""
-        return self.gpu_types[server.gpus.type]
+        """The type of a server's GPUs, of the first where there are several.
+
+        With the memory and the PCIe link that are declared of them.
+        """
+        return server.gpus.as_declared(self.gpu_types[server.gpus.type])
 
     def types_of(self, server: ServerSpec) -> tuple[GpuType, ...]:
         """The types of a server's GPUs, in the order of its ``kinds``."""

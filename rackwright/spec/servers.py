@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from rackwright.catalog import Interconnect
+from rackwright.catalog import GpuType, Interconnect
 from rackwright.schema.fields import (
     AbsolutePath,
     Address,
@@ -16,6 +16,8 @@ from rackwright.schema.fields import (
     HostName,
     InterfaceName,
     NvmlIndex,
+    PcieGenerations,
+    PcieLanes,
 )
 from rackwright.schema.ports import GatewayPort
 
@@ -25,7 +27,8 @@ class GpuSpec(Entry):
 
     ``indexes`` are NVML's, as many as ``count``; without them GPUs 0 to count - 1 are meant, and
     no others are expected. ``power_limit_w`` is of each GPU; ``ecc`` None leaves their memory as it
-    is.
+    is. ``pcie_lanes`` and ``pcie_generation`` are what slots give, one of all GPUs or one of each,
+    the lowest index first, where that is less than the cards could have.
     """
 
     type: str
@@ -34,11 +37,36 @@ class GpuSpec(Entry):
     power_limit_w: int | None = Field(None, strict=True, ge=50, le=2000)
     ecc: bool | None = Field(None, strict=True)
     mig: bool = Field(False, strict=True)
+    pcie_lanes: PcieLanes | None = None
+    pcie_generation: PcieGenerations | None = None
+
+    @property
+    def lanes_of_each(self) -> tuple[int | None, ...]:
+        """PCIe lanes of each GPU; None where they are not declared."""
+        return _of_each(self.pcie_lanes, self.count)
+
+    @property
+    def generations_of_each(self) -> tuple[int | None, ...]:
+        """PCIe generation of each GPU; None where it is not declared."""
+        return _of_each(self.pcie_generation, self.count)
+
+    def as_declared(self, kind: GpuType) -> GpuType:
+        """The type as this server's cards are: memory by ``ecc``, the link of the worst slot."""
+        slots = (self.pcie_lanes, self.pcie_generation)
+        return kind.with_ecc(self.ecc).in_slot(
+            *(min(values) if values else None for values in slots)
+        )
 
     @property
     def nvml_indexes(self) -> tuple[int, ...]:
         """The GPUs by index, ascending: as NVML counts them, and CUDA in the order of the bus."""
         return tuple(range(self.count)) if self.indexes is None else tuple(sorted(self.indexes))
+
+
+def _of_each(values: tuple[int, ...] | None, count: int) -> tuple[int | None, ...]:
+    if values is None:
+        return (None,) * count
+    return values * count if len(values) == 1 else values
 
 
 class OtherGpuSpec(GpuSpec):
@@ -107,6 +135,9 @@ class ServerSpec(Entry):
         return (
             self.gpus.type,
             self.gpus.nvml_indexes,
+            self.gpus.ecc,
+            self.gpus.pcie_lanes,
+            self.gpus.pcie_generation,
             self.interconnect,
             self.nvlink_islands,
             self.numa_nodes,

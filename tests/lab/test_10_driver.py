@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ import pytest
 
 from lab.apt.repository import URL
 from lab.apt.server import LOG
+from tests.samples.commands import rackwright
 from tests.samples.deploys import Run, deploy, start
 from tests.samples.driver_stage import INSTALLED, only, setting, states
 from tests.samples.lab_hosts import fresh, ssh, wait_until
@@ -197,6 +199,10 @@ def test_an_upgrade_waits_for_the_reboot_that_it_may_not_do() -> None:
     assert f"a reboot is needed (module {OLDER} is loaded, {NEWER} is installed)" in words
     assert set(versions("drv13").values()) == {f"{NEWER}-1"}
     assert ssh("drv13", "cat /sys/module/nvidia/version") == OLDER
+    rows = json.loads(rackwright("verify", INVENTORY, "--json").stdout)["results"]
+    (row,) = (row for row in rows if (row["host"], row["check"]) == ("drv13", "driver"))
+    assert row["status"] == "CRITICAL" and row["remedy"].startswith("reboot the host")
+    assert f"library {NEWER}, loaded kernel module {OLDER}" in row["evidence"]
     ssh("drv13", "systemctl reboot", check=False)
     wait_until(lambda: ssh("drv13", "cat /sys/module/nvidia/version", check=False) == NEWER)
     run = install(*setting("driver_version", NEWER), hosts=["drv13"])

@@ -55,6 +55,7 @@ def seen(release: str = "debian12", **changed: Any) -> dict[str, Any]:
         "pci": [GPU],
         "headers": False,
         "on_disk": "",
+        "kernels": {"installed": [], "packages": [], "grub_default": ""},
         "open": None,
         "nouveau": False,
         "users": [],

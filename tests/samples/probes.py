@@ -9,8 +9,9 @@ from typing import Any
 
 from rackwright import catalog
 from rackwright.checks import judge
-from rackwright.checks.planned import PlannedServer
+from rackwright.checks.planned import GpuSettings, PlannedServer
 from rackwright.checks.results import CheckResult
+from rackwright.checks.server.healthy import pcie_end
 
 Probe = dict[str, Any]
 CAPTURE = Path(__file__).parents[1] / "data/h200x1/probe.json"
@@ -31,6 +32,12 @@ def seen(gpus: int = 2) -> Probe:
     # The capture is older than these questions.
     manager = {"LoadState": "loaded", "ActiveState": "active", "SubState": "running"}
     probe |= {"xids": [], "sxids": [], "fabric_manager": manager}
+    gpu["pcie"] |= {"card": pcie_end(), "bridge": pcie_end()}
+    gpu["performance_state"] = 0
+    probe |= {
+        "kernels": {"installed": [], "packages": [], "grub_default": ""},
+        "library_version": "580.159.04",
+    }
     probe["gpus"] = [
         {
             **deepcopy(gpu),
@@ -48,6 +55,13 @@ def planned(gpus: int = 2, interconnect: str = "nvswitch", **more: Any) -> Plann
     values: dict[str, Any] = {"gpu": H200, "islands": islands, **more}
     values.setdefault("runs_fabric_manager", interconnect == "nvswitch")
     return PlannedServer(host="gpu1", gpus=gpus, interconnect=interconnect, **values)
+
+
+def declared(gpus: int = 2, **each: Any) -> dict[str, Any]:
+    """What changes in a plan where settings are declared of so many GPUs; a tuple is of each."""
+    values = [{key: value[n] if isinstance(value, tuple) else value for key, value in each.items()}
+              for n in range(gpus)]  # fmt: skip
+    return {"gpu_settings": {n: GpuSettings(**value) for n, value in enumerate(values)}}
 
 
 def results(probe: Probe | None, server: PlannedServer | None = None) -> dict[str, CheckResult]:

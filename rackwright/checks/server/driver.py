@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation
 from rackwright.checks.planned import PlannedServer
 from rackwright.checks.results import Finding, Status
 from rackwright.checks.server.healthy import SERVER
 from rackwright.checks.server.probed import Probed
+
+_MISMATCH = "VersionMismatch"
+"""NVML's error 18 by its name in nvidia-ml-py: Driver/library version mismatch."""
+_REBOOT = (
+    "reboot the host: an upgraded driver is used from then on; without a reboot, stop what uses "
+    "the GPUs and load the module again (`modprobe --remove nvidia_uvm nvidia_drm nvidia_modeset "
+    "nvidia`, then `modprobe --all nvidia nvidia_uvm`)"
+)
 
 
 def judge(planned: PlannedServer, seen: Observation) -> Finding:
@@ -16,16 +26,14 @@ def judge(planned: PlannedServer, seen: Observation) -> Finding:
     nvml = probed.seen.get("nvml")
     if "nvml" not in probed.seen:
         return Finding(Status.UNKNOWN, "was not observed", "run the deploy again")
+    why = probed.reason("nvml") or "NVML does not answer"
+    library = nvml.get("driver_version") if nvml else probed.seen.get("library_version")
+    module = (probed.seen.get("os") or {}).get("nvidia_module_version")
+    if (library and module and library != module) or (not nvml and _MISMATCH in why):
+        return _two_versions(probed, library, module)
     if not nvml:
-        why = probed.reason("nvml") or "NVML does not answer"
         remedy = "install the driver, or load its module: `nvidia-smi` on the host must answer"
         return Finding(Status.CRITICAL, why, remedy)
-    library = nvml.get("driver_version")
-    module = (probed.seen.get("os") or {}).get("nvidia_module_version")
-    if library and module and library != module:
-        evidence = f"library {library}, loaded kernel module {module}"
-        remedy = "reboot the host: an upgraded driver is used from then on"
-        return Finding(Status.CRITICAL, evidence, remedy)
     if not library:
         why = probed.reason("nvml.driver_version") or "no version"
         return Finding(Status.UNKNOWN, why, "see nvidia-smi on the host")
@@ -34,6 +42,20 @@ def judge(planned: PlannedServer, seen: Observation) -> Finding:
         remedy = "install the pinned driver and reboot, or pin the one that is there"
         return Finding(Status.CRITICAL, evidence, remedy)
     return Finding(Status.OK, f"{library}, CUDA {nvml.get('cuda_version')}")
+
+
+def _two_versions(probed: Probed, library: Any, module: Any) -> Finding:
+    """An upgrade whose module is not loaded yet: NVML refuses to start with the old one."""
+    told = [
+        f"{what} {version or f'of a version that could not be read ({probed.reason(path)})'}"
+        for what, version, path in (
+            ("library", library, "library_version"),
+            ("loaded kernel module", module, "os.nvidia_module_version"),
+        )
+    ]
+    why = probed.reason("nvml")
+    evidence = f"driver and library are of different versions: {', '.join(told)}"
+    return Finding(Status.CRITICAL, f"{evidence} ({why})" if why else evidence, _REBOOT)
 
 
 def _is(version: str, pin: str) -> bool:
@@ -55,6 +77,15 @@ CHECK = Check(
             "an upgraded driver whose module is not loaded",
             Status.CRITICAL,
             {"os.nvidia_module_version": "570.86.15"},
+        ),
+        Example(
+            "a driver and its library of different versions",
+            Status.CRITICAL,
+            {
+                "nvml": None,
+                "unavailable": {"nvml": "NVMLError_LibRmVersionMismatch: Driver/library version"},
+                "library_version": "580.178.04",
+            },
         ),
         Example(
             "another driver than the pinned one", Status.CRITICAL, planned={"driver_version": "575"}

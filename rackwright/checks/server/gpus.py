@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rackwright.catalog import GpuType
 from rackwright.checks.check import Check, Example
-from rackwright.checks.observed import Observation
+from rackwright.checks.observed import Observation, part_of
 from rackwright.checks.planned import PlannedServer
 from rackwright.checks.results import Finding, Status
 from rackwright.checks.server.healthy import SERVER, h200
@@ -16,13 +16,18 @@ MEMORY_TOLERANCE = 0.02
 """Drivers differ by some MiB in what they count; another card differs by GiB."""
 _MIB = 1024**2
 _DECLARE = "correct `gpus` in the inventory (`rackwright discover` prints it), or mend the server"
+_ECC = (
+    "declare `ecc` of `gpus` in the inventory as it is here, so that the plan has the memory that "
+    "is there; or change it (`nvidia-smi --ecc-config`) and reboot"
+)
 _LOST = "reset or reseat the GPU; `dmesg | grep Xid` tells more"
 
 
 def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for a GPU too few, lost, or of another kind; WARN for more than declared.
 
-    Where indexes are declared, other GPUs are named and not judged.
+    WARN also for memory that ECC takes, where the plan counts on it. Where indexes are declared,
+    other GPUs are named and not judged.
     """
     probed = Probed(seen)
     kinds = ", ".join(f"{len(kind.indexes)} x {kind.gpu.name}" for kind in planned.kinds)
@@ -57,22 +62,37 @@ def _findings(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
 
 def _of_kind(declared: GpuType, probed: Probed, index: int) -> Iterator[Finding]:
     name = probed.read(index, "name")
-    total_bytes = probed.read(index, "memory", "total_bytes")
     if name and not declared.is_named(name):
         evidence = f"GPU {index} is {name}, {declared.name} is declared"
         yield Finding(Status.CRITICAL, evidence, _DECLARE)
         return
-    if declared.unified_memory and not total_bytes:
-        total_bytes = (probed.seen.get("os") or {}).get("memory_total_bytes")
-    expected = declared.memory_mib * _MIB
-    if total_bytes and abs(total_bytes / expected - 1) > MEMORY_TOLERANCE:
-        evidence = f"GPU {index} has {total_bytes // _MIB} MiB, {declared.memory_mib} expected"
+    yield from _of_size(declared, probed, index)
+
+
+def _of_size(gpu: GpuType, probed: Probed, index: int) -> Iterator[Finding]:
+    """By the ECC that is on or off here; ``gpu`` has the memory that was planned with."""
+    total_bytes = probed.read(index, "memory", "total_bytes")
+    if gpu.unified_memory and not total_bytes:
+        total_bytes = part_of(probed.seen, "os").get("memory_total_bytes")
+    ecc = part_of(probed.gpus[index], "ecc_mode").get("current")
+    here = gpu.with_ecc(ecc if isinstance(ecc, bool) else None)
+    mode = f" with ECC {'on' if ecc else 'off'}" if here.memory_mib != gpu.memory_mib else ""
+    if not total_bytes:
+        return
+    words = f"GPU {index} has {total_bytes // _MIB} MiB{mode}"
+    if abs(total_bytes / (here.memory_mib * _MIB) - 1) > MEMORY_TOLERANCE:
+        evidence = f"{words}, {here.memory_mib} expected"
         yield Finding(Status.CRITICAL, evidence, _DECLARE)
+    elif here.memory_mib < gpu.memory_mib:
+        evidence = f"{words}, {gpu.memory_mib} were planned with"
+        yield Finding(Status.WARN, evidence, _ECC)
 
 
+_INLINE = SERVER.planned.gpu.model_copy(update={"inline_ecc": True})
+"""The sample's GPU, as if its memory were of the kind that keeps ECC in itself."""
 CHECK = Check(
     name="GPUs",
-    fine="as many as declared, of that type, with that memory",
+    fine="as many as declared, of that type, with its memory by ECC, and what was planned with",
     judge=judge,
     healthy=SERVER,
     applies=DRIVER_ANSWERS,
@@ -81,6 +101,11 @@ CHECK = Check(
         Example("a lost GPU", Status.CRITICAL, {"gpus.0": None}),
         Example("another GPU", Status.CRITICAL, {"gpus.0.name": "NVIDIA L40S"}),
         Example("a GPU of another size", Status.CRITICAL, {"gpus.0.memory.total_bytes": 80 << 30}),
+        Example(
+            "ECC that takes memory which was planned with",
+            Status.WARN,
+            planned={"gpu": _INLINE.with_ecc(False)},
+        ),
         Example("more GPUs than declared", Status.WARN, {"gpus": [h200(0), h200(1), h200(2)]}),
     ),
 )

@@ -12,6 +12,8 @@ from rackwright.checks.check import Sample
 from rackwright.checks.planned import PlannedServer, Tenant
 
 UNIT = "rackwright-chat-gpu1-0.service"
+VERSION = "580.159.04"
+KERNEL = "6.8.0-87-generic"
 PLANNED_BYTES = 120 << 30
 VLLM: dict[str, Any] = {
     "pid": 7,
@@ -42,18 +44,33 @@ def h200(index: int) -> dict[str, Any]:
             "max_generation": 5,
             "max_width": 16,
             "gpu_max_generation": 5,
+            "card": pcie_end(),
+            "bridge": pcie_end(),
         },
         "fabric": {"state": "completed", "status": 0, "health_mask": 0},
         "ecc_mode": {"current": True, "pending": True},
         "ecc_errors": {"uncorrected": {"volatile": 0}},
         "remapped_rows": {"pending": False, "failure": False},
         "throttle_reasons": ["gpu_idle"],
+        "performance_state": 0,
+        "utilization_percent": {"gpu": 0, "memory": 0},
+        "power": {"limit_w": 700.0},
         "persistence_mode": True,
         "mig_mode": {"current": False, "pending": False},
         "temperature_c": 40,
         "processes": [VLLM],
         "nvlinks": [link(number) for number in range(18)],
     }
+
+
+def pcie_end(lanes: int = 16) -> dict[str, int]:
+    """One end of a PCIe link, of generation 5 and so many lanes."""
+    return {"generation": 5, "width": lanes, "max_generation": 5, "max_width": lanes}
+
+
+def kernel() -> dict[str, Any]:
+    """The running kernel, with a module that was built on the host."""
+    return {"release": KERNEL, "headers": True, "module": VERSION, "dkms": True}
 
 
 def link(number: int, peer: str | None = None, *, active: bool = True) -> dict[str, Any]:
@@ -74,8 +91,14 @@ SERVER = Sample(
         runs_fabric_manager=True,
     ),
     {
-        "nvml": {"driver_version": "580.159.04", "cuda_version": "13.0"},
-        "os": {"nvidia_module_version": "580.159.04"},
+        "nvml": {"driver_version": VERSION, "cuda_version": "13.0"},
+        "library_version": VERSION,
+        "os": {"nvidia_module_version": VERSION, "kernel": KERNEL},
+        "kernels": {
+            "installed": [kernel()],
+            "packages": ["linux-headers-generic", "linux-image-generic"],
+            "grub_default": "",
+        },
         "xids": [],
         "gpus": [h200(0), h200(1)],
         "unavailable": {},

@@ -19,6 +19,7 @@ PREDICTIONS: dict[str, Prediction] = {
     "secure-boot": system.secure_boot,
     "kernel-headers": system.kernel_headers,
     "kernel-version": system.kernel_version,
+    "next-boot": system.next_boot,
     "other-driver": archives.other_driver,
     "other-sources": archives.other_sources,
     "gpu-generation": hardware.gpu_generation,

@@ -9,6 +9,7 @@ from rackwright.catalog.drivers import drivers
 from rackwright.checks.results import Status
 from rackwright.driver.plan import DriverPlan
 from rackwright.driver.preflight.situation import Situation, Trouble
+from rackwright.planning.topology import islands
 
 
 def gpu_generation(situation: Situation) -> Iterator[Trouble]:
@@ -77,8 +78,12 @@ def gpu_present(situation: Situation) -> Iterator[Trouble]:
 
 
 def peer_to_peer(situation: Situation) -> Iterator[Trouble]:
-    """Settings that are known to hang or slow GPUs that talk over PCIe."""
-    if situation.server.gpus.count < 2 or situation.server.interconnect != "pcie":
+    """Settings that are known to hang or slow GPUs that talk over PCIe.
+
+    Pairs that NVLink bridges join are such too: between them PCIe is all there is.
+    """
+    kinds = zip(situation.server.kinds, (situation.gpu, *situation.others), strict=False)
+    if not any(len(islands(kind, gpu)) > 1 for kind, gpu in kinds):
         return
     translated = [mode for mode in situation.facts.iommu if mode.startswith("DMA")]
     if translated:

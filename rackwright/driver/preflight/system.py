@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rackwright.catalog.drivers import numbers
+from rackwright.checks.results import Status
+from rackwright.checks.server.kernels import lost
 from rackwright.driver import packages
 from rackwright.driver.facts import Process, Unknown
+from rackwright.driver.plan import DriverPlan
 from rackwright.driver.preflight.situation import Situation, Trouble
 
 GIB = 1024**3
@@ -76,6 +79,38 @@ def kernel_version(situation: Situation) -> Iterator[Trouble]:
             f"runs {situation.facts.kernel}",
             "pin a newer driver_version, or boot an older kernel",
         )
+
+
+def next_boot(situation: Situation) -> Iterator[Trouble]:
+    """A kernel that was upgraded, and for which there is no module, boots without the driver.
+
+    CRITICAL where this run boots it.
+    """
+    plan, facts = situation.plan, situation.facts
+    if plan and situation.installing:
+        yield from _boots_without(situation, plan)
+    elif (plan or situation.provided) and facts.module_version:
+        version = plan.version if plan else facts.module_version
+        if trouble := lost(facts.kernels, facts.kernel, version):
+            yield Trouble(*trouble, Status.WARN)
+
+
+def _boots_without(situation: Situation, plan: DriverPlan) -> Iterator[Trouble]:
+    """What this run installs is for the running kernel, and for the next where it has headers."""
+    running = situation.facts.kernel
+    kernel = situation.facts.kernels.next_boot(running)
+    if kernel is None or kernel.release == running or kernel.module == plan.version:
+        return
+    reboots = situation.interrupts and situation.settings.reboot == "if-needed"
+    status = Status.CRITICAL if reboots else Status.WARN
+    words = f"the next boot takes kernel {kernel.release}, and"
+    first = f"reboot into {kernel.release} first, then run this again"
+    if not plan.builds:
+        yield Trouble(f"{words} the modules installed are those of {running}", first, status)
+    elif not kernel.headers and situation.offers:
+        name = packages.headers(kernel.release)
+        if not situation.offers.versions(name):
+            yield Trouble(f"{words} no archive of the host has {name}", first, status)
 
 
 def module_in_use(situation: Situation) -> Iterator[Trouble]:

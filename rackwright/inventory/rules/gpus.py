@@ -22,6 +22,7 @@ def gpu_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iter
         yield from _interconnect(kind, fleet, links_path)
         yield from _indexes(kind.gpus, gpus_path)
         yield from _power(kind, fleet, gpus_path)
+        yield from _slots(kind, fleet, gpus_path)
     if server.fabric_manager == "host" and "nvswitch" not in _interconnects(server):
         rule = "must be left out where interconnect is not nvswitch"
         yield Fault(f"{path}.fabric_manager", rule, server.fabric_manager)
@@ -74,6 +75,22 @@ def _power(kind: ServerSpec, fleet: FleetSpec, path: str) -> Iterator[Fault]:
     if gpu and limit and gpu.max_power_w and limit > gpu.max_power_w:
         rule = f"must be at most {gpu.max_power_w}, the most of {gpu.name}"
         yield Fault(f"{path}.power_limit_w", rule, limit)
+
+
+def _slots(kind: ServerSpec, fleet: FleetSpec, path: str) -> Iterator[Fault]:
+    """A slot is declared of every GPU, or one of each; none gives more than the card takes."""
+    gpu, count = fleet.gpu_types.get(kind.gpus.type), kind.gpus.count
+    for key, most, values in (
+        ("pcie_lanes", gpu and gpu.pcie_lanes, kind.gpus.pcie_lanes),
+        ("pcie_generation", gpu and gpu.pcie_generation, kind.gpus.pcie_generation),
+    ):
+        if values and len(values) not in (1, count):
+            rule = f"must be one for all GPUs, or {count}, one for each"
+            yield Fault(f"{path}.{key}", rule, list(values))
+        if gpu and most and values and max(values) > most:
+            yield Fault(
+                f"{path}.{key}", f"must be at most {most}, which {gpu.name} has", max(values)
+            )
 
 
 def _claimed_twice(server: ServerSpec, path: str) -> Iterator[Fault]:

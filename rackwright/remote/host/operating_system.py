@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
 EFI = Path("/sys/firmware/efi")
 SECURE_BOOT = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+SYSFS_VERSION = Path("/sys/module/nvidia/version")
+PROC_VERSION = Path("/proc/driver/nvidia/version")
+IN_PROC = re.compile(r"^NVRM version:.*?Kernel Module.*?\s(\d+\.[\d.]*\d)\s", re.MULTILINE)
 IOMMU_GROUPS = Path("/sys/kernel/iommu_groups")
 
 
@@ -24,6 +28,16 @@ def secure_boot() -> bool:
     if not EFI.exists():
         return False
     return (EFI / "efivars" / SECURE_BOOT).read_bytes()[4] == 1
+
+
+def nvidia_module_version() -> str:
+    """Of the kernel module that is loaded. FileNotFoundError where none is."""
+    if SYSFS_VERSION.exists():
+        return SYSFS_VERSION.read_text().strip()
+    found = IN_PROC.search(PROC_VERSION.read_text())
+    if found is None:
+        raise ValueError(f"{PROC_VERSION} has no version")
+    return found[1]
 
 
 def memory_total_bytes() -> int:
@@ -42,6 +56,6 @@ OPERATING_SYSTEM: dict[str, Any] = {
     "memory_total_bytes": memory_total_bytes,
     "secure_boot": secure_boot,
     "iommu": lambda: sorted({path.read_text().strip() for path in IOMMU_GROUPS.glob("*/type")}),
-    "nvidia_module_version": lambda: Path("/sys/module/nvidia/version").read_text().strip(),
+    "nvidia_module_version": nvidia_module_version,
 }
 """The questions about the operating system, asked with nothing."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rackwright.remote.host.pci import DEVICES, redirecting_bridges
+from rackwright.remote.host.pci_link import bridge_end, card_end
 from rackwright.remote.host.processes import described
 
 FABRIC_STATES = dict(enumerate(("not_supported", "not_started", "in_progress", "completed")))
@@ -127,6 +128,21 @@ def sysfs_node(nvml: Any, handle: Any) -> int:
 def acs_redirects(nvml: Any, handle: Any) -> list[str]:
     """Bridges above the GPU that send traffic between peers up to the CPU."""
     return redirecting_bridges(_device(nvml, handle))
+
+
+def pcie_card(nvml: Any, handle: Any) -> dict[str, Any]:
+    """Its end of its PCIe link."""
+    return card_end(_device(nvml, handle))
+
+
+def pcie_bridge(nvml: Any, handle: Any) -> dict[str, Any]:
+    """The other end. LookupError where a virtual machine hides it."""
+    return bridge_end(_device(nvml, handle))
+
+
+def performance_state(number: int) -> int | None:
+    """0, the fastest, to 15; null for what NVML calls unknown."""
+    return number if number in range(16) else None
 
 
 def fabric(nvml: Any, handle: Any) -> dict[str, Any]:

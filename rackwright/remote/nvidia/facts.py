@@ -12,6 +12,7 @@ from rackwright.remote.host.archives import sources
 from rackwright.remote.host.pci import DEVICES, redirecting_bridges
 from rackwright.remote.host.processes import described
 from rackwright.remote.nvidia.kernel_module import on_disk
+from rackwright.remote.nvidia.kernels import kernels
 from rackwright.remote.nvidia.packages import packages, runfile
 
 MODULES = Path("/sys/module")
@@ -81,6 +82,7 @@ FACTS: dict[str, Callable[[], Any]] = {
     "pci": pci,
     "headers": headers,
     "on_disk": on_disk,
+    "kernels": kernels,
     "open": is_open,
     "nouveau": lambda: (MODULES / "nouveau").exists(),
     "users": users,

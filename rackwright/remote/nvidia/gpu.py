@@ -29,6 +29,8 @@ GPU: dict[str, Any] = {
         "max_generation": ask("MaxPcieLinkGeneration"),
         "max_width": ask("MaxPcieLinkWidth"),
         "gpu_max_generation": ask("GpuMaxPcieLinkGeneration"),
+        "card": answers.pcie_card,
+        "bridge": answers.pcie_bridge,
     },
     "fabric": answers.fabric,
     "recovery_action": answers.recovery_action,
@@ -45,6 +47,7 @@ GPU: dict[str, Any] = {
         ask("CurrentClocksEventReasons", then=answers.reasons),
         ask("CurrentClocksThrottleReasons", then=answers.reasons),
     ),
+    "performance_state": ask("PerformanceState", then=answers.performance_state),
     "persistence_mode": ask("PersistenceMode", then=bool),
     "mig_mode": ask("MigMode", then=answers.modes),
     "power": {

@@ -108,6 +108,32 @@ def test_pcie_is_of_a_known_width(key: str) -> None:
     assert gpu.pcie_peer_access == (not any(brand in gpu.name for brand in WITHOUT_PEERS))
 
 
+@pytest.mark.parametrize(
+    ("key", "on", "off"),
+    [("l40s-48gb", 46068, 49140), ("a10-24gb", 23028, 24564), ("rtx-4090-24gb", 23028, 24564)],
+)
+def test_ecc_that_lies_in_the_memory_takes_a_sixteenth(key: str, on: int, off: int) -> None:
+    """As nvidia-smi shows such cards."""
+    for gpu in (GPUS[key], GPUS[key].with_ecc(True), GPUS[key].with_ecc(False)):
+        assert gpu.with_ecc(True).memory_mib == pytest.approx(on, abs=1)
+        assert gpu.with_ecc(False).memory_mib == pytest.approx(off, abs=1)
+        assert gpu.with_ecc(None) == gpu
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_a_source_that_names_ecc_says_how_the_memory_is_counted(key: str) -> None:
+    words = GPUS[key].sources["memory"]
+    assert ("ECC on" in words.partition(";")[0]) is (GPUS[key].inline_ecc is True), (
+        f"catalog/gpus.yaml: {key}: inline_ecc is true where memory_mib is with ECC on, and the "
+        "source of memory says so; left out where ECC takes no memory"
+    )
+
+
+@pytest.mark.parametrize("key", ["h200-sxm-141gb", "rtx-pro-6000-server-96gb", "rtx-3090-24gb"])
+def test_other_memory_is_of_one_size(key: str) -> None:
+    assert GPUS[key].with_ecc(True) == GPUS[key] == GPUS[key].with_ecc(False)
+
+
 @pytest.mark.parametrize("key", GPUS)
 def test_a_gpu_is_found_by_any_of_its_names(key: str) -> None:
     gpu = GPUS[key]

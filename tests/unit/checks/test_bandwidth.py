@@ -174,6 +174,47 @@ def test_ranks_measure_and_rank_0_tells(tmp_path: Path) -> None:
     assert found["all_reduces"][1]["gb_per_s"] > found["all_reduces"][0]["gb_per_s"]
 
 
+# What is done for the first time takes a second: to connect, by one way for small and another for
+# large sizes, on rank 1 alone, and to wait for a GPU. Ranks wait for one another, as they do.
+COLD = """
+import os, pathlib
+class Cuda:
+    known = set()
+    def set_device(self, index): pass
+    def synchronize(self, index): once(f"wait for {index}")
+def once(what):
+    if what not in Cuda.known:
+        time.sleep(1 if os.environ["RANK"] == "1" else 0)
+    Cuda.known.add(what)
+done = 0
+def all_reduce(values):
+    global done
+    once(values.size > 1 << 20)
+    done += 1
+    for rank in (os.environ["RANK"], "0", "1"):
+        mark = pathlib.Path(__file__).parent / f"{rank}.{done}"
+        if rank == os.environ["RANK"]:
+            mark.touch()
+        while not mark.exists():
+            time.sleep(0.0005)
+def ones(size, **k):
+    made = Tensor()
+    made.size = size
+    return made
+cuda, distributed.all_reduce = Cuda(), all_reduce
+"""
+
+
+def test_every_size_is_measured_in_a_warm_group(tmp_path: Path) -> None:
+    asked = {**request(tmp_path), "device": "cuda", "sizes": [MIB, 4 * MIB, 16 * MIB]}
+    with (tmp_path / "torch.py").open("a") as file:
+        file.write(COLD)
+    rows = remote.main(asked)["chat"]["all_reduces"]
+    assert [row["size_bytes"] for row in rows] == asked["sizes"]
+    # A second that is shared by the ten rounds of one size would be a tenth of one each.
+    assert [row["seconds"] for row in rows if row["seconds"] > 0.09] == []
+
+
 def test_a_rank_that_hangs_is_ended_in_time(tmp_path: Path) -> None:
     started = time.monotonic()
     found = remote.main(request(tmp_path, wait_s=600, limit_s=2))["chat"]

@@ -9,20 +9,32 @@ from typing import Any
 
 import pytest
 
+from rackwright.catalog import GpuType, gpu_types
 from rackwright.checks import checks_about
 from rackwright.checks.planned import PlannedServer, Tenant
 from rackwright.checks.results import Status
-from tests.samples.probes import CAPTURE, LINKS, Probe, link, lost, planned, results, seen
+from tests.samples.probes import CAPTURE, LINKS, Probe, declared, link, lost, planned, results, seen
 
 OK, WARN, CRITICAL, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
 
 
+ON = {"current": True, "pending": True}
+
+
 def gpu0(*path: str, to: Any) -> Callable[[Probe], None]:
     """A change of one value of GPU 0."""
+    return of_gpu(0, *path, to=to)
 
+
+def gpu1(*path: str, to: Any) -> Callable[[Probe], None]:
+    """The same of GPU 1."""
+    return of_gpu(1, *path, to=to)
+
+
+def of_gpu(index: int, *path: str, to: Any) -> Callable[[Probe], None]:
     def change(probe: Probe) -> None:
         *outer, last = path
-        place = probe["gpus"][0]
+        place = probe["gpus"][index]
         for key in outer:
             place = place[key]
         place[last] = to
@@ -82,7 +94,11 @@ FAULTS: dict[str, tuple[Callable[[Probe], None], str, Status, str]] = {
     "a link that is not there": (link_missing, "links", CRITICAL, "17 of 18 links"),
     "x4 instead of x16": (gpu0("pcie", "width", to=4), "PCIe", CRITICAL, "x4 of x16"),
     "generation 3 while it works": (
-        both(gpu0("pcie", "generation", to=3), gpu0("throttle_reasons", to=[])),
+        both(
+            gpu0("pcie", "generation", to=3),
+            gpu0("throttle_reasons", to=[]),
+            gpu0("utilization_percent", to={"gpu": 97, "memory": 40}),
+        ),
         "PCIe",
         CRITICAL,
         "generation 3 of 5 while it works",
@@ -199,7 +215,11 @@ def test_a_healthy_server_gives_no_alarm(gpus: int) -> None:
 
 
 def test_one_gpu_of_a_real_capture_gives_no_alarm() -> None:
-    found = results({**json.loads(CAPTURE.read_text()), "xids": []}, planned(1, "none"))
+    since = {
+        "xids": [],
+        "kernels": {"installed": [], "packages": [], "grub_default": ""},
+    }  # asked since the capture
+    found = results({**json.loads(CAPTURE.read_text()), **since}, planned(1, "none"))
     assert {result.status for result in found.values()} == {OK}
 
 
@@ -231,6 +251,51 @@ def test_no_driver_is_one_row() -> None:
     assert (only.check, only.status, only.evidence) == ("driver", CRITICAL, reason)
 
 
+@pytest.mark.parametrize(
+    ("library", "module", "words"),
+    [
+        (
+            "580.178.04",
+            "580.159.04",
+            "of different versions: library 580.178.04, loaded kernel module 580.159.04 "
+            "(NVMLError_LibRmVersionMismatch: Driver/library version mismatch)",
+        ),
+        (None, "580.159.04", "library of a version that could not be read (LookupError: no"),
+        ("580.178.04", None, "kernel module of a version that could not be read (OSError: no"),
+    ],
+)
+def test_a_driver_that_is_not_of_its_library_s_version_asks_for_a_reboot(
+    library: str | None, module: str | None, words: str
+) -> None:
+    probe = {
+        "nvml": None,
+        "gpus": [],
+        "library_version": library,
+        "os": {"nvidia_module_version": module},
+        "unavailable": {
+            "nvml": "NVMLError_LibRmVersionMismatch: Driver/library version mismatch",
+            "library_version": "LookupError: no version",
+            "os.nvidia_module_version": "OSError: no module",
+        },
+    }
+    (only,) = results(probe).values()
+    assert (only.check, only.status) == ("driver", CRITICAL)
+    assert words in only.evidence
+    assert only.remedy.startswith("reboot the host")
+
+
+def test_two_versions_are_named_whatever_nvml_says_of_them() -> None:
+    probe = {
+        "nvml": None,
+        "library_version": "580.178.04",
+        "os": {"nvidia_module_version": "580.159.04"},
+        "unavailable": {"nvml": "NVMLError_Unknown: Unknown Error"},
+    }
+    (only,) = results(probe).values()
+    assert "library 580.178.04, loaded kernel module 580.159.04" in only.evidence
+    assert only.remedy.startswith("reboot the host")
+
+
 def test_what_was_not_observed_is_unknown() -> None:
     (only,) = results(None).values()
     assert (only.check, only.status) == ("driver", UNKNOWN)
@@ -253,6 +318,140 @@ def test_a_bridge_that_is_not_where_the_inventory_says() -> None:
     wrong = results(probe, crossed)["links"]
     assert wrong.status is CRITICAL
     assert "no NVLink joins GPUs 0, 2" in wrong.evidence and "1, 3" in wrong.evidence
+
+
+L40S = gpu_types()["l40s-48gb"]
+RTX_4090 = gpu_types()["rtx-4090-24gb"]
+SIZES: dict[str, tuple[GpuType, int, bool | None, bool | None, Status, str]] = {
+    # A card, its MiB, whether its ECC is on, what of that is declared, and what is said.
+    "as it comes": (L40S, 46068, True, None, OK, "2 x NVIDIA L40S"),
+    "more memory, for ECC is off": (L40S, 49140, False, None, OK, "2 x NVIDIA L40S"),
+    "more memory, as declared": (L40S, 49140, False, False, OK, "2 x NVIDIA L40S"),
+    "less than declared": (
+        L40S,
+        46068,
+        True,
+        False,
+        WARN,
+        "GPU 0 has 46068 MiB with ECC on, 49139 were planned with",
+    ),
+    "more than ECC leaves": (L40S, 49140, True, True, CRITICAL, "49140 MiB, 46068 expected"),
+    "less than without ECC": (
+        L40S,
+        46068,
+        False,
+        None,
+        CRITICAL,
+        "46068 MiB with ECC off, 49139 expected",
+    ),
+    "a card that comes without": (RTX_4090, 24564, False, None, OK, "2 x NVIDIA GeForce RTX 4090"),
+    "a card that does not tell": (RTX_4090, 24564, None, None, OK, "2 x NVIDIA GeForce RTX 4090"),
+    "ECC that was turned on": (
+        RTX_4090,
+        23028,
+        True,
+        None,
+        WARN,
+        "GPU 0 has 23028 MiB with ECC on, 24564 were planned with",
+    ),
+    "ECC that was turned on and is declared": (
+        RTX_4090,
+        23028,
+        True,
+        True,
+        OK,
+        "2 x NVIDIA GeForce RTX 4090",
+    ),
+    "another card of that name": (RTX_4090, 49140, False, None, CRITICAL, "24564 expected"),
+    "HBM, whose size stays": (
+        gpu_types()["h200-sxm-141gb"],
+        143771,
+        False,
+        False,
+        OK,
+        "2 x NVIDIA H200",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "mib", "ecc", "to", "status", "words"), SIZES.values(), ids=SIZES)
+def test_the_memory_of_a_card_is_by_its_ecc(
+    kind: GpuType, mib: int, ecc: bool | None, to: bool | None, status: Status, words: str
+) -> None:
+    probe = seen()
+    for gpu in probe["gpus"]:
+        gpu["name"], gpu["memory"]["total_bytes"] = kind.name, mib << 20
+        gpu["ecc_mode"] = None if ecc is None else {"current": ecc, "pending": ecc}
+    found = results(probe, planned(gpu=kind.with_ecc(to), **declared(ecc=to)))
+    assert (found["GPUs"].status, bool(found["GPUs"].remedy)) == (status, status is not OK)
+    assert words in found["GPUs"].evidence
+
+
+AS_DECLARED: dict[str, tuple[dict[str, Any], Callable[[Probe], None], str, Status, str]] = {
+    "a limit": ({"power_limit_w": 700}, lambda probe: None, "power limit", OK, "700 W"),
+    "a limit that is higher": (
+        {"power_limit_w": 600},
+        lambda probe: None,
+        "power limit",
+        WARN,
+        "GPU 0 may draw 700 W, 600 W is declared; GPU 1 may",
+    ),
+    "a limit that is not told": (
+        {"power_limit_w": 600},
+        unreadable("power.limit_w", "NVMLError_NotSupported: Not Supported"),
+        "power limit",
+        UNKNOWN,
+        "GPU 0 does not tell its limit",
+    ),
+    "MIG": ({"mig": True}, gpu0("mig_mode", to=dict(ON)), "MIG", CRITICAL, "GPU 1: MIG is off"),
+    "MIG that a card does not have": (
+        {"mig": True},
+        unreadable("mig_mode", "NVMLError_NotSupported: Not Supported"),
+        "MIG",
+        CRITICAL,
+        "GPU 0: MIG is off, on is declared",
+    ),
+    "MIG that goes off": (
+        {"mig": True},
+        both(*(gpu("mig_mode", to={**ON, "pending": False}) for gpu in (gpu0, gpu1))),
+        "MIG",
+        WARN,
+        "GPU 0: MIG goes off at the next reset, on is declared",
+    ),
+    "ECC": ({"ecc": True}, lambda probe: None, "memory errors", OK, "none uncorrected"),
+    "ECC that is on": (
+        {"ecc": False},
+        lambda probe: None,
+        "memory errors",
+        WARN,
+        "GPU 0: ECC is on, off is declared",
+    ),
+    "ECC that a card does not have": (
+        {"ecc": True},
+        unreadable("ecc_mode", "NVMLError_NotSupported: Not Supported"),
+        "memory errors",
+        WARN,
+        "GPU 0 shows no ECC, on is declared",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "change", "check", "status", "words"), AS_DECLARED.values(), ids=AS_DECLARED
+)
+def test_what_is_declared_of_gpus_is_so(
+    settings: dict[str, Any],
+    change: Callable[[Probe], None],
+    check: str,
+    status: Status,
+    words: str,
+) -> None:
+    probe = seen()
+    change(probe)
+    found = results(probe, planned(**declared(**settings)))
+    assert (found[check].status, bool(found[check].remedy)) == (status, status is not OK)
+    assert words in found[check].evidence
+    assert {row.status for name, row in found.items() if name != check} == {OK}
 
 
 UNIT = "rackwright-chat-gpu1-0.service"

@@ -63,6 +63,32 @@ GOLDEN: dict[str, Callable[[], DriverPlan]] = {
 }
 
 
+def test_headers_come_for_the_kernel_that_boots_next_and_for_those_after_it() -> None:
+    kernel = {"release": "6.1.0-41-amd64", "headers": True, "module": "", "dkms": False}
+    newer = {**kernel, "release": "6.1.0-44-amd64", "headers": False}
+    there = {"installed": [kernel, newer], "packages": ["linux-image-amd64"], "grub_default": ""}
+    for release, headers in (
+        (there, ["linux-headers-6.1.0-44-amd64", "linux-headers-amd64"]),
+        ({**there, "installed": [kernel]}, ["linux-headers-amd64"]),
+        (
+            {"installed": [newer], "packages": [], "grub_default": ""},
+            [],
+        ),  # the running kernel is not of /boot
+    ):
+        plan = planned("debian12", L40S, facts={"headers": True, "kernels": release})
+        names = [package.key for package in plan.packages]
+        assert [name for name in names if name.startswith("linux-")] == headers
+
+
+def test_no_headers_where_their_absence_is_accepted_or_nothing_is_built() -> None:
+    facts = {"kernels": {"installed": [], "packages": ["linux-image-generic"], "grub_default": ""}}
+    for plan in (
+        planned("ubuntu2404", L40S, facts=facts, driver_accept=("kernel-headers",)),
+        planned("ubuntu2404", L40S, facts={**facts, **SECURE}),
+    ):
+        assert not [each for each in plan.packages if each.key.startswith("linux-headers")]
+
+
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the host's half would run, word by word."""

@@ -81,6 +81,18 @@ def also(text: str) -> dict[str, Any]:
     return {"sources": [*seen("debian12")["sources"], file]}
 
 
+def bare(release: str) -> dict[str, Any]:
+    """A kernel in /boot with nothing for the driver."""
+    return {"release": release, "headers": False, "module": "", "dkms": False}
+
+
+def kernels(running: str, *others: dict[str, Any]) -> dict[str, Any]:
+    """What changes in an observation where other kernels are in /boot beside the running one."""
+    own = {**bare(running), "module": "580.159.04", "headers": True, "dkms": True}
+    return {"kernels": {"installed": [own, *others], "packages": [], "grub_default": ""}}
+
+
+NEWER = kernels("6.1.0-41-amd64", bare("6.1.0-44-amd64"))
 Case = tuple[Callable[[], Situation], str, Status, str]
 CASES: dict[str, Case] = {
     "another distribution": (
@@ -229,6 +241,63 @@ CASES: dict[str, Case] = {
         Status.WARN,
         "PCIe access control (ACS) sends traffic between GPUs up to the CPU at 0000:16:01.0",
     ),
+    "access control between bridged pairs": (
+        lambda: situation(
+            spec=server("a100-pcie-80gb", 4, "nvlink"),
+            facts={"pci": [{**GPU, "acs_redirects": ["0000:16:01.0"]}]},
+        ),
+        "peer-to-peer",
+        Status.WARN,
+        "PCIe access control (ACS) sends traffic between GPUs up to the CPU at 0000:16:01.0",
+    ),
+    "a newer kernel whose headers nobody has": (
+        lambda: situation(facts=NEWER, offers={"versions": {}}, driver_accept=("kernel-headers",)),
+        "next-boot",
+        Status.WARN,
+        "the next boot takes kernel 6.1.0-44-amd64, and no archive of the host has "
+        "linux-headers-6.1.0-44-amd64",
+    ),
+    "a newer kernel whose headers nobody has, and this run boots it": (
+        lambda: situation(
+            facts=NEWER,
+            offers={"versions": {}},
+            driver_accept=("kernel-headers",),
+            reboot="if-needed",
+        ),
+        "next-boot",
+        Status.CRITICAL,
+        "the next boot takes kernel 6.1.0-44-amd64, and no archive of the host has "
+        "linux-headers-6.1.0-44-amd64",
+    ),
+    "a newer kernel than the prebuilt modules are for": (
+        lambda: situation(
+            "ubuntu2404",
+            facts={
+                "os": {"secure_boot": True},
+                **kernels("6.8.0-87-generic", bare("6.8.0-101-generic")),
+            },
+        ),
+        "next-boot",
+        Status.WARN,
+        "the next boot takes kernel 6.8.0-101-generic, and the modules installed are those of "
+        "6.8.0-87-generic",
+    ),
+    "a newer kernel on a server that is settled": (
+        lambda: replace(
+            situation(facts={**loaded("580.159.04"), **NEWER}), offers=None, interrupts=False
+        ),
+        "next-boot",
+        Status.WARN,
+        "the next boot takes kernel 6.1.0-44-amd64, for which there is no NVIDIA module: its "
+        "headers are not there",
+    ),
+    "a newer kernel on a server of a provider": (
+        lambda: situation(driver_source="none", facts={**loaded("580.159.04"), **NEWER}),
+        "next-boot",
+        Status.WARN,
+        "the next boot takes kernel 6.1.0-44-amd64, for which there is no NVIDIA module: its "
+        "headers are not there",
+    ),
     "a small /boot": (
         lambda: situation(facts={"free_bytes": {"/boot": 10**8, "/usr": 10**11, "/var": 10**11}}),
         "space",
@@ -343,6 +412,30 @@ def test_trouble_is_predicted_in_a_sentence_with_a_remedy(name: str) -> None:
     assert row.remedy
 
 
+def test_bridged_pairs_alone_do_not_talk_over_pcie() -> None:
+    facts = {"pci": [{**GPU, "acs_redirects": ["0000:16:01.0"]}], "os": {"iommu": ["DMA"]}}
+    assert said(situation(spec=server("a100-pcie-80gb", 2, "nvlink"), facts=facts)) == {}
+    assert said(situation(spec=server("l40s-48gb", 1), facts=facts)) == {}
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {**bare("6.1.0-44-amd64"), "headers": True},
+        {**bare("6.1.0-44-amd64"), "module": "580.159.04"},
+        bare("6.1.0-9-amd64"),
+    ],
+)
+def test_a_newer_kernel_with_headers_or_module_and_an_older_one_are_no_trouble(
+    there: dict[str, Any],
+) -> None:
+    assert said(situation(facts=kernels("6.1.0-41-amd64", there), offers=None or {})) == {}
+
+
+def test_a_newer_kernel_whose_headers_can_be_had_gets_them() -> None:
+    assert said(situation(facts=NEWER)) == {}
+
+
 def test_every_prediction_is_provoked() -> None:
     assert {case[1] for case in CASES.values()} == set(PREDICTIONS)
 
@@ -397,7 +490,7 @@ def test_our_own_processes_go_down_where_a_reboot_is_allowed() -> None:
 def test_packages_of_the_planned_archive_are_no_strangers() -> None:
     ours = installed("nvidia-driver-cuda", version="580.126.20-1", origin=f"{NVIDIA}/ ")
     tools = installed("nvidia-container-toolkit", version="1.19.1-1", origin="https://elsewhere ")
-    assert said(situation(facts={"packages": [*ours, *tools]})) == {}
+    assert said(situation(facts={"packages": [*ours, *tools], "grub_default": ""})) == {}
 
 
 def test_a_mirror_that_moved_makes_its_old_packages_no_strangers() -> None:
@@ -407,7 +500,11 @@ def test_a_mirror_that_moved_makes_its_old_packages_no_strangers() -> None:
     ]
     gone = installed("nvidia-driver-cuda", version="580.95.05-1", origin="")
     old = installed("nvidia-persistenced", version="580.126.20-1", origin=f"{NVIDIA}/ ")
-    facts = {"sources": [*seen("debian12")["sources"], *there], "packages": [*gone, *old]}
+    facts = {
+        "sources": [*seen("debian12")["sources"], *there],
+        "packages": [*gone, *old],
+        "grub_default": "",
+    }
     moved = {"driver_repository": "http://mirror.example/{distribution}/{architecture}/"}
     assert "other-driver" not in said(situation(facts=facts, **moved))
 
@@ -421,6 +518,10 @@ FACTS = {
     "secure-boot": ("os.secure_boot", "yes"),
     "kernel-headers": ("headers", 1),
     "kernel-version": ("os.kernel", 6),
+    "next-boot": (
+        "kernels",
+        {"installed": [{"release": "6.1.0-41-amd64"}], "packages": [], "grub_default": ""},
+    ),
     "other-driver": ("packages", [{"name": "nvidia-smi"}]),
     "module-in-use": ("os.nvidia_module_version", 580),
     "peer-to-peer": ("os.iommu", "DMA"),

@@ -9,6 +9,7 @@ import pytest
 from debian.deb822 import PkgRelation
 
 from lab.apt.packages import VERSIONS, Package, kernel, of_driver, others
+from lab.apt.repository import _nvml
 from lab.fleet import ALL
 from lab.image import for_suite
 
@@ -76,6 +77,15 @@ def test_pins_hold_a_branch_or_a_version(tmp_path: Path) -> None:
         assert (
             root / "DEBIAN/conffiles"
         ).read_text() == "/etc/apt/preferences.d/nvidia-driver-pin\n"
+
+
+@pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="dpkg-deb is Debian's and Ubuntu's")
+def test_the_library_is_a_file_of_its_version_and_a_link(tmp_path: Path) -> None:
+    one = named("580.159.04")["libnvidia-ml1"]
+    one.build(tmp_path, tmp_path / "scratch", _nvml(one.driver, b"a library"))
+    folder = tmp_path / "scratch" / one.file / "usr/lib/x86_64-linux-gnu"
+    assert (folder / "libnvidia-ml.so.1").readlink() == Path("libnvidia-ml.so.580.159.04")
+    assert (folder / "libnvidia-ml.so.1").read_bytes() == b"a library"
 
 
 def test_every_package_says_that_it_is_a_stand_in() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from rackwright.remote import driver
 from rackwright.remote.host import archives as apt
-from rackwright.remote.nvidia import facts, kernel_module, packages
+from rackwright.remote.nvidia import facts, kernel_module, kernels, packages
 
 Command = Callable[[str, str], Path]
 POLICY = """nvidia-smi:
@@ -45,11 +45,14 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (facts, "PCI", "sys/bus/pci/devices"),
         (facts, "PROC", "proc"),
         (facts, "KERNELS", "lib/modules"),
+        (kernels, "BOOT", "boot"),
+        (kernels, "KERNELS", "lib/modules"),
+        (kernels, "GRUB", "etc/default"),
         (apt, "APT", "etc/apt"),
         (apt, "LISTS", "var/lib/apt/lists"),
     ):
         monkeypatch.setattr(module, name, tmp_path / place)
-        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
     (tmp_path / "etc/apt/sources.list.d").mkdir()
     monkeypatch.setattr(packages, "RUNFILE", (tmp_path / "nvidia-uninstall",))
     monkeypatch.setattr(facts, "FILESYSTEMS", (str(tmp_path),))
@@ -74,8 +77,10 @@ def test_a_bare_host_has_all_facts(host: Path) -> None:
     seen = driver.main({"do": "observe"})
     assert not set(seen["unavailable"]) & set(facts.FACTS)
     assert {name: seen[name] for name in facts.FACTS if name != "free_bytes"} == {
-        "pci": [], "headers": False, "on_disk": "", "open": None, "nouveau": False, "users": [],
-        "packages": [], "sources": [], "runfile": [], "boot_id": "boot-1",
+        "pci": [], "headers": False, "on_disk": "", "open": None,
+        "kernels": {"installed": [], "packages": [], "grub_default": ""},
+        "nouveau": False, "users": [], "packages": [], "sources": [], "runfile": [],
+        "boot_id": "boot-1",
     }  # fmt: skip
     assert seen["os"]["kernel"] == os.uname().release
 

@@ -72,11 +72,18 @@ def test_over_standard_input_it_says_what_the_host_said(
     assert len(observed["gpus"]) == count
     for gpu, captured in zip(observed["gpus"], CAPTURE["gpus"], strict=False):
         check_gpu(gpu, captured)
-    # The stand-in's GPUs are on no bus of this machine, which may have no systemd; the capture is
-    # older than one question.
-    lacking = ("acs_redirects", "recovery_action")
+    # The stand-in's GPUs are on no bus of this machine, which may have no systemd; its library
+    # is a file without a version, with no kernel module. The capture is older than some questions.
+    lacking = (
+        "acs_redirects",
+        "recovery_action",
+        "pcie.card",
+        "pcie.bridge",
+        "performance_state",
+    )
     here = {f"gpus[{index}].{key}" for index in range(count) for key in lacking}
-    assert set(observed["unavailable"]) <= {"os.nvidia_module_version", "fabric_manager"} | here
+    here |= {"os.nvidia_module_version", "fabric_manager", "library_version"}
+    assert set(observed["unavailable"]) <= here
     assert observed["unavailable"]["gpus[0].recovery_action"].startswith("NVMLError_NotSupported")
 
 
@@ -92,6 +99,8 @@ def check_gpu(gpu: dict[str, Any], captured: dict[str, Any]) -> None:
         "max_generation": captured["MaxPcieLinkGeneration"],
         "max_width": captured["MaxPcieLinkWidth"],
         "gpu_max_generation": captured["GpuMaxPcieLinkGeneration"],
+        "card": None,
+        "bridge": None,
     }
     assert gpu["temperature_c"] == captured["Temperature"]
     assert gpu["power"]["limit_w"] * 1000 == captured["PowerManagementLimit"]
@@ -167,6 +176,49 @@ def test_without_a_driver_and_with_another_library_than_its(
     reason = without_gpus(run(folder=library.parent, profile=tmp_path / "none"))
     assert reason == "NVMLError_DriverNotLoaded: Driver Not Loaded"
     assert "LibRmVersionMismatch" in without_gpus(observe(f"Init=!18\n{WHOLE}"))
+
+
+def test_a_library_that_refuses_to_start_tells_its_version(library: Path, tmp_path: Path) -> None:
+    """As NVIDIA's packages lay it: a link by the library's own name to a file of its version."""
+    (tmp_path / "libnvidia-ml.so.580.178.04").write_bytes(library.read_bytes())
+    (tmp_path / nvml.SONAME).symlink_to("libnvidia-ml.so.580.178.04")
+    profile = tmp_path / "profile"
+    profile.write_text(f"Init=!18\n{WHOLE}")
+    observed = run(folder=tmp_path, profile=profile)
+    assert "NVMLError_LibRmVersionMismatch" in without_gpus(observed)
+    assert observed["library_version"] == "580.178.04"
+
+
+def test_no_library_has_no_version(tmp_path: Path) -> None:
+    (tmp_path / nvml.SONAME).touch()
+    observed = run(folder=tmp_path)
+    assert observed["library_version"] is None
+    assert observed["unavailable"]["library_version"].startswith("OSError")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build", "580.159.04"),
+        ("NVIDIA UNIX x86_64 Kernel Module  535.54.03  Tue Jun  6 22:20:39 UTC 2023", "535.54.03"),
+        ("NVIDIA UNIX aarch64 Kernel Module  550.90  Tue Jun  6 22:20:39 UTC 2023", "550.90"),
+    ],
+)
+def test_the_loaded_module_tells_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, version: str
+) -> None:
+    sysfs, proc = tmp_path / "sysfs", tmp_path / "proc"
+    monkeypatch.setattr(operating_system, "SYSFS_VERSION", sysfs)
+    monkeypatch.setattr(operating_system, "PROC_VERSION", proc)
+    with pytest.raises(FileNotFoundError):
+        operating_system.nvidia_module_version()
+    proc.write_text(f"NVRM version: {text}\nGCC version:  gcc version 13.3.0\n")
+    assert operating_system.nvidia_module_version() == version
+    proc.write_text("NVRM version: none\n")
+    with pytest.raises(ValueError, match="has no version"):
+        operating_system.nvidia_module_version()
+    sysfs.write_text("570.86.15\n")
+    assert operating_system.nvidia_module_version() == "570.86.15"
 
 
 KEYS = sorted({line.split("=")[0] for line in WHOLE.splitlines() if "=" in line})

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rackwright.checks.planned import (
+    GpuSettings,
     PlannedHost,
     PlannedReplica,
     PlannedServer,
@@ -19,7 +20,7 @@ from rackwright.planning.placing import plan
 from rackwright.runner import observing
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import RELEASE_BYTES, planned
-from tests.samples.fleet import cluster, hosts, lab_hosts, service
+from tests.samples.fleet import cluster, hosts, lab_hosts, server, service
 
 GIB = 1024**3
 
@@ -58,6 +59,35 @@ def test_without_gpus_nothing_is_predicted_and_no_burst_is_sent() -> None:
         for replica in fleet.plan.replicas
     ]
     assert [request["burst"] for request in requests] == [None, None]
+
+
+def test_what_is_declared_of_gpus_is_verified() -> None:
+    gpus = {"type": "l40s-48gb", "count": 2, "power_limit_w": 300, "ecc": False}
+    box = {**server(link="pcie"), "gpus": {**gpus, "pcie_lanes": [16, 8], "pcie_generation": 3}}
+    (one,) = told(fleet_of(hosts({"gpu1": box})), PlannedServer)
+    assert one.gpu_settings == {
+        0: GpuSettings(300, False, False, 16, 3),
+        1: GpuSettings(300, False, False, 8, 3),
+    }
+    assert (one.gpu.memory_mib, one.gpu.pcie_lanes, one.gpu.pcie_generation) == (49139, 8, 3)
+
+
+def test_what_is_declared_of_each_type_is_by_the_indexes_of_its_gpus() -> None:
+    own = {"type": "l40s-48gb", "count": 2, "indexes": [3, 1], "pcie_lanes": [16, 8]}
+    other = {"type": "rtx-4090-24gb", "count": 1, "indexes": [2], "ecc": True}
+    box = {**server(link="pcie"), "gpus": own, "other_gpus": [other]}
+    data = hosts({"gpu1": box}, {"chat": service(gpus={"gpu1": [1]})})
+    (one,) = told(fleet_of(data), PlannedServer)
+    assert one.gpu_settings == {
+        1: GpuSettings(pcie_lanes=16),
+        2: GpuSettings(ecc=True),
+        3: GpuSettings(pcie_lanes=8),
+    }
+    assert {index: gpu.memory_mib for index, gpu in one.declared.items()} == {
+        1: 46068,
+        2: 23028,
+        3: 46068,
+    }
 
 
 @pytest.mark.parametrize(("load", "loaded"), [(True, True), (False, False)])

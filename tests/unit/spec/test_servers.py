@@ -36,6 +36,26 @@ CASES: Cases = {
         with_server(gpus={"type": "h200-sxm-141gb", "count": True}),
         "servers[gpu1].gpus.count: must be a whole number (got True)",
     ),
+    "lanes that are none": (
+        with_server(gpus={"type": "h200-sxm-141gb", "count": 2, "pcie_lanes": 3}),
+        "servers[gpu1].gpus.pcie_lanes: must be 1, 2, 4, 8 or 16 lanes, or a list of such, one for "
+        "each GPU (got 3)",
+    ),
+    "lanes of one GPU that are true": (
+        with_server(gpus={"type": "h200-sxm-141gb", "count": 2, "pcie_lanes": [16, True]}),
+        "servers[gpu1].gpus.pcie_lanes: must be 1, 2, 4, 8 or 16 lanes, or a list of such, one for "
+        "each GPU (got [16, True])",
+    ),
+    "lanes of no GPU": (
+        with_server(gpus={"type": "h200-sxm-141gb", "count": 2, "pcie_lanes": []}),
+        "servers[gpu1].gpus.pcie_lanes: must be 1, 2, 4, 8 or 16 lanes, or a list of such, one for "
+        "each GPU (got [])",
+    ),
+    "a generation that is text": (
+        with_server(gpus={"type": "h200-sxm-141gb", "count": 2, "pcie_generation": "gen3"}),
+        "servers[gpu1].gpus.pcie_generation: must be 1, 2, 3, 4, 5 or 6 (a generation), or a list "
+        "of such, one for each GPU (got 'gen3')",
+    ),
     "missing": (
         hosts({"gpu1": {"gpus": {"type": "h200-sxm-141gb", "count": 1}}}),
         "servers[gpu1].address: is required",

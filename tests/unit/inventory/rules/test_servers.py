@@ -15,6 +15,7 @@ from tests.samples.fleet import (
     server,
 )
 
+L40S = {"type": "l40s-48gb", "count": 2}
 CASES: Cases = {
     "unknown GPU type": (
         with_server(gpus={"type": "h100-smx-80gb", "count": 2}),
@@ -41,6 +42,15 @@ CASES: Cases = {
     "no interconnect for several": (
         hosts({"gpu1": server(link="none")}),
         "servers[gpu1].interconnect: must be pcie, nvlink or nvswitch for 2 GPUs (got 'none')",
+    ),
+    "lanes of more GPUs than there are": (
+        with_server(gpus={"type": "h200-sxm-141gb", "count": 2, "pcie_lanes": [16, 8, 8]}),
+        "servers[gpu1].gpus.pcie_lanes: must be one for all GPUs, or 2, one for each "
+        "(got [16, 8, 8])",
+    ),
+    "a generation that the card does not have": (
+        hosts({"gpu1": {**server(link="pcie"), "gpus": {**L40S, "pcie_generation": [4, 5]}}}),
+        "servers[gpu1].gpus.pcie_generation: must be at most 4, which NVIDIA L40S has (got 5)",
     ),
     "every address": (
         with_server(address="0.0.0.0"),
