@@ -52,6 +52,9 @@ ENGINES = LabHost("gpu3", "198.18.0.13", gpu_profile="h200x2")
 """A server for the tests of the other engines; up only when asked for."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
+BASTIONS = (LabHost("bastion1", "198.18.0.71"), LabHost("bastion2", "198.18.0.72"))
+RENTED = (LabHost("rented1", "198.18.0.73", "h200x1"), LabHost("rented2", "198.18.0.74"))
+"""Behind the bastions, for users with sudo (tests/lab/test_14_access.py); up only when asked for."""
 BARE = (
     LabHost("deb12", "198.18.0.61"),
     LabHost("deb13", "198.18.0.62", suite="trixie"),
@@ -59,7 +62,7 @@ BARE = (
     LabHost("drv13", "198.18.0.64", "h200x2", suite="trixie", imitated_kernel=True),
 )
 """Without a driver, for what installs one; deb12 and deb13 have no GPU either."""
-ALL = (*HOSTS, *SPARES, *RACK, ENGINES, BOX, *BARE)
+ALL = (*HOSTS, *SPARES, *RACK, ENGINES, BOX, *BASTIONS, *RENTED, *BARE)
 
 
 def host_named(name: str) -> LabHost:

@@ -20,10 +20,14 @@ def look_at(hosts: Sequence[str], **ssh: Any) -> dict[str, Answer]:
     """What the probe sees on each host; ``{"error": why}`` of one that gave no answer.
 
     ``hosts`` are names as ``ssh`` takes them, from its own configuration too, or ``@local``.
-    ``ssh`` are pyinfra's connector data (``ssh_user``, ``ssh_port``, ``ssh_key``).
+    ``ssh`` are pyinfra's connector data (``ssh_user``, ``ssh_port``, ``ssh_key``) and ``_sudo``.
     """
-    inventory = Inventory(([*dict.fromkeys(hosts)], ssh))
+    inventory = Inventory(([_reached(name) for name in dict.fromkeys(hosts)], ssh))
     return ask_all(inventory, probe)
+
+
+def _reached(name: str) -> str:
+    return name if name.startswith("@") else f"@rackwright-discover/{name}"
 
 
 @click.command(short_help="Print servers' inventory entries")
@@ -31,6 +35,8 @@ def look_at(hosts: Sequence[str], **ssh: Any) -> dict[str, Answer]:
 @click.option("--user", "ssh_user", help="SSH user; else as ssh itself would choose.")
 @click.option("--port", "ssh_port", type=click.IntRange(1, 65535))
 @click.option("--key", "ssh_key", type=click.Path(exists=True, dir_okay=False))
+@click.option("--jump", "ssh_proxyjump", help="Jump hosts as `ssh -J` takes them.")
+@click.option("--sudo", "_sudo", is_flag=True, default=None, help="Look as root, by sudo.")
 @click.option("--ssh-config", "ssh_config_file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print what the probe saw, as JSON.")
 def discover(hosts: tuple[str, ...], as_json: bool, **ssh: Any) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from pyinfra.api.arguments import all_global_arguments
+from pyinfra.api.arguments import all_global_arguments, pop_global_arguments
 from pyinfra.api.connectors import get_all_connectors
+from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from rackwright.inventory.settings import with_defaults
@@ -18,6 +20,11 @@ _UNDECLARED = frozenset({"chroot_directory", "docker_image", "docker_container_i
 def host_data(inventory: Inventory) -> dict[str, dict[str, Any]]:
     """Each host's merged data, and the project's defaults of settings where that has none."""
     return {host.name: with_defaults(host.data.dict()) for host in inventory}
+
+
+def command_arguments(host: Host) -> Mapping[str, Any]:
+    """How commands are run on the host (``_sudo`` and its kin) where no operation says so."""
+    return pop_global_arguments(host.state, host, {})[0]
 
 
 @cache
