@@ -1,4 +1,4 @@
-"""Hosts of the lab as a provider rents them: a user with sudo, behind bastions, each otherwise odd."""
+"""Hosts of the lab as providers rent them: a user with sudo, behind bastions, each odd."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from lab.fleet import BASTIONS, LAB, RENTED
-from tests.samples.lab_hosts import ssh
 
 FOLDER = LAB / "rented"
+CONFIG_FILE = FOLDER / "ssh_config"
+KNOWN_HOSTS = FOLDER / "known_hosts"
 KEY = FOLDER / "id_ops"
 PASSPHRASE = "an owl at dusk"
 PASSWORD = "s3cret'\\\"!$ pass"
@@ -32,7 +32,7 @@ Match host "*"
   Port {SSH_PORT}
   IdentityFile {KEY}
   IdentitiesOnly yes
-  UserKnownHostsFile {FOLDER / "known_hosts"}
+  UserKnownHostsFile {KNOWN_HOSTS}
   StrictHostKeyChecking accept-new
 Host * !bastion1
   ProxyJump bastion2
@@ -59,9 +59,10 @@ install -d -o ops -g ops /home/ops/.config/fish
 printf 'umask 077\\necho -n "Welcome to your server! "\\n' > /home/ops/.config/fish/config.fish
 chmod 755 /home/ops/.config /home/ops/.config/fish
 """
-CSH = """apt-get update -qq && apt-get install -qq --no-install-recommends tcsh >/dev/null 2>&1
+CSH = """apt-get update -qq
+apt-get install -qq --no-install-recommends tcsh zsh >/dev/null 2>&1
 chsh -s /usr/bin/tcsh ops
-printf 'umask 077\\necho "Welcome!"\\n' > /home/ops/.tcshrc
+printf 'umask 077\\necho "Welcome!"\\n' | tee /home/ops/.tcshrc > /home/ops/.zshenv
 """
 RELOAD = "systemctl restart ssh\n"
 
@@ -72,7 +73,7 @@ def prepare() -> None:
     FOLDER.mkdir(mode=0o700)
     argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", PASSPHRASE, "-C", "ops", "-f", str(KEY)]
     subprocess.run(argv, check=True)
-    (FOLDER / "ssh_config").write_text(CONFIG)
+    CONFIG_FILE.write_text(CONFIG)
     with_password = SUDO_WITH_PASSWORD.format(password=_quoted(PASSWORD))
     behind = ONLY_FROM.format(address=BASTIONS[1].address)
     made = {

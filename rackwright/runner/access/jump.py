@@ -18,6 +18,8 @@ from rackwright.runner.access.ssh_config import SshSettings, command_words
 AT_ONCE = 8
 """Connections being made through the same jump host: sshd drops some beyond ten (MaxStartups)."""
 ALIVE_S = 15
+JUMP_S = 120
+"""For a host's first byte over a way on which ssh may have to ask the operator something."""
 turns: defaultdict[str, BoundedSemaphore] = defaultdict(lambda: BoundedSemaphore(AT_ONCE))
 """By jump host."""
 
@@ -38,6 +40,13 @@ class Tunnel:
                 argv, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=self._said
             )
 
+    def await_host(self, timeout_s: float) -> None:
+        """Wait for the host's first byte. Raises OSError where the program ends without one."""
+        self.socket.settimeout(timeout_s)
+        if not self.socket.recv(1, socket.MSG_PEEK):
+            raise ConnectionError(f"the way through {self.name} ended")
+        self.socket.settimeout(None)
+
     def words(self) -> str:
         """What the program said on its standard error."""
         self._said.seek(0)
@@ -45,8 +54,8 @@ class Tunnel:
 
     def close(self) -> None:
         """End the program; right also where it ended by itself."""
-        self.socket.close()
         self._process.terminate()
+        self.socket.close()
         self._process.wait()
         self._said.close()
 

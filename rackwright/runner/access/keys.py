@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from paramiko import Agent, AgentKey, SSHException
+from paramiko import Agent, AgentKey, PKey, SSHException
 
 
 def agents_key(identities: Sequence[str], agent: str | None) -> AgentKey | None:
@@ -45,3 +45,14 @@ def _wants_passphrase(identity: str) -> bool:
     argv = ["ssh-keygen", "-y", "-P", "", "-f", identity]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return done.returncode != 0 and "incorrect passphrase" in done.stderr
+
+
+def opens(identity: str, passphrase: str) -> bool:
+    """Whether a passphrase is that of a key, or the key wants none."""
+    try:
+        PKey.from_path(Path(identity).expanduser(), passphrase.encode())
+    except TypeError:  # it is not encrypted
+        return True
+    except (SSHException, ValueError, OSError):
+        return False
+    return True

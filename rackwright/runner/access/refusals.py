@@ -12,6 +12,9 @@ from paramiko import AuthenticationException, BadHostKeyException
 from rackwright.runner.access.jump import Tunnel
 from rackwright.runner.access.ssh_config import SshSettings
 
+SAID_LINES = 3
+"""Of ssh: the first; what follows are the ends of what had hung on them."""
+UNKNOWN = "Host key verification failed"
 CHANGED = (
     "Nothing was sent to it. A server that was installed anew has another key, and so has one that "
     "is not yours: compare it with what the provider's console shows, and only then run"
@@ -69,4 +72,6 @@ def _jumps_words(said: str) -> str:
         name = next(iter(re.findall(r"Host key for (\S+) has changed", said)), "the jump host")
         removal = f"ssh-keygen -f {shlex.quote(file)} -R {shlex.quote(name)}"
         return f"{name} shows another host key than {file} line {line} has. {CHANGED}: {removal}"
-    return "; ".join(lines[-3:])
+    if UNKNOWN in said:
+        lines.insert(0, "run `ssh` to it once, and compare its key with the provider's")
+    return "; ".join(lines[:SAID_LINES])

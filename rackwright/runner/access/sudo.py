@@ -19,6 +19,15 @@ NEEDS_TERMINAL = "you must have a tty"
 NEEDS_PASSWORD = ("a password is required", "authentication is required")
 """Of sudo, and of its successor in Rust."""
 DOES_NOTHING = "sh -c true"
+ARGUMENTS = (
+    "_sudo",
+    "_sudo_user",
+    "_sudo_password",
+    "_sudo_askpass_path",
+    "_use_sudo_login",
+    "_preserve_sudo_env",
+)
+"""What pyinfra says of sudo."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +86,12 @@ def find_way(
         way = replace(way, password=password())
         said = refusal(way)
         if said:
-            raise HostError(f"sudo refuses the password: {_one_line(said)}")
+            raise HostError(f"sudo refuses the password: {_last(said)}")
     if said:
-        raise HostError(f"sudo refuses: {_one_line(said)}")
+        raise HostError(f"sudo refuses: {_last(said)}")
     return way
 
 
-def _one_line(said: str) -> str:
-    return "; ".join(line.strip() for line in said.splitlines() if line.strip())
+def _last(said: str) -> str:
+    """Before it may come a lecture."""
+    return said.strip().splitlines()[-1]

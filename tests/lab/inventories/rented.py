@@ -3,6 +3,9 @@
 rented1 is reached by ssh_config, rented2 by host data; tests/samples/rented.py makes them so.
 """
 
+from lab.fleet import LAB as _LAB
+
+_rented = _LAB / "rented"
 _FILE = {
     "path": "/srv/models/tiny-gguf/tiny-llama.gguf",
     "sha256": "87986ae8fc9cc45a78df5023f8722c6e1b57a98ab401664d0bbd5cb3f5f0907f",
@@ -24,8 +27,8 @@ _services = {
 _models = {"tiny": {"gguf": _FILE, "config": "lab/tiny_llama.json"}}
 
 _ssh = {
-    "ssh_config_file": ".cache/lab/rented/ssh_config",
-    "ssh_known_hosts_file": ".cache/lab/rented/known_hosts",
+    "ssh_config_file": str(_rented / "ssh_config"),
+    "ssh_known_hosts_file": str(_rented / "known_hosts"),
     "_sudo": True,
 }
 
@@ -47,7 +50,7 @@ lab = [
             "ssh_hostname": "198.18.0.74",
             "ssh_port": 2222,
             "ssh_user": "ops",
-            "ssh_key": ".cache/lab/rented/id_ops",
+            "ssh_key": str(_rented / "id_ops"),
             "ssh_proxyjump": "ops@bastion1:2222,bastion2",
             "gateway": {"server_name": "llm.lab.example"},
         },
