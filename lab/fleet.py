@@ -54,7 +54,7 @@ BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
 BASTIONS = (LabHost("bastion1", "198.18.0.71"), LabHost("bastion2", "198.18.0.72"))
 RENTED = (LabHost("rented1", "198.18.0.73", "h200x1"), LabHost("rented2", "198.18.0.74"))
-"""Behind the bastions, for users with sudo; up only when asked for (tests/lab/test_14_access.py)."""
+"""Behind the bastions, for a user with sudo; up only for tests/lab/test_14_access.py."""
 BARE = (
     LabHost("deb12", "198.18.0.61"),
     LabHost("deb13", "198.18.0.62", suite="trixie"),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+UNSEEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+"""What an engine's unit does not see: ``ProtectHome``, and a ``PrivateTmp`` of its own."""
+WHY_UNSEEN = "engines do not see it (ProtectHome and PrivateTmp of their units)"
 
 
 class Entry(BaseModel):
@@ -92,6 +97,19 @@ def _whole_address(value: str) -> str:
     return value
 
 
+def unseen(path: str) -> str:
+    """Which of the folders that no engine sees a path lies in; empty where it lies in none."""
+    normal = os.path.normpath(path)
+    return next((folder for folder in UNSEEN if f"{normal}/".startswith(f"{folder}/")), "")
+
+
+def _seen_by_engines(value: str) -> str:
+    """Weights lie where the hardened unit can read them."""
+    if folder := unseen(value):
+        raise ValueError(f"must not be below {folder}: {WHY_UNSEEN}, /srv is a place for weights")
+    return value
+
+
 def _whole_gguf(value: str) -> str:
     """A model in several files is loaded by its first, whose digest says nothing of the others."""
     if re.search(r"-[0-9]{5}-of-[0-9]{5}\.gguf$", value):
@@ -154,6 +172,7 @@ GgufName = Annotated[
     ),
     AfterValidator(_whole_gguf),
 ]
+WeightsPath = Annotated[AbsolutePath, AfterValidator(_seen_by_engines)]
 GgufPath = Annotated[
     str,
     Field(
@@ -161,6 +180,7 @@ GgufPath = Annotated[
         description="must be an absolute path of a .gguf file, of letters, digits and ._@+-",
     ),
     AfterValidator(_whole_gguf),
+    AfterValidator(_seen_by_engines),
 ]
 PulledName = Annotated[
     str,

@@ -1,9 +1,9 @@
 """Servers as they are rented: a user with sudo behind bastions, odd shells, ports and mounts.
 
-rented1 (by ssh_config, each bastion behind the other): sudo with a password and ``requiretty``, fish
-with a banner and a umask of 077, /tmp without exec. rented2 (by host data): sudo without a password,
-csh. Both accept the user from the second bastion alone, on a port of their own, with a key that an
-agent holds; ``ProxyJump none`` keeps the first bastion from being its own way.
+rented1 (by ssh_config, a bastion behind a bastion): sudo with a password and ``requiretty``, fish
+with a banner and a umask of 077, /tmp without exec. rented2 (by host data): sudo without a
+password, csh. Both accept the user from the second bastion alone, on a port of their own, with a
+key that an agent holds; ``ProxyJump none`` keeps the first bastion from being its own way.
 """
 
 from __future__ import annotations
@@ -16,21 +16,30 @@ from pathlib import Path
 
 import pytest
 
-from lab.fleet import LAB, ROOT
+from lab.fleet import LAB, ROOT, TINY_GGUF
 from tests.samples.commands import BIN, PATIENCE_S, rackwright
 from tests.samples.deploys import Run, deploy
-from tests.samples.lab_hosts import fresh, ssh, wait_until
+from tests.samples.lab_hosts import fresh, main_pid, ssh, wait_until
 from tests.samples.rented import CONFIG_FILE, KEY, KNOWN_HOSTS, PASSPHRASE, PASSWORD, agent, prepare
 from tests.samples.terminal import typed
 
 INVENTORY = "tests/lab/inventories/rented.py"
 HOSTS = ("bastion1", "bastion2", "rented1", "rented2")
 SUDO_PASSWORD = "RACKWRIGHT_SUDO_PASSWORD"
+CLOSED = "tests/lab/inventories/closed.py"
+UNIT = "rackwright-chat-rented1-0"
+OPENED = {
+    "rm /srv/mine/models/* && cp /home/ops/tiny-llama.gguf /srv/mine/models/": "is below /home",
+    "chmod o+x /srv/mine": "/srv/mine is drwx------ of root (chmod o+x /srv/mine)",
+    "chmod o+x /srv/mine/models": "/srv/mine/models is drwx------ of root",
+}
+"""What opens the weights bit by bit, and what was said before."""
+SHELL_SAYS = {"/bin/sh": "", "/bin/bash": "Welcome!\nBye", "/usr/bin/zsh": "Welcome!"}
 SPY = (
     "systemd-run -q --unit spy sh -c 'while :; do "
     "grep -lsaF -f /root/password /proc/[0-9]*/cmdline /proc/[0-9]*/environ >> /root/seen; done'"
 )
-"""On a host: writes down which process has the password on its command line or in its environment."""
+"""On a host: writes down which command line or environment has the password in it."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -126,8 +135,30 @@ def test_discover_goes_by_ssh_config_and_by_options() -> None:
 
 @pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash", "/usr/bin/zsh"])
 def test_other_shells(shell: str) -> None:
+    """Debian's sh is dash; rented1's is fish, rented2's csh."""
     ssh("rented2", f"chsh -s {shell} ops")
-    assert rackwright("verify", INVENTORY, "--limit", "rented2").returncode == 0
+    assert SHELL_SAYS[shell] in as_ops("198.18.0.74", "true")
+    words = ("--user", "ops", "--port", "2222", "--sudo", "--ssh-config", str(CONFIG_FILE))
+    assert (
+        "# 198.18.0.74: no NVIDIA GPU is seen"
+        in rackwright("discover", "198.18.0.74", *words).stdout
+    )
+
+
+def test_weights_that_the_engines_user_cannot_read_are_refused_before_a_restart(
+    first: Run,
+) -> None:
+    before = main_pid("rented1", UNIT)
+    ssh("rented1", "install -d -m 700 /srv/mine /srv/mine/models")
+    ssh("rented1", f"cp {TINY_GGUF}/tiny-llama.gguf /home/ops/ && chmod 644 /home/ops/*.gguf")
+    ssh("rented1", "ln -s /home/ops/tiny-llama.gguf /srv/mine/models/")
+    for opened, words in OPENED.items():
+        run = deploy(inventory=CLOSED)
+        assert run.code != 0
+        assert words in run.words, words
+        assert main_pid("rented1", UNIT) == before
+        ssh("rented1", opened)
+    assert deploy("--data", "stages=models", inventory=CLOSED).code == 0
 
 
 def test_files_travel_whole_as_root() -> None:

@@ -56,13 +56,19 @@ NOEXEC = "mount -t tmpfs -o noexec,nosuid,nodev,mode=1777 tmpfs /tmp\n"
 FISH = """apt-get update -qq && apt-get install -qq --no-install-recommends fish >/dev/null 2>&1
 chsh -s /usr/bin/fish ops
 install -d -o ops -g ops /home/ops/.config/fish
-printf 'umask 077\\necho -n "Welcome to your server! "\\n' > /home/ops/.config/fish/config.fish
+cat > /home/ops/.config/fish/config.fish <<'END'
+umask 077
+echo -n "Welcome to your server! "
+function goodbye --on-event fish_exit; echo Goodbye; end
+END
 chmod 755 /home/ops/.config /home/ops/.config/fish
 """
 CSH = """apt-get update -qq
 apt-get install -qq --no-install-recommends tcsh zsh >/dev/null 2>&1
 chsh -s /usr/bin/tcsh ops
 printf 'umask 077\\necho "Welcome!"\\n' | tee /home/ops/.tcshrc > /home/ops/.zshenv
+(echo 'echo Welcome!; trap "echo Bye" EXIT'; cat /home/ops/.bashrc) > /home/ops/rc
+mv /home/ops/rc /home/ops/.bashrc
 """
 RELOAD = "systemctl restart ssh\n"
 

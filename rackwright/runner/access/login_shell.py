@@ -2,8 +2,8 @@
 
 sshd hands a command to the user's login shell. Shells differ in what they make of backslashes,
 exclamation marks and line ends inside quotes, and their start files may print a banner before it.
-So the command travels in base64 within one pair of quotes, and what comes before ``BEGINS`` is
-theirs, not ours.
+So the command travels in base64 within one pair of quotes, what comes before ``BEGINS`` is theirs,
+and by ``exec`` nothing comes after it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def line(command: str, one_stream: bool = False) -> str:
     """
     packed = base64.b64encode(command.encode()).decode()
     mark = _MARK if one_stream else _MARKS
-    return f"sh -c '{mark}; eval \"$(echo {packed} | base64 -d)\"'"
+    return f"exec sh -c '{mark}; eval \"$(echo {packed} | base64 -d)\"'"
 
 
 def after_begin(lines: Iterable[str]) -> Iterator[str]:

@@ -34,10 +34,16 @@ def passphrase(key_file: str) -> str:
 def _ask(prompt: str, hint: str) -> str:
     """The answer, asked for once; hosts that come meanwhile have it from here."""
     if prompt not in _asked:
-        try:
-            Path("/dev/tty").open().close()
-        except OSError:
-            what = prompt.rstrip(": ")
-            raise HostError(f"needs the {what}, and there is no terminal: {hint}") from None
+        if not _has_terminal():
+            what = prompt.removesuffix(": ")
+            raise HostError(f"needs the {what}, and there is no terminal: {hint}")
         _asked[prompt] = getpass(prompt)
     return _asked[prompt]
+
+
+def _has_terminal() -> bool:
+    try:
+        Path("/dev/tty").open().close()
+    except OSError:
+        return False
+    return True
