@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import RefusedError
-from rackwright.inventory.entry import discovered
+from rackwright.inventory.entry import Discovered, discovered
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.probing import probe
 
@@ -30,6 +31,13 @@ def _reached(name: str) -> str:
     return name if name.startswith("@") else f"@rackwright-discover/{name}"
 
 
+def _with_access(found: Discovered, given: Mapping[str, Any]) -> Discovered:
+    """A note of what its data needs as well, to be reached as it was here."""
+    if not given or found.server is None or found.host.startswith("@"):
+        return found
+    return replace(found, notes=(*found.notes, f"its data needs as well: {given}"))
+
+
 @click.command(short_help="Print servers' inventory entries")
 @click.argument("hosts", nargs=-1, required=True)
 @click.option("--user", "ssh_user", help="SSH user; else as ssh itself would choose.")
@@ -44,8 +52,9 @@ def discover(hosts: tuple[str, ...], as_json: bool, **ssh: Any) -> None:
 
     HOST is a name as ssh takes it, or @local. Exits with 67 where one cannot be declared.
     """
-    answers = look_at(hosts, **{key: value for key, value in ssh.items() if value is not None})
-    found = [discovered(host, answer) for host, answer in answers.items()]
+    given = {key: value for key, value in ssh.items() if value is not None}
+    answers = look_at(hosts, **given)
+    found = [_with_access(discovered(host, answer), given) for host, answer in answers.items()]
     click.echo(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
     if any(one.server is None for one in found):
         sys.exit(RefusedError.exit_code)

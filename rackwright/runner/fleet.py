@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -22,7 +23,7 @@ from rackwright.inventory.settings import host_settings
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from rackwright.report import plan_text
-from rackwright.runner.host_data import host_data, pyinfra_keys
+from rackwright.runner.host_data import host_data, jump_faults, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings
 
@@ -86,7 +87,8 @@ def fleet_of(inventory: Inventory) -> FleetRun:
     Raises SpecError or PlanError with every fault found.
     """
     if inventory not in _fleets:
-        spec = load_fleet(host_data(inventory), pyinfra_keys(), file_faults(inventory))
+        known = chain(file_faults(inventory), jump_faults(inventory))
+        spec = load_fleet(host_data(inventory), pyinfra_keys(), known)
         if absent := list(_absent_files(spec)):
             raise SpecError(absent)
         _fleets[inventory] = FleetRun(spec, plan(spec))
