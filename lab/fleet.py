@@ -52,7 +52,10 @@ ENGINES = LabHost("gpu3", "198.18.0.13", gpu_profile="h200x2")
 """A server for the tests of the other engines; up only when asked for."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
-BASTIONS = (LabHost("bastion1", "198.18.0.71"), LabHost("bastion2", "198.18.0.72"))
+BASTIONS = (
+    LabHost("bastion1", "198.18.0.71", suite="trixie"),  # its sudo has a terminal for commands
+    LabHost("bastion2", "198.18.0.72"),
+)
 RENTED = (LabHost("rented1", "198.18.0.73", "h200x1"), LabHost("rented2", "198.18.0.74"))
 """Behind the bastions, for a user with sudo; up only for tests/lab/test_14_access.py."""
 BARE = (
