@@ -11,6 +11,7 @@ from typing import Any
 import click
 from pyinfra.api.inventory import Inventory
 
+from rackwright.catalog import GpuType
 from rackwright.errors import RefusedError
 from rackwright.inventory.entry import Discovered, discovered
 from rackwright.runner.asking import Answer, ask_all
@@ -38,6 +39,15 @@ def _with_access(found: Discovered, given: Mapping[str, Any]) -> Discovered:
     return replace(found, notes=(*found.notes, f"its data needs as well: {given}"))
 
 
+def _known(inventory: str | None) -> dict[str, GpuType] | None:
+    """The GPU types of an inventory and the catalog's; None where no inventory is named."""
+    if inventory is None:
+        return None
+    from rackwright.runner.gpu_types import gpu_types_of  # pyinfra's command line, for its file
+
+    return gpu_types_of(inventory)
+
+
 @click.command(short_help="Print servers' inventory entries")
 @click.argument("hosts", nargs=-1, required=True)
 @click.option("--user", "ssh_user", help="SSH user; else as ssh itself would choose.")
@@ -46,15 +56,23 @@ def _with_access(found: Discovered, given: Mapping[str, Any]) -> Discovered:
 @click.option("--jump", "ssh_proxyjump", help="Jump hosts as `ssh -J` takes them.")
 @click.option("--sudo", "_sudo", is_flag=True, default=None, help="Look as root, by sudo.")
 @click.option("--ssh-config", "ssh_config_file", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--inventory",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Whose gpu_types are known beside the catalog's.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what the probe saw, as JSON.")
-def discover(hosts: tuple[str, ...], as_json: bool, **ssh: Any) -> None:
+def discover(hosts: tuple[str, ...], inventory: str | None, as_json: bool, **ssh: Any) -> None:
     """Look at servers over SSH and print the inventory entries that declare them. Only reads.
 
     HOST is a name as ssh takes it, or @local. Exits with 67 where one cannot be declared.
     """
+    types = _known(inventory)
     given = {key: value for key, value in ssh.items() if value is not None}
     answers = look_at(hosts, **given)
-    found = [_with_access(discovered(host, answer), given) for host, answer in answers.items()]
+    found = [
+        _with_access(discovered(host, answer, types), given) for host, answer in answers.items()
+    ]
     click.echo(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
     if any(one.server is None for one in found):
         sys.exit(RefusedError.exit_code)

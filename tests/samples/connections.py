@@ -60,7 +60,7 @@ def connected(name: str, data: Data) -> Machine:
     return Machine(OverSsh(name, data))
 
 
-class OverSsh(BaseBackend):
+class OverSsh(BaseBackend):  # type: ignore[misc] # untyped
     """Commands over the system's ssh: one connection a host, kept for a minute."""
 
     NAME = "rackwright"
