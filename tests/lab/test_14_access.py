@@ -9,6 +9,7 @@ key that an agent holds; ``ProxyJump none`` keeps the first bastion from being i
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -130,6 +131,7 @@ def test_discover_goes_by_ssh_config_and_by_options() -> None:
     assert "# bastion1: no NVIDIA GPU is seen" in by_config
     jumps = ("--jump", "bastion1,bastion2", "--user", "ops", "--port", "2222", "--key", str(KEY))
     by_options = rackwright("discover", "198.18.0.73", *jumps, *words[-2:]).stdout
+    assert "its data needs as well: {'ssh_user': 'ops', 'ssh_port': 2222" in by_options
     assert "'type': 'h200-sxm-141gb', 'count': 1" in by_options
 
 
@@ -214,10 +216,12 @@ def test_without_an_agent_a_passphrase_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "hosts"), [("198.18.0.73", 1), ("198.18.0.71", 2)], ids=["server", "bastion"]
+    ("name", "hosts"),
+    [("the-first", 1), ("[198.18.0.74]:2222", 1), ("[198.18.0.71]:2222", 2)],
+    ids=["by an alias", "by host data", "bastion"],
 )
-def test_a_host_key_that_changed_is_refused(address: str, hosts: int) -> None:
-    known, name = KNOWN_HOSTS.read_text(), f"[{address}]:2222"
+def test_a_host_key_that_changed_is_refused(name: str, hosts: int) -> None:
+    known = KNOWN_HOSTS.read_text()
     other = (LAB / "id_ed25519.pub").read_text().split()[1]
     lines = [line.split() for line in known.splitlines()]
     number = next(at for at, line in enumerate(lines, 1) if line[0] == name)
@@ -228,7 +232,7 @@ def test_a_host_key_that_changed_is_refused(address: str, hosts: int) -> None:
         said = rackwright("verify", INVENTORY)
         assert said.returncode == 2
         assert said.stderr.count(f"{KNOWN_HOSTS} line {number} has") == hosts
-        assert said.stderr.count(f"ssh-keygen -f {KNOWN_HOSTS} -R '{name}'") == hosts
+        assert said.stderr.count(f"ssh-keygen -f {KNOWN_HOSTS} -R {shlex.quote(name)}") == hosts
         assert "Traceback" not in said.stderr
         run = deploy("--data", "stages=base", inventory=INVENTORY)
         assert run.code != 0

@@ -27,6 +27,7 @@ Host bastion2
   ProxyJump bastion1
 Host rented1
   HostName {RENTED[0].address}
+  HostKeyAlias the-first
 Match host "*"
   User ops
   Port {SSH_PORT}

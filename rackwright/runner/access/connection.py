@@ -24,7 +24,7 @@ from rackwright.runner.access import secrets
 from rackwright.runner.access.jump import JUMP_S, Tunnel, tunnel, turns
 from rackwright.runner.access.keys import agents_key, encrypted, opens
 from rackwright.runner.access.refusals import why
-from rackwright.runner.access.ssh_config import SshSettings, ssh_settings
+from rackwright.runner.access.ssh_config import PORT, SshSettings, ssh_settings
 
 KEEP_ALIVE_S = 15
 
@@ -124,10 +124,15 @@ class Connection(SSHConnector):
             "_pyinfra_ssh_paramiko_connect_kwargs": self.data["ssh_paramiko_connect_kwargs"],
         }
         self._close_tunnel()
-        self._tunnel = tunnel(self.host.name, settings, timeout_s)
+        self._tunnel = tunnel(settings, timeout_s)
         if self._tunnel:
             self._tunnel.await_host(JUMP_S)
             kwargs["sock"] = self._tunnel.socket
+        elif settings.alias:
+            at = (settings.hostname, settings.port)
+            kwargs["sock"] = socket.create_connection(at, timeout_s)
+        if settings.alias:  # paramiko asks known_hosts for the name that it is given
+            kwargs |= {"hostname": settings.alias, "port": PORT}
         return {key: value for key, value in kwargs.items() if value is not None}
 
     def _make_quick(self) -> None:

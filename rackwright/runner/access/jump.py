@@ -13,7 +13,7 @@ from collections import defaultdict
 
 from gevent.lock import BoundedSemaphore
 
-from rackwright.runner.access.ssh_config import SshSettings, command_words
+from rackwright.runner.access.ssh_config import SshSettings
 
 AT_ONCE = 8
 """Connections being made through the same jump host: sshd drops some beyond ten (MaxStartups)."""
@@ -60,13 +60,12 @@ class Tunnel:
         self._said.close()
 
 
-def tunnel(host: str, settings: SshSettings, timeout_s: float) -> Tunnel | None:
+def tunnel(settings: SshSettings, timeout_s: float) -> Tunnel | None:
     """The way that ssh would go to a host; None where it goes straight."""
     if settings.jump:
         return Tunnel(settings.jump, _through(settings, settings.jump, timeout_s))
     if settings.command:
-        command = command_words(settings, host)
-        return Tunnel(command, ["sh", "-c", f"exec {command}"])
+        return Tunnel(settings.command, ["sh", "-c", f"exec {settings.command}"])
     return None
 
 
@@ -75,7 +74,9 @@ def _through(settings: SshSettings, hops: str, timeout_s: float) -> list[str]:
     before, _, last = hops.rpartition(",")
     uri = last if last.startswith("ssh://") else f"ssh://{last}"
     argv = ["ssh", *(["-F", settings.config_file] if settings.config_file else [])]
-    for option in (f"ConnectTimeout={timeout_s:.0f}", f"ServerAliveInterval={ALIVE_S}"):
+    # The master of a shared connection would take others' with it when its own host is done.
+    shares = "ControlMaster=no"
+    for option in (f"ConnectTimeout={timeout_s:.0f}", f"ServerAliveInterval={ALIVE_S}", shares):
         argv += ["-o", option]
     argv += ["-J", before] if before else []
     return [*argv, "-W", f"[{settings.hostname}]:{settings.port}", "--", uri]

@@ -6,11 +6,14 @@ what they mean to `ssh HOST`.
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import subprocess
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +41,13 @@ class SshSettings:
     known_hosts: tuple[str, ...]
     agent: str | None
     strict: bool
+    alias: str | None = None
 
     @property
     def known_as(self) -> str:
-        """How known_hosts names the host."""
-        return self.hostname if self.port == PORT else f"[{self.hostname}]:{self.port}"
+        """How known_hosts names the host: by its ``HostKeyAlias``, or where it is."""
+        where = self.hostname if self.port == PORT else f"[{self.hostname}]:{self.port}"
+        return self.alias or where
 
     def text(self) -> str:
         """As an ssh_config for one host, of what pyinfra reads and is not given otherwise."""
@@ -61,6 +66,7 @@ def ssh_settings(name: str, data: Mapping[str, Any]) -> SshSettings:
     Raises HostError in ssh's words where it refuses them.
     """
     read = _read(["ssh", "-G", "-T", *ssh_options(data), "--", str(data["ssh_hostname"] or name)])
+    tokens = _tokens(name, read)
     key = data["ssh_key"]
     if key and not Path(key).expanduser().is_file():
         raise HostError(f"ssh_key {key}: no such file")
@@ -70,12 +76,13 @@ def ssh_settings(name: str, data: Mapping[str, Any]) -> SshSettings:
         user=read["user"][0],
         config_file=data["ssh_config_file"],
         jump=_unless_none(read["proxyjump"]),
-        command=_unless_none(read["proxycommand"]),
-        identities=_existing(read["identityfile"]),
-        certificates=_existing(read["certificatefile"]),
-        known_hosts=_known_hosts(read, data["ssh_known_hosts_file"]),
+        command=_replaced(_unless_none(read["proxycommand"]), tokens),
+        identities=_existing(read["identityfile"], tokens),
+        certificates=_existing(read["certificatefile"], tokens),
+        known_hosts=_known_hosts(read, tokens, data["ssh_known_hosts_file"]),
         agent=_agent(read["identityagent"]),
         strict=read["stricthostkeychecking"] in (["true"], ["yes"]),
+        alias=_unless_none(read["hostkeyalias"]),
     )
 
 
@@ -91,22 +98,22 @@ def ssh_options(data: Mapping[str, Any]) -> list[str]:
     return [word for flag, value in flags.items() if value for word in (flag, str(value))]
 
 
-def command_words(settings: SshSettings, host: str) -> str:
-    """The ``ProxyCommand`` with its tokens replaced, as ssh does before sh runs it."""
-    values = {
+def _tokens(name: str, read: Mapping[str, list[str]]) -> dict[str, str]:
+    """What stands for what in the configuration (ssh_config(5), TOKENS)."""
+    return {
         "%": "%",
-        "h": settings.hostname,
-        "n": host,
-        "p": str(settings.port),
-        "r": settings.user,
+        "d": str(Path.home()),
+        "h": read["hostname"][0],
+        "n": name,
+        "p": read["port"][0],
+        "r": read["user"][0],
+        "u": getuser(),
     }
-    found = ""
-    rest = settings.command or ""
-    while rest:
-        before, sign, rest = rest.partition("%")
-        found += before + (values.get(rest[:1], f"%{rest[:1]}") if sign else "")
-        rest = rest[1:] if sign else ""
-    return found
+
+
+def _replaced(text: str | None, tokens: Mapping[str, str]) -> str | None:
+    """A text with its tokens replaced, as ssh does before it uses it; others are left."""
+    return text and re.sub("%(.)", lambda found: tokens.get(found[1], found[0]), text)
 
 
 def _read(argv: list[str]) -> dict[str, list[str]]:
@@ -128,19 +135,24 @@ def _unless_none(values: list[str]) -> str | None:
     return values[0] if values and values[0].lower() != "none" else None
 
 
-def _existing(names: list[str]) -> tuple[str, ...]:
-    paths = (Path(name).expanduser() for name in names)
-    return tuple(str(path) for path in paths if path.is_file())
+def _existing(names: list[str], tokens: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(path for path in _paths(names, tokens) if Path(path).is_file())
 
 
-def _known_hosts(read: Mapping[str, list[str]], given: str | None) -> tuple[str, ...]:
+def _paths(names: list[str], tokens: Mapping[str, str]) -> list[str]:
+    replaced = (_replaced(name, tokens) or "" for name in names)
+    return [str(Path(os.path.expandvars(name)).expanduser()) for name in replaced]
+
+
+def _known_hosts(
+    read: Mapping[str, list[str]], tokens: Mapping[str, str], given: str | None
+) -> tuple[str, ...]:
     """The operator's file though it may not exist yet, and what else there is."""
     if given:
         return (str(Path(given).expanduser()),)
     users = " ".join(read["userknownhostsfile"]).split()
     machines = " ".join(read["globalknownhostsfile"]).split()
-    first = [str(Path(name).expanduser()) for name in users[:1]]
-    return (*first, *_existing(users[1:] + machines))
+    return (*_paths(users[:1], tokens), *_existing(users[1:] + machines, tokens))
 
 
 def _agent(values: list[str]) -> str | None:

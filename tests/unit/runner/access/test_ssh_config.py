@@ -9,7 +9,7 @@ import pytest
 
 from rackwright.errors import HostError
 from rackwright.runner.access.connection import Connection
-from rackwright.runner.access.ssh_config import SshSettings, command_words, ssh_settings
+from rackwright.runner.access.ssh_config import SshSettings, ssh_settings
 
 CONFIG = """Host gate
   ProxyJump none
@@ -74,7 +74,21 @@ def test_host_data_goes_before_the_configuration(config: Path, tmp_path: Path) -
 def test_a_proxy_command_has_its_tokens(config: Path) -> None:
     found = settings("odd", config, ssh_user="me")
     assert found.jump is None
-    assert command_words(found, "odd") == "nc -x odd:% odd 22 me %z"
+    assert found.command == "nc -x odd:% odd 22 me %z"
+
+
+def test_files_have_theirs_too(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYS", str(config.parent))
+    config.write_text("IdentityFile ${KEYS}/%h-%r\nUserKnownHostsFile %d/known-%p\n")
+    (config.parent / "far-me").touch()
+    found = settings("far", config, ssh_user="me", ssh_port=7)
+    assert found.identities == (str(config.parent / "far-me"),)
+    assert found.known_hosts[0] == f"{Path.home()}/known-7"
+
+
+def test_an_alias_is_what_known_hosts_say(config: Path) -> None:
+    config.write_text("Host far\n  HostKeyAlias behind\n  Port 7\n")
+    assert settings("far", config).known_as == "behind"
 
 
 @pytest.mark.parametrize(
