@@ -68,7 +68,7 @@ def discover(hosts: tuple[str, ...], inventory: str | None, as_json: bool, **ssh
     HOST is a name as ssh takes it, or @local. Exits with 67 where one cannot be declared.
     """
     types = _known(inventory)
-    given = {key: value for key, value in ssh.items() if value is not None}
+    given = {key: value for key, value in sorted(ssh.items()) if value is not None}
     answers = look_at(hosts, **given)
     found = [
         _with_access(discovered(host, answer, types), given) for host, answer in answers.items()
