@@ -4,11 +4,12 @@
 
 Every list is a group of hosts, every host a tuple of its name and its data. The prefix
 `@rackwright/` chooses the faster SSH connector; the host is called `gpu1`. Keys starting with
-`ssh_` or `_` are pyinfra's own. A key or name that is not known is refused before any host is
-touched. Every key there is stands here, in an entry or in a comment; settings (versions, paths,
-time limits) stand in group_data/all.py. Another value of one goes into a host's data here, or into
-group_data/prod.py for all hosts of this file; not into `all` below, where group data would replace
-it, so that it is refused. Addresses here are documentation addresses.
+`ssh_` or `_` are pyinfra's own (docs/access.md: a user with sudo, jump hosts). A key or name that
+is not known is refused before any host is touched. Every key there is stands here, in an entry or
+in a comment; settings (versions, paths, time limits) stand in group_data/all.py. Another value of
+one goes into a host's data here, or into group_data/prod.py for all hosts of this file; not into
+`all` below, where group data would replace it, so that it is refused. Addresses here are
+documentation addresses.
 """
 
 # Servers with GPUs.
@@ -211,6 +212,7 @@ _services = {
 # a "source" of its figures, "published_parameters" and "published_extra".
 _models = {
     "support-8b": {
+        # In nobody's home, and readable for `engine_user`.
         "path": "/srv/models/support-8b",
         "config": {
             "architectures": ["LlamaForCausalLM"],

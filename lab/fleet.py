@@ -52,6 +52,12 @@ ENGINES = LabHost("gpu3", "198.18.0.13", gpu_profile="h200x2")
 """A server for the tests of the other engines; up only when asked for."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
+BASTIONS = (
+    LabHost("bastion1", "198.18.0.71", suite="trixie"),  # its sudo has a terminal for commands
+    LabHost("bastion2", "198.18.0.72"),
+)
+RENTED = (LabHost("rented1", "198.18.0.73", "h200x1"), LabHost("rented2", "198.18.0.74"))
+"""Behind the bastions, for a user with sudo; up only for tests/lab/test_14_access.py."""
 BARE = (
     LabHost("deb12", "198.18.0.61"),
     LabHost("deb13", "198.18.0.62", suite="trixie"),
@@ -59,7 +65,7 @@ BARE = (
     LabHost("drv13", "198.18.0.64", "h200x2", suite="trixie", imitated_kernel=True),
 )
 """Without a driver, for what installs one; deb12 and deb13 have no GPU either."""
-ALL = (*HOSTS, *SPARES, *RACK, ENGINES, BOX, *BARE)
+ALL = (*HOSTS, *SPARES, *RACK, ENGINES, BOX, *BASTIONS, *RENTED, *BARE)
 
 
 def host_named(name: str) -> LabHost:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from pyinfra.api.inventory import Inventory
 from rackwright.catalog import GpuType
 from rackwright.errors import RefusedError
 from rackwright.exits import tell
-from rackwright.inventory.entry import discovered
+from rackwright.inventory.entry import Discovered, discovered
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.probing import probe
 
@@ -22,10 +23,21 @@ def look_at(hosts: Sequence[str], **ssh: Any) -> dict[str, Answer]:
     """What the probe sees on each host; ``{"error": why}`` of one that gave no answer.
 
     ``hosts`` are names as ``ssh`` takes them, from its own configuration too, or ``@local``.
-    ``ssh`` are pyinfra's connector data (``ssh_user``, ``ssh_port``, ``ssh_key``).
+    ``ssh`` are pyinfra's connector data (``ssh_user``, ``ssh_port``, ``ssh_key``) and ``_sudo``.
     """
-    inventory = Inventory(([*dict.fromkeys(hosts)], ssh))
+    inventory = Inventory(([_reached(name) for name in dict.fromkeys(hosts)], ssh))
     return ask_all(inventory, probe)
+
+
+def _reached(name: str) -> str:
+    return name if name.startswith("@") else f"@rackwright-discover/{name}"
+
+
+def _with_access(found: Discovered, given: Mapping[str, Any]) -> Discovered:
+    """A note of what its data needs as well, to be reached as it was here."""
+    if not given or found.server is None or found.host.startswith("@"):
+        return found
+    return replace(found, notes=(*found.notes, f"its data needs as well: {given}"))
 
 
 def _known(inventory: str | None) -> dict[str, GpuType] | None:
@@ -42,6 +54,8 @@ def _known(inventory: str | None) -> dict[str, GpuType] | None:
 @click.option("--user", "ssh_user", help="SSH user; else as ssh itself would choose.")
 @click.option("--port", "ssh_port", type=click.IntRange(1, 65535))
 @click.option("--key", "ssh_key", type=click.Path(exists=True, dir_okay=False))
+@click.option("--jump", "ssh_proxyjump", help="Jump hosts as `ssh -J` takes them.")
+@click.option("--sudo", "_sudo", is_flag=True, default=None, help="Look as root, by sudo.")
 @click.option("--ssh-config", "ssh_config_file", type=click.Path(exists=True, dir_okay=False))
 @click.option(
     "--inventory",
@@ -55,8 +69,11 @@ def discover(hosts: tuple[str, ...], inventory: str | None, as_json: bool, **ssh
     HOST is a name as ssh takes it, or @local. Exits with 67 where one cannot be declared.
     """
     types = _known(inventory)
-    answers = look_at(hosts, **{key: value for key, value in ssh.items() if value is not None})
-    found = [discovered(host, answer, types) for host, answer in answers.items()]
+    given = {key: value for key, value in sorted(ssh.items()) if value is not None}
+    answers = look_at(hosts, **given)
+    found = [
+        _with_access(discovered(host, answer, types), given) for host, answer in answers.items()
+    ]
     tell(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
     if any(one.server is None for one in found):
         sys.exit(RefusedError.exit_code)

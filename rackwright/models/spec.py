@@ -15,7 +15,6 @@ from rackwright.models import Figures, Shape, read_shape, shape_by_hand
 from rackwright.models.quantization import NAMED
 from rackwright.schema.depth import TOO_DEEP, too_deep
 from rackwright.schema.fields import (
-    AbsolutePath,
     Count,
     Entry,
     GgufName,
@@ -25,6 +24,7 @@ from rackwright.schema.fields import (
     Revision,
     ServedName,
     Sha256,
+    WeightsPath,
 )
 from rackwright.schema.files import text_of
 
@@ -37,7 +37,7 @@ class ModelSource(Entry):
 
     repo: Repo | None = None
     revision: Revision | None = None
-    path: AbsolutePath | None = None
+    path: WeightsPath | None = None
 
     @property
     def pinned(self) -> bool:

@@ -3,8 +3,8 @@ file of a known digest.
 
 A download goes to ``FOLDER.partial``, where whole files are kept for the next try (hf itself starts
 an interrupted file over), and is renamed when it is whole.
-A model that the operator put in a folder is only looked at. Nothing is deleted: a folder that is
-in the way and cannot be served is repaired by a download, or set aside.
+A model that the operator put in a folder is only looked at, as the engine's user. Nothing is
+deleted: a folder that is in the way and cannot be served is repaired by a download, or set aside.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from rackwright.remote.downloads import gguf_file, repository
 from rackwright.remote.host.alone import alone
+from rackwright.remote.host.readable import why_closed
 
 LOCK = Path("/run/rackwright-weights.lock")
 
@@ -23,6 +24,8 @@ Values = dict[str, Any]
 
 def wrong_with(model: Values, request: Values) -> str:
     """Why a model cannot be served, in words; empty when it can."""
+    if closed := why_closed(Path(model["path"]), request["user"]):
+        return closed
     if model["kind"] == "file":
         return gguf_file.problems(model, Path(request["stamps"]))
     return repository.problems(Path(model["path"]))
@@ -34,6 +37,8 @@ def fetch(request: Values) -> str:
         for model in request["models"]:
             if not wrong_with(model, request):
                 continue
+            if closed := why_closed(Path(model["path"]), request["user"]):
+                sys.exit(closed)
             try:
                 _have(model, request, lock)
             except OSError as error:  # a link in the way, a folder of somebody else, a full disk

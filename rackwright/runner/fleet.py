@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -20,7 +21,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from rackwright.report import plan_text
-from rackwright.runner.host_data import host_data, pyinfra_keys
+from rackwright.runner.host_data import host_data, jump_faults, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
 from rackwright.runner.progress import heard_first
 from rackwright.runner.secrets import require_secrets
@@ -87,7 +88,8 @@ def fleet_of(inventory: Inventory) -> FleetRun:
     Raises SpecError or PlanError with every fault found.
     """
     if inventory not in _fleets:
-        spec = load_fleet(host_data(inventory), pyinfra_keys(), file_faults(inventory))
+        known = chain(file_faults(inventory), jump_faults(inventory))
+        spec = load_fleet(host_data(inventory), pyinfra_keys(), known)
         if faulty := list(project_file_faults(spec)):
             raise SpecError(faulty)
         planned = plan(spec)

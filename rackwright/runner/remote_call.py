@@ -7,20 +7,15 @@ temporary file is left on the host, and its size has no limit.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.host import Host
 
 from rackwright.errors import HostError
+from rackwright.runner.host_data import command_arguments
 from rackwright.runner.travelling import loader, message
-
-
-def _of_data(host: Host) -> Mapping[str, Any]:
-    """How commands are run on the host (``_sudo`` and its kin) where no operation says so."""
-    return pop_global_arguments(host.state, host, {})[0]
 
 
 def call(
@@ -36,10 +31,10 @@ def call(
     while it works; the reply is then a sentence. Raises HostError with the host's words when it
     fails, and when ``timeout_s`` seconds pass.
     """
-    given: dict[str, Any] = dict(host.current_op_global_arguments or _of_data(host))
+    given: dict[str, Any] = dict(host.current_op_global_arguments or command_arguments(host))
     options = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
     options |= {"_stdin": message(script, *arguments), "_timeout": timeout_s}
-    command = StringCommand("python3", "-c", QuoteString(loader()))
+    command = StringCommand("python3", "-I", "-c", QuoteString(loader()))
     try:
         done, output = host.run_shell_command(command, print_output=show, **options)
     except OSError as error:  # includes TimeoutError; a broken connection is one too

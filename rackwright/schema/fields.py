@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+UNSEEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+"""What an engine's unit does not see: ``ProtectHome``, and a ``PrivateTmp`` of its own."""
+WHY_UNSEEN = "engines do not see it (ProtectHome and PrivateTmp of their units)"
 
 
 class Entry(BaseModel):
@@ -161,6 +166,19 @@ def _of_one_host(value: str) -> str:
 _ADDRESS = "must be an IPv4 address or a host name"
 
 
+def unseen(path: str) -> str:
+    """Which of the folders that no engine sees a path lies in; empty where it lies in none."""
+    normal = os.path.normpath(path)
+    return next((folder for folder in UNSEEN if f"{normal}/".startswith(f"{folder}/")), "")
+
+
+def _seen_by_engines(value: str) -> str:
+    """Weights lie where the hardened unit can read them."""
+    if folder := unseen(value):
+        raise ValueError(f"must not be below {folder}: {WHY_UNSEEN}, /srv is a place for weights")
+    return value
+
+
 def _whole_gguf(value: str) -> str:
     """A model in several files is loaded by its first, whose digest says nothing of the others."""
     if re.search(r"-[0-9]{5}-of-[0-9]{5}\.gguf$", value):
@@ -264,6 +282,7 @@ GgufName = Annotated[
     AfterValidator(no_detours),
     AfterValidator(_whole_gguf),
 ]
+WeightsPath = Annotated[AbsolutePath, AfterValidator(_seen_by_engines)]
 GgufPath = Annotated[
     str,
     Field(
@@ -273,6 +292,7 @@ GgufPath = Annotated[
     ),
     AfterValidator(no_detours),
     AfterValidator(_whole_gguf),
+    AfterValidator(_seen_by_engines),
 ]
 PulledName = Annotated[
     str,

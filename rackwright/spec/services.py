@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from rackwright.models import Shape
 from rackwright.models.spec import Gguf, ModelSource, ModelSpec, quantized
 from rackwright.schema.fields import (
-    AbsolutePath,
+    WHY_UNSEEN,
     Count,
     Entry,
     Fraction,
@@ -18,6 +18,8 @@ from rackwright.schema.fields import (
     Scalar,
     ServedName,
     UnitName,
+    WeightsPath,
+    unseen,
 )
 from rackwright.schema.ports import EnginePort
 
@@ -42,6 +44,8 @@ def _plain_flags(value: object) -> object:
             raise ValueError(f"must have a text, number, True, False or None for {flag!r}")
         if isinstance(setting, str) and not setting.isprintable():
             raise ValueError(f"must have one line of printable text for {flag!r}")
+        if isinstance(setting, str) and (folder := unseen(setting)):
+            raise ValueError(f"must not name a file below {folder} for {flag!r}: {WHY_UNSEEN}")
     return value
 
 
@@ -81,7 +85,7 @@ class ServiceSpec(Entry):
     kv_cache_dtype: Literal["auto", "fp8", "f16", "q8_0", "q4_0"] = "auto"
     enforce_eager: bool = Field(False, strict=True)
     revision: Revision | None = None
-    path: AbsolutePath | None = None
+    path: WeightsPath | None = None
     gguf: Gguf | None = None
     extra_args: Annotated[dict[str, Scalar], BeforeValidator(_plain_flags)] = Field(
         default_factory=dict

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pyinfra.api.inventory import Inventory
 from pyinfra.connectors.ssh import SSHConnector
 
 from rackwright.errors import SpecError
 from rackwright.inventory.reading import load_fleet
-from rackwright.runner.host_data import pyinfra_keys
+from rackwright.runner.host_data import jump_faults, pyinfra_keys
 from tests.samples.fleet import hosts
 
 DOCS = Path(__file__).parents[3] / "docs/inventory.md"
@@ -50,3 +51,13 @@ def test_the_docs_name_every_key_of_the_connectors() -> None:
     own = {key for key in pyinfra_keys() if not key.startswith(("_", "fake_"))}
     absent = {key for key in own if f"`{key}`" not in DOCS.read_text()}
     assert not absent, f"docs/inventory.md does not name {sorted(absent)}"
+
+
+@pytest.mark.parametrize(("name", "refused"), [("@rackwright/gpu1", False), ("gpu1", True)])
+def test_jump_hosts_that_a_connector_would_leave_out_are_refused(name: str, refused: bool) -> None:
+    inventory = Inventory(([(name, {"ssh_proxyjump": "bastion"})], {}))
+    words = [
+        "hosts[gpu1].ssh_proxyjump: is read for hosts that are named @rackwright/gpu1 "
+        "(got 'bastion')"
+    ]
+    assert [str(fault) for fault in jump_faults(inventory)] == words * refused

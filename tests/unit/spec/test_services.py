@@ -45,6 +45,26 @@ CASES: Cases = {
         "services[chat].revision: must be a full commit hash, 40 hex digits "
         "(branches and tags move) (got 'main')",
     ),
+    "weights in somebody's home": (
+        with_service(path="/home/ops/models/a"),
+        "services[chat].path: must not be below /home: engines do not see it (ProtectHome and "
+        "PrivateTmp of their units), /srv is a place for weights (got '/home/ops/models/a')",
+    ),
+    "weights in root's home": (
+        with_service(path="/root/a"),
+        "services[chat].path: must not be below /root: engines do not see it (ProtectHome and "
+        "PrivateTmp of their units), /srv is a place for weights (got '/root/a')",
+    ),
+    "weights where others' are private": (
+        with_service(path="/run/user/1000/a"),
+        "services[chat].path: must not be below /run/user: engines do not see it (ProtectHome and "
+        "PrivateTmp of their units), /srv is a place for weights (got '/run/user/1000/a')",
+    ),
+    "a flag with a file that engines do not see": (
+        with_service(extra_args={"chat-template": "/home/ops/chat.jinja"}),
+        "services[chat].extra_args: must not name a file below /home for 'chat-template': engines "
+        "do not see it (ProtectHome and PrivateTmp of their units)",
+    ),
     "a path that is relative": (
         with_service(path="models/a"),
         "services[chat].path: must be an absolute path of letters, digits and ._@+- "

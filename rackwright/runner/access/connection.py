@@ -1,0 +1,164 @@
+"""SSH for pyinfra as the operator's own `ssh` goes: configuration, jump hosts, keys, host keys.
+
+pyinfra 3.10 loses the inner of two jump hosts and takes ``ProxyJump none`` for a host; paramiko
+leaves Nagle's algorithm on, which costs about 40 ms of delayed ACK a command.
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from paramiko import AuthenticationException
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.connectors.base import DataMeta
+from pyinfra.connectors.ssh import ConnectorData, SSHConnector
+from pyinfra.connectors.sshuserclient.client import get_host_keys
+
+from rackwright.errors import HostError
+from rackwright.runner.access import secrets
+from rackwright.runner.access.jump import JUMP_S, Tunnel, tunnel, turns
+from rackwright.runner.access.keys import agents_key, encrypted, opens
+from rackwright.runner.access.refusals import why
+from rackwright.runner.access.ssh_config import PORT, SshSettings, ssh_settings
+from rackwright.runner.bounded import bound
+
+KEEP_ALIVE_S = 15
+
+
+class ConnectionData(ConnectorData):
+    """Host data that is read here: pyinfra's, and the jump hosts."""
+
+    ssh_proxyjump: str
+
+
+JUMPS = DataMeta("Jump hosts as `ssh -J` takes them, or `none`")
+
+
+class Connection(SSHConnector):
+    """SSH by OpenSSH's configuration."""
+
+    data_cls: type[Any] = ConnectionData
+    data_meta: dict[str, DataMeta] = {**SSHConnector.data_meta, "ssh_proxyjump": JUMPS}  # noqa: RUF012
+    settings: SshSettings
+    _tunnel: Tunnel | None = None
+    _passphrase: str | None = None
+    _config_file = ""
+
+    def connect(self) -> None:
+        """Connect anew. Raises ConnectError, which says what to do."""
+        try:
+            self._close()
+            self.settings = ssh_settings(self.host.name, self.data)
+            self._passphrase = self._given_passphrase()
+            way = self.settings.jump or self.settings.command
+            with turns[way] if way else nullcontext():
+                self._reach()
+            self._make_quick()
+            if self.client is not None:
+                bound(self.client)
+        except HostError as error:
+            self._close()
+            raise ConnectError(str(error)) from None
+
+    def _given_passphrase(self) -> str | None:
+        given, key = self.data["ssh_key_password"], self.data["ssh_key"]
+        if given and key and not opens(key, given):
+            raise HostError(f"ssh_key_password does not open {key}")
+        return given or None
+
+    def _reach(self) -> None:
+        """Connect, with a passphrase that the operator is asked for where no key is accepted."""
+        with self._plain_config() as self._config_file:
+            try:
+                super().connect()
+                return
+            except ConnectError as error:
+                cause = error.__context__ or error
+                key = self._wants_passphrase(cause)
+                if key is None:
+                    told = why(self.host.name, self.settings, cause, str(error), self._tunnel)
+                    raise HostError(told) from None
+        self._passphrase = secrets.passphrase(key)
+        if not opens(key, self._passphrase):
+            raise HostError(f"the passphrase does not open {key}")
+        self._reach()
+
+    def _wants_passphrase(self, cause: BaseException) -> str | None:
+        if self._passphrase is not None or not isinstance(cause, AuthenticationException):
+            return None
+        return encrypted(self.settings.identities)
+
+    @contextmanager
+    def _plain_config(self) -> Iterator[str]:
+        """What ``ssh -G`` found, as a file for pyinfra, which knows a part of ssh_config alone."""
+        known = Path(self.settings.known_hosts[0]) if self.settings.known_hosts else None
+        if known and not known.exists():
+            known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            known.touch(mode=0o600)
+        with tempfile.NamedTemporaryFile("w", prefix="rackwright-ssh-") as file:
+            file.write(self.settings.text())
+            file.flush()
+            yield file.name
+
+    def make_paramiko_kwargs(self) -> dict[str, Any]:
+        """What one try to connect is given; a new way through jump hosts for each."""
+        settings, timeout_s = self.settings, self.state.config.CONNECT_TIMEOUT
+        strict = self.data["ssh_strict_host_key_checking"]
+        kwargs = {
+            "hostname": settings.hostname,
+            "port": settings.port,
+            "username": settings.user,
+            "timeout": timeout_s,
+            "allow_agent": self.data["ssh_allow_agent"],
+            "look_for_keys": False,  # ssh named them with the others
+            "key_filename": list(settings.identities),
+            "pkey": agents_key(settings.identities, settings.agent),
+            "password": self.data["ssh_password"],
+            "passphrase": self._passphrase,
+            "_pyinfra_ssh_forward_agent": self.data["ssh_forward_agent"],
+            "_pyinfra_ssh_config_file": self._config_file,
+            "_pyinfra_ssh_known_hosts_file": self.data["ssh_known_hosts_file"],
+            "_pyinfra_ssh_strict_host_key_checking": "yes" if settings.strict else strict,
+            "_pyinfra_ssh_paramiko_connect_kwargs": self.data["ssh_paramiko_connect_kwargs"],
+        }
+        self._close_tunnel()
+        self._tunnel = tunnel(settings, timeout_s)
+        if self._tunnel:
+            self._tunnel.await_host(JUMP_S)
+            kwargs["sock"] = self._tunnel.socket
+        elif settings.alias:
+            at = (settings.hostname, settings.port)
+            kwargs["sock"] = socket.create_connection(at, timeout_s)
+        if settings.alias:  # paramiko asks known_hosts for the name that it is given
+            kwargs |= {"hostname": settings.alias, "port": PORT}
+        return {key: value for key, value in kwargs.items() if value is not None}
+
+    def _make_quick(self) -> None:
+        """Have many small commands be fast, and a dead peer noticed."""
+        transport = self.client.get_transport() if self.client else None
+        if transport is not None:
+            transport.set_keepalive(KEEP_ALIVE_S)
+            if isinstance(transport.sock, socket.socket) and self._tunnel is None:
+                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def disconnect(self) -> None:
+        """Close the client too, which pyinfra leaves to the garbage collector."""
+        super().disconnect()
+        self._close()
+
+    def _close(self) -> None:
+        if self.client is not None:
+            self.client.close()
+            # pyinfra remembers what it read of known_hosts; what it wrote since counts as well.
+            get_host_keys.cache.clear()
+        self._close_tunnel()
+
+    def _close_tunnel(self) -> None:
+        if self._tunnel is not None:
+            self._tunnel.close()
+            self._tunnel = None

@@ -1,0 +1,84 @@
+"""What a command becomes on its way to a host; real hosts: tests/lab."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyinfra.api.command import StringCommand
+from pyinfra.api.config import Config
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+
+from rackwright.runner.access.connector import SshAccess
+from rackwright.runner.access.login_shell import BEGINS
+from rackwright.runner.access.sudo import Way
+
+
+class Client:
+    """A connection that keeps what is sent, and whose shell has a banner."""
+
+    def __init__(self, status: int = 0) -> None:
+        self.sent, self.terminal, self.given = "", False, io.BytesIO()
+        self._channel = SimpleNamespace(recv_exit_status=lambda: status)
+
+    def get_transport(self) -> SimpleNamespace:
+        return SimpleNamespace(is_active=lambda: True)
+
+    def exec_command(self, sent: str, get_pty: bool) -> tuple[Any, Any, Any]:
+        packed = re.findall(r"echo (\S+) \| base64 -d", sent)[0]
+        self.sent, self.terminal = base64.b64decode(packed).decode(), get_pty
+        stdin = SimpleNamespace(write=self.given.write, close=lambda: None)
+        return stdin, _Lines(["Hi\n", f"{BEGINS}\n", "told\n"], self._channel), _Lines([], None)
+
+
+class _Lines(list[str]):
+    def __init__(self, lines: list[str], channel: Any) -> None:
+        super().__init__(lines)
+        self.channel = channel
+
+
+@pytest.fixture
+def connector() -> SshAccess:
+    inventory = Inventory((["@rackwright-discover/gpu1"], {}))
+    State(inventory, Config())
+    found = inventory.get_host("gpu1").connector
+    assert isinstance(found, SshAccess)
+    return found
+
+
+def sent(connector: SshAccess, way: Way | None = None, **arguments: Any) -> Client:
+    client = Client()
+    connector.client, connector._way = client, way  # type: ignore[assignment]
+    done, output = connector.run_shell_command(StringCommand("make", "it"), **arguments)
+    assert (done, output.stdout) == (True, "told")
+    return client
+
+
+def test_a_command_runs_in_sh_with_a_umask_that_others_can_read_by(connector: SshAccess) -> None:
+    assert sent(connector).sent == "sh -c 'umask 022; make it'"
+    assert sent(connector, _shell_executable=None).sent == "make it"
+
+
+def test_sudos_password_comes_first_on_standard_input_and_nowhere_else(
+    connector: SshAccess,
+) -> None:
+    client = sent(connector, Way("s3cret"), _sudo=True, _sudo_password="s3cret", _stdin="given")
+    assert client.sent == "sudo -H -k -S -p '' sh -c 'umask 022; make it'"
+    assert client.given.getvalue() == b"s3cret\ngiven\n"
+
+
+def test_a_terminal_that_would_show_the_password_is_not_asked_for(connector: SshAccess) -> None:
+    assert sent(connector, _get_pty=True).terminal
+    assert sent(connector, Way(), _sudo=True, _get_pty=True).terminal
+    assert not sent(connector, Way("s3cret"), _sudo=True, _get_pty=True).terminal
+
+
+def test_exit_codes_are_what_the_operation_takes(connector: SshAccess) -> None:
+    connector.client = Client(status=3)  # type: ignore[assignment]
+    assert not connector.run_shell_command(StringCommand("x"))[0]
+    assert connector.run_shell_command(StringCommand("x"), _success_exit_codes=[0, 3])[0]
