@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,11 @@ def environment_quote(value: object) -> str:
     return f'"{text}"'
 
 
+def literal(text: object) -> str:
+    """What stands for itself in one of Nginx's expressions: a name or an address."""
+    return re.sub(r"([.\[\]])", r"\\\1", str(text))
+
+
 _environment = Environment(
     loader=FileSystemLoader(PROJECT / "templates"),
     undefined=StrictUndefined,
@@ -39,6 +45,7 @@ _environment = Environment(
 )
 _environment.filters["systemd"] = systemd_quote
 _environment.filters["envfile"] = environment_quote
+_environment.filters["literal"] = literal
 
 
 def render(template: str, values: Mapping[str, Any]) -> bytes:

@@ -13,11 +13,14 @@ from rackwright.remote.items import (
     files,
     initramfs,
     leftovers,
+    nginx_limits,
     packages,
     units,
 )
 
 LOCK = Path("/run/rackwright.lock")
+WRITTEN = ("file", "limits")
+"""Kinds of items that are files, and are put back where a configuration is refused."""
 
 Values = dict[str, Any]
 
@@ -33,6 +36,7 @@ def observe(queries: Sequence[Values]) -> list[Values]:
         "user": accounts.seen,
         "certificate": certificates.seen,
         "initramfs": initramfs.seen,
+        "limits": nginx_limits.seen,
         "units": lambda q: {"units": [path.name for path in leftovers.other_units(q)]},
         "absent": lambda q: (
             {"there": True} if leftovers.is_there(Path(q["key"]), q["mark"]) else {}
@@ -52,12 +56,13 @@ def apply(changes: Sequence[Values]) -> None:
         "user": accounts.make,
         "certificate": certificates.make,
         "initramfs": initramfs.make,
+        "limits": nginx_limits.make,
         "units": leftovers.remove_units,
         "absent": leftovers.remove,
     }
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        before = {c["key"]: files.saved(Path(c["key"])) for c in changes if c["kind"] == "file"}
+        before = {c["key"]: files.saved(Path(c["key"])) for c in changes if c["kind"] in WRITTEN}
         packages.install([c for c in changes if c["kind"] == "package"])
         for change in changes:
             if change["kind"] in make:

@@ -75,6 +75,8 @@ def split_names(value: str) -> tuple[str, ...]:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Seconds = Annotated[int, Field(ge=1)]
+Duration = Annotated[int, Field(ge=0)]
+"""Seconds too, of which none are as good as some."""
 NginxSize = Annotated[
     str,
     Field(pattern=r"^[0-9]+[kKmMgG]?$", description="must be an Nginx size such as 32m"),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rackwright.schema.fields import (
     AbsolutePath,
     Names,
+    NginxSize,
     Port,
     ProjectPath,
     Seconds,
@@ -97,6 +98,8 @@ class Settings(SettingsModel):
     uv_requirements: ProjectPath
     compile_bytecode: bool
     hf_token_env: VariableName
+
+    client_max_body_size: NginxSize
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds

@@ -418,6 +418,7 @@ def gateway(tmp_path: Path) -> Iterator[tuple[Server, dict[str, Any]]]:
         "port": server.port,
         "certificate": str(certificate),
         "services": [{**service, "key": KEY}],
+        "names": ["localhost"],
     }
     for one in run(server):
         yield one, ask
@@ -432,6 +433,8 @@ def test_the_gateway_as_a_client_sees_it(
     assert (seen["configuration"]["ok"], seen["configuration"]["words"]) == (True, "")
     assert seen["configuration"]["upstreams"].keys() == {"rackwright_chat"}
     assert seen["loaded_unix_s"] is None  # this nginx has no process
+    assert seen["worker_open_files"] is None
+    assert seen["names"]["localhost"]["addresses"] == ["127.0.0.1"]
     assert seen["unit"]["ActiveState"] == "active"
     assert [one["status"] for one in seen["services"]["chat"]["completions"]] == [200] * 3
     assert {one["replica"] for one in seen["services"]["chat"]["completions"]} == {"chat-gpu1-0"}
