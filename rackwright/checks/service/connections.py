@@ -13,7 +13,10 @@ NGINX_DEFAULT = 512
 
 
 def judge(planned: PlannedService, seen: Observation) -> Finding:
-    """WARN when a worker holds fewer; above that, clients are refused though replicas are idle."""
+    """WARN when a worker holds fewer: clients are refused then, though replicas have room.
+
+    CRITICAL below half of them, which is what the requests take that run at once.
+    """
     limits = (seen.get("configuration") or {}).get("limits")
     files = number_of(seen, "worker_open_files")
     if limits is None or files is None:
@@ -21,12 +24,13 @@ def judge(planned: PlannedService, seen: Observation) -> Finding:
         return Finding(Status.UNKNOWN, evidence, "see the nginx check")
     connections = number_of(limits, "worker_connections") or NGINX_DEFAULT
     words = f"a worker holds {min(connections, files):,.0f} connections"
-    if min(connections, files) < planned.connections:
+    if (holds := min(connections, files)) < planned.connections:
         evidence = (
             f"{words} (worker_connections {connections:.0f}, open files {files:.0f}), "
             f"{planned.connections:,} are planned"
         )
-        return Finding(Status.WARN, evidence, "run the deploy's gateway stage")
+        worst = Status.CRITICAL if 2 * holds < planned.connections else Status.WARN
+        return Finding(worst, evidence, "run the deploy's gateway stage")
     return Finding(Status.OK, f"{words}, {planned.connections:,} are planned")
 
 
@@ -37,12 +41,10 @@ CHECK = Check(
     healthy=SERVICE,
     examples=(
         Example(
-            "an Nginx with fewer connections than the replicas take",
-            Status.WARN,
+            "an Nginx with fewer connections than requests that run at once take",
+            Status.CRITICAL,
             {"configuration.limits.worker_connections": 768},
         ),
-        Example(
-            "workers that may open fewer files than that", Status.WARN, {"worker_open_files": 1024}
-        ),
+        Example("workers that may open too few files", Status.WARN, {"worker_open_files": 4000}),
     ),
 )

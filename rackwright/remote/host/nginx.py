@@ -70,12 +70,14 @@ def _place(text: str, name: str) -> tuple[int, int, str, str]:
     """Where in the text a limit's value stands, or may be put, and with what around it."""
     words: list[re.Match[str]] = []
     events: tuple[int, int] | None = None
+    depth = 0
     for token in TOKEN.finditer(text):
         if token["end"]:
             if [word.group() for word in words[:1]] == [name] and len(words) == 2:
                 return (*words[1].span(), "", "")
-            if token["end"] == "{" and [word.group() for word in words] == ["events"]:
+            if token["end"] == "{" and [word.group() for word in words] == ["events"] and not depth:
                 events = words[0].start(), token.end()
+            depth += {"{": 1, "}": -1}.get(token["end"], 0)
             words = []
         elif token.lastgroup:
             words.append(token)

@@ -349,9 +349,8 @@ def test_every_error_of_the_gateway_is_one_of_openai() -> None:
     listed = {
         code for args in values(server_block, "error_page") for code in args if code.isdigit()
     }
-    assert listed == set(
-        "400 403 404 405 411 413 414 421 429 494 497 500 501 502 503 504 505 507".split()
-    )
+    by_request = {"400", "403", "404", "405", "411", "413", "414", "421", "429", "494", "497"}
+    assert listed == by_request | {"500", "501", "502", "503", "504", "505", "507"}
     answers = [
         (args, headers)
         for one in named(conf, "location")
