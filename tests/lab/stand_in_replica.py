@@ -1,8 +1,9 @@
 """Stands in for an engine behind the gateway: python3 stand_in_replica.py ADDRESS PORT.
 
-It answers with the line that reached it (``raw``, as it came), the Host, and who it is (``by``). A
-body may say how to go on: ``{"silent_s": 3}`` before it answers, ``{"die": true}`` instead of that,
-``{"status": 503}``. It names itself as no engine may, and wants to send the gateway elsewhere.
+It answers with the line that reached it (``raw``, as it came), the Host, who it is (``by``) and how
+many POSTs it had. A body may say how to go on: ``{"silent_s": 3}`` before it answers, ``{"die":
+true}`` instead of that, ``{"status": 503}``. It names itself as no engine may, and wants to send the
+gateway elsewhere.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ class Replica(BaseHTTPRequestHandler):
     """Any path, by GET and POST."""
 
     protocol_version = "HTTP/1.1"
+    posts = 0
 
     def do_GET(self) -> None:
         self.say(200)
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])) or b"{}"
+        Replica.posts += 1
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}"
         how: dict[str, Any] = json.loads(body)
         time.sleep(how.get("silent_s", 0))
         if how.get("die"):
@@ -33,7 +36,8 @@ class Replica(BaseHTTPRequestHandler):
         self.say(how.get("status", 200))
 
     def say(self, status: int) -> None:
-        page = {"by": sys.argv[1], "raw": self.requestline, "host": self.headers["Host"]}
+        page = {"by": sys.argv[1], "raw": self.requestline, "posts": Replica.posts}
+        page["host"] = self.headers["Host"]
         body = json.dumps(page).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
