@@ -2,7 +2,7 @@
 
 It answers with the line that reached it (``raw``, as it came), the Host, who it is (``by``) and how
 many POSTs it had. A body may say how to go on: ``{"silent_s": 3}`` before it answers, ``{"die":
-true}`` instead of that, ``{"status": 503}``. It names itself as no engine may, and wants to send the
+true}`` instead of that, ``{"status": 503}``. It names itself as no engine may, and would send the
 gateway elsewhere.
 """
 
