@@ -90,6 +90,9 @@ gateways = [
             "ssh_hostname": "198.51.100.10",
             "gateway": {
                 "server_name": "llm.example.com",
+                # More that clients may call it by, if the certificate has them; by others it does
+                # not answer.
+                "other_names": ["llm.internal.example.com"],
                 "port": 443,
                 # PEM files that are on the gateway already. Leave both out and the first run
                 # makes a self-signed certificate.

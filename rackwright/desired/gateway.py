@@ -79,6 +79,7 @@ def gateway_items(
         made = [Certificate(certificate, key, gateway.server_name)]
     values = {
         "gateway": gateway,
+        "host_names": dict.fromkeys(map(str.lower, (gateway.server_name, *gateway.other_names))),
         "settings": settings,
         "certificate": certificate,
         "certificate_key": key,

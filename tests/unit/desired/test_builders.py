@@ -91,7 +91,8 @@ def two_services() -> Sample:
         "small-talk": service("tiny-llama", max_model_len=1024, revision=..., gpus={"gpu1": [1]}),
     }
     gateway = {
-        "server_name": "llm.example.com",
+        "server_name": "LLM.example.com",
+        "other_names": ["llm.internal.example.com"],
         "port": 8443,
         "certificate": "/etc/tls/llm.pem",
         "certificate_key": "/etc/tls/llm.key",
@@ -365,6 +366,20 @@ def test_every_error_of_the_gateway_is_one_of_openai() -> None:
         # OpenAI's clients send again what ended with 5xx: only what reached no replica may be.
         assert ("Retry-After" in headers) == (status == "503")
         assert (headers.get("X-Should-Retry") == "false") == (status >= "500" and status != "503")
+
+
+def test_it_knows_its_own_names_and_no_other() -> None:
+    conf = config(two_services)
+    assert values(conf, "server_name") == [
+        [r"~^llm\.example\.com$"],
+        [r"~^llm\.internal\.example\.com$"],
+    ]
+    (names,) = [one["block"] for one in named(conf, "map") if one["args"][0].startswith("$host")]
+    assert {one["directive"]: one["args"] for one in names} == {
+        "default": ["0"],
+        r"~^llm\.example\.com\|.": ["1"],
+        r"~^llm\.internal\.example\.com\|.": ["1"],
+    }
 
 
 def test_the_gateway_speaks_for_itself() -> None:
