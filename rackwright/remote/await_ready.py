@@ -15,6 +15,9 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
+HOST = "localhost"
+"""What an engine is called in requests: Ollama on a loopback address refuses other names."""
+
 
 def children_of(pid: int) -> set[int]:
     """The process and all below it."""
@@ -75,8 +78,9 @@ def is_ours(main_pid: int, port: int) -> bool:
 def answers(url: str) -> bool:
     """Whether a GET is answered with 200."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    asked = urllib.request.Request(url, headers={"Host": HOST})
     try:
-        with opener.open(url, timeout=5) as answer:
+        with opener.open(asked, timeout=5) as answer:
             return bool(answer.status == 200)
     except (OSError, HTTPException):
         return False

@@ -20,6 +20,8 @@ BATCH_TOKENS = 512
 """Tokens of one step, as planned; Ollama takes more where it finds memory."""
 LOAD_TIMEOUT_S = 3600
 BLOCK_BYTES = 1 << 22
+HOST = "localhost"
+"""On a loopback address, a host name that Ollama does not know is answered with 403."""
 SAY_EVERY_S = 10.0
 
 Values = dict[str, Any]
@@ -40,9 +42,9 @@ class OllamaApi:
     def request(self, method: str, path: str, body: Any = None, size: int | None = None) -> Any:
         """The open answer, whatever its status. ``body`` is JSON, or blocks of ``size`` bytes."""
         connection = http.client.HTTPConnection(self.address, self.port, timeout=LOAD_TIMEOUT_S)
-        headers = {"Content-Type": "application/json"}
+        headers = {"Host": HOST, "Content-Type": "application/json"}
         if size is not None:
-            headers = {"Content-Length": str(size)}
+            headers = {"Host": HOST, "Content-Length": str(size)}
         elif body is not None:
             body = json.dumps(body)
         connection.request(method, path, body, headers)

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from threading import Lock
 from typing import Any
 
-from rackwright.remote.await_ready import listening_sockets, sockets_of
+from rackwright.remote.await_ready import HOST, listening_sockets, sockets_of
 from rackwright.remote.host.processes import all_pids, cgroups_of
 
 Values = dict[str, Any]
@@ -36,10 +36,14 @@ class EngineConnection(HTTPConnection):
         *,
         encode_chunked: bool = False,
     ) -> None:
-        """As ever. Raises ConnectionError where the key would go to another process."""
+        """As ever, and by the Host that the gateway says too.
+
+        Raises ConnectionError where the key would go to another process.
+        """
         if "Authorization" in headers:
             self._connect_to_own()
-        super().request(method, url, body, headers, encode_chunked=encode_chunked)
+        named = {"Host": HOST, **headers}
+        super().request(method, url, body, named, encode_chunked=encode_chunked)
 
     def _connect_to_own(self) -> None:
         """Those that listened before and after have taken the connection: nobody in between."""

@@ -57,6 +57,7 @@ class Replica(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.keys += self.headers.get_all("Authorization", [])
+        self.server.hosts.add(self.headers["Host"])
         if self.path == "/health":
             self.answer(200, "")
         elif self.headers.get("Authorization") != f"Bearer {KEY}":
@@ -107,6 +108,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Replica)
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.hosts: set[str] = set()
         self.status, self.hangs_s = 200, 0.0
 
     @property
@@ -264,6 +266,8 @@ def test_everything_about_a_replica(server: Server, tmp_path: Path) -> None:
     assert (question["model"], question["max_tokens"]) == ("llama", 8)
     assert (timed["max_tokens"], timed["stream"], timed["ignore_eos"]) == (16, True, True)
     assert KEY not in json.dumps(seen) and "s3cr" not in json.dumps(seen)
+    # Ollama on a loopback address answers 403 to the name of another host.
+    assert server.hosts | {one["host"] for one in server.asked} == {"localhost"}
 
 
 def test_a_key_goes_to_the_unit_s_own_process_alone(
@@ -586,6 +590,7 @@ def ready(main_pid: int, port: int, path: str = "/health", timeout_s: float = 60
 def test_a_unit_that_serves_is_ready(server: Server) -> None:
     done = ready(os.getpid(), server.port)
     assert (done.returncode, done.stderr) == (0, "")
+    assert server.hosts == {"localhost"}
 
 
 def test_a_stale_server_does_not_make_a_unit_ready(server: Server, listen: Any) -> None:
