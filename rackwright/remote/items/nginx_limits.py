@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rackwright.remote.host.nginx import limits, with_limits
+from rackwright.remote.host.nginx import LIMITS, limits, with_limits
 from rackwright.remote.host.running import Failed, ended
 from rackwright.remote.items.files import saved, write
 
@@ -13,11 +13,12 @@ Values = dict[str, Any]
 
 
 def seen(query: Values) -> Values:
-    """What is in force, in whichever file it stands; of a faulty configuration the main file's."""
+    """What is in force: by the main file, or by one that it includes, which only Nginx finds."""
     path = Path(query["key"])
     if not path.is_file():
         return {}
-    return limits(_dumped() or _text(path))
+    own = limits(_text(path))
+    return own if own.keys() == set(LIMITS) else {**limits(_dumped()), **own}
 
 
 def make(change: Values) -> None:
