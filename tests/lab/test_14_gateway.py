@@ -344,6 +344,7 @@ def test_a_replica_that_is_down_is_passed_over_and_none_at_all_is_said(gateway: 
 
 def test_a_host_that_is_gone_costs_a_second(gateway: Run) -> None:
     one, other = REPLICAS
+    wait_until(lambda: ssh(HOST, f"ss -Htn state established dst {one}:8000") == "")  # none is idle
     gone = f"ip neighbour replace {one} lladdr 02:00:00:00:00:01 dev host0 nud permanent"
     ssh(HOST, f"ip address del {one}/32 dev lo; {gone}; ip route add {one}/32 dev host0")
     try:
