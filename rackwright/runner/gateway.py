@@ -13,10 +13,8 @@ from rackwright.desired.gateway import NO_GATEWAY, gateway_items
 from rackwright.errors import HostError
 from rackwright.plan import Upstream
 from rackwright.runner.operations import converge, refuse
-from rackwright.runner.remote_call import call
+from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.spec import GatewaySpec, Settings
-
-LOOK_UP_S = 120
 
 
 @operation()

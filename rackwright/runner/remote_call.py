@@ -17,6 +17,9 @@ from pyinfra.api.host import Host
 from rackwright.errors import HostError
 from rackwright.runner.travelling import loader, message
 
+LOOK_UP_S = 120
+"""For host names: name servers that are silent are given up after some seconds each."""
+
 
 def _of_data(host: Host) -> Mapping[str, Any]:
     """How commands are run on the host (``_sudo`` and its kin) where no operation says so."""

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from rackwright.desired.addresses import address_of, name_faults, named_addresses, resolved
+from rackwright.desired.addresses import (
+    address_of,
+    name_faults,
+    named_addresses,
+    own_name_fault,
+    resolved,
+)
 from rackwright.desired.gateway import CONFIG, gateway_items
 from rackwright.desired.items import File
 from rackwright.inventory.reading import load_fleet
@@ -86,6 +92,25 @@ def test_what_is_wrong_with_a_name_is_said_of_all(
 ) -> None:
     _, planned = fleet(FIRST, SECOND, "192.0.2.12")
     assert [str(fault) for fault in name_faults(planned.upstreams, looked_up, "gw1")] == faults
+
+
+@pytest.mark.parametrize(
+    ("found", "reached", "words"),
+    [
+        (said("192.0.2.11"), True, None),
+        (said("127.0.1.1"), False, None),  # the gateway is on the same host, and says so too
+        (said("127.0.1.1"), True, "is 127.0.1.1 on gpu1 itself, where no gateway reaches it"),
+        (said("::1"), True, "is ::1 on gpu1 itself"),
+        (said("192.0.2.11", "192.0.2.12"), True, "is 192.0.2.11 and 192.0.2.12 on gpu1: say which"),
+        ({"error": "Name or service not known"}, False, "is a name that gpu1 cannot look up"),
+    ],
+)
+def test_a_server_listens_where_its_own_name_leads(
+    found: dict[str, Any], reached: bool, words: str | None
+) -> None:
+    spec, _ = fleet(FIRST)
+    fault = own_name_fault(spec.servers["gpu1"], found, reached)
+    assert (words or "None") in str(fault)
 
 
 def test_an_address_that_is_one_stays() -> None:
