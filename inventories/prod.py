@@ -19,7 +19,7 @@ gpu_servers = [
             "ssh_hostname": "203.0.113.11",
             "server": {
                 # Where the gateway reaches it. Replicas listen on this address only, so make it
-                # a private one.
+                # a private one. A host name too, if both know it by the same address.
                 "address": "192.0.2.11",
                 # A type from rackwright/catalog/gpus.yaml, and how many of it (1 to 16).
                 # "power_limit_w": 600, "ecc": True and "mig": False are set at every boot if given.
