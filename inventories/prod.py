@@ -21,7 +21,8 @@ gpu_servers = [
                 # Where the gateway reaches it. Replicas listen on this address only, so make it
                 # a private one. A host name too, if both know it by the same address.
                 "address": "192.0.2.11",
-                # A type from rackwright/catalog/gpus.yaml, and how many of it (1 to 16).
+                # A type from rackwright/catalog/gpus.yaml, or from `gpu_types` below, and how many
+                # of it (1 to 16).
                 # "power_limit_w": 600, "ecc": True and "mig": False are set at every boot if given.
                 "gpus": {"type": "h100-sxm-80gb", "count": 8},
                 # How they are joined: "nvswitch" (each to each), "nvlink" (bridged pairs 0-1,
@@ -218,4 +219,33 @@ _models = {
     },
 }
 
-all = (gpu_servers + gateways, {"services": _services, "models": _models})
+# GPU types that rackwright/catalog/gpus.yaml lacks: the same keys, judged alike; that file says
+# what each figure means. `rackwright size` and `discover` know them too, with --inventory.
+_gpu_types = {
+    "rtx-4090-48gb": {
+        # As NVML calls it. The catalog may have the name: then their memory tells which it is.
+        "name": "NVIDIA GeForce RTX 4090",
+        # "aliases": ["4090-48gb"] are other names for it.
+        # Of `nvidia-smi`, MiB. "unified_memory": True where CPU and GPU share it, and NVML tells
+        # none: then MemTotal of /proc/meminfo.
+        "memory_mib": 49140,
+        # Whether that is with ECC on, where ECC takes a sixteenth of it; else left out.
+        "inline_ecc": False,
+        "memory_bandwidth_gb_per_s": 1008,
+        "compute_capability": [8, 9],
+        # "max_power_w": 450 is the highest power limit it takes.
+        # Dense, summing in 32 bits; "fp16" before compute capability 8.0, "fp4" from 10.0 on.
+        "dense_tflops": {"bf16": 165.2, "fp8": 330.3, "int8": 660.6},
+        "pcie_generation": 4,
+        "pcie_lanes": 16,
+        "pcie_peer_access": False,
+        # "nvlink": {"generation": 4, "links": 18, "island": 4, "bandwidth_gb_per_s": 900}
+        "interconnects": ["none", "pcie"],
+        "sources": {"memory": "nvidia-smi", "compute": "as of the card with 24 GB"},
+    },
+}
+
+all = (
+    gpu_servers + gateways,
+    {"services": _services, "models": _models, "gpu_types": _gpu_types},
+)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from rackwright.catalog import GpuType
 from rackwright.models.spec import Gguf, ModelSpec
 from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.spec import ServerSpec, ServiceSpec
@@ -41,21 +42,23 @@ class Replica(_Value):
     """One engine process on one server, by the values it was planned from.
 
     ``name`` is service, server and ``index``: ``chat-gpu1-0``. ``model.source`` is pinned, and
-    ``gguf`` the file of an engine that serves one. ``gpus`` are indexes on the server, ``limits``
-    what the engine is told, ``memory`` that of each GPU. A replica that spans servers is one of
-    these on each: they share the name, and the first (rank 0) answers requests. ``speeds`` are
-    predicted: of one request, of some, and of the whole replica under its part of the load that
-    was planned for; empty where the engine's are not.
+    ``gguf`` the file of an engine that serves one. ``gpus`` are indexes on the server, of type
+    ``gpu``, ``limits`` what the engine is told, ``dtype`` what it computes in, ``memory`` that of
+    each GPU. A replica that spans servers is one of these on each: they share the name, and the
+    first (rank 0) answers requests. ``speeds`` are predicted: of one request, of some, and of the
+    whole replica under its part of the load that was planned for; empty where the engine's are not.
     """
 
     name: str
     service: ServiceSpec
     model: ModelSpec
     server: ServerSpec
+    gpu: GpuType
     index: int
     gpus: tuple[int, ...]
     split: Split
     limits: Limits
+    dtype: str
     memory: GpuMemory
     speeds: tuple[Speed, ...] = ()
     port: int
@@ -101,9 +104,12 @@ class Upstream(_Value):
 
 
 class FleetPlan(_Value):
-    """The whole plan. ``servers`` are those planned for, whether or not they run a replica."""
+    """The whole plan. ``servers`` are those planned for, whether or not they run a replica, and
+    ``gpus`` the type of each one's GPUs.
+    """
 
     servers: dict[str, ServerSpec]
+    gpus: dict[str, GpuType]
     replicas: tuple[Replica, ...]
     upstreams: tuple[Upstream, ...]
     rejected: tuple[RejectedLayout, ...]

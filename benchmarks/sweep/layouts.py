@@ -35,7 +35,7 @@ HOST_DATA: Mapping[str, Any] = {
     "start_timeout_s": 400,
     "stop_timeout_s": 20,
 }
-_8B, _MOE = "llama-3.1-8b-instruct", "qwen3-30b-a3b"
+_8B, _70B, _MOE = "llama-3.1-8b-instruct", "llama-3.1-70b-instruct", "qwen3-30b-a3b"
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,10 @@ def _two(name: str, model: str, engine: str = "vllm", **service: Any) -> Layout:
     return Layout(name, 2, model, engine, service)
 
 
+def _four(name: str, model: str, **service: Any) -> Layout:
+    return Layout(name, 4, model, "vllm", service)
+
+
 LAYOUTS = {
     layout.name: layout
     for layout in (
@@ -87,6 +91,11 @@ LAYOUTS = {
         _two("30b-a3b-tp2", _MOE, tensor_parallel_size=2, expert_parallel=False),
         _two("30b-a3b-ep2", _MOE, tensor_parallel_size=2, expert_parallel=True),
         _two("sglang-8b-tp2", _8B, engine="sglang", tensor_parallel_size=2),
+        _four("70b-tp4", _70B, tensor_parallel_size=4),
+        _four("70b-tp2-two-replicas", _70B, tensor_parallel_size=2, replicas=2),
+        _four("70b-tp2-pp2", _70B, tensor_parallel_size=2, pipeline_parallel_size=2),
+        _four("70b-pp4", _70B, tensor_parallel_size=1, pipeline_parallel_size=4),
+        _four("30b-a3b-ep4", _MOE, tensor_parallel_size=4, expert_parallel=True),
     )
 }
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, where PyYAML was built with it: the same answer in a tenth of the time."""
+
 
 def folder() -> Traversable:
     """Where the catalog lies."""
@@ -16,4 +19,5 @@ def folder() -> Traversable:
 
 def read(name: str) -> dict[str, Any]:
     """A file of the catalog, by its path beside this module."""
-    return dict(yaml.safe_load(folder().joinpath(name).read_text(encoding="utf-8")))
+    text = folder().joinpath(name).read_text(encoding="utf-8")
+    return dict(yaml.load(text, Loader=_LOADER))

@@ -12,7 +12,6 @@ from typing import Any
 import click
 from pyinfra.api.host import Host
 
-from rackwright.catalog import gpu_types
 from rackwright.checks.replica.bandwidth import CHECK, SIZES_BYTES, refused
 from rackwright.checks.replica.planned_links import PlannedLinks
 from rackwright.checks.results import CheckResult, Status, worst
@@ -57,7 +56,7 @@ def _row(links: PlannedLinks, answer: Answer) -> CheckResult:
 
 def _groups(fleet: FleetRun, server: str) -> list[PlannedLinks]:
     spec = fleet.spec.servers[server]
-    gpu = gpu_types()[spec.gpus.type]
+    gpu = fleet.spec.gpu_of(spec)
     return [
         PlannedLinks(
             name=replica.name,

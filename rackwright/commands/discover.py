@@ -10,6 +10,7 @@ from typing import Any
 import click
 from pyinfra.api.inventory import Inventory
 
+from rackwright.catalog import GpuType
 from rackwright.errors import RefusedError
 from rackwright.inventory.entry import discovered
 from rackwright.runner.asking import Answer, ask_all
@@ -26,20 +27,35 @@ def look_at(hosts: Sequence[str], **ssh: Any) -> dict[str, Answer]:
     return ask_all(inventory, probe)
 
 
+def _known(inventory: str | None) -> dict[str, GpuType] | None:
+    """The GPU types of an inventory and the catalog's; None where no inventory is named."""
+    if inventory is None:
+        return None
+    from rackwright.runner.gpu_types import gpu_types_of  # pyinfra's command line, for its file
+
+    return gpu_types_of(inventory)
+
+
 @click.command(short_help="Print servers' inventory entries")
 @click.argument("hosts", nargs=-1, required=True)
 @click.option("--user", "ssh_user", help="SSH user; else as ssh itself would choose.")
 @click.option("--port", "ssh_port", type=click.IntRange(1, 65535))
 @click.option("--key", "ssh_key", type=click.Path(exists=True, dir_okay=False))
 @click.option("--ssh-config", "ssh_config_file", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--inventory",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Whose gpu_types are known beside the catalog's.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what the probe saw, as JSON.")
-def discover(hosts: tuple[str, ...], as_json: bool, **ssh: Any) -> None:
+def discover(hosts: tuple[str, ...], inventory: str | None, as_json: bool, **ssh: Any) -> None:
     """Look at servers over SSH and print the inventory entries that declare them. Only reads.
 
     HOST is a name as ssh takes it, or @local. Exits with 67 where one cannot be declared.
     """
+    types = _known(inventory)
     answers = look_at(hosts, **{key: value for key, value in ssh.items() if value is not None})
-    found = [discovered(host, answer) for host, answer in answers.items()]
+    found = [discovered(host, answer, types) for host, answer in answers.items()]
     click.echo(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
     if any(one.server is None for one in found):
         sys.exit(RefusedError.exit_code)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
@@ -12,6 +14,7 @@ import click
 from rackwright.catalog import GpuType
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault, PlanError, SpecError
+from rackwright.inventory.group_data import group_data
 from rackwright.models import NAMED
 from rackwright.models.finding import find_gpus, find_model
 from rackwright.models.shape import Shape
@@ -60,14 +63,15 @@ class Answer:
         return size_document(self.model.name, self.service, self.offers)
 
 
-def size_up(name: str, **asked: Any) -> Answer:
-    """What the model called ``name`` needs. ``asked`` are the options of ``rackwright size``.
+def size_up(name: str, types: Mapping[str, GpuType] | None = None, **asked: Any) -> Answer:
+    """What the model called ``name`` needs. ``asked`` are the options of ``rackwright size``;
+    ``types`` are the catalog's GPU types, unless an inventory has its own beside them.
 
     Raises SpecError with every fault of the options, the model and the GPU type.
     """
     faults: list[Fault] = []
     model = _or_none(find_model, name, faults)
-    gpus = _or_none(find_gpus, asked["gpu"], faults)
+    gpus = _or_none(partial(find_gpus, types=types), asked["gpu"], faults)
     service = _service(asked, model, faults)
     if model and asked["quantization"] and model.shape.quantization:
         rule = f"must be left out, {model.name} is released in {model.shape.quantization.method}"
@@ -80,7 +84,7 @@ def size_up(name: str, **asked: Any) -> Answer:
         shape = shape.with_quantization(NAMED[asked["quantization"]])
     joined = asked["interconnect"]
     gpus = [gpu for gpu in gpus if joined is None or joined in gpu.interconnects]
-    need = Need(service, shape, asked["gpus"], joined)
+    need = Need(service, shape, group_data().values[f"{_ENGINE}_version"], asked["gpus"], joined)
     return Answer(model, shape, service, [offer for gpu in gpus for offer in offers(need, gpu)])
 
 
@@ -135,9 +139,23 @@ def _hardware_faults(asked: dict[str, Any], gpus: list[GpuType]) -> list[Fault]:
     return faults
 
 
+def _known(inventory: str | None) -> dict[str, GpuType] | None:
+    """The GPU types of an inventory and the catalog's; None where no inventory is named."""
+    if inventory is None:
+        return None
+    from rackwright.runner.gpu_types import gpu_types_of  # pyinfra, which is slow to load
+
+    return gpu_types_of(inventory)
+
+
 @click.command(short_help="How few GPUs of each type serve a model")
 @click.argument("model")
 @click.option("--gpu", help="One GPU type of the catalog; all of them if left out.")
+@click.option(
+    "--inventory",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Whose gpu_types are known beside the catalog's.",
+)
 @click.option("--gpus", type=click.IntRange(1, 128), help="How many GPUs; else the fewest.")
 @click.option("--interconnect", type=click.Choice(["pcie", "nvlink", "nvswitch"]))
 @click.option("--max-model-len", type=click.IntRange(1), help="Longest request, in tokens.")
@@ -145,19 +163,19 @@ def _hardware_faults(asked: dict[str, Any], gpus: list[GpuType]) -> list[Fault]:
 @click.option("--objective", type=click.Choice(["latency", "throughput"]))
 @click.option("--quantization", type=click.Choice(sorted(NAMED)))
 @click.option("--kv-cache-dtype", type=click.Choice(["auto", "fp8"]), default="auto")
-@click.option("--gpu-memory-utilization", type=float, default=0.90, show_default=True)
+@click.option("--gpu-memory-utilization", type=float, help="Share of each GPU; 0.9 as a rule.")
 @click.option("--max-num-seqs", type=click.IntRange(1), help="Most requests in a step.")
 @click.option("--max-num-batched-tokens", type=click.IntRange(1), help="Most tokens in a step.")
 @click.option("--enforce-eager", is_flag=True, help="Without CUDA graphs.")
 @click.option("--json", "as_json", is_flag=True, help="Print every layout as JSON.")
-def size(model: str, as_json: bool, **asked: Any) -> None:
+def size(model: str, inventory: str | None, as_json: bool, **asked: Any) -> None:
     """What MODEL needs: for each GPU type the fewest GPUs, and the smallest cluster, to serve it.
 
     MODEL is a name of the catalog, a directory with a config.json, or a Hugging Face repository.
     Without --concurrency latency is that of one request, and throughput that of GPUs which are
     full. Exits with 66 where nothing that was asked about can serve it.
     """
-    answer = size_up(model, **asked)
+    answer = size_up(model, _known(inventory), **asked)
     document = answer.document()
     click.echo(json.dumps(document, indent=1) if as_json else answer.text())
     if document["chosen"] is None:

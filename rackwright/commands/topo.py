@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rackwright.catalog import GpuType
 from rackwright.errors import InputError, RefusedError, nearest
 from rackwright.inventory.entry import topo_text
 from rackwright.spec import ServerSpec
@@ -24,7 +25,8 @@ def topo(text: Any, gpu: str | None, inventory: str | None, server: str | None) 
     node; with --inventory and --server compares that with what is declared, and exits with 2 where
     they differ.
     """
-    said, agrees = topo_text(_read(text), gpu, _declared(inventory, server))
+    declared, types = _declared(inventory, server)
+    said, agrees = topo_text(_read(text), gpu, declared, types)
     click.echo(said)
     if not agrees:
         sys.exit(2)
@@ -37,16 +39,18 @@ def _read(text: Any) -> str:
         raise InputError(f"{text.name} is no text: {error}") from None
 
 
-def _declared(path: str | None, name: str | None) -> ServerSpec | None:
-    """A server as its inventory declares it; None where neither is named."""
+def _declared(
+    path: str | None, name: str | None
+) -> tuple[ServerSpec | None, dict[str, GpuType] | None]:
+    """A server as its inventory declares it, and the types there; None where none is named."""
     if path is None or name is None:
         if path or name:
             raise RefusedError("--inventory and --server go together")
-        return None
+        return None, None
     from rackwright.runner.fleet import fleet_of  # pyinfra, for those who compare only
     from rackwright.runner.inventory import load_inventory
 
-    servers = fleet_of(load_inventory(path)).spec.servers
-    if name not in servers:
-        raise RefusedError(f"--server {name!r} {nearest(name, servers)}")
-    return servers[name]
+    spec = fleet_of(load_inventory(path)).spec
+    if name not in spec.servers:
+        raise RefusedError(f"--server {name!r} {nearest(name, spec.servers)}")
+    return spec.servers[name], spec.gpu_types

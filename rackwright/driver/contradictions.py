@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rackwright.catalog import GpuType, gpu_types
+from rackwright.catalog import GpuType
 from rackwright.catalog.drivers import Branch, drivers, numbers
 from rackwright.driver.engines import cuda_majors
 from rackwright.driver.plan import branch_of, modules_of
@@ -20,7 +20,7 @@ def check(fleet: FleetSpec) -> Iterator[Fault]:
     """Every fault of the driver's settings, said once for all servers that share it."""
     found = []
     for name, server in fleet.servers.items():
-        settings, gpu = fleet.settings.get(name), gpu_types().get(server.gpus.type)
+        settings, gpu = fleet.settings.get(name), fleet.gpu_types.get(server.gpus.type)
         if settings and gpu:
             engines = {each.engine for each in fleet.services.values() if name in each.servers}
             found += [(name, fault) for fault in _of_hardware(settings, gpu, engines)]
@@ -96,7 +96,10 @@ def _modules(settings: Settings, gpu: GpuType, branch: Branch) -> Iterator[Fault
 
 
 def _cuda(settings: Settings, gpu: GpuType, branch: Branch, engines: set[str]) -> Iterator[Fault]:
-    """The engine's and the toolkits' CUDA need a driver, and a GPU, that are new enough."""
+    """The engine's and the toolkits' CUDA need a driver that is new enough; these also a GPU.
+
+    What GPU an engine needs is its own rule (``engines.abilities``).
+    """
     needs = {f"CUDA {each}": numbers(each)[0] for each in settings.cuda_toolkit if numbers(each)}
     needs |= cuda_majors(settings, engines)
     for what, major in needs.items():
@@ -104,6 +107,6 @@ def _cuda(settings: Settings, gpu: GpuType, branch: Branch, engines: set[str]) -
         if cuda and branch.number < cuda.minimum_branch:
             rule = f"must be of branch {cuda.minimum_branch} or newer: {what} needs CUDA {major}"
             yield _fault("driver_version", rule, settings.driver_version)
-        if cuda and gpu.compute_capability < cuda.minimum_capability:
-            key = "cuda_toolkit" if what.startswith("CUDA") else f"{what.split()[0]}_version"
-            yield _fault(key, f"must be older: CUDA {major} does not know {gpu.name}", what)
+        if cuda and gpu.compute_capability < cuda.minimum_capability and what.startswith("CUDA"):
+            rule = f"must be older: CUDA {major} does not know {gpu.name}"
+            yield _fault("cuda_toolkit", rule, what)

@@ -140,6 +140,7 @@ class LlamaCpp(Engine):
     timed_options: Mapping[str, object] = {"ignore_eos": True}
     key_variable = "LLAMA_API_KEY"
     serves_gguf = True
+    oldest_gpu = (5, 0)
     lists_context = False
     kv_cache_dtypes = ("auto", "f16", "q8_0", "q4_0")
 

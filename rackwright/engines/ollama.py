@@ -49,6 +49,7 @@ class Ollama(Engine):
     health_path = "/api/version"
     version_path = "/api/version"
     serves_gguf = True
+    oldest_gpu = (5, 0)
     pulls = True
     lists_context = False
     kv_cache_dtypes = ("auto", "f16", "q8_0", "q4_0")

@@ -12,12 +12,12 @@ from rackwright.engines.options import Form, Launch, Option
 from rackwright.engines.splits import Splits
 
 if TYPE_CHECKING:
-    from rackwright.catalog import GpuType
+    from rackwright.catalog import Capability, GpuType
     from rackwright.engines.release import CudaBuild, Release
     from rackwright.models import Shape
     from rackwright.plan import Replica
     from rackwright.sizing import GpuMemory, Limits, Split
-    from rackwright.spec import Settings, SettingsModel
+    from rackwright.spec import ServiceSpec, Settings, SettingsModel
 
 
 class Engine(Protocol):
@@ -28,7 +28,7 @@ class Engine(Protocol):
     ``settings_model`` declares the settings that it alone reads, among them ``NAME_version``;
     ``splits`` are the ways it can divide a model, ``options`` the table of its command line (with
     ``extra_form``, how the operator's own flags are written), ``cuda_builds`` which CUDA its
-    releases are built with.
+    releases are built with and for which GPUs; one without that says its ``oldest_gpu`` alone.
 
     A path is None for what the engine does not offer. ``figures`` says where its metrics tell
     ``requests_running``, ``requests_waiting``, ``kv_cache_tokens``, ``kv_cache_share`` (in use, 0
@@ -52,6 +52,7 @@ class Engine(Protocol):
     options: tuple[Option, ...] = ()
     extra_form: Form = Form.EQUALS
     cuda_builds: tuple[CudaBuild, ...] = ()
+    oldest_gpu: Capability | None = None
 
     health_path: str = "/health"
     models_path: str = "/v1/models"
@@ -86,6 +87,10 @@ class Engine(Protocol):
     def unjudged(self, shape: Shape) -> str:
         """Why the engine's memory for such a model cannot be computed; empty where it can."""
         return ""
+
+    def gpu_refusals(self, gpu: GpuType, shape: Shape, service: ServiceSpec) -> Iterator[str]:
+        """Why it cannot serve a model so on a GPU that is new enough for its builds."""
+        return iter(())
 
     def flag_faults(self, extra_args: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         """Flag and rule for each extra flag that is not the operator's to set."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
+from rackwright.catalog import Capability
 from rackwright.catalog.drivers import numbers
 
 if TYPE_CHECKING:
@@ -59,18 +60,28 @@ def archive_of(url: str, digests: Digests, version: str, smoke_test: tuple[str, 
 
 
 class CudaBuild(NamedTuple):
-    """From which ``version`` on an engine is built with this torch and this CUDA major."""
+    """From which ``version`` on an engine is built with this torch and this CUDA major.
+
+    ``oldest_gpu`` is the compute capability from which on its kernels are there.
+    """
 
     version: str
     torch: str
     cuda: int
+    oldest_gpu: Capability
     source: str
+
+
+def build_of(builds: Sequence[CudaBuild], version: str) -> CudaBuild | None:
+    """What a version is built with; None where that is not known."""
+    known = [build for build in builds if numbers(build.version) <= numbers(version)]
+    return max(known, key=lambda build: numbers(build.version)) if known else None
 
 
 def cuda_of(builds: Sequence[CudaBuild], version: str) -> int | None:
     """The CUDA major that a version is built with; None where that is not known."""
-    known = [build for build in builds if numbers(build.version) <= numbers(version)]
-    return max(known, key=lambda build: numbers(build.version)).cuda if known else None
+    build = build_of(builds, version)
+    return build.cuda if build else None
 
 
 @dataclass(frozen=True)

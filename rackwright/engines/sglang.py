@@ -82,7 +82,7 @@ _OPTIONS = (
         of=lambda launch: launch.limits.gpu_memory_utilization,
         form=Form.WORDS,
     ),
-    Option("dtype", of=lambda launch: launch.replica.model.shape.dtype, form=Form.WORDS),
+    Option("dtype", of=lambda launch: launch.replica.dtype, form=Form.WORDS),
     Option("enable-metrics", of=lambda _: True),
     # Those that only some replicas need.
     Option(
@@ -112,7 +112,9 @@ _CUDA_BUILDS = (
         "0.5.23",
         torch="2.14.1",
         cuda=13,
-        source="what its package requires: torch, cuda-python>=13, flashinfer_python[cu13]",
+        oldest_gpu=(8, 0),
+        source="what its package requires: torch, cuda-python>=13, flashinfer_python[cu13]; "
+        "sgl-kernel has nothing below 8.0 (sgl-project/sglang issues 6006, 24302)",
     ),
 )
 _COMPILING = {
@@ -216,8 +218,19 @@ class SgLang(Engine):
             **torch_caches(cache),
             "CUDA_CACHE_PATH": f"{cache}/cuda",
             **socket_interfaces(replica),
+            **_longer_context(replica),
         }
         return common | settings.engine_environment | visible_gpus(replica, gpu_uuids)
+
+
+def _longer_context(replica: Replica) -> dict[str, str]:
+    """It takes ``max_position_embeddings`` for the longest context, also where YaRN stretches it.
+
+    Beyond that it refuses, unless told that it is meant; the plan has held it to what is right.
+    """
+    own = replica.model.shape.unscaled_context
+    longer = own is not None and replica.limits.max_model_len > own
+    return {"SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN": "1"} if longer else {}
 
 
 SGLANG = SgLang()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from rackwright.catalog import gpu_types
+from rackwright.catalog import BF16_FROM
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
 from rackwright.engines.options import Form, Kind, Launch, Option, refused
 from rackwright.engines.protocol import Engine
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rackwright.catalog import GpuType
     from rackwright.models import Shape
     from rackwright.plan import Replica
-    from rackwright.spec import Settings
+    from rackwright.spec import ServiceSpec, Settings
 
 _GIB = 1024**3
 
@@ -38,7 +38,7 @@ class VllmSettings(SettingsModel):
 
 def _without_peers(replica: Replica) -> bool:
     """Whether ranks share a server whose GPUs cannot reach one another's memory over PCIe."""
-    direct = gpu_types()[replica.server.gpus.type].pcie_peer_access
+    direct = replica.gpu.pcie_peer_access
     return replica.split.tensor > 1 and replica.server.interconnect == "pcie" and not direct
 
 
@@ -91,7 +91,7 @@ _OPTIONS = (
         form=Form.WORDS,
     ),
     Option("gpu-memory-utilization", of=_share, form=Form.WORDS),
-    Option("dtype", of=lambda launch: launch.replica.model.shape.dtype, form=Form.WORDS),
+    Option("dtype", of=lambda launch: launch.replica.dtype, form=Form.WORDS),
     Option("shutdown-timeout", of=lambda launch: launch.settings.stop_timeout_s, form=Form.WORDS),
     # Those that only some replicas need.
     Option("enable-expert-parallel", of=lambda launch: launch.split.expert_parallel or None),
@@ -116,13 +116,18 @@ _OPTIONS = (
     *_REFUSED,
 )
 
+_TURING = (7, 5)
+_OLDEST = "docs/getting_started/installation/gpu.cuda.inc.md (compute capability)"
 _LOCK = "the lock file in rackwright/engines/requirements"
 _TORCH = "vLLM's requirements/cuda.txt"
 _CUDA_BUILDS = (
-    CudaBuild("0.33.0", torch="2.14.0", cuda=13, source=f"{_TORCH}; its release notes"),
-    CudaBuild("0.32.0", torch="2.13.0", cuda=13, source=f"{_TORCH}; {_LOCK} (torch 2.13.0+cu130)"),
-    CudaBuild("0.26.0", torch="2.11.0", cuda=12, source=_TORCH),
+    CudaBuild("0.33.0", "2.14.0", 13, _TURING, source=f"{_TORCH}; its release notes; {_OLDEST}"),
+    CudaBuild("0.32.0", "2.13.0", 13, _TURING, source=f"{_TORCH}; {_LOCK} (cu130); {_OLDEST}"),
+    CudaBuild("0.26.0", "2.11.0", 12, _TURING, source=f"{_TORCH}; {_OLDEST}"),
 )
+_BF16_ONLY = ("mxfp4",)
+"""Quantizations whose kernels want bfloat16 (vllm-project/vllm pull request 29901, which brought
+those of AWQ, GPTQ and FP8 to Turing)."""
 
 _PREBUILT = {
     "VLLM_USE_FLASHINFER_SAMPLER": "0",
@@ -188,6 +193,15 @@ class Vllm(Engine):
         if gpu.memory_bytes >= 70 * _GIB and gpu.compute_capability != (8, 0):
             return 1024, 8192
         return 256, 2048
+
+    def gpu_refusals(self, gpu: GpuType, shape: Shape, service: ServiceSpec) -> Iterator[str]:
+        """Before Ampere attention is Triton's, which has FP8 from 8.9 on only."""
+        if gpu.compute_capability >= BF16_FROM:
+            return
+        if shape.quantization and shape.quantization.method in _BF16_ONLY:
+            yield f"{gpu.name} has no bfloat16, which vLLM's kernels for {_BF16_ONLY[0]} need"
+        if service.kv_cache_dtype == "fp8":
+            yield f"{gpu.name} has no FP8 for the KV cache: leave kv_cache_dtype out"
 
     def memory(self, shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:
         """Memory of the fullest GPU of a replica, by vLLM's own accounting."""

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from rackwright import catalog
+from rackwright.catalog import GpuType
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault, SpecError
 from rackwright.inventory.settings import Hosts
@@ -67,6 +68,29 @@ def _entries(
             if value is not None:
                 read[name] = value
     return read
+
+
+def read_gpu_types(own: Mapping[str, Any], faults: list[Fault]) -> dict[str, GpuType]:
+    """The GPU types of the catalog and the inventory's own, by key; one schema judges both."""
+    types = dict(catalog.gpu_types())
+    for name, data in own.items():
+        path = f"gpu_types[{name}]"
+        if name in catalog.gpu_types():
+            faults.append(Fault(path, "is in the catalog already, choose another name"))
+        elif gpu := _own_type(name, data, path, faults):
+            found = [*catalog.contradictions(gpu), *catalog.alike(gpu, types.values())]
+            faults.extend(Fault(f"{path}.{key}", rule) for key, rule in found)
+            types[name] = gpu
+    return types
+
+
+def _own_type(name: str, data: object, path: str, faults: list[Fault]) -> GpuType | None:
+    if not isinstance(data, Mapping):
+        faults.append(Fault(path, "must be a dict", data))
+        return None
+    if "key" in data:
+        faults.append(Fault(f"{path}.key", "is the entry's own name, leave it out", data["key"]))
+    return parse(GpuType, {**data, "key": name}, path, faults)
 
 
 def read_models(own: Mapping[str, Any], faults: list[Fault]) -> dict[str, ModelSpec]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pprint import pformat
 from typing import Any
@@ -41,8 +41,13 @@ class Discovered:
         return "\n".join(lines)
 
 
-def discovered(host: str, answer: Mapping[str, Any]) -> Discovered:
-    """The entry of ``host`` from the probe's answer, or from ``{"error": why}``."""
+def discovered(
+    host: str, answer: Mapping[str, Any], types: Mapping[str, GpuType] | None = None
+) -> Discovered:
+    """The entry of ``host`` from the probe's answer, or from ``{"error": why}``.
+
+    ``types`` are the catalog's, unless an inventory has its own beside them.
+    """
     if "error" in answer:
         return Discovered(host, None, (str(answer["error"]),))
     gpus = [gpu for gpu in answer.get("gpus") or () if gpu]
@@ -51,13 +56,23 @@ def discovered(host: str, answer: Mapping[str, Any]) -> Discovered:
         return Discovered(host, None, (f"no NVIDIA GPU is seen: {why}",))
     kinds = Counter(str(gpu.get("name")) for gpu in gpus)
     name, count = kinds.most_common(1)[0]
-    kind = find_gpu(name)
+    kind = find_gpu(name, _memory_bytes(name, gpus), types)
     if kind is None:
-        rule = "is not in the catalog: add it to rackwright/catalog/gpus.yaml"
+        rule = (
+            "is not in the catalog: declare it in an inventory's `gpu_types` (docs/inventory.md) "
+            "and name that with --inventory"
+        )
         return Discovered(host, None, (f"{count} x {name} {rule}",))
     server = {"address": _address(host), "gpus": {"type": kind.key, "count": count}}
     server |= links_entry(kind, count, observed(answer))
     return Discovered(host, server, tuple(_notes(answer, kinds, kind)))
+
+
+def _memory_bytes(name: str, gpus: Sequence[Mapping[str, Any]]) -> int | None:
+    """What a GPU of that name has, which tells types apart that NVML calls alike."""
+    memory = (gpu.get("memory") or {} for gpu in gpus if gpu.get("name") == name)
+    totals = (each.get("total_bytes") for each in memory)
+    return next((total for total in totals if isinstance(total, int)), None)
 
 
 def _address(host: str) -> str:
@@ -93,18 +108,23 @@ def _notes(answer: Mapping[str, Any], kinds: Counter[str], kind: GpuType) -> Ite
         yield from matrix_text(answer).splitlines()
 
 
-def topo_text(text: str, gpu: str | None, server: ServerSpec | None) -> tuple[str, bool]:
+def topo_text(
+    text: str,
+    gpu: str | None,
+    server: ServerSpec | None,
+    types: Mapping[str, GpuType] | None = None,
+) -> tuple[str, bool]:
     """What a matrix says, in words, and whether it agrees with what is declared of a server.
 
-    ``gpu`` names a GPU type, for which the keys of an inventory entry are said as well. Raises
-    SpecError where the text or the type is not known.
+    ``gpu`` names a GPU type, for which the keys of an inventory entry are said as well; ``types``
+    are the catalog's, unless an inventory has its own beside them. Raises SpecError where the text
+    or the type is not known.
     """
+    known = gpu_types() if types is None else types
     seen = read_matrix(text)
-    kind = find_gpu(gpu) if gpu else None
+    kind = find_gpu(gpu, types=types) if gpu else None
     if gpu and kind is None:
-        raise SpecError(
-            [Fault("gpu", nearest(gpu, gpu_types(), "GPU type"), gpu)], "in what was asked"
-        )
+        raise SpecError([Fault("gpu", nearest(gpu, known, "GPU type"), gpu)], "in what was asked")
     count = sum(map(len, seen.islands))
     lines = [
         f"{count} GPU{'s' * (count > 1)}; NVLink joins {named(seen.islands)}; "
@@ -113,9 +133,7 @@ def topo_text(text: str, gpu: str | None, server: ServerSpec | None) -> tuple[st
     if kind:
         entry = {"gpus": {"type": kind.key, "count": count}, **links_entry(kind, count, seen)}
         lines.append(pformat(entry, sort_dicts=False))
-    found = (
-        list(differences(declared(server, gpu_types()[server.gpus.type]), seen)) if server else []
-    )
+    found = list(differences(declared(server, known[server.gpus.type]), seen)) if server else []
     if server:
         lines += found or [f"as {server.name} is declared"]
     return "\n".join(lines), not found

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from rackwright.catalog import GpuType
 from rackwright.errors import Fault, SpecError, gathered
 from rackwright.inventory import rules
 from rackwright.inventory.declarations import (
     read_gateways,
+    read_gpu_types,
     read_models,
     read_servers,
     read_services,
@@ -60,6 +62,18 @@ def _endless(hosts: Hosts) -> Iterable[tuple[str, Fault]]:
                 yield name, Fault(f"hosts.{key}", TOO_DEEP)
 
 
+def load_gpu_types(hosts: Hosts) -> dict[str, GpuType]:
+    """The GPU types of the catalog and the hosts' own, whatever else is wrong with their data.
+
+    Raises SpecError with every fault of ``gpu_types``.
+    """
+    faults: list[Fault] = []
+    types = read_gpu_types(_shared(hosts, "gpu_types", faults), faults)
+    if faults:
+        raise SpecError(faults)
+    return types
+
+
 def _read(hosts: Hosts, runner_keys: Collection[str], faults: list[Fault]) -> FleetSpec:
     models = read_models(_shared(hosts, "models", faults), faults)
     services = read_services(_shared(hosts, "services", faults), faults)
@@ -68,6 +82,7 @@ def _read(hosts: Hosts, runner_keys: Collection[str], faults: list[Fault]) -> Fl
         gateways=read_gateways(hosts, faults),
         services=services,
         models=models,
+        gpu_types=read_gpu_types(_shared(hosts, "gpu_types", faults), faults),
         settings=read_settings(hosts, runner_keys, faults),
     )
 

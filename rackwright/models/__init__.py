@@ -94,12 +94,14 @@ def _shape(architecture: str, config: Config) -> Shape:
         norm=Tensor("norm", hidden),
         rotary=decoder.rotary(),
         tied=tied,
-        max_position_embeddings=config.count("max_position_embeddings"),
+        max_position_embeddings=decoder.rope.context,
+        unscaled_context=decoder.rope.unscaled,
         dtype=_dtype(config),
         quantization=_quantization(config),
         widths=decoder.widths(),
         padded_experts=family.padded_experts,
         second_runner=family.on_second_runner,
+        float16=family.float16,
     )
 
 

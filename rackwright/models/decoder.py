@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rackwright.models.config import Config
 from rackwright.models.families import Family
 from rackwright.models.quantization import DTYPE_BYTES
+from rackwright.models.rope import read_rope
 from rackwright.models.shape import Experts, KvCache, Layer, Sharding, Tensor
 
 MOST_LAYERS = 1000
-MOST_STRETCH = 1000
 RANKS, KV, EXPERTS = Sharding.RANKS, Sharding.KV_HEADS, Sharding.EXPERTS
 
 
@@ -25,6 +25,7 @@ class Decoder:
         self.count = config.count("num_hidden_layers", most=MOST_LAYERS)
         self.kv_heads = config.count("num_key_value_heads", default=self.heads)
         self.head_dim = config.count("head_dim", default=max(1, self.hidden // self.heads))
+        self.rope = read_rope(config, family.scaled_context)
         self.experts = self._experts()
         dense = not all(self._sparse())
         self.dense_width = config.count("intermediate_size") if dense else 0
@@ -40,19 +41,8 @@ class Decoder:
 
     def rotary(self) -> Tensor:
         """Sines and cosines of every position, as far as the model's scaling stretches them."""
-        positions = round(self.config.count("max_position_embeddings") * self._stretch())
         width = self._latent_sizes()[1] if self.family.latent else self.head_dim
-        return Tensor("rotary", positions, width, stored=False)
-
-    def _stretch(self) -> float:
-        scaling = self.config.values.get("rope_scaling")
-        if not isinstance(scaling, Mapping) or scaling.get("rope_type") != "linear":
-            return 1.0
-        factor = scaling.get("factor", 1)
-        if type(factor) in (int, float) and 1 <= factor <= MOST_STRETCH:
-            return float(factor)
-        self.config.fault("rope_scaling.factor", f"must be 1 to {MOST_STRETCH}", factor)
-        return 1.0
+        return Tensor("rotary", self.rope.positions, width, stored=False)
 
     def widths(self) -> dict[str, int]:
         """What tensor parallel sizes must divide, besides heads, by what it is called."""

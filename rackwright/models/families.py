@@ -25,7 +25,9 @@ class Family:
     ``full_attention_interval``-th layer, and ``gated_query`` doubles their queries by a gate on
     the output. ``experts`` and ``expert_width`` are the keys of a mixture of
     experts; ``shared_gate`` is a gate on its shared expert. ``padded_experts`` have widths that
-    kernels pad. ``second_runner`` is given where the rule for it does not hold.
+    kernels pad. ``second_runner`` is given where the rule for it does not hold. ``scaled_context``:
+    ``max_position_embeddings`` counts the scaling of positions already. ``float16`` is False where
+    engines refuse that for its numbers (vLLM's _FLOAT16_NOT_SUPPORTED_MODELS).
     """
 
     mlp: MlpKind = "gated"
@@ -54,6 +56,8 @@ class Family:
     dense_first: str = ""
     padded_experts: bool = False
     second_runner: bool | None = None
+    scaled_context: bool = False
+    float16: bool = True
 
     @property
     def on_second_runner(self) -> bool:
@@ -77,9 +81,16 @@ FAMILIES: dict[str, Family] = {
     "GraniteForCausalLM": Family(),
     "Olmo2ForCausalLM": Family(qk_norm="all"),
     "Olmo3ForCausalLM": Family(qk_norm="all", windows="pattern"),
-    "Gemma2ForCausalLM": Family(norms=4, tied=True, windows="alternate"),
-    "Gemma3ForCausalLM": Family(norms=4, tied=True, qk_norm="head", windows="pattern"),
-    "Glm4ForCausalLM": Family(norms=4, output_follows_bias=False),
+    "Gemma2ForCausalLM": Family(norms=4, tied=True, windows="alternate", float16=False),
+    "Gemma3ForCausalLM": Family(
+        norms=4,
+        tied=True,
+        qk_norm="head",
+        windows="pattern",
+        scaled_context=True,
+        float16=False,
+    ),
+    "Glm4ForCausalLM": Family(norms=4, output_follows_bias=False, float16=False),
     "CohereForCausalLM": Family(norms=1, tied=True, qk_norm="all", qk_norm_key="use_qk_norm"),
     "SeedOssForCausalLM": Family(output_follows_bias=False),
     "MixtralForCausalLM": Family(

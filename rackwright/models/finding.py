@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -85,14 +87,21 @@ def _read(entry: dict[str, object], name: str) -> ModelSpec:
     return model
 
 
-def find_gpus(name: str | None) -> list[catalog.GpuType]:
-    """The GPU type called ``name``, or every one. Raises SpecError for a name that is none."""
+def find_gpus(
+    name: str | None, types: Mapping[str, catalog.GpuType] | None = None
+) -> list[catalog.GpuType]:
+    """The GPU type called ``name``, or every one. Raises SpecError for a name that is none.
+
+    ``types`` are those of the catalog, unless an inventory has its own beside them.
+    """
+    known = catalog.gpu_types() if types is None else types
     if name is None:
-        return list(catalog.gpu_types().values())
-    if found := catalog.find_gpu(name):
+        return list(known.values())
+    if found := catalog.find_gpu(name, types=types):
         return [found]
-    several = [key for key in catalog.gpu_types() if key.startswith(name.lower())]
-    rule = nearest(name, several or catalog.gpu_types(), "GPU type")
+    start = re.sub(r"[\s_]+", "-", name.lower())
+    several = [key for key, gpu in known.items() if key.startswith(start) or gpu.is_named(name)]
+    rule = nearest(name, several or known, "GPU type")
     if len(several) > 1:
         rule = f"may be any of {', '.join(several)}"
     raise SpecError([Fault("--gpu", rule, name)])

@@ -110,11 +110,12 @@ class Shape:
 
     ``rotary`` is the engine's table of rotary positions, on every stage. ``tied`` models keep one
     table for embedding and head. ``heads`` are attention heads; ``widths`` are what tensor parallel
-    sizes must divide besides, by what they are called. ``text_only``: the text half of a model that
-    also sees images. ``second_runner``: vLLM's newer model runner serves it. ``activation_bytes``
-    is given where it cannot be computed; ``file_bytes`` where it is served from one GGUF file of
-    that size. Compared by identity, so that what is computed of a shape
-    can be remembered.
+    sizes must divide besides, by what they are called. ``unscaled_context`` is the longest request
+    without what scales its positions. ``text_only``: the text half of a model that also sees
+    images. ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed
+    in that instead of bfloat16. ``activation_bytes`` is given where it cannot be computed;
+    ``file_bytes`` where it is served from one GGUF file of that size. Compared by identity, so that
+    what is computed of a shape can be remembered.
     """
 
     architecture: str
@@ -135,6 +136,8 @@ class Shape:
     padded_experts: bool = False
     text_only: bool = False
     second_runner: bool = True
+    float16: bool = True
+    unscaled_context: int | None = None
     activation_bytes: int | None = None
     file_bytes: int | None = None
 

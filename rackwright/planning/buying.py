@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rackwright.catalog import GpuType, Interconnect
+from rackwright.engines import ENGINES
+from rackwright.engines.abilities import refusals
 from rackwright.models import Shape
 from rackwright.planning.choosing import choose, last_resort
 from rackwright.planning.considering import consider
 from rackwright.planning.layouts import Layout, Site
 from rackwright.planning.limits import limits_of
-from rackwright.sizing import Limits
+from rackwright.sizing import Limits, Split
 from rackwright.spec import GpuSpec, ServerSpec, ServiceSpec
 
 COUNTS = (1, 2, 4, 8)
@@ -26,19 +28,24 @@ NETWORK_GBIT_PER_S = 200
 class Need:
     """What is asked of the hardware: ``service`` as in an inventory, and what may be bought.
 
-    ``shape`` is the model as it would be loaded. ``gpus`` is how many there are in all; None to
-    look for the fewest. ``interconnect`` joins those of a server; None for the best its type has.
+    ``shape`` is the model as it would be loaded, by ``version`` of the engine. ``gpus`` is how many
+    there are in all; None to look for the fewest. ``interconnect`` joins those of a server; None
+    for the best its type has.
     """
 
     service: ServiceSpec
     shape: Shape
+    version: str | None = None
     gpus: int | None = None
     interconnect: Interconnect | None = None
 
 
 @dataclass(frozen=True)
 class Offer:
-    """All layouts on one choice of hardware, the chosen one apart; None where nothing fits."""
+    """All layouts on one choice of hardware, the chosen one apart; None where nothing fits.
+
+    ``refused``: why the engine serves the model on no GPU of the type.
+    """
 
     gpu: GpuType
     gpus: int
@@ -47,6 +54,7 @@ class Offer:
     limits: Limits
     chosen: Layout | None
     others: list[Layout] = field(default_factory=list)
+    refused: str = ""
 
     @property
     def memory_gib(self) -> float:
@@ -56,6 +64,13 @@ class Offer:
 
 def offers(need: Need, gpu: GpuType) -> Iterator[Offer]:
     """What was tried of one GPU type, from the fewest GPUs up to the first that serves."""
+    engine = ENGINES[need.service.engine]
+    reasons = refusals(engine, need.version, gpu, need.shape, need.service, ENGINES.values())
+    if reason := "; ".join(reasons):
+        limits = limits_of(need.service, gpu)
+        refused = Layout(Split(), reason=reason)
+        yield Offer(gpu, need.gpus or 1, 1, "none", limits, None, [refused], reason)
+        return
     for gpus, nodes in _amounts(need, gpu):
         offer = _offer(need, gpu, gpus, nodes)
         yield offer

@@ -112,11 +112,12 @@ def _too_few(split: Split, case: _Case, memory: GpuMemory, replicas: int) -> str
     service = case.service
     if service.replicas and replicas < service.replicas:
         return f"room for {replicas} of the {service.replicas} replicas asked for"
-    wanted, tokens = service.concurrency, case.limits.max_model_len
-    if isinstance(service.objective, Target):
-        wanted, tokens = service.objective.sequences, service.objective.tokens
-        memory = case.memory(split, case.limits._replace(max_model_len=tokens))
-    return too_few_sequences(memory.sequences * replicas, wanted, tokens)
+    longest, goal = case.limits.max_model_len, service.objective
+    reason = too_few_sequences(memory.sequences * replicas, service.concurrency, longest)
+    if reason or not isinstance(goal, Target):
+        return reason
+    memory = case.memory(split, case.limits._replace(max_model_len=goal.tokens))
+    return too_few_sequences(memory.sequences * replicas, goal.sequences, goal.tokens)
 
 
 def _speeds(split: Split, case: _Case, grouping: Grouping) -> Speeds:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rackwright.catalog import gpu_types
 from rackwright.errors import Fault
 from rackwright.plan import RejectedLayout, Replica
 from rackwright.planning.considering import consider
@@ -50,7 +49,7 @@ class Draft:
         gpus, ranks = allowed_gpus(service, server), service.ranks_on(server.name)
         key = (service.name, server.hardware, gpus, ranks, len(servers))
         if key not in self.judged:
-            gpu = gpu_types()[server.gpus.type]
+            gpu = self.fleet.gpu_of(server)
             shape = shape_of(service, self.fleet.models[service.model])
             site = Site(tuple(servers), gpu, gpus)
             self.judged[key] = consider(service, shape, site, limits_of(service, gpu))

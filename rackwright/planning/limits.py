@@ -40,4 +40,5 @@ def limits_of(service: ServiceSpec, gpu: GpuType) -> Limits:
     )
     if "gpu_memory_utilization" in service.model_fields_set:
         return limits
-    return limits._replace(gpu_memory_utilization=engine.memory_share(gpu.memory_bytes, limits))
+    share = min(engine.memory_share(gpu.memory_bytes, limits), gpu.most_share)
+    return limits._replace(gpu_memory_utilization=share)

@@ -29,6 +29,7 @@ def plan(fleet: FleetSpec) -> FleetPlan:
     replicas = tuple(with_ports_of_first(draft.replicas))
     return FleetPlan(
         servers=fleet.servers,
+        gpus={name: fleet.gpu_of(server) for name, server in fleet.servers.items()},
         replicas=replicas,
         upstreams=tuple(upstreams(fleet, replicas)),
         rejected=tuple(draft.rejected),

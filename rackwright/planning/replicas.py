@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rackwright.catalog import gpu_types
 from rackwright.engines import ENGINES
+from rackwright.engines.abilities import dtype_on
 from rackwright.errors import Fault
 from rackwright.models.spec import ModelSpec
 from rackwright.plan import Replica, Span, Upstream
@@ -20,7 +20,7 @@ def replicas_of(
     """The service's processes on a server: one for each group of GPUs of its layout."""
     layout, model = placed.layout, fleet.models[service.model]
     assert layout and layout.memory  # chosen, so sized
-    first = placed.servers[0].name.removeprefix("@")
+    first, gpu = placed.servers[0].name.removeprefix("@"), fleet.gpu_of(server)
     serves_gguf = ENGINES[service.engine].serves_gguf
     for index, gpus in enumerate(layout.groups):
         yield Replica(
@@ -28,10 +28,12 @@ def replicas_of(
             service=service,
             model=_pinned(service, model),
             server=server,
+            gpu=gpu,
             index=index,
             gpus=gpus,
             split=layout.split,
-            limits=limits_of(service, gpu_types()[server.gpus.type]),
+            limits=limits_of(service, gpu),
+            dtype=dtype_on(gpu, model.shape),
             memory=layout.memory,
             speeds=layout.speeds,
             port=ports[index] if ports else 0,

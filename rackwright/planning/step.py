@@ -27,7 +27,7 @@ KV_EFFICIENCY = 0.90
 """Share that decoding attention reaches at long contexts. Kernels: 8 KV heads, 1,024 tokens."""
 KV_TILE_TOKENS = 96
 """What starting on a sequence costs, in tokens of it. Kernels: 512 against 1,024 tokens."""
-COMPUTE_EFFICIENCY = {"bf16": 0.80, "fp8": 0.65, "int8": 0.65, "fp4": 0.50}
+COMPUTE_EFFICIENCY = {"bf16": 0.80, "fp16": 0.80, "fp8": 0.65, "int8": 0.65, "fp4": 0.50}
 """Share of the dense peak that products of some hundred tokens reach. Kernels: 256 to 2,048 tokens,
 an 8B and a 70B model at TP 1 and 2, within 10 % in bf16. Of int8 and fp4 nothing was measured."""
 SUSTAINED = 0.83
@@ -144,7 +144,7 @@ def _either(memory_s: float, compute_s: float) -> float:
 def _attention_s(gpu: GpuType, work: Work, batch: Batch) -> float:
     if batch.prompts:
         seen = (batch.context + ATTENTION_TOKENS) / 2  # a token sees those before it
-        peak = gpu.dense_tflops["bf16"] * TERA * ATTENTION_EFFICIENCY
+        peak = gpu.dense_tflops[gpu.half] * TERA * ATTENTION_EFFICIENCY
         return batch.tokens * work.attention_flops * seen / peak
     read = batch.tokens * sum(
         size * ((batch.context if window is None else min(window, batch.context)) + KV_TILE_TOKENS)
@@ -182,9 +182,9 @@ def _all_reduce_s(shape: Shape, split: Split, link: Link | None, layers: int, to
 
 
 def _computed(shape: Shape, gpu: GpuType) -> str:
-    """The dtype that products run in: bf16 where the GPU lacks the one wanted."""
-    wanted = shape.quantization.compute if shape.quantization else "bf16"
-    return wanted if wanted in gpu.dense_tflops else "bf16"
+    """The dtype that products run in: 16 bits where the GPU lacks the one wanted."""
+    wanted = shape.quantization.compute if shape.quantization else gpu.half
+    return wanted if wanted in gpu.dense_tflops else gpu.half
 
 
 def _reached_flops(shape: Shape, gpu: GpuType) -> float:

@@ -57,6 +57,7 @@ def _replica(replica: Replica) -> dict[str, Any]:
         "node_addresses": list(span.addresses) if span else [],
         "master_port": span.master_port if span else None,
         "network_interface": replica.network_interface,
+        "dtype": replica.dtype,
     }
 
 

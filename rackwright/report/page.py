@@ -12,7 +12,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.plan import FleetPlan
 from rackwright.planning.topology_text import matrix_text
@@ -82,7 +81,7 @@ def _about(name: str, plan: FleetPlan) -> str:
         served = (f"{u.service.served_as} from {len(u.replicas)} replicas" for u in plan.upstreams)
         return f"gateway: {', '.join(served)}"
     link = "" if server.interconnect == "none" else f", {server.interconnect}"
-    return f"{server.gpus.count} x {gpu_types()[server.gpus.type].name}{link}, {server.address}"
+    return f"{server.gpus.count} x {plan.gpus[name].name}{link}, {server.address}"
 
 
 def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
@@ -99,5 +98,5 @@ def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
         for index in replica.gpus
     ]
     joined = server.interconnect in ("nvlink", "nvswitch")
-    usual = gpu_types()[server.gpus.type].name
+    usual = plan.gpus[name].name
     return drawing(probe, server.gpus.count, joined, tenants, usual)

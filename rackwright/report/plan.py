@@ -7,7 +7,7 @@ from itertools import accumulate, groupby
 from textwrap import wrap
 from typing import TypeVar
 
-from rackwright import catalog
+from rackwright.catalog import GpuType
 from rackwright.models.spec import Gguf
 from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
 from rackwright.sizing import GIB, GpuMemory
@@ -27,7 +27,7 @@ def plan_text(plan: FleetPlan, width: int = 100) -> str:
     for layout in plan.rejected:
         rejected.setdefault(layout.server, []).append(layout)
     blocks = [
-        _server_lines(server, plan.on(name), rejected.get(name, []), width)
+        _server_lines(server, plan.gpus[name], plan.on(name), rejected.get(name, []), width)
         for name, server in plan.servers.items()
     ]
     blocks.append(list(_upstream_lines(plan, width)))
@@ -35,9 +35,12 @@ def plan_text(plan: FleetPlan, width: int = 100) -> str:
 
 
 def _server_lines(
-    server: ServerSpec, replicas: Sequence[Replica], rejected: list[RejectedLayout], width: int
+    server: ServerSpec,
+    gpu: GpuType,
+    replicas: Sequence[Replica],
+    rejected: list[RejectedLayout],
+    width: int,
 ) -> list[str]:
-    gpu = catalog.gpu_types()[server.gpus.type]
     link = "" if server.interconnect == "none" else f", {server.interconnect}"
     lines = [f"{server.name}  {server.gpus.count} x {gpu.name}{link}  {server.address}"]
     for _, same in groupby(replicas, key=lambda replica: replica.service.name):
@@ -66,11 +69,31 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
         width,
         6,
     )
+    for words in _by_the_gpu(first):
+        yield from _wrapped(f"      {words}", width, 6)
     if first.speeds:
         text = f"      predicted: {_speed(first.speeds[0], first.speeds[-1])}{each}"
         yield from _wrapped(text, width, 17)
     else:
         yield f"      the speed of engine {first.service.engine} is not predicted"
+
+
+def _by_the_gpu(replica: Replica) -> Iterator[str]:
+    """What is other than usual because the GPUs are old, or share their memory."""
+    gpu = replica.gpu
+    if replica.gguf is None and replica.dtype != replica.model.shape.dtype:
+        yield f"computed in {replica.dtype}: {gpu.name} has no {replica.model.shape.dtype}"
+    if gpu.unified_memory:
+        yield shared_memory(gpu, replica.limits.gpu_memory_utilization)
+
+
+def shared_memory(gpu: GpuType, share: float) -> str:
+    """What engines take of memory that CPU and GPU share."""
+    left = gpu.memory_bytes * (1 - share) / GIB
+    return (
+        f"{gpu.name} shares its memory with the CPU: the engine takes {share:.0%} of it, "
+        f"{left:.0f} GiB stay for the system and the engine's own processes"
+    )
 
 
 def _replica_line(replica: Replica) -> str:

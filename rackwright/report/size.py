@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Any
 
 from rackwright.planning.buying import Offer, best
 from rackwright.planning.layouts import Layout, split_names
-from rackwright.report.plan import memory_bar, memory_line
+from rackwright.report.plan import memory_bar, memory_line, shared_memory
 from rackwright.sizing import GIB, GpuMemory
 from rackwright.spec import ServiceSpec
 
@@ -35,6 +36,10 @@ def size_text(title: str, service: ServiceSpec, offers: Sequence[Offer], width: 
     for row in rows:
         cells = (f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True))
         lines.append(f"  {'  '.join(cells)}".rstrip())
+    for offer in last.values():
+        if offer.gpu.unified_memory and not offer.refused:
+            words = shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)
+            lines += ["", *wrap(words, width, initial_indent="  ", subsequent_indent="    ")]
     if any(offer.chosen and offer.chosen.across for offer in last.values()):
         lines += ["", "  * talks across PCIe at every layer: nothing else fits so few GPUs"]
     return "\n".join(lines)
@@ -56,6 +61,8 @@ def _order(offer: Offer) -> tuple[bool, int, int, float]:
 def _row(offer: Offer, stated: bool) -> tuple[str, ...]:
     """``stated``: the requests at once stand above the table, and are the same in every row."""
     layout = offer.chosen
+    if offer.refused:
+        return (offer.gpu.key, "none", "", "", "", offer.refused.partition(",")[0])
     if layout is None or layout.memory is None or layout.busy is None:
         return (offer.gpu.key, f"none up to {offer.gpus}", "", "", "", "")
     return (
@@ -83,7 +90,13 @@ def _layout_name(layout: Layout) -> str:
 def _one_type(offers: Sequence[Offer], width: int) -> Iterator[str]:
     for offer in offers:
         layout = offer.chosen
+        if offer.refused:
+            yield offer.refused
+            return
         yield f"{offer.gpu.name}, {_hardware(offer)}"
+        if offer.gpu.unified_memory:
+            words = shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)
+            yield from wrap(words, width, initial_indent="  ", subsequent_indent="    ")
         if layout and layout.memory and layout.alone and layout.busy:
             yield f"  {_layout_name(layout)}"
             yield from [f"    {layout.reason}"] if layout.reason else []

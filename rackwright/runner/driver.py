@@ -14,7 +14,6 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.desired import paths
 from rackwright.desired.items import Change, Item, Package, Unit, differences, payload, query
@@ -77,7 +76,7 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
     situation = Situation(
         settings=settings,
         server=server,
-        gpu=gpu_types()[server.gpus.type],
+        gpu=fleet.spec.gpu_of(server),
         facts=observed(host),
         month=time.strftime("%Y-%m"),
         engines=frozenset(each.service.engine for each in fleet.plan.on(host.name)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rackwright import checks
-from rackwright.catalog import gpu_types
 from rackwright.checks.planned import (
     Folder,
     PlannedHost,
@@ -60,7 +59,7 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
 
 
 def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
-    gpu = gpu_types()[server.gpus.type]
+    gpu = fleet.spec.gpu_of(server)
     replicas = fleet.plan.on(server.name)
     settings = fleet.settings(server.name)
     return PlannedServer(

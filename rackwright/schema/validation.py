@@ -29,6 +29,7 @@ _TYPES = {
     "dict_type": "must be a dict",
     "model_type": "must be a dict",
     "tuple_type": "must be a list",
+    "frozen_set_type": "must be a list",
     "too_short": "must not be empty",
 }
 _RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")

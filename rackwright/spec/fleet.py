@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rackwright.catalog import GpuType
 from rackwright.models.spec import ModelSpec
 from rackwright.schema.fields import Entry
 from rackwright.spec.servers import GatewaySpec, ServerSpec
@@ -10,10 +11,17 @@ from rackwright.spec.settings import Settings
 
 
 class FleetSpec(Entry):
-    """Everything declared, by name. ``settings`` is per host; ``models`` is catalog and own."""
+    """Everything declared, by name. ``settings`` is per host; ``models`` and ``gpu_types`` are the
+    catalog's and the inventory's own.
+    """
 
     servers: dict[str, ServerSpec]
     gateways: dict[str, GatewaySpec]
     services: dict[str, ServiceSpec]
     models: dict[str, ModelSpec]
+    gpu_types: dict[str, GpuType]
     settings: dict[str, Settings]
+
+    def gpu_of(self, server: ServerSpec) -> GpuType:
+        """The type of a server's GPUs."""
+        return self.gpu_types[server.gpus.type]

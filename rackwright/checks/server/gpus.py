@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rackwright.catalog import find_gpu
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation
 from rackwright.checks.planned import PlannedServer
@@ -44,10 +43,12 @@ def _findings(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
 def _of_kind(planned: PlannedServer, probed: Probed, index: int) -> Iterator[Finding]:
     name = probed.read(index, "name")
     total_bytes = probed.read(index, "memory", "total_bytes")
-    if name and find_gpu(name) != planned.gpu:
+    if name and not planned.gpu.is_named(name):
         evidence = f"GPU {index} is {name}, {planned.gpu.name} is declared"
         yield Finding(Status.CRITICAL, evidence, _DECLARE)
         return
+    if planned.gpu.unified_memory and not total_bytes:
+        total_bytes = (probed.seen.get("os") or {}).get("memory_total_bytes")
     expected = planned.gpu.memory_mib * _MIB
     if total_bytes and abs(total_bytes / expected - 1) > MEMORY_TOLERANCE:
         evidence = f"GPU {index} has {total_bytes // _MIB} MiB, {planned.gpu.memory_mib} expected"

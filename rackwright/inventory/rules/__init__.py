@@ -23,7 +23,7 @@ def check(fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     if declared.services and not declared.gateways:
         yield Fault("gateways", "must have at least one host with 'gateway', services need one")
     for server in fleet.servers.values():
-        yield from server_faults(server, fleet)
+        yield from server_faults(server, fleet, declared)
     for gateway in fleet.gateways.values():
         yield from gateway_faults(gateway)
     for service in fleet.services.values():

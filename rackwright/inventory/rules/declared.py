@@ -15,6 +15,7 @@ class Declared:
     gateways: frozenset[str]
     services: frozenset[str]
     models: frozenset[str]
+    gpu_types: frozenset[str]
 
     @classmethod
     def of(cls, hosts: Mapping[str, Mapping[str, Any]]) -> Declared:
@@ -24,6 +25,7 @@ class Declared:
             gateways=frozenset(name for name, data in hosts.items() if "gateway" in data),
             services=_keys(hosts, "services"),
             models=_keys(hosts, "models"),
+            gpu_types=_keys(hosts, "gpu_types"),
         )
 
 

@@ -5,27 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from rackwright import catalog
 from rackwright.errors import Fault, nearest
+from rackwright.inventory.rules.declared import Declared
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec
 
 
-def server_faults(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
+def server_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     """GPU type, links and address of a server: each possible, and agreeing with the others."""
-    yield from _interconnect(server)
+    yield from _gpu_type(server, fleet, declared)
+    yield from _interconnect(server, fleet)
     yield from _gpu_groups(server)
     yield from _address(server, fleet)
 
 
-def _interconnect(server: ServerSpec) -> Iterator[Fault]:
+def _gpu_type(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
+    name = server.gpus.type
+    if name not in fleet.gpu_types and name not in declared.gpu_types:
+        rule = nearest(name, fleet.gpu_types, "GPU type")
+        if "did you mean" not in rule:  # else all of them, which nobody reads
+            rule = "is not a known GPU type: declare it in `gpu_types` (docs/inventory.md)"
+        yield Fault(f"servers[{server.name}].gpus.type", rule, name)
+
+
+def _interconnect(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
     path = f"servers[{server.name}]"
-    kind = catalog.gpu_types().get(server.gpus.type)
-    if kind is None:
-        rule = nearest(server.gpus.type, catalog.gpu_types(), "GPU type")
-        yield Fault(f"{path}.gpus.type", rule, server.gpus.type)
-    elif server.interconnect not in kind.interconnects:
+    kind = fleet.gpu_types.get(server.gpus.type)
+    if kind and server.interconnect not in kind.interconnects:
         can = ", ".join(sorted(kind.interconnects - {"none"}))
-        yield Fault(f"{path}.interconnect", f"{kind.name} has {can} only", server.interconnect)
+        rule = f"{kind.name} has {can} only" if can else f"{kind.name} comes one to a server"
+        yield Fault(f"{path}.interconnect", rule, server.interconnect)
     if server.interconnect == "none" and server.gpus.count > 1:
         rule = f"must be pcie, nvlink or nvswitch for {server.gpus.count} GPUs"
         yield Fault(f"{path}.interconnect", rule, server.interconnect)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rackwright import engines
+from rackwright.catalog import GpuType
 from rackwright.engines import ENGINES
+from rackwright.engines.abilities import refusals
 from rackwright.errors import Fault, nearest
 from rackwright.inventory.rules.declared import Declared
 from rackwright.spec import FleetSpec, ServiceSpec
@@ -18,6 +20,7 @@ def service_faults(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -
         yield Fault(f"{path}.engine", nearest(service.engine, ENGINES, "engine"), service.engine)
     else:
         yield from _engine(service, fleet)
+        yield from _refusals(service, fleet)
     yield from _servers(service, declared)
     yield from _gpu_indexes(service, fleet)
 
@@ -49,6 +52,27 @@ def _engine(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
         if settings.engine_api_key_env and not engine.key_variable:
             rule = f"must be None, engine {engine.name} asks for no key ({path})"
             yield Fault(f"settings[{server}].engine_api_key_env", rule)
+
+
+def _refusals(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
+    """Why the engine cannot serve the model on its servers' GPUs, as old as they are.
+
+    Each kind of GPU is judged once: a fleet has thousands of servers and few kinds.
+    """
+    engine, model = ENGINES[service.engine], fleet.models.get(service.model)
+    if model is None or model.unjudged:
+        return
+    shape, judged = service.shape_of(model), dict[tuple[str | None, GpuType], list[str]]()
+    for name in dict.fromkeys(service.servers):
+        settings, server = fleet.settings.get(name), fleet.servers.get(name)
+        gpu = fleet.gpu_types.get(server.gpus.type) if server else None
+        if settings is None or gpu is None or not engine.uses_gpus(settings):
+            continue
+        key = (engine.pinned(settings), gpu)
+        if key not in judged:
+            judged[key] = list(refusals(engine, *key, shape, service, ENGINES.values()))
+        for rule in judged[key]:
+            yield Fault(f"services[{service.name}].servers[{name}]", rule)
 
 
 def _gpu_indexes(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:

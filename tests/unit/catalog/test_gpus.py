@@ -11,8 +11,25 @@ from rackwright.catalog import GpuType, Interconnect, Link
 
 GPUS = catalog.gpu_types()
 MEASURED = Path(__file__).parents[2] / "data/h200x2/p2p.txt"
-PER_LINK_GB_PER_S = {3: 50, 4: 50, 5: 100}  # both directions, at most: GeForce links are slower
-EXPECTED = {"bf16", "int8"}, {"bf16", "int8", "fp8"}, {"bf16", "int8", "fp8", "fp4"}
+PER_LINK_GB_PER_S = {
+    2: 50,
+    3: 50,
+    4: 50,
+    5: 100,
+}  # both directions, at most: GeForce links are slower
+EXPECTED = {
+    (6, 0): {"fp16"},
+    (7, 5): {"fp16", "int8"},
+    (8, 0): {"bf16", "int8"},
+    (8, 9): {"bf16", "int8", "fp8"},
+    (10, 0): {"bf16", "int8", "fp8", "fp4"},
+}
+"""Formats of the tensor cores (before them, of all arithmetic) by the capability that brought them.
+"""
+WITHOUT_PEERS = ("GeForce", "TITAN")
+SCARCE = ("h20-", "p40-")
+"""Cards with much memory bandwidth for their arithmetic: made so for export, or without tensor
+cores."""
 POSSIBLE: list[tuple[str, Interconnect]] = [
     (key, kind) for key, gpu in GPUS.items() for kind in sorted(gpu.interconnects - {"none"})
 ]
@@ -37,15 +54,14 @@ def names(gpu: GpuType) -> set[str]:
 def test_figures_are_sourced(key: str) -> None:
     gpu = GPUS[key]
     assert all(source.strip() for source in gpu.sources.values()), f"{key}: fill in its sources"
-    assert gpu.name.startswith("NVIDIA "), f"{key}: give the name that NVML gives it"
+    brands = ("NVIDIA ", "Tesla ", "Quadro ")
+    assert gpu.name.startswith(brands), f"{key}: give the name that NVML gives it"
 
 
 @pytest.mark.parametrize("key", GPUS)
 def test_the_formats_are_those_of_the_architecture(key: str) -> None:
     gpu = GPUS[key]
-    ampere, ada_or_hopper, blackwell = EXPECTED
-    newest = blackwell if gpu.compute_capability >= (10, 0) else ada_or_hopper
-    expected = newest if gpu.compute_capability >= (8, 9) else ampere
+    expected = EXPECTED[max(each for each in EXPECTED if each <= gpu.compute_capability)]
     assert set(gpu.dense_tflops) == expected, (
         f"catalog/gpus.yaml: {key}.dense_tflops must have {sorted(expected)}, as compute "
         f"capability {gpu.compute_capability} has"
@@ -55,16 +71,18 @@ def test_the_formats_are_those_of_the_architecture(key: str) -> None:
 @pytest.mark.parametrize("key", GPUS)
 def test_tensor_cores_double_with_half_the_bits(key: str) -> None:
     """Which also tells dense figures from those with sparsity."""
-    tflops = GPUS[key].dense_tflops
+    gpu, tflops = GPUS[key], GPUS[key].dense_tflops
+    half = tflops[gpu.half]
     wrong = f"catalog/gpus.yaml: {key}.dense_tflops: give the dense figure, without sparsity, of"
     if "fp8" in tflops:
-        assert tflops["fp8"] == pytest.approx(2 * tflops["bf16"], rel=0.02), f"{wrong} fp8 or bf16"
+        assert tflops["fp8"] == pytest.approx(2 * half, rel=0.02), f"{wrong} fp8 or bf16"
     if "fp4" in tflops:
         assert 1.98 <= tflops["fp4"] / tflops["fp8"] <= 4.01, f"{wrong} fp4"
     most = 4.01 if "GeForce" in GPUS[key].name else 2.03  # those sum bf16 at half their speed
-    if not key.startswith("b300"):  # which has next to no int8
-        assert 1.98 <= tflops["int8"] / tflops["bf16"] <= most, f"{wrong} int8 or bf16"
-    assert 50 < tflops["bf16"] * 1000 / GPUS[key].memory_bandwidth_gb_per_s < 500
+    if "int8" in tflops and gpu.compute_capability != (10, 3):  # which has next to no int8
+        assert 1.98 <= tflops["int8"] / half <= most, f"{wrong} int8 or bf16"
+    least = 30 if key.startswith(SCARCE) else 50
+    assert least < half * 1000 / gpu.memory_bandwidth_gb_per_s < 500
 
 
 @pytest.mark.parametrize("key", GPUS)
@@ -87,22 +105,73 @@ def test_pcie_is_of_a_known_width(key: str) -> None:
     gpu = GPUS[key]
     assert gpu.pcie_generation in (3, 4, 5, 6)
     assert gpu.pcie_lanes in (8, 16)
-    assert gpu.pcie_peer_access == ("GeForce" not in gpu.name)
+    assert gpu.pcie_peer_access == (not any(brand in gpu.name for brand in WITHOUT_PEERS))
 
 
 @pytest.mark.parametrize("key", GPUS)
 def test_a_gpu_is_found_by_any_of_its_names(key: str) -> None:
     gpu = GPUS[key]
+    size = gpu.memory_mib * 1024**2
     for name in (gpu.key, gpu.name, gpu.name.removeprefix("NVIDIA "), *gpu.aliases):
         for written in (name, name.upper(), name.replace("-", " "), name.replace("-", "_")):
-            assert catalog.find_gpu(written) is gpu
+            assert catalog.find_gpu(written, size) is gpu
+            assert gpu.is_named(written)
     assert gpu.aliases == tuple(alias.lower() for alias in gpu.aliases)
 
 
 @pytest.mark.parametrize("key", GPUS)
 def test_no_two_gpus_share_a_name(key: str) -> None:
-    others = [names(gpu) for other, gpu in GPUS.items() if other != key]
-    assert not names(GPUS[key]) & set().union(*others)
+    """But for what NVML calls alike, whose memory tells them apart."""
+    others = [gpu for other, gpu in GPUS.items() if other != key]
+    assert not list(catalog.alike(GPUS[key], others))
+    own = names(GPUS[key]) - {handle(GPUS[key].name)}
+    assert not own & set().union(*map(names, others))
+
+
+@pytest.mark.parametrize("key", GPUS)
+def test_no_figure_of_a_gpu_excludes_another(key: str) -> None:
+    assert not list(catalog.contradictions(GPUS[key]))
+
+
+def test_every_link_that_a_type_may_claim_has_figures() -> None:
+    limits = catalog.gpus.NvLink.model_fields["generation"].metadata
+    generations = {each for each in range(10) if all(_holds(limit, each) for limit in limits)}
+    assert generations == set(catalog.links().nvlink)
+    limits = GpuType.model_fields["pcie_generation"].metadata
+    generations = {each for each in range(10) if all(_holds(limit, each) for limit in limits)}
+    assert generations <= set(catalog.links().pcie.gb_per_s_per_lane)
+
+
+def _holds(limit: object, value: int) -> bool:
+    least, most = getattr(limit, "ge", value), getattr(limit, "le", value)
+    return bool(least <= value <= most)
+
+
+def test_memory_tells_cards_apart_that_nvml_calls_alike() -> None:
+    name = "NVIDIA GeForce RTX 5060 Ti"
+    found = [catalog.find_gpu(name, mib * 1024**2) for mib in (8151, 16311)]
+    assert [gpu and gpu.key for gpu in found] == ["rtx-5060-ti-8gb", "rtx-5060-ti-16gb"]
+    assert catalog.find_gpu(name) is None
+
+
+PEOPLE_HAVE = """
+NVIDIA A10G, NVIDIA A10, Tesla T4, Tesla V100-SXM2-16GB, Tesla V100-SXM2-32GB, Tesla V100-PCIE-16GB,
+Tesla V100-PCIE-32GB, NVIDIA A40, NVIDIA A30, NVIDIA A16, NVIDIA A2, NVIDIA RTX A5000,
+NVIDIA RTX A4000, NVIDIA RTX A6000, NVIDIA H20, NVIDIA H20-3e, NVIDIA H800, NVIDIA H800 PCIe,
+NVIDIA A800-SXM4-80GB, NVIDIA A800 80GB PCIe, NVIDIA L20, NVIDIA L4, NVIDIA L40S, NVIDIA GB200,
+NVIDIA GB300, NVIDIA GB10, NVIDIA RTX PRO 4000 Blackwell, NVIDIA RTX PRO 4500 Blackwell,
+NVIDIA RTX PRO 5000 Blackwell, NVIDIA RTX PRO 5000 72GB Blackwell, NVIDIA RTX 5000 Ada Generation,
+NVIDIA RTX 6000 Ada Generation, NVIDIA GeForce RTX 3090 Ti, NVIDIA GeForce RTX 4080,
+NVIDIA GeForce RTX 4080 SUPER, NVIDIA GeForce RTX 4070 Ti SUPER, NVIDIA GeForce RTX 4090 D,
+NVIDIA GeForce RTX 2080 Ti, GeForce RTX 2080 Ti, NVIDIA GeForce RTX 5070,
+NVIDIA GeForce RTX 5070 Ti, NVIDIA GeForce RTX 5080, Quadro RTX 8000, NVIDIA TITAN RTX, Tesla P40,
+NVIDIA GeForce RTX 3060
+"""
+
+
+@pytest.mark.parametrize("name", re.split(r",\s+", PEOPLE_HAVE.strip()))
+def test_what_people_have_is_there_by_its_nvml_name(name: str) -> None:
+    assert catalog.find_gpu(name)
 
 
 @pytest.mark.parametrize("name", ["", "nvidia", "h100", "a100", "a100-80gb", "rtx", "mi300x"])

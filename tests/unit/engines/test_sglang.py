@@ -18,7 +18,7 @@ from rackwright.sizing import GIB, Limits, Split
 from rackwright.sizing.static_share import MIB, reserve_bytes, static_memory, usual_share
 from rackwright.sizing.working import CONTEXT_BYTES
 from tests.samples.engines import SETTINGS
-from tests.samples.fleet import cluster, hosts, server, service
+from tests.samples.fleet import cluster, config, hosts, server, service
 
 SGLANG = ENGINES["sglang"]
 DATA = Path(__file__).parents[2] / "data"
@@ -59,6 +59,20 @@ def test_the_command_line_is_the_plan() -> None:
 )
 def test_what_the_service_says_is_a_flag(more: dict[str, Any], flag: str) -> None:
     assert flag in words(replicas(**more)[0])
+
+
+@pytest.mark.parametrize(("length", "told"), [(32768, None), (32769, "1"), (131072, "1")])
+def test_it_is_told_that_a_stretched_context_is_meant(length: int, told: str | None) -> None:
+    """Else it refuses what is longer than max_position_embeddings, whatever YaRN makes of that."""
+    scaling = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}
+    own = config("qwen3-8b", max_position_embeddings=32768, rope_scaling=scaling)
+    chat = service("own", engine="sglang", max_model_len=length, revision=...)
+    models = {"own": {"path": "/srv/own", "config": own}}
+    found = load_fleet(hosts({"gpu1": server()}, {"chat": chat}, models=models, **SETTINGS))
+    replica = plan(found).replicas[0]
+    environment = SGLANG.environment(replica, found.settings["gpu1"], None)
+    assert environment.get("SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN") == told
+    assert f"--context-length {length}" in words(replica)
 
 
 def test_two_servers_find_each_other() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from rackwright.catalog.gpus import GpuType, NvLink
 from rackwright.engines import ENGINES
 from rackwright.inventory.group_data import FILE
 from rackwright.inventory.settings import HOST_KEYS, SHARED_KEYS, host_settings
@@ -27,6 +28,7 @@ from tests.samples.inventories import inventory
 
 MANUAL = FILE.parents[1] / "inventories/prod.py"
 OWN_NAME = {"name"}  # an entry is named by where it stands
+OWN_NAMES: dict[type[BaseModel], set[str]] = {GpuType: {"key"}}  # and its "name" is NVML's
 ELSEWHERE = {"provenance"}  # of a model: written as "source"
 OBJECTIVES = ("latency", "throughput")
 SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
@@ -34,6 +36,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "gateways": (GatewaySpec,),
     "_services": (ServiceSpec, Target, Gguf),
     "_models": (ModelSpec, ModelSource, Figures),
+    "_gpu_types": (GpuType, NvLink),
 }
 """Which part of the manual shows the keys of which models."""
 
@@ -77,7 +80,7 @@ def comments(text: str) -> str:
 
 
 def known(model: type[BaseModel]) -> set[str]:
-    return set(model.model_fields) - OWN_NAME - ELSEWHERE
+    return set(model.model_fields) - OWN_NAMES.get(model, OWN_NAME) - ELSEWHERE
 
 
 @pytest.mark.parametrize(

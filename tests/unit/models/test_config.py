@@ -239,7 +239,7 @@ READ = sorted(
     | {"architectures", "text_config", "dtype", "torch_dtype", "tie_word_embeddings"}
     | {"layer_types", "sliding_window", "sliding_window_pattern", "use_sliding_window"}
     | {"max_window_layers", "moe_layer_freq", "quantization_config", "mlp_bias"}
-    | {"rope_scaling", "mamba_ssm_dtype"}
+    | {"rope_scaling", "rope_parameters", "original_max_position_embeddings", "mamba_ssm_dtype"}
 )
 METHODS = ["fp8", "fbgemm_fp8", "awq", "gptq", "mxfp4", "compressed-tensors", "magic"]
 SCHEME = st.fixed_dictionaries(
@@ -278,8 +278,10 @@ def mutated(draw: st.DrawFn) -> Any:
     if draw(st.booleans()):
         found["quantization_config"] = draw(QUANTIZATIONS)
     if draw(st.integers(0, 5)) == 0:
-        kinds = st.sampled_from(["linear", "yarn", "llama3"])
-        found["rope_scaling"] = {"rope_type": draw(kinds), "factor": draw(JSON)}
+        kinds = st.sampled_from(["linear", "yarn", "llama3"]) | JSON
+        key = draw(st.sampled_from(["rope_scaling", "rope_parameters"]))
+        scaling = {"rope_type": draw(kinds), "factor": draw(JSON)}
+        found[key] = draw(st.sampled_from([scaling, {"full_attention": scaling}]))
     for key in draw(st.lists(st.sampled_from(READ), max_size=1)):
         found.pop(key, None)
     if draw(st.integers(0, 5)) == 0:

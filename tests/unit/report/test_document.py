@@ -42,6 +42,7 @@ REPLICA = [
     "node_addresses",
     "master_port",
     "network_interface",
+    "dtype",
 ]
 REJECTED = [
     "service",
