@@ -24,10 +24,17 @@ gpu_servers = [
                 # A type from rackwright/catalog/gpus.yaml, or from `gpu_types` below, and how many
                 # of it (1 to 16).
                 # "power_limit_w": 600, "ecc": True and "mig": False are set at every boot if given.
+                # "indexes": [1, 2, 3] are theirs where not all GPUs are meant, as nvidia-smi counts
+                # them: a card for the display, one that is lost. What is not named is left alone.
                 "gpus": {"type": "h100-sxm-80gb", "count": 8},
                 # How they are joined: "nvswitch" (each to each), "nvlink" (bridged pairs 0-1,
                 # 2-3, ... or a four-GPU board), "pcie". Leave it out for a single GPU.
                 "interconnect": "nvswitch",
+                # In a virtual machine that holds some of its host's GPUs, the host runs NVSwitch
+                # and its fabric manager: "fabric_manager": "host". "own" if left out.
+                # GPUs of other types in the same server; a service names those that it wants:
+                # "other_gpus": [{"type": "l40s-48gb", "count": 2, "indexes": [8, 9],
+                #                 "interconnect": "pcie"}],
                 # Where that is not as usual for the type: which GPUs NVLink joins, and which share
                 # a NUMA node. `rackwright discover` prints both.
                 # "nvlink_islands": [[0, 1], [2, 3]], "numa_nodes": [[0, 1, 2, 3], [4, 5, 6, 7]],

@@ -105,14 +105,19 @@ class Upstream(_Value):
 
 class FleetPlan(_Value):
     """The whole plan. ``servers`` are those planned for, whether or not they run a replica, and
-    ``gpus`` the type of each one's GPUs.
+    ``gpus`` the type of each one's GPUs, ``other_gpus`` further types.
     """
 
     servers: dict[str, ServerSpec]
     gpus: dict[str, GpuType]
+    other_gpus: dict[str, tuple[GpuType, ...]] = {}
     replicas: tuple[Replica, ...]
     upstreams: tuple[Upstream, ...]
     rejected: tuple[RejectedLayout, ...]
+
+    def types_of(self, server: str) -> tuple[GpuType, ...]:
+        """The types of a server's GPUs, in the order of its ``kinds``."""
+        return (self.gpus[server], *self.other_gpus.get(server, ()))
 
     def on(self, server: str) -> tuple[Replica, ...]:
         """The replicas of one server, in order of port planning; none for other hosts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
-from rackwright.checks.observed import Observation, part_of
+from rackwright.checks.observed import Observation, of_declared, part_of
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
@@ -106,12 +106,27 @@ class Tenant(NamedTuple):
     margin_bytes: int = 0
 
 
+class PlannedKind(NamedTuple):
+    """GPUs of one type in a server, by NVML's index, and what joins them."""
+
+    gpu: GpuType
+    indexes: tuple[int, ...]
+    interconnect: str
+    islands: tuple[tuple[int, ...], ...]
+
+
 @dataclass(frozen=True)
 class PlannedServer:
     """What the checks need to know of a GPU server as declared; ``islands`` are GPU indexes.
 
-    ``tenants`` are the replicas planned on its GPUs; ``engines_use_gpus`` is false for an engine
-    built for CPUs. ``driver_version`` is a pin, in full or its first parts (``580``).
+    ``indexes`` are those of its ``gpus`` of type ``gpu`` where they are named, and ``others`` are
+    GPUs of further types; then what is not named is nobody's concern. None: GPUs 0 to gpus - 1, and
+    no others are expected.
+
+    ``runs_fabric_manager`` says that its NVSwitch is its own, and so nvidia-fabricmanager has to
+    run on it; a guest's runs on its host. ``tenants`` are the replicas planned on its GPUs;
+    ``engines_use_gpus`` is false for an engine built for CPUs. ``driver_version`` is a pin, in full
+    or its first parts (``580``).
     """
 
     KIND: ClassVar[str] = "server"
@@ -124,6 +139,25 @@ class PlannedServer:
     tenants: tuple[Tenant, ...] = ()
     engines_use_gpus: bool = True
     driver_version: str | None = None
+    runs_fabric_manager: bool = False
+    indexes: tuple[int, ...] | None = None
+    others: tuple[PlannedKind, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[PlannedKind, ...]:
+        """Its GPUs by type, those of ``gpu`` first."""
+        own = tuple(range(self.gpus)) if self.indexes is None else self.indexes
+        return (PlannedKind(self.gpu, own, self.interconnect, self.islands), *self.others)
+
+    @property
+    def declared(self) -> dict[int, GpuType]:
+        """The type of each GPU that is declared, by index."""
+        return {index: kind.gpu for kind in self.kinds for index in kind.indexes}
+
+    @property
+    def names_all(self) -> bool:
+        """Whether no GPU may be there that is not declared."""
+        return self.indexes is None and not self.others
 
     @property
     def name(self) -> str:
@@ -131,8 +165,8 @@ class PlannedServer:
         return self.host
 
     def part_of(self, seen: Observation) -> Observation:
-        """What the probe saw of this server."""
-        return part_of(seen, "probe")
+        """What the probe saw of this server: of GPUs that are not declared only what they are."""
+        return of_declared(part_of(seen, "probe"), self.declared)
 
 
 class Folder(NamedTuple):

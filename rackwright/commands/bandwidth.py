@@ -55,8 +55,6 @@ def _row(links: PlannedLinks, answer: Answer) -> CheckResult:
 
 
 def _groups(fleet: FleetRun, server: str) -> list[PlannedLinks]:
-    spec = fleet.spec.servers[server]
-    gpu = fleet.spec.gpu_of(spec)
     return [
         PlannedLinks(
             name=replica.name,
@@ -64,9 +62,9 @@ def _groups(fleet: FleetRun, server: str) -> list[PlannedLinks]:
             unit=unit_name(replica),
             engine=replica.service.engine,
             gpus=tuple(replica.gpus),
-            gpu=gpu,
-            interconnect=spec.interconnect,
-            islands=islands(spec, gpu),
+            gpu=replica.gpu,
+            interconnect=replica.server.interconnect,
+            islands=islands(replica.server, replica.gpu),
         )
         for replica in fleet.plan.on(server)
         if len(replica.gpus) > 1 and ENGINES[replica.service.engine].torch_program

@@ -13,27 +13,40 @@ from rackwright.driver.preflight import PREDICTIONS
 from rackwright.errors import Fault, gathered, nearest
 
 if TYPE_CHECKING:
-    from rackwright.spec import FleetSpec, ServerSpec, Settings
+    from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec, Settings
 
 
 def check(fleet: FleetSpec) -> Iterator[Fault]:
     """Every fault of the driver's settings, said once for all servers that share it."""
     found = []
     for name, server in fleet.servers.items():
-        settings, gpu = fleet.settings.get(name), fleet.gpu_types.get(server.gpus.type)
-        if settings and gpu:
-            engines = {each.engine for each in fleet.services.values() if name in each.servers}
-            found += [(name, fault) for fault in _of_hardware(settings, gpu, engines)]
+        settings = fleet.settings.get(name)
+        for kind in server.kinds:
+            gpu = fleet.gpu_types.get(kind.gpus.type)
+            if settings and gpu:
+                engines = {service.engine for service in _served(server, kind, fleet)}
+                found += [(name, fault) for fault in _of_hardware(settings, gpu, engines)]
     yield from gathered(found)
     for server in fleet.servers.values():
         yield from _mig(server, fleet)
 
 
+def _served(server: ServerSpec, kind: ServerSpec, fleet: FleetSpec) -> Iterator[ServiceSpec]:
+    """The services on these GPUs of the server."""
+    for service in fleet.services.values():
+        if server.name in service.servers:
+            own = server.kind_of((service.gpus or {}).get(server.name))
+            if own and own.gpus == kind.gpus:
+                yield service
+
+
 def _mig(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
-    serving = [s.name for s in fleet.services.values() if server.name in s.servers]
-    if server.gpus.mig and serving:
-        rule = f"must be left out: services[{serving[0]}] needs whole GPUs"
-        yield Fault(f"servers[{server.name}].gpus.mig", rule, True)
+    for place, kind in enumerate(server.kinds):
+        serving = [service.name for service in _served(server, kind, fleet)]
+        if kind.gpus.mig and serving:
+            key = f"other_gpus[{place - 1}]" if place else "gpus"
+            rule = f"must be left out: services[{serving[0]}] needs whole GPUs"
+            yield Fault(f"servers[{server.name}].{key}.mig", rule, True)
 
 
 def _of_hardware(settings: Settings, gpu: GpuType, engines: set[str]) -> Iterator[Fault]:

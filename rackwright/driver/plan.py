@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rackwright.catalog import GpuType
@@ -93,6 +93,11 @@ def modules_of(settings: Settings, gpu: GpuType, branch: Branch) -> str:
     return "proprietary" if old else "open"
 
 
+def oldest(gpus: Iterable[GpuType]) -> GpuType:
+    """The GPU that decides about the kernel modules, which are one for all of a server."""
+    return min(gpus, key=lambda gpu: gpu.compute_capability)
+
+
 def source_of(settings: Settings, facts: Facts) -> str:
     """Whose packages: as set; else NVIDIA's, or Canonical's where Ubuntu has Secure Boot on."""
     if settings.driver_source != "auto":
@@ -101,8 +106,16 @@ def source_of(settings: Settings, facts: Facts) -> str:
     return "ubuntu" if ubuntu and facts.secure_boot else "nvidia"
 
 
-def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -> DriverPlan:
-    """The plan of a server's driver. ``settings.driver_source`` must not be none.
+def decide(
+    settings: Settings,
+    server: ServerSpec,
+    gpu: GpuType,
+    facts: Facts,
+    others: Sequence[GpuType] = (),
+) -> DriverPlan:
+    """The plan of a server's driver, ``others`` being its further types of GPUs.
+
+    ``settings.driver_source`` must not be none.
 
     Raises Unknown where a fact is missing, Unsupported where no packages are known.
     """
@@ -111,10 +124,11 @@ def decide(settings: Settings, server: ServerSpec, gpu: GpuType, facts: Facts) -
     if distribution is None or architecture is None or branch is None:
         raise Unsupported(f"no driver packages are known for {facts.release} on {facts.machine}")
     archive = _archive(source_of(settings, facts), distribution)
-    modules = modules_of(settings, gpu, branch)
+    gpus = (gpu, *others)
+    modules = modules_of(settings, oldest(gpus), branch)
     url, added = _archives(settings, archive, distribution, architecture, facts)
-    fabric = server.interconnect == "nvswitch"
-    nvlink = gpu.nvlink.generation if gpu.nvlink else 0
+    fabric = server.runs_fabric_manager
+    nvlink = max(each.nvlink.generation if each.nvlink else 0 for each in gpus)
     boot = _boot_files(nvlink if fabric else 0)
     unit = _settings_unit(server, fabric)
     groups: tuple[tuple[str, tuple[Item, ...]], ...] = (
@@ -255,6 +269,7 @@ def _boot_files(nvlink: int) -> tuple[File, ...]:
 
 
 def _settings_unit(server: ServerSpec, fabric: bool) -> File:
-    values = {"gpus": server.gpus, "fabric_unit": FABRIC_UNIT if fabric else ""}
+    groups = (server.gpus, *server.other_gpus)
+    values = {"groups": groups, "fabric_unit": FABRIC_UNIT if fabric else ""}
     content = render("gpu-settings.service.j2", values)
     return File(f"/etc/systemd/system/{SETTINGS_UNIT}", content)

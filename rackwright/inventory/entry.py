@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pprint import pformat
 from typing import Any
 
 from rackwright.catalog import GpuType, find_gpu, gpu_types
 from rackwright.errors import Fault, SpecError, nearest
-from rackwright.planning.topology import Topology, declared, observed
-from rackwright.planning.topology_text import differences, listed, matrix_text, named, read_matrix
-from rackwright.spec import ServerSpec
+from rackwright.inventory.gpu_keys import gpu_keys, groups_of, joined_by_probe
+from rackwright.inventory.matrix import compared, in_words, keys_of
+from rackwright.inventory.rules.declared import Declared
+from rackwright.inventory.rules.servers import server_faults
+from rackwright.inventory.seen_gpus import about, by_type, left_out
+from rackwright.planning.matrix_rows import gpu_rows
+from rackwright.planning.topology_text import matrix_text, topology_of
+from rackwright.schema.validation import parse
+from rackwright.spec import FleetSpec, ServerSpec
 
 _WIDTH = 88
 
@@ -32,13 +38,22 @@ class Discovered:
         """The entry as it is pasted into an inventory, below its notes as comments."""
         lines = [f"# {self.host}: {note}" for note in self.notes]
         if self.server is not None:
-            address = self.server["address"]
-            data = {"ssh_hostname": address, "server": self.server}
-            entry = (f"@rackwright/{self.host}", data) if self.host[0] != "@" else (self.host, data)
-            if self.host[0] == "@":
-                del data["ssh_hostname"]
-            lines.append(f"{pformat(entry, width=_WIDTH, sort_dicts=False)},")
+            lines.append(f"{pformat(self._entry(self.server), width=_WIDTH, sort_dicts=False)},")
         return "\n".join(lines)
+
+    def _entry(self, server: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        if self.host[0] == "@":
+            return self.host, {"server": server}
+        user, _, address = self.host.rpartition("@")
+        data = {"ssh_hostname": address} | ({"ssh_user": user} if user else {})
+        return f"@rackwright/{name_of(self.host)}", {**data, "server": server}
+
+
+def name_of(host: str) -> str:
+    """What an inventory calls a host that ``ssh`` takes by this name."""
+    if host[0] == "@":
+        return host
+    return re.sub(r"[^A-Za-z0-9.-]", "-", host.rpartition("@")[2]).strip("-.")
 
 
 def discovered(
@@ -46,66 +61,59 @@ def discovered(
 ) -> Discovered:
     """The entry of ``host`` from the probe's answer, or from ``{"error": why}``.
 
+    What is declared passes the inventory's own rules; where that cannot be, the notes say why.
     ``types`` are the catalog's, unless an inventory has its own beside them.
     """
+    known = gpu_types() if types is None else types
     if "error" in answer:
         return Discovered(host, None, (str(answer["error"]),))
-    gpus = [gpu for gpu in answer.get("gpus") or () if gpu]
-    if not gpus:
+    gpus = list(answer.get("gpus") or ())
+    if not any(gpus):
         why = (answer.get("unavailable") or {}).get("nvml", "the driver shows none")
         return Discovered(host, None, (f"no NVIDIA GPU is seen: {why}",))
-    kinds = Counter(str(gpu.get("name")) for gpu in gpus)
-    name, count = kinds.most_common(1)[0]
-    kind = find_gpu(name, _memory_bytes(name, gpus), types)
-    if kind is None:
-        rule = (
-            "is not in the catalog: declare it in an inventory's `gpu_types` (docs/inventory.md) "
-            "and name that with --inventory"
-        )
-        return Discovered(host, None, (f"{count} x {name} {rule}",))
-    server = {"address": _address(host), "gpus": {"type": kind.key, "count": count}}
-    server |= links_entry(kind, count, observed(answer))
-    return Discovered(host, server, tuple(_notes(answer, kinds, kind)))
-
-
-def _memory_bytes(name: str, gpus: Sequence[Mapping[str, Any]]) -> int | None:
-    """What a GPU of that name has, which tells types apart that NVML calls alike."""
-    memory = (gpu.get("memory") or {} for gpu in gpus if gpu.get("name") == name)
-    totals = (each.get("total_bytes") for each in memory)
-    return next((total for total in totals if isinstance(total, int)), None)
+    found = [find_gpu(str(gpu.get("name")), _bytes(gpu), known) if gpu else None for gpu in gpus]
+    kinds, left = by_type(gpus, found), tuple(left_out(gpus, found))
+    if not kinds:
+        return Discovered(host, None, left)
+    joined = joined_by_probe(answer)
+    groups = groups_of(kinds, joined)
+    server = {"address": _address(host), **gpu_keys(groups, joined, len(gpus))}
+    notes = (*_system(answer), *left, *about(groups, kinds, joined), *_matrix(answer))
+    if faults := _faults(name_of(host), server, known):
+        return Discovered(host, None, (*notes, *faults))
+    return Discovered(host, server, notes)
 
 
 def _address(host: str) -> str:
     return "127.0.0.1" if host == "@local" else host.rpartition("@")[2]
 
 
-def links_entry(kind: GpuType, count: int, seen: Topology) -> dict[str, Any]:
-    """``interconnect``, and islands and NUMA nodes where they are not as usual."""
-    if count == 1:
-        return {"interconnect": "none"}
-    entry: dict[str, Any] = {"interconnect": "pcie"}
-    joined = [island for island in seen.islands if len(island) > 1]
-    if len(seen.islands) == 1 and "nvswitch" in kind.interconnects:
-        entry["interconnect"] = "nvswitch"
-    elif joined and "nvlink" in kind.interconnects:
-        entry = {"interconnect": "nvlink", "nvlink_islands": [list(each) for each in joined]}
-    if len(seen.numa_nodes) > 1:
-        entry["numa_nodes"] = [list(node) for node in seen.numa_nodes]
-    return entry
+def _bytes(gpu: Mapping[str, Any]) -> int | None:
+    """The memory of a GPU, which tells types apart that NVML calls alike."""
+    total = (gpu.get("memory") or {}).get("total_bytes")
+    return total if isinstance(total, int) else None
 
 
-def _notes(answer: Mapping[str, Any], kinds: Counter[str], kind: GpuType) -> Iterator[str]:
+def _faults(name: str, server: Mapping[str, Any], types: Mapping[str, GpuType]) -> list[str]:
+    """What an inventory would be refused for that has this entry."""
+    faults: list[Fault] = []
+    spec = parse(ServerSpec, {"name": name, **server}, f"servers[{name}]", faults)
+    if spec is not None:
+        nothing: dict[str, Any] = {"gateways": {}, "services": {}, "models": {}, "settings": {}}
+        alone = FleetSpec(servers={name: spec}, gpu_types=dict(types), **nothing)
+        faults.extend(server_faults(spec, alone, Declared.of({})))
+    return [f"cannot be declared: {fault}" for fault in faults]
+
+
+def _system(answer: Mapping[str, Any]) -> Iterator[str]:
     nvml, system = answer.get("nvml") or {}, answer.get("os") or {}
     driver, cuda = nvml.get("driver_version"), nvml.get("cuda_version")
     release = f"{system.get('id')} {system.get('version_id')}, kernel {system.get('kernel')}"
     yield f"driver {driver}, CUDA {cuda}; {release}"
-    if len(kinds) > 1:
-        others = ", ".join(f"{count} x {name}" for name, count in kinds.items())
-        yield f"mixed GPUs ({others}): only {kind.name} is declared below"
-    if lost := sum(gpu is None for gpu in answer.get("gpus") or ()):
-        yield f"{lost} GPU(s) lost: not counted below"
-    if len(answer["gpus"]) > 1:
-        yield from matrix_text(answer).splitlines()
+
+
+def _matrix(answer: Mapping[str, Any]) -> list[str]:
+    return matrix_text(answer).splitlines() if len(answer["gpus"]) > 1 else []
 
 
 def topo_text(
@@ -121,19 +129,13 @@ def topo_text(
     or the type is not known.
     """
     known = gpu_types() if types is None else types
-    seen = read_matrix(text)
+    rows = gpu_rows(text)
+    seen = topology_of(rows)
     kind = find_gpu(gpu, types=types) if gpu else None
     if gpu and kind is None:
         raise SpecError([Fault("gpu", nearest(gpu, known, "GPU type"), gpu)], "in what was asked")
-    count = sum(map(len, seen.islands))
-    lines = [
-        f"{count} GPU{'s' * (count > 1)}; NVLink joins {named(seen.islands)}; "
-        f"NUMA nodes {listed(seen.numa_nodes)}"
-    ]
-    if kind:
-        entry = {"gpus": {"type": kind.key, "count": count}, **links_entry(kind, count, seen)}
-        lines.append(pformat(entry, sort_dicts=False))
-    found = list(differences(declared(server, known[server.gpus.type]), seen)) if server else []
+    lines = [in_words(seen), *(keys_of(rows, kind) if kind else ())]
+    found = list(compared(server, known, seen)) if server else []
     if server:
         lines += found or [f"as {server.name} is declared"]
     return "\n".join(lines), not found

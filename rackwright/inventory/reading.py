@@ -25,6 +25,11 @@ _CAUSES = {
     "path": ("model", "revision"),
     "max_model_len": ("model",),
     "interconnect": ("gpus.type",),
+    "fabric_manager": ("interconnect",),
+    "indexes": ("count",),
+    "other_gpus": ("gpus",),
+    "nvlink_islands": ("gpus", "other_gpus", "interconnect"),
+    "numa_nodes": ("gpus", "other_gpus"),
 }
 
 

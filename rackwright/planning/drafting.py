@@ -76,9 +76,20 @@ class Draft:
 
 
 def allowed_gpus(service: ServiceSpec, server: ServerSpec) -> tuple[int, ...]:
-    """The GPUs of a server that a service may use, by index: those it names, else all."""
+    """The GPUs of a server that a service may use, by index: those it names, else all.
+
+    The server is as ``kind_for`` gives it.
+    """
     named = (service.gpus or {}).get(server.name)
-    return tuple(sorted(named)) if named else tuple(range(server.gpus.count))
+    return tuple(sorted(named)) if named else server.gpus.nvml_indexes
+
+
+def kind_for(service: ServiceSpec, server: ServerSpec) -> ServerSpec:
+    """The server with the GPUs of one type alone: of those that the service names, else the first.
+
+    A service that names GPUs of several was refused when the inventory was read.
+    """
+    return server.kind_of((service.gpus or {}).get(server.name)) or server.kinds[0]
 
 
 def _rejected(service: ServiceSpec, server: ServerSpec, layout: Layout) -> RejectedLayout:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from rackwright.errors import Fault, PlanError
 from rackwright.plan import FleetPlan
 from rackwright.planning.choosing import choose
-from rackwright.planning.drafting import Draft, Placed
+from rackwright.planning.drafting import Draft, Placed, kind_for
 from rackwright.planning.ports import Ports, with_ports_of_first
 from rackwright.planning.replicas import replicas_of, same_names, upstreams
 from rackwright.planning.spanning import place_across, servers_per_replica
@@ -30,6 +30,7 @@ def plan(fleet: FleetSpec) -> FleetPlan:
     return FleetPlan(
         servers=fleet.servers,
         gpus={name: fleet.gpu_of(server) for name, server in fleet.servers.items()},
+        other_gpus={name: fleet.types_of(server)[1:] for name, server in fleet.servers.items()},
         replicas=replicas,
         upstreams=tuple(upstreams(fleet, replicas)),
         rejected=tuple(draft.rejected),
@@ -39,7 +40,7 @@ def plan(fleet: FleetSpec) -> FleetPlan:
 def _plan_server(server: ServerSpec, draft: Draft) -> None:
     services = [s for s in draft.fleet.services.values() if server.name in s.servers]
     placed = {
-        service.name: _place(service, server, draft)
+        service.name: _place(service, kind_for(service, server), draft)
         for service in services
         if _has_gpus(service, server, services, draft.faults)
     }
@@ -48,7 +49,8 @@ def _plan_server(server: ServerSpec, draft: Draft) -> None:
         on_server = placed.get(service.name)
         if on_server and on_server.layout:
             own = ports[service.name]
-            draft.replicas.extend(replicas_of(service, server, draft.fleet, on_server, own))
+            kind = kind_for(service, server)
+            draft.replicas.extend(replicas_of(service, kind, draft.fleet, on_server, own))
 
 
 def _ports(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault
 from rackwright.planning.choosing import choose
-from rackwright.planning.drafting import Draft, Placed, allowed_gpus
+from rackwright.planning.drafting import Draft, Placed, allowed_gpus, kind_for
 from rackwright.spec import ServerSpec, ServiceSpec
 
 
@@ -26,7 +26,7 @@ def _span(service: ServiceSpec, draft: Draft) -> int:
         return 1
     if service.servers_per_replica:
         return service.servers_per_replica
-    servers = [draft.fleet.servers[name] for name in service.servers]
+    servers = [kind_for(service, draft.fleet.servers[name]) for name in service.servers]
     if len({server.hardware for server in servers}) > 1 or not _asked_alike(service, servers):
         return 1
     for count in range(1, len(servers) + 1):
@@ -42,13 +42,13 @@ def place_across(service: ServiceSpec, server: ServerSpec, draft: Draft, span: i
     position = service.servers.index(server.name)
     first = position - position % span
     names = service.servers[first : first + span]
-    servers = tuple(draft.fleet.servers[name] for name in names)
+    servers = tuple(kind_for(service, draft.fleet.servers[name]) for name in names)
     if reason := _unlike(service, servers, span):
         draft.faults.append(Fault(f"services[{service.name}].servers[{server.name}]", reason))
         return Placed(None, servers, 0)
     layouts = draft.layouts(service, servers)
     chosen, others = choose(service, layouts)
-    if server is servers[0]:
+    if server == servers[0]:
         draft.reject(service, server, others)
         if chosen is None:
             draft.nothing_fits(service, server, layouts, span)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,10 +19,17 @@ class Topology(NamedTuple):
     islands: tuple[Island, ...]
     numa_nodes: tuple[Island, ...]
 
+    def of(self, gpus: Collection[int]) -> Topology:
+        """Of these GPUs alone."""
+        return Topology(tuple(within(self.islands, gpus)), tuple(within(self.numa_nodes, gpus)))
+
 
 def declared(server: ServerSpec, gpu: GpuType) -> Topology:
-    """What the inventory says of a server; one NUMA node where it says nothing."""
-    everything = (tuple(range(server.gpus.count)),)
+    """What the inventory says of a server whose GPUs are of one type.
+
+    One NUMA node where it says nothing.
+    """
+    everything = (server.gpus.nvml_indexes,)
     return Topology(islands(server, gpu), server.numa_nodes or everything)
 
 
@@ -33,16 +40,16 @@ def islands(server: ServerSpec, gpu: GpuType) -> tuple[Island, ...]:
     neighbours by index, in pairs for bridges or as many as the board has; across PCIe every GPU
     is an island of its own.
     """
-    indexes = range(server.gpus.count)
+    indexes = server.gpus.nvml_indexes
     size = 1
     if server.interconnect == "nvswitch":
-        size = server.gpus.count
+        size = len(indexes)
     elif server.interconnect == "nvlink" and server.nvlink_islands is not None:
         listed = {index for island in server.nvlink_islands for index in island}
         return (*server.nvlink_islands, *((i,) for i in indexes if i not in listed))
     elif server.interconnect == "nvlink" and gpu.nvlink:
         size = gpu.nvlink.island
-    return tuple(tuple(indexes[start : start + size]) for start in indexes[::size])
+    return tuple(indexes[start : start + size] for start in range(0, len(indexes), size))
 
 
 def observed(probe: Mapping[str, Any]) -> Topology:
@@ -54,15 +61,24 @@ def observed(probe: Mapping[str, Any]) -> Topology:
     gpus = [gpu or {} for gpu in probe.get("gpus") or ()]
     addresses = [bus_address(gpu.get("pci_bus_id")) for gpu in gpus]
     index_of = {address: index for index, address in enumerate(addresses) if address}
-    pairs: set[tuple[int, int]] = set()
-    switched: list[int] = []
+    pairs: set[tuple[int, int]] = set(pairwise(switched(probe)))
     for index, gpu in enumerate(gpus):
-        active = [link for link in gpu.get("nvlinks") or () if link.get("active")]
-        peers = {index_of.get(bus_address(link.get("remote_pci_bus_id"))) for link in active}
+        peers = {index_of.get(bus_address(link.get("remote_pci_bus_id"))) for link in _active(gpu)}
         pairs.update((index, peer) for peer in peers if peer is not None)
-        switched += [index] if any(link.get("remote_type") == "switch" for link in active) else []
-    pairs.update(pairwise(switched))
     return Topology(joined(len(gpus), pairs), grouped(gpu.get("numa_node") or 0 for gpu in gpus))
+
+
+def switched(probe: Mapping[str, Any]) -> list[int]:
+    """The GPUs with an active NVLink to an NVSwitch, be it on the bus of this machine or not."""
+    return [
+        index
+        for index, gpu in enumerate(probe.get("gpus") or ())
+        if any(link.get("remote_type") == "switch" for link in _active(gpu or {}))
+    ]
+
+
+def _active(gpu: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [link for link in gpu.get("nvlinks") or () if link.get("active")]
 
 
 def within(groups: Iterable[Island], gpus: Iterable[int]) -> list[Island]:

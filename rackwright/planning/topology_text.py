@@ -4,63 +4,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
-from rackwright.errors import Fault, SpecError
+from rackwright.planning.matrix_rows import SELF, UNREAD, Row, gpu_rows
 from rackwright.planning.topology import Island, Topology, bus_address, grouped, joined
 
-_GPU = re.compile(r"GPU\d+")
-_AFFINITIES = "CPU Affinity"
-_NVLINK = re.compile(r"NV\d+")
-_SELF = "X"
-_UNREAD = "?"
+_NVLINK = re.compile(r"NV(\d{1,3})")
 
 
 def read_matrix(text: str) -> Topology:
     """Islands (``NV#``) and NUMA nodes of the text of ``nvidia-smi topo -m``.
 
-    Network cards among its rows, columns copied as spaces, and text around it do not matter. A GPU
-    whose NUMA affinity is not told is on node 0. Raises SpecError where there is no matrix, or
-    rows of it are missing or cut off.
+    Terminal codes, network cards among its rows, columns copied as spaces, and text around it do
+    not matter. A GPU whose NUMA node is not told is with those that have its CPUs, else on node 0.
+    Raises SpecError where there is no matrix, or it does not show every GPU whole.
     """
-    devices, rows = _rows(text)
-    gpus = [place for place, name in enumerate(devices) if _GPU.fullmatch(name)]
-    faults = [
-        Fault(f"topo[{devices[place]}]", f"must be a row with {len(devices)} cells")
-        for place in gpus
-        if len(rows.get(devices[place], ())) < len(devices)
-    ]
-    if not gpus:
-        faults = [Fault("topo", "must have a line with GPU0, GPU1, ... and CPU Affinity")]
-    if faults:
-        raise SpecError(faults, "in the matrix of nvidia-smi topo -m")
-    cells = [[rows[devices[row]][place] for place in gpus] for row in gpus]
+    return topology_of(gpu_rows(text))
+
+
+def topology_of(rows: Sequence[Row]) -> Topology:
+    """Islands and NUMA nodes of the rows of a matrix."""
     pairs = {
-        (row, column)
-        for row, values in enumerate(cells)
-        for column, value in enumerate(values)
-        if _NVLINK.fullmatch(value)
+        (index, peer)
+        for index, links in enumerate(nvlinks(rows))
+        for peer, number in enumerate(links)
+        if number
     }
-    nodes = [_node(rows[devices[place]][len(devices) :]) for place in gpus]
-    return Topology(joined(len(gpus), pairs), grouped(nodes))
+    return Topology(joined(len(rows), pairs), grouped(_nodes(rows)))
 
 
-def _rows(text: str) -> tuple[list[str], dict[str, list[str]]]:
-    """The devices of the first line, and each device's cells. None of a cell's text has spaces."""
-    devices: list[str] = []
-    rows: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        if not devices and _AFFINITIES in line and _GPU.search(line):
-            devices = line.partition(_AFFINITIES)[0].split()
-        elif devices and (words := line.split()) and words[0] in devices:
-            rows.setdefault(words[0], words[1:])
-    return devices, rows
+def nvlinks(rows: Sequence[Row]) -> list[list[int]]:
+    """How many NVLinks join each GPU to each other, by index."""
+    found = [[_NVLINK.fullmatch(link) for link in row.links] for row in rows]
+    return [[int(match[1]) if match else 0 for match in row] for row in found]
 
 
-def _node(affinities: Sequence[str]) -> int:
-    """The first NUMA node of ``CPU Affinity, NUMA Affinity, ...``; 0 where none is told."""
-    found = re.match(r"\d+", affinities[1]) if len(affinities) > 1 else None
-    return int(found[0]) if found else 0
+def _nodes(rows: Sequence[Row]) -> list[int]:
+    """The node of each GPU: as told, else that of its CPUs, by a number that is free."""
+    told = [int(re.split(r"\D", row.node)[0]) if row.node else None for row in rows]
+    of_cpus = {row.cpus: node for row, node in zip(rows, told, strict=True) if node is not None}
+    unused = (number for number in count() if number not in told)
+    for row in rows:
+        if row.cpus and row.cpus not in of_cpus:
+            of_cpus[row.cpus] = next(unused)
+    known = zip(rows, told, strict=True)
+    return [of_cpus.get(row.cpus, 0) if node is None else node for row, node in known]
 
 
 def matrix_text(probe: Mapping[str, Any]) -> str:
@@ -70,11 +59,11 @@ def matrix_text(probe: Mapping[str, Any]) -> str:
     """
     gpus = [gpu or {} for gpu in probe.get("gpus") or ()]
     names = [f"GPU{index}" for index in range(len(gpus))]
-    lines = [["", *names, _AFFINITIES, "NUMA Affinity"]]
+    lines = [["", *names, "CPU Affinity", "NUMA Affinity"]]
     for index, gpu in enumerate(gpus):
         cells = [_cell(probe, gpus, index, peer) for peer in range(len(gpus))]
         node = gpu.get("numa_node")
-        near = [str(gpu.get("cpu_affinity") or _UNREAD), _UNREAD if node is None else str(node)]
+        near = [str(gpu.get("cpu_affinity") or UNREAD), UNREAD if node is None else str(node)]
         lines.append([names[index], *cells, *near])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
@@ -85,12 +74,12 @@ def matrix_text(probe: Mapping[str, Any]) -> str:
 
 def _cell(probe: Mapping[str, Any], gpus: Sequence[Mapping[str, Any]], row: int, peer: int) -> str:
     if row == peer:
-        return _SELF
+        return SELF
     if links := links_between(gpus, row, peer):
         return f"NV{links}"
     levels = (probe.get("topology") or {}).get("common_ancestor") or []
     known = row < len(levels) and peer < len(levels[row])
-    return str((known and levels[row][peer]) or _UNREAD)
+    return str((known and levels[row][peer]) or UNREAD)
 
 
 def links_between(gpus: Sequence[Mapping[str, Any]], row: int, peer: int) -> int:
@@ -111,8 +100,8 @@ def _to_switch(gpu: Mapping[str, Any]) -> int:
 def differences(wanted: Topology, seen: Topology) -> Iterator[str]:
     """Where two topologies differ, in words; nothing where they agree."""
     there = sum(map(len, seen.islands))
-    if (count := sum(map(len, wanted.islands))) != there:
-        yield f"GPUs: {count} declared, {there} there"
+    if (wished := sum(map(len, wanted.islands))) != there:
+        yield f"GPUs: {wished} declared, {there} there"
         return
     if sorted(wanted.islands) != sorted(seen.islands):
         said, found = named(wanted.islands), named(seen.islands)

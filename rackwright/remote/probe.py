@@ -39,6 +39,8 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
                        for one that is gone, or runs in another PID namespace)
       numa_node?       the host memory nearest to the GPU; from NVML, else sysfs
       cpu_affinity?    the CPUs nearest to it, as Linux writes lists: "0-31,64-95"
+    nvswitches?        PCI addresses of NVSwitches on the bus: a guest's are on its host's, and
+                       those of NVLink 5 on none
     topology           matrices by NVML index; the diagonal is null
       common_ancestor  INTERNAL (one board), PIX, PXB, PHB, NODE or SYS, as nvidia-smi topo -m
       p2p              read, write, nvlink, atomics, pcie: OK, CNS, GNS, TNS, DR, NS or U, as
@@ -63,6 +65,7 @@ from rackwright.remote.host.kernel_log import kernel_log, xids
 from rackwright.remote.host.operating_system import OPERATING_SYSTEM
 from rackwright.remote.nvidia.gpu import observed
 from rackwright.remote.nvidia.session import NVML, handles, started
+from rackwright.remote.nvidia.switches import switches
 from rackwright.remote.nvidia.topology import topology
 from rackwright.remote.reader import Reader
 
@@ -80,6 +83,7 @@ def main() -> dict[str, Any]:
         "time_unix_s": time.time(),
         **(reader.read("nvml", _nvidia, reader) or nothing),
         "os": reader.fill("os", OPERATING_SYSTEM),
+        "nvswitches": reader.read("nvswitches", switches),
         "xids": reader.read("xids", lambda: xids(kernel_log())),
         "unavailable": reader.unavailable,
     }

@@ -17,6 +17,7 @@ from rackwright.plan import FleetPlan
 from rackwright.planning.topology_text import matrix_text
 from rackwright.report.arcs import BOX
 from rackwright.report.drawing import Drawing, drawing
+from rackwright.report.plan import server_gpus
 
 _environment = Environment(
     loader=PackageLoader("rackwright.report", "."),
@@ -80,8 +81,7 @@ def _about(name: str, plan: FleetPlan) -> str:
     if server is None:
         served = (f"{u.service.served_as} from {len(u.replicas)} replicas" for u in plan.upstreams)
         return f"gateway: {', '.join(served)}"
-    link = "" if server.interconnect == "none" else f", {server.interconnect}"
-    return f"{server.gpus.count} x {plan.gpus[name].name}{link}, {server.address}"
+    return f"{server_gpus(server, plan.types_of(name))}, {server.address}"
 
 
 def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
@@ -97,6 +97,7 @@ def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
         for replica in plan.on(name)
         for index in replica.gpus
     ]
-    joined = server.interconnect in ("nvlink", "nvswitch")
+    joined = any(kind.interconnect in ("nvlink", "nvswitch") for kind in server.kinds)
     usual = plan.gpus[name].name
-    return drawing(probe, server.gpus.count, joined, tenants, usual)
+    declared = 1 + max(index for kind in server.kinds for index in kind.gpus.nvml_indexes)
+    return drawing(probe, declared, joined, tenants, usual)

@@ -27,7 +27,7 @@ def plan_text(plan: FleetPlan, width: int = 100) -> str:
     for layout in plan.rejected:
         rejected.setdefault(layout.server, []).append(layout)
     blocks = [
-        _server_lines(server, plan.gpus[name], plan.on(name), rejected.get(name, []), width)
+        _server_lines(server, plan.types_of(name), plan.on(name), rejected.get(name, []), width)
         for name, server in plan.servers.items()
     ]
     blocks.append(list(_upstream_lines(plan, width)))
@@ -36,22 +36,31 @@ def plan_text(plan: FleetPlan, width: int = 100) -> str:
 
 def _server_lines(
     server: ServerSpec,
-    gpu: GpuType,
+    types: Sequence[GpuType],
     replicas: Sequence[Replica],
     rejected: list[RejectedLayout],
     width: int,
 ) -> list[str]:
-    link = "" if server.interconnect == "none" else f", {server.interconnect}"
-    lines = [f"{server.name}  {server.gpus.count} x {gpu.name}{link}  {server.address}"]
+    lines = [f"{server.name}  {server_gpus(server, types)}  {server.address}"]
     for _, same in groupby(replicas, key=lambda replica: replica.service.name):
         lines.extend(_service_lines(list(same), width))
-    idle = set(range(server.gpus.count)).difference(*(replica.gpus for replica in replicas))
+    declared = (index for kind in server.kinds for index in kind.gpus.nvml_indexes)
+    idle = set(declared).difference(*(replica.gpus for replica in replicas))
     if idle:
         lines.append(f"  {_gpus(tuple(sorted(idle)))} idle")
     for service, layouts in groupby(rejected, key=lambda layout: layout.service):
         lines.append(f"  not chosen for {service}:")
         lines.extend(_rejected_lines(list(layouts), width))
     return lines
+
+
+def server_gpus(server: ServerSpec, types: Sequence[GpuType]) -> str:
+    """The GPUs of a server and what joins them: ``2 x NVIDIA L40S, pcie``; each type."""
+    return " + ".join(
+        f"{kind.gpus.count} x {gpu.name}"
+        + ("" if kind.interconnect == "none" else f", {kind.interconnect}")
+        for kind, gpu in zip(server.kinds, types, strict=True)
+    )
 
 
 def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:

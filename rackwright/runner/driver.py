@@ -78,6 +78,7 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
         server=server,
         gpu=fleet.spec.gpu_of(server),
         facts=observed(host),
+        others=fleet.spec.types_of(server)[1:],
         month=time.strftime("%Y-%m"),
         engines=frozenset(each.service.engine for each in fleet.plan.on(host.name)),
         our_units=frozenset(paths.unit_name(each) for each in fleet.plan.on(host.name)),
@@ -85,7 +86,7 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
     if situation.provided:
         return Outlook(situation)
     try:
-        plan = decide(settings, server, situation.gpu, situation.facts)
+        plan = decide(settings, server, situation.gpu, situation.facts, situation.others)
     except (Unknown, Unsupported) as error:
         return Outlook(replace(situation, undecided=error))
     changes = {id(change.item): change for change in _differing(host, [*plan.items, *plan.units])}

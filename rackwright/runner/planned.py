@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from rackwright import checks
+from rackwright.catalog import GpuType
 from rackwright.checks.planned import (
     Folder,
     PlannedHost,
+    PlannedKind,
     PlannedReplica,
     PlannedServer,
     PlannedService,
@@ -59,21 +61,28 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
 
 
 def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:
-    gpu = fleet.spec.gpu_of(server)
+    first, *others = (_planned_kind(kind, fleet.spec.gpu_of(kind)) for kind in server.kinds)
     replicas = fleet.plan.on(server.name)
     settings = fleet.settings(server.name)
     return PlannedServer(
         host=server.name,
-        gpu=gpu,
-        gpus=server.gpus.count,
-        interconnect=server.interconnect,
-        islands=islands(server, gpu),
+        gpu=first.gpu,
+        gpus=len(first.indexes),
+        interconnect=first.interconnect,
+        islands=first.islands,
+        indexes=server.gpus.indexes and first.indexes,
+        others=tuple(others),
         tenants=tuple(_tenant(replica, gpu) for replica in replicas for gpu in replica.gpus),
         engines_use_gpus=all(
             _uses_gpus(replica, fleet.settings(server.name)) for replica in replicas
         ),
         driver_version=None if settings.driver_source == "none" else settings.driver_version,
+        runs_fabric_manager=server.runs_fabric_manager,
     )
+
+
+def _planned_kind(kind: ServerSpec, gpu: GpuType) -> PlannedKind:
+    return PlannedKind(gpu, kind.gpus.nvml_indexes, kind.interconnect, islands(kind, gpu))
 
 
 def _tenant(replica: Replica, gpu: int) -> Tenant:

@@ -63,5 +63,6 @@ def _absent(absent: Sequence[int], observed: Mapping[str, object]) -> str:
     reason = f" ({why['nvml']})" if "nvml" in why else ""
     return (
         f"{host.name} shows {len(gpus)} GPU(s){reason}, but the plan uses index "
-        f"{', '.join(map(str, absent))}: correct `gpus.count` in the inventory or mend the server"
+        f"{', '.join(map(str, absent))}: correct `gpus` in the inventory (`rackwright "
+        "discover` prints it) or mend the server"
     )

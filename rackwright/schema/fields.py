@@ -180,4 +180,5 @@ ServedName = Annotated[
 ]
 Scalar = str | int | float | bool | None
 GpuIndex = Annotated[int, Field(strict=True, ge=0)]
+NvmlIndex = Annotated[int, Field(strict=True, ge=0, le=63)]
 GpuGroups = tuple[tuple[GpuIndex, ...], ...]

@@ -1,7 +1,7 @@
 """What the operator declares, as validated values; nothing is decided here."""
 
 from rackwright.spec.fleet import FleetSpec
-from rackwright.spec.servers import GatewaySpec, GpuSpec, ServerSpec
+from rackwright.spec.servers import GatewaySpec, GpuSpec, OtherGpuSpec, ServerSpec
 from rackwright.spec.services import ServiceSpec, Target
 from rackwright.spec.settings import Settings, SettingsModel
 
@@ -9,6 +9,7 @@ __all__ = [
     "FleetSpec",
     "GatewaySpec",
     "GpuSpec",
+    "OtherGpuSpec",
     "ServerSpec",
     "ServiceSpec",
     "Settings",

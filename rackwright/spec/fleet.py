@@ -23,5 +23,9 @@ class FleetSpec(Entry):
     settings: dict[str, Settings]
 
     def gpu_of(self, server: ServerSpec) -> GpuType:
-        """The type of a server's GPUs."""
+        """The type of a server's GPUs; of the first where there are several."""
         return self.gpu_types[server.gpus.type]
+
+    def types_of(self, server: ServerSpec) -> tuple[GpuType, ...]:
+        """The types of a server's GPUs, in the order of its ``kinds``."""
+        return tuple(self.gpu_of(kind) for kind in server.kinds)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Literal
+
 from pydantic import Field
 
 from rackwright.catalog import Interconnect
@@ -12,51 +15,111 @@ from rackwright.schema.fields import (
     GpuGroups,
     HostName,
     InterfaceName,
+    NvmlIndex,
     Port,
 )
 
 
 class GpuSpec(Entry):
-    """The GPUs of one server: all of one ``type``, a key of the catalog's ``gpus.yaml``.
+    """GPUs of one server: all of one ``type``, a key of the catalog's ``gpus.yaml``.
 
-    ``power_limit_w`` is of each GPU; ``ecc`` None leaves their memory as it is.
+    ``indexes`` are NVML's, as many as ``count``; without them GPUs 0 to count - 1 are meant, and
+    no others are expected. ``power_limit_w`` is of each GPU; ``ecc`` None leaves their memory as it
+    is.
     """
 
     type: str
     count: int = Field(strict=True, ge=1, le=16)
+    indexes: tuple[NvmlIndex, ...] | None = None
     power_limit_w: int | None = Field(None, strict=True, ge=50, le=2000)
     ecc: bool | None = Field(None, strict=True)
     mig: bool = Field(False, strict=True)
+
+    @property
+    def nvml_indexes(self) -> tuple[int, ...]:
+        """The GPUs by index, ascending: as NVML counts them, and CUDA in the order of the bus."""
+        return tuple(range(self.count)) if self.indexes is None else tuple(sorted(self.indexes))
+
+
+class OtherGpuSpec(GpuSpec):
+    """GPUs of another type in the same server. ``interconnect`` joins them among themselves."""
+
+    interconnect: Interconnect = "none"
 
 
 class ServerSpec(Entry):
     """One server. ``address`` is where the gateway reaches it; engines listen there only.
 
-    ``interconnect`` joins its GPUs. ``nvlink_islands`` and ``numa_nodes`` list GPU indexes that
-    belong together where that is not as usual. ``network_gbit_per_s`` joins it to other servers,
-    over ``network_interface`` where a replica spans several.
+    ``gpus`` are those that a service gets which names none, ``other_gpus`` further ones of other
+    types; what is in neither is left alone. ``interconnect`` joins its GPUs. ``fabric_manager`` of
+    an NVSwitch is the server's own, or that of the host whose guest it is. ``nvlink_islands`` and
+    ``numa_nodes`` list GPU indexes that belong together where that is not as usual.
+    ``network_gbit_per_s`` joins it to other servers, over ``network_interface`` where a replica
+    spans several.
     """
 
     name: HostName
     address: Address
     gpus: GpuSpec
     interconnect: Interconnect = "none"
+    fabric_manager: Literal["own", "host"] = "own"
     nvlink_islands: GpuGroups | None = None
     numa_nodes: GpuGroups | None = None
+    other_gpus: tuple[OtherGpuSpec, ...] = ()
     network_gbit_per_s: float = Field(10, ge=1)
     network_interface: InterfaceName | None = None
+
+    @property
+    def runs_fabric_manager(self) -> bool:
+        """Whether the server itself needs one: it has an NVSwitch, and is not a guest beside it."""
+        kinds = {self.interconnect, *(other.interconnect for other in self.other_gpus)}
+        return "nvswitch" in kinds and self.fabric_manager == "own"
+
+    @property
+    def kinds(self) -> tuple[ServerSpec, ...]:
+        """The server as so many, each with the GPUs of one type alone; itself where all are."""
+        if not self.other_gpus:
+            return (self,)
+        others = (self._with(other, other.interconnect) for other in self.other_gpus)
+        return (self._with(self.gpus, self.interconnect), *others)
+
+    def kind_of(self, gpus: Collection[int] | None) -> ServerSpec | None:
+        """The one of ``kinds`` that has all these GPUs, the first for None; None where none has."""
+        if gpus is None:
+            return self.kinds[0]
+        return next((kind for kind in self.kinds if {*gpus} <= {*kind.gpus.nvml_indexes}), None)
+
+    def _with(self, gpus: GpuSpec, interconnect: Interconnect) -> ServerSpec:
+        indexes = set(gpus.nvml_indexes)
+        islands = _within(self.nvlink_islands, indexes)
+        changed = {
+            "gpus": gpus,
+            "interconnect": interconnect,
+            "nvlink_islands": islands if interconnect == "nvlink" else None,
+            "numa_nodes": _within(self.numa_nodes, indexes),
+            "other_gpus": (),
+        }
+        return self.model_copy(update=changed)
 
     @property
     def hardware(self) -> tuple[object, ...]:
         """What decides its layouts: equal for servers that are built alike."""
         return (
             self.gpus.type,
-            self.gpus.count,
+            self.gpus.nvml_indexes,
             self.interconnect,
             self.nvlink_islands,
             self.numa_nodes,
             self.network_gbit_per_s,
         )
+
+
+def _within(groups: GpuGroups | None, indexes: Collection[int]) -> GpuGroups | None:
+    """The groups, cut down to these GPUs; empty ones are left out."""
+    if groups is None:
+        return None
+    cut = (tuple(index for index in group if index in indexes) for group in groups)
+    return tuple(group for group in cut if group)
 
 
 class GatewaySpec(Entry):

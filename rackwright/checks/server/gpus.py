@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rackwright.catalog import GpuType
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation
 from rackwright.checks.planned import PlannedServer
@@ -19,39 +20,53 @@ _LOST = "reset or reseat the GPU; `dmesg | grep Xid` tells more"
 
 
 def judge(planned: PlannedServer, seen: Observation) -> Finding:
-    """CRITICAL for a GPU too few, lost, or of another kind; WARN for more than declared."""
+    """CRITICAL for a GPU too few, lost, or of another kind; WARN for more than declared.
+
+    Where indexes are declared, other GPUs are named and not judged.
+    """
     probed = Probed(seen)
-    fine = f"{planned.gpus} x {planned.gpu.name}"
-    return conclude(probed, list(_findings(planned, probed)), fine)
+    kinds = ", ".join(f"{len(kind.indexes)} x {kind.gpu.name}" for kind in planned.kinds)
+    others = "".join(f"; GPU {index} is {what}: left out" for index, what in _left_out(probed))
+    return conclude(probed, list(_findings(planned, probed)), f"{kinds}{others}")
+
+
+def _left_out(probed: Probed) -> list[tuple[object, object]]:
+    return list((probed.seen.get("left_out") or {}).items())
 
 
 def _findings(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
-    there = len(probed.gpus)
-    if there < planned.gpus:
+    there, declared = len(probed.gpus), planned.declared
+    absent = sorted(index for index in declared if index >= there)
+    if absent and planned.names_all:
         yield Finding(Status.CRITICAL, f"{there} of {planned.gpus} GPUs are there", _DECLARE)
-    if there > planned.gpus:
-        evidence = f"{there} GPUs are there, {planned.gpus} are declared"
+    elif absent:
+        names = ", ".join(map(str, absent))
+        evidence = f"GPU {names} is not there, {there} GPUs are: indexes have moved"
+        yield Finding(Status.CRITICAL, evidence, _DECLARE)
+    if there > planned.gpus and planned.names_all:
+        more = "".join(f"; GPU {index} is {what}" for index, what in _left_out(probed))
+        evidence = f"{there} GPUs are there, {planned.gpus} are declared{more}"
         yield Finding(Status.WARN, evidence, _DECLARE)
-    for index, gpu in enumerate(probed.gpus):
-        if gpu is None:
+    for index in sorted(declared.keys() - absent):
+        if probed.gpus[index] is None:
             reason = probed.reason(f"gpus[{index}]") or "it does not answer"
             yield Finding(Status.CRITICAL, f"GPU {index} is lost ({reason})", _LOST)
-            continue
-        yield from _of_kind(planned, probed, index)
+        else:
+            yield from _of_kind(declared[index], probed, index)
 
 
-def _of_kind(planned: PlannedServer, probed: Probed, index: int) -> Iterator[Finding]:
+def _of_kind(declared: GpuType, probed: Probed, index: int) -> Iterator[Finding]:
     name = probed.read(index, "name")
     total_bytes = probed.read(index, "memory", "total_bytes")
-    if name and not planned.gpu.is_named(name):
-        evidence = f"GPU {index} is {name}, {planned.gpu.name} is declared"
+    if name and not declared.is_named(name):
+        evidence = f"GPU {index} is {name}, {declared.name} is declared"
         yield Finding(Status.CRITICAL, evidence, _DECLARE)
         return
-    if planned.gpu.unified_memory and not total_bytes:
+    if declared.unified_memory and not total_bytes:
         total_bytes = (probed.seen.get("os") or {}).get("memory_total_bytes")
-    expected = planned.gpu.memory_mib * _MIB
+    expected = declared.memory_mib * _MIB
     if total_bytes and abs(total_bytes / expected - 1) > MEMORY_TOLERANCE:
-        evidence = f"GPU {index} has {total_bytes // _MIB} MiB, {planned.gpu.memory_mib} expected"
+        evidence = f"GPU {index} has {total_bytes // _MIB} MiB, {declared.memory_mib} expected"
         yield Finding(Status.CRITICAL, evidence, _DECLARE)
 
 

@@ -71,6 +71,7 @@ SERVER = Sample(
         islands=((0, 1),),
         tenants=(Tenant(0, UNIT, PLANNED_BYTES), Tenant(1, UNIT, PLANNED_BYTES)),
         driver_version="580",
+        runs_fabric_manager=True,
     ),
     {
         "nvml": {"driver_version": "580.159.04", "cuda_version": "13.0"},

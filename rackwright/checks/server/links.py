@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation
-from rackwright.checks.planned import PlannedServer
+from rackwright.checks.planned import PlannedKind, PlannedServer
 from rackwright.checks.results import Finding, Status
 from rackwright.checks.server.healthy import SERVER, link
 from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
@@ -21,25 +21,31 @@ _MEND = (
 def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """CRITICAL for a link that is down or GPUs that are not joined; WARN for NVLink undeclared."""
     probed = Probed(seen)
-    if planned.interconnect not in ("nvlink", "nvswitch"):
-        findings, fine = list(_undeclared(planned, probed)), "no NVLink declared, none there"
-        if planned.interconnect == "none":
-            fine = "one GPU: nothing to join"
-    else:
-        findings = [*_down(planned, probed), *_apart(planned, probed)]
-        sizes = ", ".join("-".join(map(str, island)) for island in planned.islands)
-        fine = f"NVLink joins GPUs {sizes}, every link is up"
-    return conclude(probed, findings, fine)
+    findings: list[Finding] = []
+    for kind in planned.kinds:
+        joins = kind.interconnect in ("nvlink", "nvswitch")
+        judged = [_down, _apart] if joins else [_undeclared]
+        findings += [finding for faults in judged for finding in faults(kind, probed)]
+    return conclude(probed, findings, "; ".join(dict.fromkeys(map(_fine, planned.kinds))))
 
 
-def _down(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
-    joined = {index for island in planned.islands if len(island) > 1 for index in island}
+def _fine(kind: PlannedKind) -> str:
+    if kind.interconnect == "none":
+        return "one GPU: nothing to join"
+    if kind.interconnect == "pcie":
+        return "no NVLink declared, none there"
+    sizes = ", ".join("-".join(map(str, island)) for island in kind.islands)
+    return f"NVLink joins GPUs {sizes}, every link is up"
+
+
+def _down(kind: PlannedKind, probed: Probed) -> Iterator[Finding]:
+    joined = {index for island in kind.islands if len(island) > 1 for index in island}
     for index in sorted(joined & set(range(len(probed.gpus)))):
         if probed.gpus[index] is None:
             continue
         links = probed.read(index, "nvlinks") or []
         down = [str(link["link"]) for link in links if link.get("active") is False]
-        wanted = planned.gpu.nvlink.links if planned.gpu.nvlink else 0
+        wanted = kind.gpu.nvlink.links if kind.gpu.nvlink else 0
         if down:
             evidence = f"GPU {index}: {len(down)} of {len(links)} links down ({', '.join(down)})"
             yield Finding(Status.CRITICAL, evidence, _MEND)
@@ -48,10 +54,10 @@ def _down(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
             yield Finding(Status.CRITICAL, evidence, _MEND)
 
 
-def _apart(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
+def _apart(kind: PlannedKind, probed: Probed) -> Iterator[Finding]:
     """Islands of the plan that NVLink does not join: their traffic takes PCIe."""
     seen = [set(island) for island in observed(probed.seen).islands]
-    for island in planned.islands:
+    for island in kind.islands:
         there = {index for index in island if index < len(probed.gpus) and probed.gpus[index]}
         if len(there) > 1 and not any(there <= each for each in seen):
             names = ", ".join(map(str, island))
@@ -59,11 +65,12 @@ def _apart(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
             yield Finding(Status.CRITICAL, evidence, _DECLARE)
 
 
-def _undeclared(planned: PlannedServer, probed: Probed) -> Iterator[Finding]:
-    for island in observed(probed.seen).islands if planned.gpus > 1 else ():
-        if len(island) > 1:
-            names = ", ".join(map(str, island))
-            evidence = f"NVLink joins GPUs {names}, {planned.interconnect} is declared"
+def _undeclared(kind: PlannedKind, probed: Probed) -> Iterator[Finding]:
+    for island in observed(probed.seen).islands if len(kind.indexes) > 1 else ():
+        own = [index for index in island if index in kind.indexes]
+        if len(own) > 1:
+            names = ", ".join(map(str, own))
+            evidence = f"NVLink joins GPUs {names}, {kind.interconnect} is declared"
             yield Finding(Status.WARN, evidence, _DECLARE)
 
 

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rackwright.catalog import GpuType
 from rackwright.catalog.drivers import drivers
 from rackwright.checks.results import Status
+from rackwright.driver.plan import DriverPlan
 from rackwright.driver.preflight.situation import Situation, Trouble
 
 
 def gpu_generation(situation: Situation) -> Iterator[Trouble]:
     """Open modules need a Turing GPU or newer; nothing else drives Blackwell."""
-    if not situation.plan:
-        return
-    capability, table = situation.gpu.compute_capability, drivers().open_modules
-    if capability < situation.plan.branch.minimum_capability:
+    if situation.plan:
+        for gpu in (situation.gpu, *situation.others):
+            yield from _driven(gpu, situation.plan)
+
+
+def _driven(gpu: GpuType, plan: DriverPlan) -> Iterator[Trouble]:
+    capability, table = gpu.compute_capability, drivers().open_modules
+    if capability < plan.branch.minimum_capability:
         yield Trouble(
-            f"branch {situation.plan.branch.number} does not drive {situation.gpu.name} any more",
+            f"branch {plan.branch.number} does not drive {gpu.name} any more",
             "pin a driver_version of branch 580",
         )
-    elif situation.plan.modules == "open" and capability < table.minimum_capability:
+    elif plan.modules == "open" and capability < table.minimum_capability:
         yield Trouble(
-            f"{situation.gpu.name} is too old for open kernel modules",
+            f"{gpu.name} is too old for open kernel modules",
             "set driver_modules to auto or proprietary, with a branch that has them (580)",
         )
-    elif situation.plan.modules == "proprietary" and capability >= table.required_from:
+    elif plan.modules == "proprietary" and capability >= table.required_from:
         yield Trouble(
-            f"{situation.gpu.name} runs with open kernel modules only", "set driver_modules to auto"
+            f"{gpu.name} runs with open kernel modules only",
+            "set driver_modules to auto; no module drives it beside a GPU older than Turing",
         )
 
 
@@ -40,13 +47,16 @@ def nvswitch(situation: Situation) -> Iterator[Trouble]:
         yield Trouble(
             "the inventory declares nvswitch, and no NVSwitch is on the PCI bus: fabric manager "
             "would fail",
-            "correct interconnect in the inventory; in a virtual machine the host runs it",
+            'set "fabric_manager": "host" where this is a virtual machine whose host runs it, else '
+            "correct interconnect in the inventory",
         )
     if seen and not declared:
+        kind, guest = situation.server.interconnect, situation.server.interconnect == "nvswitch"
+        said = "the fabric manager of its host" if guest else kind
         yield Trouble(
-            f"there is an NVSwitch ({seen[0]}), and the inventory declares "
-            f"{situation.server.interconnect}: without fabric manager CUDA fails with error 802",
-            "set interconnect to nvswitch",
+            f"there is an NVSwitch ({seen[0]}), and the inventory declares {said}: without fabric "
+            "manager CUDA fails with error 802",
+            "leave fabric_manager out" if guest else "set interconnect to nvswitch",
         )
     lacking = {"debian": "fabric manager"} | ({} if on_bus else {"ubuntu": "nvlsm for NVLink 5"})
     if declared and situation.plan.archive in lacking:

@@ -26,16 +26,18 @@ class Trouble:
 class Situation:
     """A server, what is planned for it, and what is known of it.
 
-    ``plan`` is None where none could be made (``undecided`` says why) and where the provider
-    manages the driver; ``offers`` is None where no package is to change; ``interrupts`` says
-    whether those who use the driver have to stop. ``our_units`` and ``engines`` are those of the
-    planned replicas; ``month`` is the current one, ``2026-11``.
+    ``others`` are GPU types beside the first, whose driver is the same. ``plan`` is None where none
+    could be made (``undecided`` says why) and where the provider manages the driver; ``offers`` is
+    None where no package is to change; ``interrupts`` says whether those who use the driver have to
+    stop. ``our_units`` and ``engines`` are those of the planned replicas; ``month`` is the current
+    one, ``2026-11``.
     """
 
     settings: Settings
     server: ServerSpec
     gpu: GpuType
     facts: Facts
+    others: tuple[GpuType, ...] = ()
     plan: DriverPlan | None = None
     undecided: Unknown | Unsupported | None = None
     offers: Offers | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rackwright import engines
 from rackwright.catalog import GpuType
@@ -10,7 +10,8 @@ from rackwright.engines import ENGINES
 from rackwright.engines.abilities import refusals
 from rackwright.errors import Fault, nearest
 from rackwright.inventory.rules.declared import Declared
-from rackwright.spec import FleetSpec, ServiceSpec
+from rackwright.inventory.rules.gpus import named
+from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
 
 
 def service_faults(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
@@ -65,7 +66,8 @@ def _refusals(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
     shape, judged = service.shape_of(model), dict[tuple[str | None, GpuType], list[str]]()
     for name in dict.fromkeys(service.servers):
         settings, server = fleet.settings.get(name), fleet.servers.get(name)
-        gpu = fleet.gpu_types.get(server.gpus.type) if server else None
+        kind = server.kind_of((service.gpus or {}).get(name)) if server else None
+        gpu = fleet.gpu_types.get(kind.gpus.type) if kind else None
         if settings is None or gpu is None or not engine.uses_gpus(settings):
             continue
         key = (engine.pinned(settings), gpu)
@@ -88,5 +90,15 @@ def _gpu_indexes(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
         if not indexes or len(set(indexes)) < len(indexes):
             yield Fault(path, "must name at least one GPU, and each once", indexes)
         server = fleet.servers.get(name)
-        if server and any(index >= server.gpus.count for index in indexes):
-            yield Fault(path, f"must be 0 to {server.gpus.count - 1} on {name}", indexes)
+        if server:
+            yield from _of_one_type(server, indexes, path)
+
+
+def _of_one_type(server: ServerSpec, indexes: Sequence[int], path: str) -> Iterator[Fault]:
+    """The GPUs are declared, and what is split over them is split evenly."""
+    declared = sorted({index for kind in server.kinds for index in kind.gpus.nvml_indexes})
+    if set(indexes) - set(declared):
+        yield Fault(path, f"must be {named(declared)} on {server.name}", indexes)
+    elif server.kind_of(indexes) is None:
+        kinds = (f"{named(kind.gpus.nvml_indexes)} ({kind.gpus.type})" for kind in server.kinds)
+        yield Fault(path, f"must be of one type: {'; '.join(kinds)}", indexes)

@@ -13,6 +13,7 @@ from rackwright.driver.facts import Facts, Unknown
 from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
 from rackwright.driver.plan import DriverPlan, Unsupported, decide
 from rackwright.remote.items import packages
+from rackwright.spec import OtherGpuSpec
 from tests.samples.driver import (
     DEBIAN,
     installed,
@@ -259,3 +260,38 @@ def test_a_fabric_that_is_not_completed_is_waited_for() -> None:
     gpus = [{"fabric": {"state": state}} for state in ("completed", "in_progress")]
     assert fabric_pending({"gpus": [*gpus, None, {"fabric": None}]}) == "GPU 1: in progress"
     assert fabric_pending({"gpus": gpus[:1]}) == ""
+
+
+def test_a_guest_beside_an_nvswitch_gets_no_fabric_manager() -> None:
+    """It would fail there: the switch is on the bus of the guest's host, which runs it."""
+    guest = planned("ubuntu2404", HGX_H100.model_copy(update={"fabric_manager": "host"}))
+    names = [package.key for package in guest.packages]
+    assert not guest.fabric and not [name for name in names if "fabric" in name]
+    assert [unit.key for unit in guest.units] == ["rackwright-gpu-settings.service"]
+    assert planned("ubuntu2404", HGX_H100).fabric
+
+
+def test_settings_at_boot_go_to_declared_gpus_alone() -> None:
+    """A card for the display, and another type, keep their own power limit and MIG."""
+    update = {"indexes": (1, 2), "count": 2}
+    named = TUNED.model_copy(update={"gpus": TUNED.gpus.model_copy(update=update)})
+    other = OtherGpuSpec(type="rtx-4090-24gb", count=1, indexes=(3,), power_limit_w=350)
+    for spec, ids in (
+        (named, ["1,2"]),
+        (named.model_copy(update={"other_gpus": (other,)}), ["1,2", "3"]),
+        (TUNED.model_copy(update={"other_gpus": (other,)}), ["0,1,2,3", "3"]),
+    ):
+        items = planned("ubuntu2404", spec).items
+        (unit,) = [item for item in items if item.key.endswith("gpu-settings.service")]
+        assert isinstance(unit, File)
+        lines = [line for line in unit.content.decode().splitlines() if "nvidia-smi" in line]
+        assert {line.partition("--id=")[2].partition(" ")[0] for line in lines} == set(ids)
+        assert f"ExecStart=/usr/bin/nvidia-smi --id={ids[0]} --power-limit=300" in lines
+
+
+def test_the_oldest_gpu_decides_about_the_modules() -> None:
+    """One module drives all cards of a server."""
+    other = OtherGpuSpec(type="l4-24gb", count=1, indexes=(4,))
+    mixed = L40S.model_copy(update={"other_gpus": (other,)})
+    assert planned("ubuntu2404", mixed).modules == "open"
+    assert planned("ubuntu2404", mixed, of_age(7, 0)).modules == "proprietary"

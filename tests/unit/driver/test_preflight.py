@@ -31,6 +31,7 @@ NVIDIA = "https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_
 PAIR = server("l40s-48gb", 2, "pcie")
 HGX = server("h100-sxm-80gb", 8, "nvswitch")
 HGX_B200 = server("b200-sxm-180gb", 8, "nvswitch")
+GUEST = HGX.model_copy(update={"fabric_manager": "host"})
 USER = {"pid": 4711, "command": "python train.py", "cgroups": ["/user.slice"]}
 REPLICA = {"pid": 405, "command": "vllm", "cgroups": ["/system.slice/rackwright-chat.service"]}
 DAEMON = {"pid": 7, "command": "pd", "cgroups": ["/system.slice/nvidia-persistenced.service"]}
@@ -282,6 +283,13 @@ CASES: dict[str, Case] = {
         "there is an NVSwitch (0000:07:00.0), and the inventory declares pcie: without fabric "
         "manager CUDA fails with error 802",
     ),
+    "a switch that a guest has itself": (
+        lambda: situation(spec=GUEST, facts={"pci": [GPU, SWITCH]}),
+        "nvswitch",
+        Status.CRITICAL,
+        "there is an NVSwitch (0000:07:00.0), and the inventory declares the fabric manager of its "
+        "host: without fabric manager CUDA fails with error 802",
+    ),
     "NVLink 5 without NVIDIA's repository": (
         lambda: situation("ubuntu2404", HGX_B200, facts={"os": {"secure_boot": True}}),
         "nvswitch",
@@ -457,3 +465,17 @@ def test_a_distribution_that_lacks_the_pinned_version_says_which_it_has() -> Non
     versions = {**at.offers.seen["versions"], "libcuda1": [["550.163.01-2", "http://x "]]}
     row = said(replace(at, offers=Offers({**at.offers.seen, "versions": versions})))["repository"]
     assert row.evidence == "none of the host's archives has libcuda1 550.54.14 (but 550.163.01)"
+
+
+def test_a_guest_beside_an_nvswitch_that_is_not_on_its_bus_is_fine() -> None:
+    assert "nvswitch" not in said(situation(spec=GUEST))
+
+
+def test_every_type_of_a_mixed_server_must_be_driven() -> None:
+    """No module drives a Volta beside a Blackwell: each wants its own."""
+    gpus = gpu_types()
+    at = situation(driver_modules="proprietary", vllm_build="cpu")
+    assert "gpu-generation" not in said(at)
+    row = said(replace(at, others=(gpus["rtx-5090-32gb"],)))["gpu-generation"]
+    assert row.status is Status.CRITICAL
+    assert "RTX 5090 runs with open kernel modules only" in row.evidence

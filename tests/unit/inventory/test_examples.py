@@ -23,7 +23,15 @@ from rackwright.inventory.settings import HOST_KEYS, SHARED_KEYS, host_settings
 from rackwright.models import Figures
 from rackwright.models.spec import Gguf, ModelSource, ModelSpec
 from rackwright.runner.host_data import pyinfra_keys
-from rackwright.spec import FleetSpec, GatewaySpec, GpuSpec, ServerSpec, ServiceSpec, Target
+from rackwright.spec import (
+    FleetSpec,
+    GatewaySpec,
+    GpuSpec,
+    OtherGpuSpec,
+    ServerSpec,
+    ServiceSpec,
+    Target,
+)
 from tests.samples.inventories import inventory
 
 MANUAL = FILE.parents[1] / "inventories/prod.py"
@@ -32,7 +40,7 @@ OWN_NAMES: dict[type[BaseModel], set[str]] = {GpuType: {"key"}}  # and its "name
 ELSEWHERE = {"provenance"}  # of a model: written as "source"
 OBJECTIVES = ("latency", "throughput")
 SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
-    "gpu_servers": (ServerSpec, GpuSpec),
+    "gpu_servers": (ServerSpec, GpuSpec, OtherGpuSpec),
     "gateways": (GatewaySpec,),
     "_services": (ServiceSpec, Target, Gguf),
     "_models": (ModelSpec, ModelSource, Figures),

@@ -87,7 +87,8 @@ def everything() -> dict[str, dict[str, Any]]:
     layers = service("tiny", engine="llamacpp", servers=["gpu4"], revision=..., gguf=file)
     layers |= {"max_model_len": 2048, "served_model_name": "layers"}
     gateway = {"server_name": "a.example.com", "certificate": "/a", "certificate_key": "/b"}
-    islands = {"nvlink_islands": [[0, 1]], "numa_nodes": [[0], [1]]}
+    islands = {"nvlink_islands": [[0, 1]], "numa_nodes": [[0], [1, 5]], "fabric_manager": "own"}
+    islands |= {"other_gpus": [{"type": "l4-24gb", "count": 1, "indexes": [5]}]}
     servers = {
         "gpu1": {**server(), **islands},
         "gpu2": {**server(12), "network_gbit_per_s": 25, "network_interface": "eth0"},

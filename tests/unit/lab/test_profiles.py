@@ -25,7 +25,7 @@ H200, A100, L40S = "h200-sxm-141gb", "a100-pcie-80gb", "l40s-48gb"
 HALVES = [[0, 1], [2, 3]], [[0, 1, 2, 3], [4, 5, 6, 7]]
 DECLARED: dict[str, dict[str, Any]] = {
     "h200x1": {"gpus": (H200, 1), "interconnect": "none"},
-    "h200x2": {"gpus": (H200, 2), "interconnect": "nvswitch"},
+    "h200x2": {"gpus": (H200, 2), "interconnect": "nvswitch", "fabric_manager": "host"},
     "h200x4": {"gpus": (H200, 4), "interconnect": "nvswitch"},
     "h200x8": {"gpus": (H200, 8), "interconnect": "nvswitch", "numa_nodes": HALVES[1]},
     "a100x2": {"gpus": (A100, 2), "interconnect": "nvlink", "nvlink_islands": [[0, 1]]},
@@ -107,7 +107,9 @@ def test_a_healthy_server_gives_no_alarm(name: str, observe: Observe) -> None:
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_discover_declares_it(name: str, observe: Observe) -> None:
+def test_discover_declares_it(name: str, observe: Observe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The switch of an eight-GPU board is on its bus; the captured host is a guest."""
+    monkeypatch.setattr(probe, "switches", lambda: [] if name == "h200x2" else ["0000:07:00.0"])
     text = discovered("gpu1", observe(compose.profile(name))).text()
     entry = "".join(line for line in text.splitlines() if not line.startswith("#"))
     _, data = ast.literal_eval(entry.strip().rstrip(","))

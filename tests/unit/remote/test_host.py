@@ -10,6 +10,7 @@ from rackwright.desired.render import environment_quote
 from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.running import Failed, output, run
 from rackwright.remote.host.systemd import show
+from rackwright.remote.nvidia import switches
 from tests.samples.commands import Command
 
 
@@ -56,3 +57,16 @@ def test_values_are_read_as_they_were_written(tmp_path: Path, value: str) -> Non
 
 def test_a_file_that_is_not_there_assigns_nothing(tmp_path: Path) -> None:
     assert assignments(str(tmp_path / "none")) == assignments(None) == []
+
+
+def test_an_nvswitch_on_the_bus_is_told_by_its_maker_and_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switches, "DEVICES", tmp_path)
+    assert switches.switches() == []
+    devices = {"0000:07:00.0": ("0x10de", "0x068000"), "0000:17:00.0": ("0x10de", "0x030200")}
+    for name, (vendor, kind) in {**devices, "0000:00:1f.0": ("0x8086", "0x068000")}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vendor").write_text(f"{vendor}\n")
+        (tmp_path / name / "class").write_text(f"{kind}\n")
+    assert switches.switches() == ["0000:07:00.0"]

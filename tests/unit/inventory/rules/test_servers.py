@@ -29,6 +29,15 @@ CASES: Cases = {
         hosts({"gpu1": server(gpu="h100-pcie-80gb", link="nvswitch")}),
         "servers[gpu1].interconnect: NVIDIA H100 PCIe has nvlink, pcie only (got 'nvswitch')",
     ),
+    "a fabric manager of a host without a switch": (
+        hosts({"gpu1": {**server(link="pcie"), "fabric_manager": "host"}}),
+        "servers[gpu1].fabric_manager: must be left out where interconnect is not nvswitch "
+        "(got 'host')",
+    ),
+    "a fabric manager of nobody": (
+        hosts({"gpu1": {**server(link="nvswitch"), "fabric_manager": "guest"}}),
+        "servers[gpu1].fabric_manager: must be one of own, host (got 'guest')",
+    ),
     "no interconnect for several": (
         hosts({"gpu1": server(link="none")}),
         "servers[gpu1].interconnect: must be pcie, nvlink or nvswitch for 2 GPUs (got 'none')",
