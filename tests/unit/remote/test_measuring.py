@@ -19,10 +19,12 @@ from typing import Any
 import pytest
 
 from rackwright.engines import ENGINES
+from rackwright.remote.await_ready import listening_sockets
 from rackwright.remote.host import nginx
 from rackwright.remote.host.disks import disks
 from rackwright.remote.host.processes import open_files
 from rackwright.remote.served import burst, metrics, streaming
+from rackwright.remote.served.engine import is_of
 from tests.samples.travelling import run
 
 OWN = Path("/proc/self/cgroup").read_text().splitlines()[0].split(":", 2)[2]
@@ -234,6 +236,7 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Nvml:
 
 
 def load(engine: Streamer, **more: Any) -> dict[str, Any]:
+    assert is_of(OWN, listening_sockets(engine.port))  # verify has asked it before, and knows
     usual = {
         "name": "chat-gpu1-0",
         "address": "127.0.0.1",
