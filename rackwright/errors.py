@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from rackwright.printable import printable
+
 _SHOWN_CHARACTERS = 80
 _HOSTS_NAMED = 3  # more hosts with the same fault are counted, not listed
 
@@ -30,8 +32,7 @@ class Fault:
 
     def __str__(self) -> str:
         """``path: rule (got value)``, all in one line that can be printed, the value cut short."""
-        line = f"{self.path}: {self.rule}{self._got()}"
-        return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+        return printable(f"{self.path}: {self.rule}{self._got()}")
 
     def _got(self) -> str:
         if self.value is None:

@@ -1,7 +1,8 @@
-"""The one place where an error is printed and becomes an exit code, of every command line here."""
+"""The one place where a command line prints, and where an error becomes an exit code."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -9,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import click
+
 from rackwright.errors import RackwrightError
+from rackwright.printable import LINES, coloured, printable
 
 USAGE = 64
 """The command line cannot be read. click's own, 2, is that of CRITICAL."""
@@ -43,16 +47,24 @@ def exits() -> Iterator[None]:
         raise SystemExit(say(f"{words} ({hint})", INTERNAL)) from None
 
 
+def tell(text: str, err: bool = False) -> None:
+    """Print what a verb has to say: lines in which nothing but our colours is a terminal's code."""
+    click.echo(coloured(text), err=err)
+
+
 def say(message: str, exit_code: int) -> int:
     """Print an error as all are printed; returns its exit code."""
     if os.environ.get(TRACEBACK):
         traceback.print_exc()
-    print(f"Error: {message}", file=sys.stderr)
+    print(f"Error: {printable(message, LINES)}", file=sys.stderr)
     return exit_code
 
 
 def _open_streams() -> None:
-    """Streams that were closed before the start (``>&-``): what goes there goes nowhere."""
+    """Streams that take every text, whatever the locale; what was closed (``>&-``) goes nowhere."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - to the end

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from rackwright.printable import LINES, printable
+
+MOST_CHARACTERS = 4000
+"""Of each part of a result; what was observed is whole in the report."""
+
 
 class Status(StrEnum):
     """The four answers of a check, in Nagios' words, ordered from the least severe to the most.
@@ -59,7 +64,8 @@ class Finding(NamedTuple):
 class CheckResult:
     """One answer: of which check, about what on which host, with its evidence in words.
 
-    ``remedy`` says what to do; empty when the status is OK.
+    ``remedy`` says what to do; empty when the status is OK. Words may quote whatever a host said:
+    here all of them become harmless, before any table, page or file shows them.
     """
 
     check: str
@@ -68,6 +74,13 @@ class CheckResult:
     status: Status
     evidence: str
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        """Evidence may be several lines, all else is one; neither floods whoever reads it."""
+        for key in ("check", "host", "subject", "evidence", "remedy"):
+            words = printable(str(getattr(self, key)), LINES if key == "evidence" else "")
+            cut = f"{words[:MOST_CHARACTERS]}..." if len(words) > MOST_CHARACTERS else words
+            object.__setattr__(self, key, cut)
 
 
 def worst(results: Iterable[CheckResult]) -> int:

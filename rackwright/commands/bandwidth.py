@@ -17,6 +17,7 @@ from rackwright.checks.replica.planned_links import PlannedLinks
 from rackwright.checks.results import CheckResult, Status, worst
 from rackwright.desired.paths import release_dir, unit_name
 from rackwright.engines import ENGINES, Engine
+from rackwright.exits import tell
 from rackwright.planning.topology import islands
 from rackwright.report import terminal_text
 from rackwright.runner.asking import Answer, ask_all
@@ -118,6 +119,6 @@ def bandwidth(inventory: str) -> None:
     Copies between neighbours and all-reduces, by the engine release's own torch: seconds of full
     load on the links. Refused where the GPUs have no memory left for it. Exits as verify does.
     """
-    results = measured(inventory, lambda line: click.echo(line, err=True))
-    click.echo(terminal_text(results))
+    results = measured(inventory, lambda line: tell(line, err=True))
+    tell(terminal_text(results))
     sys.exit(worst(results) if results else 0)

@@ -12,6 +12,7 @@ from pyinfra.api.inventory import Inventory
 
 from rackwright.catalog import GpuType
 from rackwright.errors import RefusedError
+from rackwright.exits import tell
 from rackwright.inventory.entry import discovered
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.probing import probe
@@ -56,6 +57,6 @@ def discover(hosts: tuple[str, ...], inventory: str | None, as_json: bool, **ssh
     types = _known(inventory)
     answers = look_at(hosts, **{key: value for key, value in ssh.items() if value is not None})
     found = [discovered(host, answer, types) for host, answer in answers.items()]
-    click.echo(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
+    tell(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
     if any(one.server is None for one in found):
         sys.exit(RefusedError.exit_code)

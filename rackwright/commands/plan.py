@@ -6,6 +6,7 @@ import json
 
 import click
 
+from rackwright.exits import tell
 from rackwright.report import plan_document, plan_text
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
@@ -18,6 +19,6 @@ def plan(inventory: str, as_json: bool) -> None:
     """Validate an inventory and print its plan. Connects to no host."""
     fleet = fleet_of(load_inventory(inventory))
     if as_json:
-        click.echo(json.dumps(plan_document(fleet.plan), indent=1, ensure_ascii=False))
+        tell(json.dumps(plan_document(fleet.plan), indent=1))
     else:
-        click.echo(plan_text(fleet.plan))
+        tell(plan_text(fleet.plan))

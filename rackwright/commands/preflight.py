@@ -12,6 +12,7 @@ from pyinfra.api.host import Host
 
 from rackwright.checks.results import CheckResult, Status, worst
 from rackwright.driver.preflight import predict
+from rackwright.exits import tell
 from rackwright.report import terminal_text
 from rackwright.runner.asking import ask_all
 from rackwright.runner.driver import outlook
@@ -51,6 +52,6 @@ def preflight(inventory: str) -> None:
 
     Exits as a Nagios plugin does: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN, by the worst row.
     """
-    results = predicted(inventory, lambda line: click.echo(line, err=True))
-    click.echo(terminal_text(results))
+    results = predicted(inventory, lambda line: tell(line, err=True))
+    tell(terminal_text(results))
     sys.exit(worst(results) if results else 0)

@@ -10,6 +10,7 @@ import click
 
 from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import InputError
+from rackwright.exits import tell
 from rackwright.report import terminal_text
 from rackwright.schema.files import text_of
 
@@ -19,7 +20,7 @@ from rackwright.schema.files import text_of
 def report(path: Path) -> None:
     """Print the checks of a deploy again. Exits with 2 when one is CRITICAL or UNKNOWN."""
     results = _read(path)
-    click.echo(terminal_text(results))
+    tell(terminal_text(results))
     if any(result.status > Status.WARN for result in results):
         sys.exit(2)
 

@@ -14,6 +14,7 @@ import click
 from rackwright.catalog import GpuType
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault, PlanError, SpecError
+from rackwright.exits import tell
 from rackwright.inventory.group_data import group_data
 from rackwright.models import NAMED
 from rackwright.models.finding import find_gpus, find_model
@@ -177,6 +178,6 @@ def size(model: str, inventory: str | None, as_json: bool, **asked: Any) -> None
     """
     answer = size_up(model, _known(inventory), **asked)
     document = answer.document()
-    click.echo(json.dumps(document, indent=1) if as_json else answer.text())
+    tell(json.dumps(document, indent=1) if as_json else answer.text())
     if document["chosen"] is None:
         sys.exit(PlanError.exit_code)

@@ -9,6 +9,7 @@ import click
 
 from rackwright.catalog import GpuType
 from rackwright.errors import InputError, RefusedError, nearest
+from rackwright.exits import tell
 from rackwright.inventory.entry import topo_text
 from rackwright.spec import ServerSpec
 
@@ -27,7 +28,7 @@ def topo(text: Any, gpu: str | None, inventory: str | None, server: str | None) 
     """
     declared, types = _declared(inventory, server)
     said, agrees = topo_text(_read(text), gpu, declared, types)
-    click.echo(said)
+    tell(said)
     if not agrees:
         sys.exit(2)
 

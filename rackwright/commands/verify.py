@@ -13,6 +13,7 @@ import click
 
 from rackwright import checks
 from rackwright.checks.results import CheckResult, worst
+from rackwright.exits import tell
 from rackwright.plan import FleetPlan
 from rackwright.report import junit_text, page, terminal_text
 from rackwright.runner.asking import ask_all
@@ -77,8 +78,8 @@ def verify(
     """
     for path in filter(None, (junit, html)):
         must_be_writable(path)
-    found = verified(inventory, lambda line: click.echo(line, err=True), not no_load)
-    click.echo(found.json() if as_json else terminal_text(found.results))
+    found = verified(inventory, lambda line: tell(line, err=True), not no_load)
+    tell(found.json() if as_json else terminal_text(found.results))
     if junit:
         write(junit, junit_text(found.results))
     if html:

@@ -114,7 +114,7 @@ def show(watch: Watch, interval_s: float, count: int | None) -> None:
 
 
 def _show(watch: Watch, interval_s: float, count: int | None) -> None:
-    console = Console()
+    console = Console(markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
         for seen in _readings(watch, interval_s, count, LIMIT_S):

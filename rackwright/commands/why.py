@@ -9,6 +9,7 @@ import click
 from pyinfra.api.host import Host
 
 from rackwright.checks.results import worst_of
+from rackwright.exits import tell
 from rackwright.runner.asking import ask_all
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
@@ -45,5 +46,5 @@ def why(inventory: str, replica: str) -> None:
     host does not say.
     """
     found = told(inventory, replica)
-    click.echo("\n".join(one.text() for one in found))
+    tell("\n".join(one.text() for one in found))
     sys.exit(worst_of(one.status for one in found))

@@ -17,6 +17,7 @@ from rackwright.inventory.rules.servers import server_faults
 from rackwright.inventory.seen_gpus import about, by_type, left_out
 from rackwright.planning.matrix_rows import gpu_rows
 from rackwright.planning.topology_text import matrix_text, topology_of
+from rackwright.printable import printable
 from rackwright.schema.validation import parse
 from rackwright.spec import FleetSpec, ServerSpec
 
@@ -35,8 +36,11 @@ class Discovered:
     notes: tuple[str, ...]
 
     def text(self) -> str:
-        """The entry as it is pasted into an inventory, below its notes as comments."""
-        lines = [f"# {self.host}: {note}" for note in self.notes]
+        """The entry as it is pasted into an inventory, below its notes as comments.
+
+        A note is one comment whatever a host says in it; the entry is made of ``repr`` alone.
+        """
+        lines = [printable(f"# {self.host}: {note}") for note in self.notes]
         if self.server is not None:
             lines.append(f"{pformat(self._entry(self.server), width=_WIDTH, sort_dicts=False)},")
         return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -11,11 +12,11 @@ import httpx
 
 from rackwright import catalog
 from rackwright.errors import Fault, SpecError, nearest
+from rackwright.models.outside import bounded_get
 from rackwright.models.spec import ModelSpec
 from rackwright.schema.validation import parse
 
 HUB = "https://huggingface.co"
-TIMEOUT_S = 20
 
 
 def find_model(name: str) -> ModelSpec:
@@ -55,11 +56,10 @@ def _of_repository(name: str) -> ModelSpec:
         rule = nearest(name, catalog.model_entries(), "model")
         hint = f"{rule} (nor is it a directory or a repository, owner/name)"
         raise SpecError([Fault("model", hint, name)])
-    url = f"{os.environ.get('HF_ENDPOINT', HUB).rstrip('/')}/{name}/resolve/main/config.json"
+    hub = os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
     try:
-        answer = httpx.get(url, headers=_authorization(), timeout=TIMEOUT_S, follow_redirects=True)
-        answer.raise_for_status()
-        config = answer.json()
+        answer = bounded_get(f"{hub}/{name}/resolve/main/config.json", _authorization())
+        config = json.loads(answer)
     except httpx.HTTPStatusError as error:
         code = error.response.status_code
         gated = ", set HF_TOKEN if it is gated" if code in (401, 403) else ""
@@ -69,6 +69,8 @@ def _of_repository(name: str) -> ModelSpec:
         reason = str(error) or type(error).__name__
         rule = f"is not in the catalog, and its config.json could not be fetched: {reason}"
         raise SpecError([Fault("model", rule, name)]) from None
+    if not isinstance(config, dict):  # a text would be read as the path of a file of this machine
+        raise SpecError([Fault("model", "has a config.json that is no JSON object", name)])
     return _read({"name": repository.lower(), "repo": name, "config": config}, name)
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-import urllib.request
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 HOST = "localhost"
@@ -75,15 +74,16 @@ def is_ours(main_pid: int, port: int) -> bool:
     return bool(ours) and not any(listening[inode] in theirs for inode in ours)
 
 
-def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    asked = urllib.request.Request(url, headers={"Host": HOST})
+def answers(address: str, port: int, path: str) -> bool:
+    """Whether a GET is answered with 200; where an answer leads to is not followed."""
+    connection = HTTPConnection(address, port, timeout=5)
     try:
-        with opener.open(asked, timeout=5) as answer:
-            return bool(answer.status == 200)
+        connection.request("GET", path, headers={"Host": HOST})
+        return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def main() -> None:
@@ -94,7 +94,7 @@ def main() -> None:
     while time.monotonic() < deadline:
         if not Path(f"/proc/{main_pid}").exists():
             sys.exit("the engine ended before it was ready")
-        if is_ours(main_pid, int(port)) and answers(f"http://{address}:{port}{path}"):
+        if is_ours(main_pid, int(port)) and answers(address, int(port), path):
             return
         time.sleep(0.5)
     sys.exit(f"not ready within {timeout_s} s")

@@ -18,6 +18,8 @@ import time
 from datetime import timedelta
 from typing import Any
 
+ONLY_LOOKS = True
+
 Values = dict[str, Any]
 
 WARM_UP, COPIES, REDUCES = 3, 20, 10

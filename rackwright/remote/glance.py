@@ -8,6 +8,8 @@ from rackwright.remote.nvidia.gpu import glanced
 from rackwright.remote.nvidia.session import handles, started
 from rackwright.remote.reader import Reader
 
+ONLY_LOOKS = True
+
 
 def main() -> dict[str, Any]:
     """``gpus`` and ``unavailable`` as ``probe`` has them, with fewer keys. Never raises."""

@@ -19,7 +19,8 @@ from typing import Any
 BATCH_TOKENS = 512
 """Tokens of one step, as planned; Ollama takes more where it finds memory."""
 LOAD_TIMEOUT_S = 3600
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES, MOST_BYTES = 1 << 22, 8 << 20
+"""Of a file in one piece, and of an answer: a model's templates and licences are some 100 kB."""
 HOST = "localhost"
 """On a loopback address, a host name that Ollama does not know is answered with 403."""
 SAY_EVERY_S = 10.0
@@ -30,6 +31,14 @@ Values = dict[str, Any]
 def say(text: str) -> None:
     """A line for the unit's journal."""
     print(text, flush=True)
+
+
+def parsed(text: str | bytes) -> Values:
+    """An answer that is a JSON object. Raises ValueError for any other."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"an answer that is no object: {str(text)[:300]}")
+    return found
 
 
 class OllamaApi:
@@ -53,19 +62,18 @@ class OllamaApi:
     def ask(self, method: str, path: str, body: Any = None) -> Values | None:
         """A JSON answer; None where there is no such thing. Exits with Ollama's own words."""
         answer = self.request(method, path, body)
-        text = answer.read().decode(errors="replace")
+        text = answer.read(MOST_BYTES).decode(errors="replace")
         if answer.status == 404:
             return None
         if answer.status != 200:
             sys.exit(f"{method} {path}: HTTP {answer.status}: {text[:300]}")
-        found: Values = json.loads(text) if text else {}
-        return found
+        return parsed(text) if text else {}
 
     def stream(self, path: str, body: Values) -> None:
         """Follow a long answer, line by line; exits where it tells of an error."""
         answer, said, status = self.request("POST", path, body), 0.0, ""
-        for line in answer:
-            event = json.loads(line)
+        while line := answer.readline(MOST_BYTES):
+            event = parsed(line)
             if "error" in event:
                 sys.exit(f"{path}: {event['error']}")
             done, total = event.get("completed"), event.get("total")
@@ -153,7 +161,7 @@ def _upload(ollama: OllamaApi, file: Path, sha256: str) -> None:
         return
     size = file.stat().st_size
     answer = ollama.request("POST", path, _blocks(file, size), size)
-    text = answer.read().decode(errors="replace")
+    text = answer.read(MOST_BYTES).decode(errors="replace")
     if answer.status not in (200, 201):
         sys.exit(f"{file}: HTTP {answer.status}: {text[:300]}")
 
@@ -177,7 +185,7 @@ def main() -> None:
         have(ollama, name, source, sha256, int(context))
         say(f"loading {name}")
         ollama.ask("POST", "/api/generate", {"model": name, "keep_alive": -1, "stream": False})
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 
 

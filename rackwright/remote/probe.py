@@ -17,6 +17,8 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
       memory?          total_bytes, used_bytes, free_bytes, and reserved_bytes (by the driver; null
                        from drivers before 510, which count it as used)
       compute_capability?       "9.0"
+      recovery_action? what the driver asks for now: none, gpu_reset, node_reboot, drain_p2p,
+                       drain_and_reset, recover_imex_domain, bus_reset, system_reboot
       acs_redirects?   PCI addresses of the bridges above it that send traffic between GPUs up to
                        the CPU (ACS request or completion redirect)
       pcie             generation?, width? (lanes) now; max_generation?, max_width? of this GPU in
@@ -49,8 +51,10 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
                        memory_total_bytes?, nvidia_module_version? (of the kernel module loaded),
                        secure_boot? (bool), iommu? (how DMA is translated: DMA, DMA-FQ, identity;
                        [] without an IOMMU)
-    xids?              the driver's errors in the kernel's log since boot, oldest first:
-                       pci_bus_id ("0000:17:00"), code, text
+    xids? sxids?       the driver's errors of GPUs and of NVSwitches in the kernel's log, since it
+                       was loaded last, oldest first: pci_bus_id ("0000:17:00"), code, text
+    fabric_manager?    LoadState, ActiveState, SubState, Result of the unit nvidia-fabricmanager, as
+                       systemd says; nvlsm: whether that runs
     unavailable        path -> reason
 
 A code that is not known here is given as text: ``"unknown (9)"``.
@@ -61,13 +65,19 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from rackwright.remote.host.kernel_log import kernel_log, xids
+from rackwright.remote.host.kernel_log import kernel_log, since_loaded, sxids, xids
 from rackwright.remote.host.operating_system import OPERATING_SYSTEM
+from rackwright.remote.host.processes import runs
+from rackwright.remote.host.systemd import show
 from rackwright.remote.nvidia.gpu import observed
 from rackwright.remote.nvidia.session import NVML, handles, started
 from rackwright.remote.nvidia.switches import switches
 from rackwright.remote.nvidia.topology import topology
 from rackwright.remote.reader import Reader
+
+ONLY_LOOKS = True
+FABRIC_MANAGER = "nvidia-fabricmanager.service"
+"""Of NVLink 5 it starts nvlsm, the subnet manager, and does not end with it."""
 
 
 def main() -> dict[str, Any]:
@@ -78,15 +88,23 @@ def main() -> dict[str, Any]:
         "gpus": [],
         "topology": {"common_ancestor": [], "p2p": {}},
     }
+    said = reader.read("xids", lambda: since_loaded(kernel_log()))
     return {
         "schema": 1,
         "time_unix_s": time.time(),
         **(reader.read("nvml", _nvidia, reader) or nothing),
         "os": reader.fill("os", OPERATING_SYSTEM),
         "nvswitches": reader.read("nvswitches", switches),
-        "xids": reader.read("xids", lambda: xids(kernel_log())),
+        "xids": None if said is None else xids(said),
+        "sxids": None if said is None else sxids(said),
+        "fabric_manager": reader.read("fabric_manager", _fabric_manager),
         "unavailable": reader.unavailable,
     }
+
+
+def _fabric_manager() -> dict[str, Any]:
+    (unit,) = show("LoadState,ActiveState,SubState,Result", FABRIC_MANAGER)
+    return {**unit, "nvlsm": runs("nvlsm")}
 
 
 def _nvidia(reader: Reader) -> dict[str, Any]:

@@ -29,6 +29,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LIMIT_S, TIMED_OUT = 1200, 124
 BOUNDED = ("timeout", "--kill-after=30", str(LIMIT_S))
 """Of a trial: what a GPU never answers would else hold the lock for ever. SGLang compiles in it."""
+MOST_LINE = 1 << 16
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 Values = dict[str, Any]
@@ -103,7 +104,7 @@ def _run(argv: list[str], **options: Any) -> int:
         sys.exit(f"`{argv[0]}` cannot be run: {error.strerror}")
     with running:
         packages = Packages()
-        for line in running.stdout or ():
+        while running.stdout and (line := running.stdout.readline(MOST_LINE)):
             packages.hear(line.decode(errors="replace").rstrip())
     return int(running.returncode)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 ENOUGH_BYTES = 2 * 1024**3
 """A CUDA context and a tiny engine took 1.0 GiB on an H100; kernels that load beside it, less."""
-LAST_LINES = 15
+LAST_LINES, LAST_BYTES = 15, 1 << 16
 
 
 class NoGpu(Exception):
@@ -79,6 +79,13 @@ def quietly(log: Path) -> int:
     return before
 
 
+def _end_of(log: Path) -> str:
+    """An engine may have written without end."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LAST_BYTES))
+        return file.read().decode(errors="replace")
+
+
 def main() -> None:
     """Try it; ends the process at once, whatever the engine has started in it."""
     try:
@@ -103,7 +110,7 @@ def _tried(gpu: str, folder: Path) -> tuple[int, str]:
             f"the engine sampled {tokens} tokens on {gpu} in {time.monotonic() - started:.0f} s",
         )
     except (Exception, SystemExit) as error:
-        last = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        last = _end_of(log).splitlines()[-LAST_LINES:]
         return 1, "\n".join([*last, f"the engine cannot sample on {gpu}: {cause(error)}"])
     finally:
         sys.stdout.flush()

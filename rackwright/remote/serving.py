@@ -17,6 +17,8 @@ from rackwright.remote.served.gateway import gateway
 from rackwright.remote.served.http import completion_of
 from rackwright.remote.served.replica import authorization, replica
 
+ONLY_LOOKS = True
+
 Values = dict[str, Any]
 
 

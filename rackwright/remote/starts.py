@@ -18,6 +18,8 @@ from rackwright.remote.host.journal import entries, field_text
 from rackwright.remote.host.running import ended
 from rackwright.remote.host.systemd import show
 
+ONLY_LOOKS = True
+
 PROPERTIES = (
     "LoadState,ActiveState,SubState,NRestarts,InvocationID,ActiveEnterTimestamp,"
     "StateChangeTimestamp"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection
 from typing import Any
 
 from rackwright.remote import glance
 from rackwright.remote.host.systemd import show
+from rackwright.remote.served.http import http
 from rackwright.remote.served.metrics import figures
 
+ONLY_LOOKS = True
+
 TIMEOUT_S = 2
-MOST_BYTES = 4 << 20
 
 Values = dict[str, Any]
 
@@ -29,15 +31,9 @@ def states(units: list[str]) -> dict[str, str]:
 def answer(asked: Values) -> Values:
     """The HTTP status of a replica's metrics, and the figures asked for."""
     connection = HTTPConnection(asked["address"], asked["port"], timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", asked["path"])
-        reply = connection.getresponse()
-        text = reply.read(MOST_BYTES).decode(errors="replace")
-    except (OSError, HTTPException, ValueError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
-    finally:
-        connection.close()
-    return {"status": reply.status, "figures": figures(text, asked["figures"])}
+    wanted = asked["figures"]
+    reply = http(connection, "GET", asked["path"], read=lambda text: figures(text, wanted))
+    return reply if "error" in reply else {"status": reply["status"], "figures": reply["body"]}
 
 
 def replica(asked: Values) -> Values:

@@ -12,7 +12,10 @@ _KINDS = {Status.CRITICAL: "failure", Status.UNKNOWN: "error"}
 
 
 def junit_text(results: Sequence[CheckResult]) -> str:
-    """The document. CRITICAL is a failure, UNKNOWN an error; WARN passes and says so."""
+    """The document. CRITICAL is a failure, UNKNOWN an error; WARN passes and says so.
+
+    Results hold nothing that XML cannot (``CheckResult``).
+    """
     root = ElementTree.Element("testsuites", name="rackwright verify")
     for host, group in groupby(sorted(results, key=_host), key=_host):
         found = list(group)
@@ -35,13 +38,8 @@ def _case(suite: ElementTree.Element, result: CheckResult) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=result.host, name=name)
     kind = _KINDS.get(result.status)
     if kind:
-        said = ElementTree.SubElement(case, kind, message=_clean(result.evidence))
-        said.text = _clean(result.remedy)
+        said = ElementTree.SubElement(case, kind, message=result.evidence)
+        said.text = result.remedy
     else:
         text = f"{result.status}: {result.evidence}"
-        ElementTree.SubElement(case, "system-out").text = _clean(text)
-
-
-def _clean(text: str) -> str:
-    """Without characters that XML cannot hold: evidence may quote anything."""
-    return "".join(each if each.isprintable() or each in "\t\n" else "\ufffd" for each in text)
+        ElementTree.SubElement(case, "system-out").text = text

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from rackwright.checks.results import CheckResult, Status
 from rackwright.plan import FleetPlan
 from rackwright.planning.topology_text import matrix_text
+from rackwright.printable import all_printable
 from rackwright.report.arcs import BOX
 from rackwright.report.drawing import Drawing, drawing
 from rackwright.report.plan import server_gpus
@@ -50,7 +51,9 @@ def page(
 ) -> str:
     """The page, whole in one file; ``observations`` as of ``rackwright verify``."""
     names = dict.fromkeys([*plan.servers, *(result.host for result in results)])
-    hosts = [_host(name, plan, results, observations.get(name) or {}) for name in names]
+    hosts = [
+        _host(name, plan, results, all_printable(observations.get(name) or {})) for name in names
+    ]
     counts = Counter(result.status for result in results)
     return _environment.get_template("page.html.j2").render(
         hosts=sorted(hosts, key=lambda host: host.status, reverse=True),

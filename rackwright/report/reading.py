@@ -10,6 +10,7 @@ from rackwright.checks.server.processes import units_of
 from rackwright.desired.paths import unit_name
 from rackwright.engines import ENGINES
 from rackwright.plan import FleetPlan, Replica
+from rackwright.printable import all_printable
 
 Answer = Mapping[str, Any]
 FIGURES = ("requests_running", "requests_waiting", "kv_cache_share", "tokens_generated")
@@ -66,11 +67,11 @@ def reading(
     """The rows of the answers ``now`` of each server, rates from those ``before``.
 
     Answers are as of ``remote/watching.py``, or ``{"error": why}``; a server without one was
-    not heard of yet.
+    not heard of yet. Their texts are made harmless here, whichever is shown.
     """
     rows = Reading()
     for host in plan.servers:
-        answer = now.get(host) or {"error": "connecting"}
+        answer = all_printable(now.get(host) or {"error": "connecting"})
         if "error" in answer:
             rows.silent[host] = str(answer["error"])
             continue

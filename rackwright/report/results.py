@@ -24,7 +24,15 @@ COLOURS = {
 
 def results_text(results: Sequence[CheckResult], *, colour: bool = False, width: int = 110) -> str:
     """A table of all results, what to do about those that are not OK, and a line that counts."""
-    console = Console(file=io.StringIO(), width=width, force_terminal=colour, no_color=not colour)
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
     with console.capture() as printed:
         console.print(_table(results))
         for result in results:

@@ -18,6 +18,7 @@ from pyinfra.connectors.util import CommandOutput
 
 from rackwright.errors import RackwrightError
 from rackwright.exits import say
+from rackwright.runner.bounded import bound
 from rackwright.runner.fleet import fleet_of
 
 KEEP_ALIVE_S = 15
@@ -45,6 +46,8 @@ class RackwrightConnector(SSHConnector):
     def connect(self) -> None:
         """Connect, then set what makes many small commands fast and dead peers noticed."""
         super().connect()
+        if self.client is not None:
+            bound(self.client)
         transport = self.client.get_transport() if self.client else None
         if transport is not None:
             transport.set_keepalive(KEEP_ALIVE_S)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-import click
 from pyinfra.api.exceptions import DeployError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
@@ -17,6 +16,7 @@ from rackwright.causes.secrets import redacted
 from rackwright.checks.results import CheckResult
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import Fault, RackwrightError, SpecError
+from rackwright.exits import tell
 from rackwright.inventory.reading import load_fleet
 from rackwright.inventory.settings import host_settings
 from rackwright.plan import FleetPlan, Replica
@@ -24,6 +24,7 @@ from rackwright.planning.placing import plan
 from rackwright.report import plan_text
 from rackwright.runner.host_data import host_data, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
+from rackwright.runner.progress import heard_first
 from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec, Settings
 
 MOST_CHARACTERS = 500
@@ -139,5 +140,6 @@ def this_fleet() -> FleetRun:
         raise DeployError(str(error)) from None
     if not fleet.shown:
         fleet.shown = True
-        click.echo(f"\n{plan_text(fleet.plan)}\n", err=True)
+        heard_first()
+        tell(f"\n{plan_text(fleet.plan)}\n", err=True)
     return fleet

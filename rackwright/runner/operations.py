@@ -15,6 +15,7 @@ from pyinfra.context import host, state
 
 from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
 from rackwright.errors import HostError
+from rackwright.exits import tell
 from rackwright.runner.fleet import note_failure
 from rackwright.runner.progress import in_one_line
 from rackwright.runner.remote_call import call
@@ -86,13 +87,13 @@ def show(host: Host, changes: Sequence[Change]) -> None:
 
 def _show_diff(item: File, change: Change) -> None:
     if item.secret:
-        click.echo("      (secret: content not shown)", err=True)
+        tell("      (secret: content not shown)", err=True)
         return
     old = (change.seen.get("text") or "").splitlines()
     new = item.content.decode(errors="replace").splitlines()
     for line in difflib.unified_diff(old, new, "on the host", "as planned", lineterm="", n=2):
         colour = {"+": "green", "-": "red"}.get(line[:1])
-        click.echo(f"      {click.style(line, colour)}", err=True)
+        tell(f"      {click.style(line, colour)}", err=True)
 
 
 def await_units(host: Host, units: Sequence[Unit]) -> bool:

@@ -1,7 +1,11 @@
-"""What hosts say while they work: pyinfra prints it line by line, progress goes into one."""
+"""What hosts say while they work: pyinfra prints it line by line, progress goes into one.
+
+A host may say anything: of its lines only what can be printed reaches the terminal.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +16,7 @@ from typing import Any
 import click
 from pyinfra.api.output import set_echo
 
+from rackwright.printable import coloured, printable
 from rackwright.report.progress import Progress
 
 MARK = "\r"
@@ -22,7 +27,7 @@ os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner wipes the line f
 @contextmanager
 def in_one_line() -> Iterator[None]:
     """While hosts work: their progress in one line, gone when the next word is said."""
-    progress = _before_pyinfras_own()
+    progress = heard_first()
     try:
         yield
     finally:
@@ -30,17 +35,24 @@ def in_one_line() -> Iterator[None]:
 
 
 @cache
-def _before_pyinfras_own() -> Progress:
-    """Hears, from now on, every line before pyinfra prints it."""
+def heard_first() -> Progress:
+    """Hears, from now on, every line before pyinfra prints it, and what pyinfra logs."""
     progress = Progress(sys.stderr)
 
     def echo(message: Any = None, **options: Any) -> None:
         source, mark, text = click.unstyle(str(message)).partition(MARK)
         if mark:  # where a program rewrote the line itself, its last state
-            progress.show(source + text.rpartition(MARK)[2], source)
+            progress.show(printable(source + text.rpartition(MARK)[2]), source)
             return
         progress.clear()
-        click.echo(message, **options)
+        click.echo("" if message is None else coloured(str(message)), **options)
 
     set_echo(echo)
+    logging.getLogger("pyinfra").addFilter(_harmless)
     return progress
+
+
+def _harmless(record: logging.LogRecord) -> bool:
+    """A filter of logged lines: all are logged, as text that can be printed."""
+    record.msg, record.args = coloured(record.getMessage()), ()
+    return True

@@ -46,8 +46,9 @@ def call(
     try:
         done, output = host.run_shell_command(command, print_output=show, **options)
     except OSError as error:  # includes TimeoutError; a broken connection is one too
+        host.connector.disconnect()  # what still runs there ends with it, or once it is done
         raise HostError(f"{host.name}: {script} gave no answer: {error!r}") from None
     if not done or not output.stdout_lines:
-        words = "\n".join(output.stderr_lines[-5:]) or "no output"
+        words = "\n".join(output.stderr_lines[-5:] or output.stdout_lines[-1:]) or "no output"
         raise HostError(f"{host.name}: {script} failed: {words}")
     return output.stdout_lines[-1] if show else json.loads(output.stdout_lines[-1])

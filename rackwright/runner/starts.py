@@ -12,6 +12,7 @@ from rackwright.causes import Account, State, account
 from rackwright.checks.results import Status
 from rackwright.desired.paths import environment_path, unit_name
 from rackwright.errors import RefusedError, nearest
+from rackwright.printable import LINES, printable
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.remote_call import call
 
@@ -57,9 +58,11 @@ class Told:
     def text(self) -> str:
         """For a person; a line where it runs well."""
         if self.account is None:
-            return f"{self.unit} on {self.host}: no answer: {self.error}"
-        first = f"{self.unit} on {self.host} {self.account.seen}"
-        return "\n".join(filter(None, [first, self.account.text()]))
+            words = f"{self.unit} on {self.host}: no answer: {self.error}"
+        else:
+            first = f"{self.unit} on {self.host} {self.account.seen}"
+            words = "\n".join(filter(None, [first, self.account.text()]))
+        return printable(words, LINES)
 
 
 def asked_of(fleet: FleetRun, name: str) -> dict[str, Asked]:

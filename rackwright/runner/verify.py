@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import click
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host, state
@@ -20,6 +19,7 @@ from pyinfra.context import host, state
 from rackwright import checks
 from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import HostError
+from rackwright.exits import tell
 from rackwright.report import plan_document, results_text
 from rackwright.runner.fleet import FleetRun, StageFailure, this_fleet
 from rackwright.runner.observing import observe
@@ -57,7 +57,7 @@ def judge() -> Generator[FunctionCommand]:
         fleet.judged = ready
         fleet.results = checks.judge(planned(fleet, ready), _observed(fleet, ready))
         saved = _saved(fleet, fleet.results)
-        click.echo(f"\n{_table(fleet.results)}\n\nReport: {saved}\n", err=True)
+        tell(f"\n{_table(fleet.results)}\n\nReport: {saved}\n", err=True)
     bad = [r for r in fleet.results if r.host == host.name and r.status > Status.WARN]
     if bad:
         yield refuse("; ".join(f"{r.status}: {r.subject} {r.check}" for r in bad))

@@ -16,8 +16,7 @@ from tests.samples.lab_hosts import ssh, wait_until
 
 DEAD = "tests/lab/inventories/dead.py"
 MANY = (
-    "for n in 1 2 3 4 5 6 7 8; do curl -sk --max-time 20 "
-    "--resolve llm.lab.example:443:127.0.0.1 https://llm.lab.example/v1/completions "
+    "for n in 1 2 3 4 5 6 7 8; do curl -sk --max-time 20 https://localhost/v1/completions "
     "-H 'Host: llm.lab.example' -H 'Content-Type: application/json' "
     """-d '{"model":"tiny-llama","prompt":"a","max_tokens":400,"ignore_eos":true}' """
     ">/dev/null & done"

@@ -28,7 +28,9 @@ def seen(gpus: int = 2) -> Probe:
     """A healthy server: the GPU of a real capture, so often, joined by NVSwitch."""
     probe: Probe = json.loads(CAPTURE.read_text())
     (gpu,) = probe["gpus"]
-    probe["xids"] = []  # the capture is older than this question
+    # The capture is older than these questions.
+    manager = {"LoadState": "loaded", "ActiveState": "active", "SubState": "running"}
+    probe |= {"xids": [], "sxids": [], "fabric_manager": manager}
     probe["gpus"] = [
         {
             **deepcopy(gpu),
@@ -44,6 +46,7 @@ def seen(gpus: int = 2) -> Probe:
 def planned(gpus: int = 2, interconnect: str = "nvswitch", **more: Any) -> PlannedServer:
     islands = (tuple(range(gpus)),) if interconnect != "pcie" else tuple((i,) for i in range(gpus))
     values: dict[str, Any] = {"gpu": H200, "islands": islands, **more}
+    values.setdefault("runs_fabric_manager", interconnect == "nvswitch")
     return PlannedServer(host="gpu1", gpus=gpus, interconnect=interconnect, **values)
 
 

@@ -43,7 +43,7 @@ def h200(index: int) -> dict[str, Any]:
             "max_width": 16,
             "gpu_max_generation": 5,
         },
-        "fabric": {"state": "completed", "status": 0},
+        "fabric": {"state": "completed", "status": 0, "health_mask": 0},
         "ecc_mode": {"current": True, "pending": True},
         "ecc_errors": {"uncorrected": {"volatile": 0}},
         "remapped_rows": {"pending": False, "failure": False},

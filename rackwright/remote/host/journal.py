@@ -7,6 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+MOST_ENTRY = 1 << 20
+"""Bytes; a longer one is garbled by the cut."""
+
 Values = dict[str, Any]
 
 
@@ -20,7 +23,7 @@ def entries(*which: str) -> Iterator[Values]:
     ) as asked:
         assert asked.stdout is not None
         try:
-            for line in asked.stdout:
+            while line := asked.stdout.readline(MOST_ENTRY):
                 try:
                     yield json.loads(line)
                 except ValueError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 PROC = Path("/proc")
-MOST_COMMAND = 120
+MOST_COMMAND, MOST_WORDS = 120, 4096
 OPEN_FILES = re.compile(r"^Max open files\s+(\S+)\s+(\S+)", re.MULTILINE)
 
 Values = dict[str, Any]
@@ -17,6 +18,15 @@ Values = dict[str, Any]
 def all_pids() -> list[int]:
     """Of every process that there is now."""
     return [int(entry.name) for entry in PROC.glob("[0-9]*")]
+
+
+def runs(name: str) -> bool:
+    """Whether there is a process of this name (15 characters of it), started from a program."""
+    for pid in all_pids():
+        with suppress(OSError):
+            if (PROC / str(pid) / "comm").read_text(errors="replace").rstrip("\n") == name[:15]:
+                return True
+    return False
 
 
 def described(pid: int) -> Values:
@@ -33,9 +43,9 @@ def described(pid: int) -> Values:
 
 
 def command_of(pid: int) -> str:
-    """Its command line. Raises OSError for one that is gone."""
-    words = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ")
-    return words.decode(errors="replace").strip()
+    """Its command line, the beginning of a long one. Raises OSError for one that is gone."""
+    with (PROC / str(pid) / "cmdline").open("rb") as words:
+        return words.read(MOST_WORDS).replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def cgroups_of(pid: int) -> list[str]:

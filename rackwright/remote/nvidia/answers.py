@@ -26,7 +26,22 @@ THROTTLE_REASONS = (
     "reliability",
 )
 """The bits of nvmlClocksEventReasons, lowest first."""
-FIELD_NVLINK_SPEED = 164
+FIELD_NVLINK_SPEED, FIELD_RECOVERY_ACTION = 164, 230
+RECOVERY_ACTIONS = dict(
+    enumerate(
+        (
+            "none",
+            "gpu_reset",
+            "node_reboot",
+            "drain_p2p",
+            "drain_and_reset",
+            "recover_imex_domain",
+            "bus_reset",
+            "system_reboot",
+        )
+    )
+)
+"""nvmlDeviceGpuRecoveryAction_t."""
 
 
 def named(names: dict[int, str]) -> Callable[[int], str]:
@@ -139,7 +154,16 @@ def far_end(info: Any) -> str | None:
 
 def link_speed(nvml: Any, handle: Any, link: int) -> int:
     """MB/s of a link, in one direction."""
-    field = nvml.nvmlDeviceGetFieldValues(handle, [(FIELD_NVLINK_SPEED, link)])[0]
+    return _field(nvml, handle, (FIELD_NVLINK_SPEED, link))
+
+
+def recovery_action(nvml: Any, handle: Any) -> str:
+    """What the driver asks for, that the GPU may work again."""
+    return named(RECOVERY_ACTIONS)(_field(nvml, handle, FIELD_RECOVERY_ACTION))
+
+
+def _field(nvml: Any, handle: Any, which: Any) -> int:
+    field = nvml.nvmlDeviceGetFieldValues(handle, [which])[0]
     if field.nvmlReturn:
         raise nvml.NVMLError(field.nvmlReturn)
     return int(field.value.uiVal)

@@ -31,6 +31,7 @@ GPU: dict[str, Any] = {
         "gpu_max_generation": ask("GpuMaxPcieLinkGeneration"),
     },
     "fabric": answers.fabric,
+    "recovery_action": answers.recovery_action,
     "ecc_mode": ask("EccMode", then=answers.modes),
     "ecc_errors": {
         kind: {

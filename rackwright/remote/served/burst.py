@@ -34,9 +34,11 @@ def burst(asked: Sequence[Values]) -> dict[str, Values]:
     """
     sampler = Sampler({index for one in asked for index in one["gpus"]})
     sampler.start()
-    with ThreadPoolExecutor(max_workers=max(1, len(asked))) as side_by_side:
-        sent = list(side_by_side.map(_send, asked))
-    sampler.end()
+    try:
+        with ThreadPoolExecutor(max_workers=max(1, len(asked))) as side_by_side:
+            sent = list(side_by_side.map(_send, asked))
+    finally:
+        sampler.end()
     return {
         one["name"]: {**sent[at], "gpus": {str(gpu): sampler.mean(gpu) for gpu in one["gpus"]}}
         for at, one in enumerate(asked)

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
+from rackwright.remote.served.deadline import hung_up_after
+
 COMPLETION_TIMEOUT_S = 120
-MOST_BYTES = 1 << 20
-"""Of an answer; whoever is on the port may send without end."""
+MOST_BYTES, MOST_JSON = 4 << 20, 1 << 20
+"""Of an answer; whoever is on the port may send without end. Metrics of 16 engines are the most."""
+MOST_WORDS, MOST_NAME, MOST_DIGITS = 500, 200, 100
 
 Values = dict[str, Any]
 
@@ -23,35 +26,52 @@ def http(
     headers: dict[str, str] | None = None,
     read: Callable[[str], Any] | None = None,
 ) -> Values:
-    """One request: status, what ``read`` (JSON, or text) makes of it, seconds; or the error."""
+    """One request: status, what ``read`` (JSON, or text) makes of it, seconds; or the error.
+
+    All of it has to be done within the connection's timeout.
+    """
     started = time.monotonic()
     try:
         payload = json.dumps(body) if body is not None else None
         sent = {"Content-Type": "application/json", **(headers or {})}
-        connection.request(method, path, payload, sent)
-        answer = connection.getresponse()
-        text = answer.read(MOST_BYTES).decode(errors="replace")
-        replica = answer.headers.get("X-Rackwright-Replica")
+        with hung_up_after(connection, connection.timeout or COMPLETION_TIMEOUT_S) as deadline:
+            connection.request(method, path, payload, sent)
+            deadline.sent()
+            answer = connection.getresponse()
+            text = answer.read(MOST_BYTES).decode(errors="replace")
+            deadline.enforce()
     except (OSError, HTTPException) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
-    except ValueError as error:  # its words may hold the key, as in a header that cannot be sent
+        return {"error": why(error)}
+    except (ValueError, OverflowError) as error:
+        # Its words may hold the key, as of a header that cannot be sent.
         return {"error": f"{type(error).__name__} in the request or its answer"}
-    finally:
-        connection.close()
-    seconds = round(time.monotonic() - started, 3)
     return {
         "status": answer.status,
         "body": (read or _json)(text),
-        "replica": replica,
-        "seconds": seconds,
+        "replica": (answer.headers.get("X-Rackwright-Replica") or "")[:MOST_NAME] or None,
+        "seconds": round(time.monotonic() - started, 3),
     }
+
+
+def why(error: Exception) -> str:
+    """An error in words; those of a line that is no HTTP quote it."""
+    return f"{type(error).__name__}: {error}"[:MOST_WORDS]
 
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        if len(text) <= MOST_JSON:
+            return json.loads(text, parse_int=_whole)
     except (ValueError, RecursionError):
-        return text[:500]
+        pass
+    return text[:MOST_WORDS]
+
+
+def _whole(digits: str) -> int:
+    """A whole number of JSON; before Python 3.11 a long one takes the square of its length."""
+    if len(digits) > MOST_DIGITS:
+        raise ValueError
+    return int(digits)
 
 
 def completion_of(model: str, max_tokens: int) -> Values:

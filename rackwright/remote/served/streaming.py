@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 
+from rackwright.remote.served.deadline import hung_up_after
+from rackwright.remote.served.http import MOST_WORDS, why
+
 Values = dict[str, Any]
-MOST_LINE = 1 << 16
-"""Bytes of one event; whoever is on the port may send without end."""
-GARBLED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+MOST_LINE, MOST_TOKENS = 1 << 16, 1 << 20
+"""Bytes of one event, tokens of one answer; whoever is on the port may send without end."""
+GARBLED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 CONTENT = ("content", "reasoning", "reasoning_content")
 
 
@@ -20,6 +23,7 @@ def stream(
 ) -> Values:
     """Ask and listen for at most ``most_s`` seconds; then hang up, which ends the request.
 
+    The first token is waited for by the connection's timeout, all in all by both.
     ``tokens`` are those the engine says it made, or the events that came where it was cut short;
     ``first_s`` is when the first came after asking, ``last_s`` the last. Or ``error``.
     """
@@ -27,22 +31,26 @@ def stream(
     asked = {"stream_options": {"include_usage": True}, **body, "stream": True}
     sent = {"Content-Type": "application/json", **headers}
     seen: Values = {"tokens": 0, "first_s": None, "last_s": None, "cut": False}
+    deadline = None
     try:
-        connection.request("POST", path, json.dumps(asked), sent)
-        answer = connection.getresponse()
-        seen["status"] = answer.status
-        if answer.status != 200:
-            return {**seen, "body": answer.read(500).decode(errors="replace")}
-        for event in _events(answer):
-            _count(seen, event, round(time.monotonic() - started, 5))
-            if time.monotonic() - started > most_s:
-                return {**seen, "cut": True}
+        with hung_up_after(connection, most_s + (connection.timeout or most_s)) as deadline:
+            connection.request("POST", path, json.dumps(asked), sent)
+            deadline.sent()
+            answer = connection.getresponse()
+            seen["status"] = answer.status
+            if answer.status != 200:
+                return {**seen, "body": answer.read(MOST_WORDS).decode(errors="replace")}
+            for event in _events(answer):
+                _count(seen, event, round(time.monotonic() - started, 5))
+                if time.monotonic() - started > most_s:
+                    return {**seen, "cut": True}
+            deadline.enforce()
     except (OSError, HTTPException) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        if deadline and deadline.has_come and seen["tokens"]:
+            return {**seen, "cut": True}
+        return {"error": why(error)}
     except GARBLED as error:
         return {"error": f"{type(error).__name__} in the request or its answer"}
-    finally:
-        connection.close()
     return seen
 
 
@@ -64,4 +72,7 @@ def _count(seen: Values, event: Values, now_s: float) -> None:
             seen["first_s"] = seen["first_s"] or now_s
             seen["last_s"] = now_s
     if event.get("usage"):
-        seen["tokens"] = event["usage"]["completion_tokens"]
+        made = event["usage"]["completion_tokens"]
+        if type(made) is not int or not 0 <= made <= MOST_TOKENS:
+            raise ValueError
+        seen["tokens"] = made

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rackwright.desired.render import environment_quote
 from rackwright.remote.host.environment_file import assignments, unquoted
+from rackwright.remote.host.journal import MOST_ENTRY, entries
+from rackwright.remote.host.processes import MOST_WORDS, command_of, runs
 from rackwright.remote.host.running import Failed, output, run
 from rackwright.remote.host.systemd import show
 from rackwright.remote.nvidia import switches
@@ -57,6 +62,41 @@ def test_values_are_read_as_they_were_written(tmp_path: Path, value: str) -> Non
 
 def test_a_file_that_is_not_there_assigns_nothing(tmp_path: Path) -> None:
     assert assignments(str(tmp_path / "none")) == assignments(None) == []
+
+
+def test_an_entry_of_the_journal_that_is_too_long_is_left_out(command: Command) -> None:
+    long = MOST_ENTRY + 1000
+    command("journalctl", f"echo '{{\"A\": 1}}'; head -c {long} /dev/zero | tr '\\0' x; echo; "
+            "echo '{\"A\": 2}'")  # fmt: skip
+    assert list(entries("UNIT=x")) == [{"A": 1}, {"A": 2}]
+
+
+def soon(true: Callable[[], bool]) -> bool:
+    """A program that was just started has no command line for a moment."""
+    end_s = time.monotonic() + 30
+    while not true() and time.monotonic() < end_s:
+        time.sleep(0.01)
+    return true()
+
+
+def test_a_process_is_known_by_its_name(tmp_path: Path) -> None:
+    assert not runs("nvlsm-of-a-test")
+    program = tmp_path / "nvlsm-of-a-test"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "600"]) as running:
+        try:
+            assert soon(lambda: runs("nvlsm-of-a-test"))
+        finally:
+            running.kill()
+
+
+def test_of_a_long_command_line_the_beginning_is_read() -> None:
+    waits = ["sh", "-c", "read line; true", "x" * 100_000]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE) as running:
+        try:
+            assert soon(lambda: len(command_of(running.pid)) == MOST_WORDS)
+        finally:
+            running.kill()
 
 
 def test_an_nvswitch_on_the_bus_is_told_by_its_maker_and_class(

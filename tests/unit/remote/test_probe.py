@@ -14,8 +14,9 @@ import pytest
 from lab import nvml
 from lab.nvml.profile import PROFILES
 from rackwright.remote import glance
+from rackwright.remote.host import kernel_log as log
 from rackwright.remote.host import operating_system
-from rackwright.remote.host.kernel_log import xids
+from rackwright.remote.host.kernel_log import since_loaded, sxids, xids
 from rackwright.remote.host.pci import redirects
 from rackwright.remote.nvidia.gpu import GLANCE
 from tests.samples import travelling
@@ -71,9 +72,12 @@ def test_over_standard_input_it_says_what_the_host_said(
     assert len(observed["gpus"]) == count
     for gpu, captured in zip(observed["gpus"], CAPTURE["gpus"], strict=False):
         check_gpu(gpu, captured)
-    # The stand-in's GPUs are on no bus of this machine.
-    here = {f"gpus[{index}].acs_redirects" for index in range(count)}
-    assert set(observed["unavailable"]) <= {"os.nvidia_module_version"} | here
+    # The stand-in's GPUs are on no bus of this machine, which may have no systemd; the capture is
+    # older than one question.
+    lacking = ("acs_redirects", "recovery_action")
+    here = {f"gpus[{index}].{key}" for index in range(count) for key in lacking}
+    assert set(observed["unavailable"]) <= {"os.nvidia_module_version", "fabric_manager"} | here
+    assert observed["unavailable"]["gpus[0].recovery_action"].startswith("NVMLError_NotSupported")
 
 
 def check_gpu(gpu: dict[str, Any], captured: dict[str, Any]) -> None:
@@ -246,22 +250,65 @@ def test_cpu_lists(observe: Observe) -> None:
 
 
 LOG = """\
+NVRM: Xid (PCI:0000:17:00): 79, GPU has fallen off the bus.
 NVRM: loading NVIDIA UNIX x86_64 Kernel Module  580.159.04
 NVRM: Xid (PCI:0000:17:00): 79, pid=1234, name=python, GPU has fallen off the bus.
 [ 9.1] NVRM: Xid (PCI:0000:A6:00): 31, pid='<unknown>', MMU Fault
+NVRM: Xid (0000:01:00): 31, Ch 0000000b, engmask 00000120, intr 10000000
+NVRM: Xid (PCI:0000:01:00 GPU-I:05): 94, pid=7194, Contained: CE User Channel (0x9)
+nvidia-nvswitch3: SXid (PCI:0000:05:00.0): 12028, Non-fatal, Link 32 egress (First)
+[131453.7] nvidia-nvswitch0: SXid (PCI:0000:0A:00.0): 20034, Fatal, Link 30 LTSSM Fault Up
 NVRM: Xid errors are documented elsewhere
+NVRM: Xid (PCI:0000:17:00): 43, pid=9, name=NVRM: loading N, Ch 00000008
 """
 
 
+def told(pci_bus_id: str, code: int, text: str) -> dict[str, object]:
+    return {"pci_bus_id": pci_bus_id, "code": code, "text": text}
+
+
 def test_errors_of_the_kernel_log() -> None:
-    assert xids(LOG.splitlines()) == [
-        {
-            "pci_bus_id": "0000:17:00",
-            "code": 79,
-            "text": "pid=1234, name=python, GPU has fallen off the bus.",
-        },
-        {"pci_bus_id": "0000:a6:00", "code": 31, "text": "pid='<unknown>', MMU Fault"},
+    lines = since_loaded(LOG.splitlines())
+    assert xids(lines) == [
+        told("0000:17:00", 79, "pid=1234, name=python, GPU has fallen off the bus."),
+        told("0000:a6:00", 31, "pid='<unknown>', MMU Fault"),
+        told("0000:01:00", 31, "Ch 0000000b, engmask 00000120, intr 10000000"),
+        told("0000:01:00", 94, "pid=7194, Contained: CE User Channel (0x9)"),
+        told("0000:17:00", 43, "pid=9, name=NVRM: loading N, Ch 00000008"),
     ]
+    assert sxids(lines) == [
+        told("0000:05:00.0", 12028, "Non-fatal, Link 32 egress (First)"),
+        told("0000:0a:00.0", 20034, "Fatal, Link 30 LTSSM Fault Up"),
+    ]
+
+
+def test_what_the_kernel_has_written_over_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a flood of errors, as when a GPU dies."""
+    records: list[bytes | OSError] = [
+        b"6,1,1,-;first\n SUBSYSTEM=pci\n", BrokenPipeError(), b"6,9,9,-;last\n", BlockingIOError()
+    ]  # fmt: skip
+
+    def read(handle: int, size: int) -> bytes:
+        record = records.pop(0)
+        if isinstance(record, OSError):
+            raise record
+        return record
+
+    monkeypatch.setattr(log.os, "open", lambda *_: 7)
+    monkeypatch.setattr(log.os, "close", lambda _: None)
+    monkeypatch.setattr(log.os, "read", read)
+    assert list(log.kernel_log()) == ["first", "last"]
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        "NVRM: loading NVIDIA UNIX Open Kernel Module for x86_64  595.71.05  Release Build",
+        "[ 101.5] NVRM: loading NVIDIA UNIX x86_64 Kernel Module  535.183.01",
+    ],
+)
+def test_what_was_before_the_driver_was_loaded_anew_is_over(loaded: str) -> None:
+    assert since_loaded([*LOG.splitlines(), loaded]) == []
 
 
 def capability(kind: int, version_next: int, control: int) -> bytes:

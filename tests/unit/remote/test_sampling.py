@@ -70,6 +70,12 @@ def test_an_error_told_by_another_process_has_no_frame_of_its_own(tmp_path: Path
     assert f"RuntimeError: worker died ({tmp_path}/sample_engine.py:3, sample)" in words
 
 
+def test_of_a_log_without_end_the_last_lines_are_told(tmp_path: Path) -> None:
+    code, words = tried(tmp_path, "print('x' * 50_000_000); print('the end'); raise ValueError")
+    assert code == 1 and len(words) < 100_000
+    assert "the end" in words.splitlines()
+
+
 def test_an_engine_that_ends_by_itself_has_failed(tmp_path: Path) -> None:
     code, words = tried(tmp_path, "raise SystemExit('no')")
     assert code == 1 and "SystemExit: no" in words

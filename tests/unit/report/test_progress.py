@@ -47,7 +47,7 @@ def test_what_pyinfra_prints_of_a_host_is_told_from_its_progress(
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(output, "_echo", click.echo)  # as its command line has it
-    runner._before_pyinfras_own.cache_clear()
+    runner.heard_first.cache_clear()
     with runner.in_one_line():
         output.echo("[gpu1] Resolved", err=True)
         output.echo(f"[gpu1] {click.style(runner.MARK + '  1 of 2', 'red')}", err=True)
@@ -57,7 +57,7 @@ def test_what_pyinfra_prints_of_a_host_is_told_from_its_progress(
     words = [f"{CLEAR}[gpu1]   1 of 2", f"{CLEAR}[gpu2]  30%", f"{CLEAR}[gpu1] Installed\n",
              f"{CLEAR}[gpu1]   2 of 2", CLEAR]  # fmt: skip
     assert terminal.getvalue() == "[gpu1] Resolved\n" + "".join(words)
-    runner._before_pyinfras_own.cache_clear()
+    runner.heard_first.cache_clear()
 
 
 UV = """Using Python 3.11.2 environment at: /opt

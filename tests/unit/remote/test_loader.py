@@ -1,0 +1,153 @@
+"""A script that only looks ends with its connection, with all that it started; others finish."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import subprocess
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rackwright.remote import bandwidth, glance, probe, serving, starts, state, watching
+from rackwright.runner.travelling import loader
+from tests.samples.travelling import OWN
+
+QUICK = loader().replace("BEAT_S, GRACE_S = 2, 5", "BEAT_S, GRACE_S = 0.1, 0.5")
+WITHIN_S = 30
+LOOKS = """
+import os, pathlib, subprocess, threading, time
+from concurrent.futures import ThreadPoolExecutor
+ONLY_LOOKS = True
+def mark(folder, name):
+    (pathlib.Path(folder) / name).write_text(str(os.getpid()))
+"""
+WAITS = """
+def main(folder):
+    child = subprocess.Popen(["sleep", "600"])
+    (pathlib.Path(folder) / "child").write_text(str(child.pid))
+    mark(folder, "own")
+    child.wait()
+"""
+DEAF = """
+def main(folder):
+    child = subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 600 & wait; wait"])
+    (pathlib.Path(folder) / "child").write_text(str(child.pid))
+    mark(folder, "own")
+    with ThreadPoolExecutor(2) as side_by_side:
+        list(side_by_side.map(time.sleep, [600, 600]))
+"""
+CLEANS = """
+def main(folder):
+    mark(folder, "child")
+    mark(folder, "own")
+    try:
+        time.sleep(600)
+    finally:
+        mark(folder, "cleaned")
+"""
+
+
+def line(text: str, *arguments: Any) -> str:
+    packed = json.dumps({"rackwright.remote.own": text})
+    modules = base64.b64encode(zlib.compress(packed.encode())).decode()
+    return json.dumps(
+        {"modules": modules, "script": "rackwright.remote.own", "arguments": arguments}
+    )
+
+
+def is_there(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_for(path: Path) -> int:
+    end_s = time.monotonic() + WITHIN_S
+    while time.monotonic() < end_s:
+        with contextlib.suppress(OSError, ValueError):
+            return int(path.read_text())
+        time.sleep(0.02)
+    raise AssertionError(f"{path} did not come")
+
+
+def gone(*pids: int) -> bool:
+    end_s = time.monotonic() + WITHIN_S
+    while time.monotonic() < end_s:
+        if not any(map(is_there, pids)):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+Connection = tuple[subprocess.Popen[str], Any]
+
+
+@pytest.fixture(params=["straight", "relayed"])
+def connected(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """Starts a script as sshd does, straight or with another between that passes on: sudo."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(text: str) -> Connection:
+        own = [*OWN, "-c", QUICK]
+        if request.param == "relayed":
+            own = ["sh", "-c", '"$@" | cat', "sh", *own]
+        running = subprocess.Popen(
+            own, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        started.append(running)
+        assert running.stdin is not None
+        running.stdin.write(line(text, str(tmp_path)) + "\n")
+        running.stdin.close()
+        return running, running.stdout
+
+    yield start
+    for running in started:
+        with contextlib.suppress(OSError):
+            os.killpg(running.pid, 9)
+        running.wait()
+
+
+@pytest.mark.parametrize("text", [WAITS, DEAF, CLEANS], ids=["waits", "deaf", "cleans"])
+def test_it_ends_with_its_connection(connected: Any, tmp_path: Path, text: str) -> None:
+    _, out = connected(LOOKS + text)
+    pids = wait_for(tmp_path / "own"), wait_for(tmp_path / "child")
+    assert all(map(is_there, pids))
+    out.close()
+    assert gone(*pids)
+    assert (tmp_path / "cleaned").exists() == (text is CLEANS), "what it has to undo is undone"
+
+
+def test_what_changes_a_host_is_finished(connected: Any, tmp_path: Path) -> None:
+    text = LOOKS.replace("ONLY_LOOKS = True", "") + (
+        "def main(folder):\n    mark(folder, 'own')\n    time.sleep(1)\n    mark(folder, 'done')\n"
+    )
+    _, out = connected(text)
+    wait_for(tmp_path / "own")
+    out.close()
+    assert wait_for(tmp_path / "done")
+
+
+def test_a_reply_that_took_its_time_is_the_last_line_and_whole(connected: Any) -> None:
+    """Empty lines go before it, and none into it, though it is longer than a pipe holds."""
+    text = LOOKS + "def main(folder):\n    time.sleep(0.5)\n    return ['x' * 1000000, 'end']\n"
+    running, out = connected(text)
+    time.sleep(1)
+    *before, last = out.read().splitlines()
+    assert before and not any(before)
+    assert json.loads(last) == ["x" * 1000000, "end"]
+    assert running.wait(WITHIN_S) == 0
+
+
+@pytest.mark.parametrize("script", [serving, watching, probe, glance, starts, bandwidth])
+def test_whatever_only_looks_says_so(script: Any) -> None:
+    assert script.ONLY_LOOKS
+    assert not hasattr(state, "ONLY_LOOKS")
