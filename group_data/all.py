@@ -75,9 +75,13 @@ restart_delay_max_s = 300
 base_port = 8000
 
 # The gateway.
-nginx_connect_timeout_s: _fields.Seconds = 5
-nginx_read_timeout_s: _fields.Seconds = 600
-client_max_body_size: _fields.NginxSize = "32m"
+# Seconds. The first is what a server that is down costs a request before the next one is asked; the
+# second how long a replica may say nothing: a long answer that is not streamed comes at its end.
+nginx_connect_timeout_s: _fields.Seconds = 2
+nginx_read_timeout_s: _fields.Seconds = 1800
+client_max_body_size = "32m"
+# Browsers that were told once use https for every port of the name for so long: 31536000 is a year.
+hsts_max_age_s = None  # None: say nothing; 0: have them forget it
 
 # Of a run: all stages, or a comma list of some (`--data stages=gateway,verify`).
 stages = "all"

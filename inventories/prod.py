@@ -20,7 +20,7 @@ gpu_servers = [
             "ssh_hostname": "203.0.113.11",
             "server": {
                 # Where the gateway reaches it. Replicas listen on this address only, so make it
-                # a private one.
+                # a private one. A host name too, if both know it by the same address.
                 "address": "192.0.2.11",
                 # A type from rackwright/catalog/gpus.yaml, or from `gpu_types` below, and how many
                 # of it (1 to 16).
@@ -103,6 +103,9 @@ gateways = [
             "ssh_hostname": "198.51.100.10",
             "gateway": {
                 "server_name": "llm.example.com",
+                # More that clients may call it by, if the certificate has them; by others it does
+                # not answer.
+                "other_names": ["llm.internal.example.com"],
                 "port": 443,
                 # PEM files that are on the gateway already. Leave both out and the first run
                 # makes a self-signed certificate.

@@ -57,7 +57,7 @@ BASTIONS = (
     LabHost("bastion2", "198.18.0.72"),
 )
 RENTED = (LabHost("rented1", "198.18.0.73", "h200x1"), LabHost("rented2", "198.18.0.74"))
-"""Behind the bastions, for a user with sudo; up only for tests/lab/test_14_access.py."""
+"""Behind the bastions, for a user with sudo; up only for tests/lab/test_16_access.py."""
 BARE = (
     LabHost("deb12", "198.18.0.61"),
     LabHost("deb13", "198.18.0.62", suite="trixie"),

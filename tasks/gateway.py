@@ -3,15 +3,17 @@
 from pyinfra import host
 from pyinfra.api.deploy import deploy
 
-from rackwright.desired.gateway import NO_GATEWAY, gateway_items
 from rackwright.runner.fleet import this_fleet
-from rackwright.runner.operations import converge
+from rackwright.runner.gateway import converge_gateway
 
 
 @deploy("Gateway")
 def gateway() -> None:
-    """Certificate, configuration and service; reloaded only when one of them changed."""
+    """Certificate, limits, configuration and service; reloaded only when one of them changed."""
     fleet = this_fleet()
-    settings, upstreams = fleet.settings(host.name), fleet.plan.upstreams
-    items = gateway_items(fleet.gateway, upstreams, settings) if fleet.gateway else NO_GATEWAY
-    converge(name="Certificate, configuration and service", items=items)
+    converge_gateway(
+        name="Certificate, configuration and service",
+        gateway=fleet.gateway,
+        upstreams=fleet.plan.upstreams,
+        settings=fleet.settings(host.name),
+    )

@@ -19,4 +19,5 @@ def replicas() -> None:
         replicas=fleet.replicas,
         settings=settings,
         api_key=key.get("key", ""),
+        gateways=fleet.spec.gateways.keys(),
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -69,12 +70,28 @@ def full(name: str) -> str:
     return name if ":" in name else f"{name}:latest"
 
 
+def is_own(host: str) -> bool:
+    """Whether a Host is a name of this machine, or one of its addresses."""
+    name = host.partition(":")[0].lower()
+    own = ("", "localhost", "127.0.0.1", socket.gethostname().lower())
+    return name in own or name.endswith((".localhost", ".local", ".internal"))
+
+
 class Answer(BaseHTTPRequestHandler):
     """One request. ``store`` and ``loaded`` are the server's."""
 
     store: Store
     loaded: ClassVar[dict[str, Values]] = {}
     protocol_version = "HTTP/1.1"
+
+    def parse_request(self) -> bool:
+        """On a loopback address, only names of this machine are answered (server/routes.go)."""
+        if not super().parse_request():
+            return False
+        if self.server.server_address[0] != "127.0.0.1" or is_own(self.headers.get("Host", "")):
+            return True
+        self.send_error(403)
+        return False
 
     def do_GET(self) -> None:
         """Version, lists, and the OpenAI list."""

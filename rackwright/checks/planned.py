@@ -223,7 +223,7 @@ class PlannedService:
     """What the checks need to know of a service behind a gateway; ``host`` is the gateway.
 
     ``addresses`` (``192.0.2.11:8000``) are those of ``replicas``, one each, in Nginx's
-    ``upstream``.
+    ``upstream``; by name where they are declared so. A worker must hold so many ``connections``.
     """
 
     KIND: ClassVar[str] = "service"
@@ -236,6 +236,7 @@ class PlannedService:
     engine: str
     upstream: str = ""
     addresses: tuple[str, ...] = ()
+    connections: int = 0
 
     def part_of(self, seen: Observation) -> Observation:
         """What the gateway answered: for each of its services all of it."""

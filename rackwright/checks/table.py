@@ -39,6 +39,7 @@ from rackwright.checks.server import (
 )
 from rackwright.checks.service import (
     closed_paths,
+    connections,
     gateway_completion,
     gateway_model,
     nginx,
@@ -77,6 +78,7 @@ CHECKS: tuple[Check[Any], ...] = (
     bandwidth.CHECK,
     nginx.CHECK,
     upstream.CHECK,
+    connections.CHECK,
     closed_paths.CHECK,
     gateway_model.CHECK,
     gateway_completion.CHECK,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,11 @@ def one_line(value: object) -> object:
     return value
 
 
+def literal(text: object) -> str:
+    """What stands for itself in one of Nginx's expressions: a name or an address."""
+    return re.sub(r"([.\[\]])", r"\\\1", str(text))
+
+
 _environment = Environment(
     finalize=one_line,
     loader=FileSystemLoader(PROJECT / "templates"),
@@ -52,6 +58,7 @@ _environment = Environment(
 )
 _environment.filters["systemd"] = systemd_quote
 _environment.filters["envfile"] = environment_quote
+_environment.filters["literal"] = literal
 
 
 def render(template: str, values: Mapping[str, Any]) -> bytes:

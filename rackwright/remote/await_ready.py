@@ -14,6 +14,9 @@ import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+HOST = "localhost"
+"""What an engine is called in requests: Ollama on a loopback address refuses other names."""
+
 
 def children_of(pid: int) -> set[int]:
     """The process and all below it."""
@@ -38,7 +41,7 @@ def listening_sockets(port: int) -> dict[str, str]:
     found = {}
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         lines = table.read_text().splitlines()[1:] if table.exists() else []
-        rows = [line.split() for line in lines]
+        rows = [line.split() for line in lines if " 0A " in line]  # a busy host has thousands
         at = f":{port:04X}"
         found.update({row[9]: row[1] for row in rows if row[3] == "0A" and row[1].endswith(at)})
     return found
@@ -75,7 +78,7 @@ def answers(address: str, port: int, path: str) -> bool:
     """Whether a GET is answered with 200; where an answer leads to is not followed."""
     connection = HTTPConnection(address, port, timeout=5)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Host": HOST})
         return connection.getresponse().status == 200
     except (OSError, HTTPException):
         return False

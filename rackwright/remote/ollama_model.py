@@ -21,6 +21,8 @@ BATCH_TOKENS = 512
 LOAD_TIMEOUT_S = 3600
 BLOCK_BYTES, MOST_BYTES = 1 << 22, 8 << 20
 """Of a file in one piece, and of an answer: a model's templates and licences are some 100 kB."""
+HOST = "localhost"
+"""On a loopback address, a host name that Ollama does not know is answered with 403."""
 SAY_EVERY_S = 10.0
 
 Values = dict[str, Any]
@@ -49,9 +51,9 @@ class OllamaApi:
     def request(self, method: str, path: str, body: Any = None, size: int | None = None) -> Any:
         """The open answer, whatever its status. ``body`` is JSON, or blocks of ``size`` bytes."""
         connection = http.client.HTTPConnection(self.address, self.port, timeout=LOAD_TIMEOUT_S)
-        headers = {"Content-Type": "application/json"}
+        headers = {"Host": HOST, "Content-Type": "application/json"}
         if size is not None:
-            headers = {"Content-Length": str(size)}
+            headers = {"Host": HOST, "Content-Length": str(size)}
         elif body is not None:
             body = json.dumps(body)
         connection.request(method, path, body, headers)

@@ -49,12 +49,13 @@ def _bursts(replicas: list[Values], seen: dict[str, Values]) -> None:
     for asked in replicas:
         delivery = seen[asked["name"]].get("delivery")
         if asked.get("burst") and delivery and "error" not in delivery:
-            sent.append(_burst_request(asked, int(delivery["others"] or 0)))
+            group = seen[asked["name"]]["unit"].get("ControlGroup")
+            sent.append(_burst_request(asked, group, int(delivery["others"] or 0)))
     for name, reply in burst(sent).items() if sent else ():
         seen[name]["burst"] = reply
 
 
-def _burst_request(asked: Values, others: int) -> Values:
+def _burst_request(asked: Values, group: str | None, others: int) -> Values:
     wanted = asked["burst"]
     question = completion_of(asked["served_model_name"], wanted["tokens"])
     return {
@@ -62,6 +63,7 @@ def _burst_request(asked: Values, others: int) -> Values:
         "name": asked["name"],
         "address": asked["address"],
         "port": asked["port"],
+        "control_group": group,
         "path": asked["completions_path"],
         "headers": authorization(asked["environment_path"], asked["key_variable"]),
         "body": {**question, **asked["timed_options"]},

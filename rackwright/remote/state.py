@@ -13,12 +13,15 @@ from rackwright.remote.items import (
     files,
     initramfs,
     leftovers,
+    nginx_limits,
     own,
     packages,
     units,
 )
 
 LOCK = Path("/run/rackwright.lock")
+WRITTEN = ("file", "limits")
+"""Kinds of items that are files, and are put back where a configuration is refused."""
 
 Values = dict[str, Any]
 
@@ -34,6 +37,7 @@ def observe(queries: Sequence[Values]) -> list[Values]:
         "user": accounts.seen,
         "certificate": certificates.seen,
         "initramfs": initramfs.seen,
+        "limits": nginx_limits.seen,
         "units": lambda q: {"units": [path.name for path in leftovers.other_units(q)]},
         "absent": lambda q: (
             {"there": True} if leftovers.is_there(Path(q["key"]), q["mark"]) else {}
@@ -56,13 +60,14 @@ def apply(changes: Sequence[Values]) -> None:
         "user": accounts.make,
         "certificate": certificates.make,
         "initramfs": initramfs.make,
+        "limits": nginx_limits.make,
         "units": leftovers.remove_units,
         "absent": leftovers.remove,
     }
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _refuse_foreign(changes)
-        before = {c["key"]: files.saved(Path(c["key"])) for c in changes if c["kind"] == "file"}
+        before = {c["key"]: files.saved(Path(c["key"])) for c in changes if c["kind"] in WRITTEN}
         packages.install([c for c in changes if c["kind"] == "package"])
         for change in changes:
             if change["kind"] in make:

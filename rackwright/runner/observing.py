@@ -8,6 +8,7 @@ from typing import Any
 from pyinfra.context import host
 
 from rackwright.desired import paths
+from rackwright.desired.addresses import named_addresses
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.runner.fleet import FleetRun
@@ -111,5 +112,6 @@ def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | No
         "server_name": gateway.server_name,
         "port": gateway.port,
         "certificate": None if gateway.certificate else made,
+        "names": named_addresses(fleet.plan.upstreams),
         "services": services,
     }

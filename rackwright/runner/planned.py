@@ -18,7 +18,7 @@ from rackwright.checks.planned import (
     Tenant,
 )
 from rackwright.desired import paths
-from rackwright.desired.gateway import upstream_name
+from rackwright.desired.gateway import connections, upstream_name
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.planning.topology import islands
@@ -53,6 +53,7 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
             upstream=upstream_name(upstream),
             engine=upstream.service.engine,
             addresses=tuple(f"{one.server.address}:{one.port}" for one in upstream.replicas),
+            connections=connections(fleet.plan.upstreams),
         )
         for name, gateway in gateways.items()
         for upstream in fleet.plan.upstreams

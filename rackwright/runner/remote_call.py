@@ -17,6 +17,9 @@ from rackwright.errors import HostError
 from rackwright.runner.host_data import command_arguments
 from rackwright.runner.travelling import loader, message
 
+LOOK_UP_S = 120
+"""For host names: name servers that are silent are given up after some seconds each."""
+
 
 def call(
     host: Host,

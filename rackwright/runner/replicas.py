@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from rackwright.desired.addresses import is_ip, own_name_fault
 from rackwright.desired.replicas import replica_items
-from rackwright.errors import HostError, RackwrightError
+from rackwright.errors import Fault, HostError, RackwrightError
 from rackwright.plan import Replica
 from rackwright.runner.operations import converge, refuse
 from rackwright.runner.probing import probe
-from rackwright.spec import Settings
+from rackwright.runner.remote_call import LOOK_UP_S, call
+from rackwright.spec import ServerSpec, Settings
 
 
 @operation()
 def converge_replicas(
-    replicas: Sequence[Replica], settings: Settings, api_key: str
+    replicas: Sequence[Replica], settings: Settings, api_key: str, gateways: Collection[str]
 ) -> Generator[FunctionCommand]:
     """Probe the host's GPUs, then converge on the units that use them by UUID.
 
-    A host without replicas is asked only whether it had some.
+    A host without replicas is asked only whether it had some. ``gateways`` are hosts that are to
+    reach the replicas.
     """
     if not replicas:
         yield from converge._inner(items=replica_items((), settings, None))
         return
     try:
+        fault = _fault_of_name(replicas[0].server, gateways)
         observed = probe(host)
     except HostError as error:
         yield refuse(str(error))
+        return
+    if fault:
+        yield refuse(str(fault))
         return
     uuids = [(gpu and gpu["uuid"]) or "" for gpu in observed["gpus"]]
     needed = {index for replica in replicas for index in replica.gpus}
@@ -43,6 +50,14 @@ def converge_replicas(
         yield refuse(f"{host.name}: {error}")
         return
     yield from converge._inner(items=items)
+
+
+def _fault_of_name(server: ServerSpec, gateways: Collection[str]) -> Fault | None:
+    """Of a server that is declared by a host name; engines listen where it leads to."""
+    if is_ip(server.address):
+        return None
+    said = call(host, "names", [server.address], timeout_s=LOOK_UP_S)[server.address]
+    return own_name_fault(server, said, reached=bool(set(gateways) - {server.name}))
 
 
 def _absent(absent: Sequence[int], observed: Mapping[str, object]) -> str:

@@ -128,6 +128,8 @@ def from_text(value: object) -> object:
 
 A_YEAR_S = 366 * 24 * 3600
 Seconds = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=1, le=A_YEAR_S)]
+Duration = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=0, le=A_YEAR_S)]
+"""Seconds too, of which none are as good as some."""
 NginxSize = Annotated[
     str,
     Field(pattern=r"^[0-9]{1,9}[kKmMgG]?$", description="must be an Nginx size such as 32m"),

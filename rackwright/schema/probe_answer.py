@@ -18,7 +18,7 @@ MOST = 1e18
 """No count of bytes, watts or tokens is larger."""
 
 _LINK: Form = {"active": bool, "remote_type": str, "remote_pci_bus_id": str}
-_PCIE: Form = {"*": int}
+_PCIE: Form = {"*": int, "card": {"*": int}, "bridge": {"*": int}}
 _GPU: Form = {
     **dict.fromkeys(("name", "uuid", "pci_bus_id", "cpu_affinity"), str),
     **{key: {"*": float} for key in ("memory", "power", "utilization_percent")},

@@ -10,8 +10,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rackwright.remote.host.reserved import is_reserved_account, is_reserved_folder
 from rackwright.schema.fields import (
     AbsolutePath,
+    Duration,
     LocalFolder,
     Names,
+    NginxSize,
     ProjectPath,
     Seconds,
     VariableName,
@@ -122,6 +124,9 @@ class Settings(SettingsModel):
     uv_requirements: ProjectPath
     compile_bytecode: bool
     hf_token_env: VariableName
+
+    client_max_body_size: NginxSize
+    hsts_max_age_s: Duration | None
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds

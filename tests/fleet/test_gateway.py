@@ -5,6 +5,7 @@ from __future__ import annotations
 from testinfra.host import Host as Machine
 
 from rackwright.desired import paths
+from rackwright.desired.addresses import named_addresses, resolved
 from rackwright.desired.gateway import CONFIG, gateway_items
 from rackwright.desired.items import File
 from rackwright.runner.fleet import FleetRun
@@ -19,7 +20,10 @@ def test_nginx_runs_and_starts_at_boot(machine: Machine, gateway: GatewaySpec) -
 def test_configuration_is_the_planned_one(
     machine: Machine, fleet: FleetRun, settings: Settings, gateway: GatewaySpec
 ) -> None:
-    items = gateway_items(gateway, fleet.plan.upstreams, settings)
+    upstreams = fleet.plan.upstreams
+    known = {name: machine.addr(name).ipv4_addresses for name in named_addresses(upstreams)}
+    addresses = resolved({name: {"addresses": found} for name, found in known.items()})
+    items = gateway_items(gateway, upstreams, settings, addresses)
     (planned,) = (item for item in items if isinstance(item, File) and item.key == CONFIG)
     assert machine.file(CONFIG).content == planned.content
 

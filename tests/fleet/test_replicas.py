@@ -8,6 +8,7 @@ import pytest
 from testinfra.host import Host as Machine
 
 from rackwright.desired import paths
+from rackwright.desired.addresses import is_ip
 from rackwright.desired.items import File
 from rackwright.desired.replicas import replica_items
 from rackwright.plan import Replica
@@ -63,10 +64,12 @@ def test_environment_is_private_and_names_the_planned_gpus(
 def test_port_is_open_on_the_planned_address_alone(machine: Machine, replica: Replica) -> None:
     if not replica.answers:
         pytest.skip("a later server of its replica: it answers no requests")
-    assert machine.socket(f"tcp://{replica.server.address}:{replica.port}").is_listening
+    where = replica.server.address
+    (address,) = [where] if is_ip(where) else machine.addr(where).ipv4_addresses
+    assert machine.socket(f"tcp://{address}:{replica.port}").is_listening
     listening = machine.socket.get_listening_sockets()
-    at = [address for address in listening if address.endswith(f":{replica.port}")]
-    assert at == [f"tcp://{replica.server.address}:{replica.port}"]
+    at = [socket for socket in listening if socket.endswith(f":{replica.port}")]
+    assert at == [f"tcp://{address}:{replica.port}"]
 
 
 def test_weights_are_there(machine: Machine, settings: Settings, replica: Replica) -> None:

@@ -67,7 +67,8 @@ def test_a_bare_server_gets_both_engines_and_only_those(first: Run) -> None:
 def test_llama_cpp_answers_through_the_gateway(first: Run) -> None:
     words = ssh(
         HOST,
-        "curl -sk https://127.0.0.1/llama/v1/chat/completions -H 'Content-Type: application/json' "
+        "curl -sk --resolve llm.lab.example:443:127.0.0.1 "
+        "https://llm.lab.example/llama/v1/chat/completions -H 'Content-Type: application/json' "
         """-d '{"model": "tiny", "temperature": 0, "messages": [{"role": "user", """
         """"content": "hello"}]}'""",
     )

@@ -15,7 +15,7 @@ from lab.fleet import ROOT
 from rackwright.remote.served.burst import FIRST_WITHIN_S
 from tests.samples.commands import PATIENCE_S, rackwright
 from tests.samples.deploys import Run
-from tests.samples.lab_hosts import PROFILE, UNITS, show_gpus, ssh
+from tests.samples.lab_hosts import PROFILE, UNITS, show_gpus, ssh, wait_until
 
 GPU2 = UNITS["gpu2"]
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
@@ -106,6 +106,42 @@ def test_gpus_are_watched_while_a_burst_of_requests_runs(
     assert burst["requests"] + burst["others"] == 8  # the gateway's own may be under way
     assert burst["errors"] == [] and burst["tokens"] > 10
     assert 3 <= burst["seconds"] < 3 + FIRST_WITHIN_S  # when the last one is given up
+
+
+STRANGER = """
+import socket
+one = socket.create_server(("198.18.0.12", 8000))
+while True:
+    connection, _ = one.accept()
+    connection.settimeout(1)
+    try:
+        heard = connection.recv(65536)
+    except OSError:
+        heard = b""
+    with open("/run/heard", "ab") as file:
+        file.write(b"connected;" + heard)
+    connection.close()
+"""
+
+
+def test_a_key_goes_to_the_unit_s_own_process_alone(deployed: Run) -> None:
+    """The engine has none and takes any; who holds the port while it is down gets none."""
+    environment, key = "/etc/rackwright/replicas/chat-gpu2-0.env", "a-key-of-the-fleet"
+    ssh("gpu2", f"cp -p {environment} /run/env; echo 'VLLM_API_KEY=\"{key}\"' >> {environment}")
+    try:
+        assert alarms() == {}
+        ssh("gpu2", f"systemctl stop {GPU2}; cat > /run/stranger.py <<'END'\n{STRANGER}END")
+        ssh("gpu2", "systemd-run -q --unit stranger python3 /run/stranger.py")
+        wait_until(lambda: "8000" in ssh("gpu2", "ss -Hltn sport = 8000"))
+        found = alarms()
+        assert found[("chat-gpu2-0", "identity")] == "CRITICAL"
+        assert found[("chat-gpu2-0", "health")] == "CRITICAL"
+        heard = ssh("gpu2", "cat /run/heard")
+        assert "connected;" in heard and key not in heard
+    finally:
+        ssh("gpu2", f"systemctl stop stranger; cp -p /run/env {environment}; "
+            f"systemctl start {GPU2}", check=False)  # fmt: skip
+    assert alarms() == {}
 
 
 @pytest.fixture(scope="module")

@@ -176,6 +176,6 @@ def rendered(place: str = "", text: str = "") -> Rendered:
         settings = spec.settings[host]
         items = replica_items(made.on(host), settings, UUIDS, KEY)
         if gateway := spec.gateways.get(host):
-            items += gateway_items(gateway, made.upstreams, settings)
+            items += gateway_items(gateway, made.upstreams, settings, {})
         files |= {(host, i.key): i.content.decode() for i in items if isinstance(i, File)}
     return Rendered(spec, made, files)

@@ -27,7 +27,8 @@ SERVICE = Sample(
         replicas=("chat-gpu1-0", "chat-gpu2-0"),
         engine="vllm",
         upstream="rackwright_chat",
-        addresses=("192.0.2.11:8000", "192.0.2.12:8000"),
+        addresses=("192.0.2.11:8000", "gpu2:8000"),
+        connections=4096,
     ),
     {
         "unit": {"ActiveState": "active"},
@@ -35,9 +36,12 @@ SERVICE = Sample(
             "ok": True,
             "words": "",
             "upstreams": {"rackwright_chat": [FIRST, SECOND], "other": []},
+            "limits": {"worker_connections": 4096},
             "changed_unix_s": 1000.0,
         },
         "loaded_unix_s": 1000.5,
+        "worker_open_files": 8192,
+        "names": {"gpu2": {"addresses": ["192.0.2.12"]}},
         "services": {
             "chat": {
                 "models": answer(MODELS),

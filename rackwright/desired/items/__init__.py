@@ -10,6 +10,7 @@ from rackwright.desired.items.certificates import Certificate
 from rackwright.desired.items.comparing import Change, differences, payload, query
 from rackwright.desired.items.files import Directory, File, Symlink
 from rackwright.desired.items.item import Item
+from rackwright.desired.items.nginx_limits import NginxLimits
 from rackwright.desired.items.packages import Initramfs, Package, upstream_version
 from rackwright.desired.items.units import NoOtherUnits, Unit
 from rackwright.desired.items.users import User
@@ -22,6 +23,7 @@ __all__ = [
     "File",
     "Initramfs",
     "Item",
+    "NginxLimits",
     "NoOtherUnits",
     "Package",
     "Symlink",

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 
 from rackwright.desired.items.certificates import Certificate
 from rackwright.desired.items.files import File, Symlink
+from rackwright.desired.items.nginx_limits import NginxLimits
+
+Stamped = File | Symlink | Certificate | NginxLimits
+"""What a unit may be started with, or load."""
 
 
-def digest_of(items: Sequence[File | Symlink | Certificate]) -> str:
+def digest_of(items: Sequence[Stamped]) -> str:
     """Digest of what each is to hold, in hex; empty where there are none."""
     if not items:
         return ""
@@ -17,7 +21,9 @@ def digest_of(items: Sequence[File | Symlink | Certificate]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _fingerprint(item: File | Symlink | Certificate) -> str:
+def _fingerprint(item: Stamped) -> str:
     if isinstance(item, File):
         return item.sha256
+    if isinstance(item, NginxLimits):
+        return str(item.wanted)
     return item.target if isinstance(item, Symlink) else item.server_name

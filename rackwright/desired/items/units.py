@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from rackwright.desired.items.certificates import Certificate
 from rackwright.desired.items.files import File, Symlink
 from rackwright.desired.items.item import Observed
+from rackwright.desired.items.nginx_limits import NginxLimits
 from rackwright.desired.items.stamps import digest_of
 
 
@@ -23,7 +24,7 @@ class Unit:
 
     key: str
     restart_on: tuple[File | Symlink, ...] = ()
-    reload_on: tuple[File | Symlink | Certificate, ...] = ()
+    reload_on: tuple[File | Symlink | Certificate | NginxLimits, ...] = ()
     validate: tuple[str, ...] = ()
     start_timeout_s: int = 90
     kind: ClassVar[str] = "unit"
@@ -34,8 +35,9 @@ class Unit:
         return {"restart": digest_of(self.restart_on), "reload": digest_of(self.reload_on)}
 
     def query(self) -> dict[str, Any]:
-        """Its name; and the certificates it loads, which only the host has."""
-        return {"loads": [one.key for one in self.reload_on if isinstance(one, Certificate)]}
+        """Its name; and what it loads of which only the host has the content."""
+        of_host = (Certificate, NginxLimits)
+        return {"loads": [one.key for one in self.reload_on if isinstance(one, of_host)]}
 
     def payload(self) -> dict[str, Any]:
         """Stamps, validation, and which files to put back when validation fails."""

@@ -135,5 +135,5 @@ def put_back(path: Path, before: Values | None) -> None:
         path.unlink()
         return
     mtime_ns = before["mtime_ns"]
-    write(path, before["content"], before["uid"], before["gid"], before["mode"])
+    write(path.resolve(), before["content"], before["uid"], before["gid"], before["mode"])
     os.utime(path, ns=(mtime_ns, mtime_ns))

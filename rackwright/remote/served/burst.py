@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
 from time import monotonic
 from typing import Any
 
+from rackwright.remote.served.engine import EngineConnection
 from rackwright.remote.served.streaming import stream
 
 Values = dict[str, Any]
@@ -27,8 +27,8 @@ SM_CLOCK = 1
 def burst(asked: Sequence[Values]) -> dict[str, Values]:
     """All replicas at once, by name: ``requests`` at once, ``tokens``, ``seconds`` and ``gpus``.
 
-    Each asks for an address, port, path, body, headers, requests (how many at once), others (that
-    run there anyway), most_s and gpus.
+    Each asks for an address, port, control_group, path, body, headers, requests (how many at once),
+    others (that run there anyway), most_s and gpus.
     ``gpus`` maps the NVML index of each to ``samples``, mean ``utilization_percent`` and
     ``clock_mhz`` (of the multiprocessors), or to the reason why there are none.
     """
@@ -52,7 +52,7 @@ def _send(asked: Values) -> Values:
     def lane(_: int) -> list[Values]:
         replies: list[Values] = []
         while (left_s := asked["most_s"] - (monotonic() - started_s)) > 0:
-            connection = HTTPConnection(asked["address"], asked["port"], timeout=FIRST_WITHIN_S)
+            connection = EngineConnection(asked, FIRST_WITHIN_S)
             body, headers = asked["body"], asked["headers"]
             replies.append(stream(connection, asked["path"], body, headers, left_s))
             if _wrong(replies[-1]):

@@ -8,7 +8,8 @@ from functools import cache
 from http.client import HTTPSConnection
 from typing import Any
 
-from rackwright.remote.host.nginx import configuration, loaded_unix_s
+from rackwright.remote.host.names import looked_up
+from rackwright.remote.host.nginx import configuration, loaded_unix_s, worker_open_files
 from rackwright.remote.host.systemd import service_unit
 from rackwright.remote.served.http import COMPLETION_TIMEOUT_S, bearer, completion_of, http
 
@@ -19,10 +20,13 @@ def gateway(asked: Values) -> Values:
     """The gateway as a client would see it, from its own host: nginx, TLS, models, completions."""
     services = {service["name"]: _service(asked, service) for service in asked["services"]}
     nginx = service_unit("nginx.service")
+    master = int(nginx.get("MainPID") or 0)
     return {
         "unit": nginx,
         "configuration": configuration(),
-        "loaded_unix_s": loaded_unix_s(int(nginx.get("MainPID") or 0)),
+        "loaded_unix_s": loaded_unix_s(master),
+        "worker_open_files": worker_open_files(master),
+        "names": looked_up(asked["names"]),
         "services": services,
         "closed_path": _gateway_call(asked, "GET", "/metrics"),
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from http.client import HTTPConnection
 from typing import Any
 
 from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.listeners import listeners
 from rackwright.remote.host.processes import open_files
 from rackwright.remote.host.systemd import service_unit
+from rackwright.remote.served.engine import EngineConnection
 from rackwright.remote.served.http import COMPLETION_TIMEOUT_S, bearer, completion_of, http
 from rackwright.remote.served.metrics import figures
 from rackwright.remote.served.streaming import stream
@@ -28,7 +28,8 @@ def replica(asked: Values) -> Values:
     if not asked.get("answers", True):
         return seen
     key = authorization(asked["environment_path"], asked["key_variable"])
-    return {**seen, "listeners": listeners(asked["port"]), **_answers(asked, key)}
+    own = {**asked, "control_group": seen["unit"].get("ControlGroup")}
+    return {**seen, "listeners": listeners(asked["port"]), **_answers(own, key)}
 
 
 def _answers(asked: Values, key: dict[str, str]) -> Values:
@@ -36,7 +37,7 @@ def _answers(asked: Values, key: dict[str, str]) -> Values:
 
     def ask(method: str, path: str, body: Values | None = None) -> Values | None:
         timeout_s = COMPLETION_TIMEOUT_S if body else HEALTH_TIMEOUT_S
-        connection = HTTPConnection(asked["address"], asked["port"], timeout=timeout_s)
+        connection = EngineConnection(asked, timeout_s)
         return http(connection, method, asked[path], body, key) if asked.get(path) else None
 
     question = completion_of(asked["served_model_name"], asked["max_tokens"])
@@ -56,7 +57,7 @@ def _answers(asked: Values, key: dict[str, str]) -> Values:
 
 def _ask_besides(asked: Values, key: dict[str, str], path: str, body: Values | None) -> Values:
     """What an engine wants to be asked beside the rest: what it holds once it answered."""
-    connection = HTTPConnection(asked["address"], asked["port"], timeout=HEALTH_TIMEOUT_S)
+    connection = EngineConnection(asked, HEALTH_TIMEOUT_S)
     return http(connection, "GET" if body is None else "POST", path, body, key)
 
 
@@ -64,7 +65,7 @@ def _metrics(asked: Values, key: dict[str, str]) -> Values | None:
     """The figures that are wanted of the engine's metrics; null for an engine without metrics."""
     if not asked.get("metrics_path"):
         return None
-    connection = HTTPConnection(asked["address"], asked["port"], timeout=HEALTH_TIMEOUT_S)
+    connection = EngineConnection(asked, HEALTH_TIMEOUT_S)
     wanted = asked["figures"]
     return http(
         connection, "GET", asked["metrics_path"], None, key, lambda text: figures(text, wanted)
@@ -74,7 +75,7 @@ def _metrics(asked: Values, key: dict[str, str]) -> Values | None:
 def _delivery(asked: Values, key: dict[str, str], before: Values | None) -> Values:
     """A streamed completion, and how many other requests ran before or after it (or null)."""
     timed = asked["delivery"]
-    connection = HTTPConnection(asked["address"], asked["port"], timeout=timed["most_s"])
+    connection = EngineConnection(asked, timed["most_s"])
     body = {**completion_of(asked["served_model_name"], timed["tokens"]), **asked["timed_options"]}
     seen = stream(connection, asked["completions_path"], body, key, timed["most_s"])
     return {**seen, "others": _running(before, _metrics(asked, key))}

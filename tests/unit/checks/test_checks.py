@@ -34,6 +34,7 @@ from rackwright.checks.replica.healthy import busy_gpu as gpu
 from rackwright.checks.replica.when import HAD_A_BURST, SAYS_WHAT_IT_HOLDS
 from rackwright.checks.service import (
     closed_paths,
+    connections,
     gateway_completion,
     gateway_model,
     nginx,
@@ -335,6 +336,34 @@ GATEWAY_TABLE: list[tuple[Check[PlannedService], dict[str, Any], Status, str]] =
         WARN,
         "192.0.2.99:8000, which the plan does not know",
     ),
+    (
+        upstream.CHECK,
+        {**GATEWAY, "names": {"gpu2": {"addresses": ["2001:db8::2"]}}},
+        CRITICAL,
+        "chat-gpu2-0 ([2001:db8::2]:8000)",
+    ),
+    (
+        upstream.CHECK,
+        {**GATEWAY, "names": {"gpu2": {"error": "Name or service not known"}}},
+        WARN,
+        "cannot look up the address of chat-gpu2-0",
+    ),
+    (upstream.CHECK, {**GATEWAY, "names": {}}, WARN, "cannot look up the address of chat-gpu2-0"),
+    (connections.CHECK, GATEWAY, OK, "a worker holds 4,096 connections, 4,096 are planned"),
+    (
+        connections.CHECK,
+        {**GATEWAY, "worker_open_files": 2048},
+        WARN,
+        "a worker holds 2,048 connections (worker_connections 4096, open files 2048), 4,096 are",
+    ),
+    (
+        connections.CHECK,
+        {**GATEWAY, "configuration": {**GATEWAY["configuration"], "limits": {}}},
+        CRITICAL,
+        "a worker holds 512 connections",
+    ),
+    (connections.CHECK, {**GATEWAY, "worker_open_files": None}, UNKNOWN, "could not be told"),
+    (connections.CHECK, {**GATEWAY, "configuration": {"ok": False}}, UNKNOWN, "could not be told"),
     (upstream.CHECK, balanced(*TWO, changed_unix_s=1009.0), WARN, "after Nginx had loaded it"),
     (upstream.CHECK, {**GATEWAY, "loaded_unix_s": None}, UNKNOWN, "could not be told"),
     (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,7 @@ from rackwright.desired.items import (
     Directory,
     File,
     Item,
+    NginxLimits,
     NoOtherUnits,
     Package,
     Symlink,
@@ -58,7 +60,8 @@ class Sample:
         return replica_items(self.replicas(host), self.settings(host), uuids, key)
 
     def gateway(self) -> list[Item]:
-        return gateway_items(self.spec.gateways["gw1"], self.plan.upstreams, self.settings("gw1"))
+        gateway = self.spec.gateways["gw1"]
+        return gateway_items(gateway, self.plan.upstreams, self.settings("gw1"), {})
 
 
 def big() -> Sample:
@@ -88,13 +91,14 @@ def two_services() -> Sample:
         "small-talk": service("tiny-llama", max_model_len=1024, revision=..., gpus={"gpu1": [1]}),
     }
     gateway = {
-        "server_name": "llm.example.com",
+        "server_name": "LLM.example.com",
+        "other_names": ["llm.internal.example.com"],
         "port": 8443,
         "certificate": "/etc/tls/llm.pem",
         "certificate_key": "/etc/tls/llm.key",
     }
     servers = {"gpu1": server(11), "gpu2": server(12)}
-    more = {"nginx_read_timeout_s": 900, "client_max_body_size": "64m"}
+    more = {"nginx_read_timeout_s": 1900, "client_max_body_size": "64m"}
     return Sample(hosts(servers, services, gateway, models={"tiny-llama": TINY}, **more))
 
 
@@ -303,18 +307,114 @@ def config(sample: Callable[[], Sample]) -> list[Directive]:
     return directives(text(sample().gateway(), CONFIG))
 
 
+def open_locations(conf: list[Directive]) -> dict[str, list[Directive]]:
+    """What a client reaches by its path: not what Nginx goes to by itself."""
+    found = {one["args"][-1]: one["block"] for one in named(conf, "location")}
+    return {
+        path: block
+        for path, block in found.items()
+        if not path.startswith("@") and not values(block, "internal")
+    }
+
+
 def test_only_openai_paths_get_through() -> None:
-    found = {tuple(one["args"]): one["block"] for one in named(config(lab), "location")}
-    exact = {args[1] for args in found if args[0] == "="}
-    assert exact == {*OPENAI_PATHS, *(f"/chat{path}" for path in OPENAI_PATHS)}
-    assert {args for args in found if args[0] != "="} == {("@unavailable",), ("@late",), ("/",)}
-    (rest,) = found[("/",)]
-    assert (rest["directive"], rest["args"][0]) == ("return", "404")
+    found = open_locations(config(lab))
+    assert found.keys() == {"/", *OPENAI_PATHS, *(f"/chat{path}" for path in OPENAI_PATHS)}
+    exact = {args[1] for args in values(config(lab), "location") if args[0] == "="}
+    assert found.keys() - exact == {"/"}
+    assert values(found["/"], "proxy_pass") == []
+    assert values(found["/"], "return")[-1] == ["404"]
 
 
 def test_with_two_services_each_path_names_its_service() -> None:
-    found = {args[1] for args in values(config(two_services), "location") if args[0] == "="}
+    found = open_locations(config(two_services)).keys() - {"/"}
     assert found == {f"/{name}{path}" for name in ("chat", "small-talk") for path in OPENAI_PATHS}
+
+
+def test_a_path_takes_one_method_one_name_and_reaches_the_engine_as_it_is_called() -> None:
+    for location, block in open_locations(config(lab)).items():
+        if location == "/":
+            continue
+        path = location.removeprefix("/chat")
+        named_first, method = values(block, "if")
+        assert named_first == ["$rackwright_is_named", "=", "0"]
+        assert method == ["$request_method", "!=", OPENAI_PATHS[path]]
+        assert values(block, "return") == [["421"], ["405"]]
+        assert values(block, "proxy_pass") == [[f"http://rackwright_chat{path}"]]
+
+
+def test_every_error_of_the_gateway_is_one_of_openai() -> None:
+    """Each that Nginx makes has an answer; each answer is what OpenAI's clients read."""
+    conf = config(lab)
+    (server_block,) = [one["block"] for one in named(conf, "server") if "block" in one]
+    listed = {
+        code for args in values(server_block, "error_page") for code in args if code.isdigit()
+    }
+    by_request = {"400", "403", "404", "405", "411", "413", "414", "421", "429", "494", "497"}
+    assert listed == by_request | {"500", "501", "502", "503", "504", "505", "507"}
+    answers = [
+        (args, headers)
+        for one in named(conf, "location")
+        for args in values(one["block"], "return")
+        for headers in [{args[0]: args[1] for args in values(one["block"], "add_header")}]
+        if len(args) == 2
+    ]
+    for (status, text), headers in answers:
+        error = json.loads(text.removesuffix("\\n"))["error"]
+        assert error.keys() == {"message", "type", "param", "code"}
+        assert error["type"] == ("server_error" if status >= "500" else "invalid_request_error")
+        # OpenAI's clients send again what ended with 5xx: only what reached no replica may be.
+        assert ("Retry-After" in headers) == (status == "503")
+        assert (headers.get("X-Should-Retry") == "false") == (status >= "500" and status != "503")
+
+
+def test_it_knows_its_own_names_and_no_other() -> None:
+    conf = config(two_services)
+    assert values(conf, "server_name") == [
+        [r"~^llm\.example\.com$"],
+        [r"~^llm\.internal\.example\.com$"],
+    ]
+    (names,) = [one["block"] for one in named(conf, "map") if one["args"][0].startswith("$host")]
+    assert {one["directive"]: one["args"] for one in names} == {
+        "default": ["0"],
+        r"~^llm\.example\.com\|.": ["1"],
+        r"~^llm\.internal\.example\.com\|.": ["1"],
+    }
+
+
+def test_the_gateway_speaks_for_itself() -> None:
+    conf = config(lab)
+    hidden = ["X-Rackwright-Replica"], ["X-Request-ID"]
+    assert values(conf, "proxy_hide_header") == list(hidden)
+    assert values(conf, "proxy_ignore_headers") == [["X-Accel-Redirect"]]
+    assert ["Host", "localhost"] in values(conf, "proxy_set_header")
+
+
+def test_tls_is_of_ciphers_that_authenticate_what_they_encrypt() -> None:
+    ((ciphers,),) = values(config(lab), "ssl_ciphers")
+    assert all(
+        re.search("-(AES(128|256)-GCM-SHA|CHACHA20-POLY1305)", c) for c in ciphers.split(":")
+    )
+    assert values(config(lab), "ssl_protocols") == [["TLSv1.2", "TLSv1.3"]]
+
+
+@pytest.mark.parametrize(("setting", "header"), [(None, None), (0, "0"), (31536000, "31536000")])
+def test_hsts_is_said_only_where_it_is_wanted(setting: int | None, header: str | None) -> None:
+    gateway, settings = lab().spec.gateways["gw1"], lab().settings("gw1")
+    changed = settings.model_copy(update={"hsts_max_age_s": setting})
+    items = gateway_items(gateway, lab().plan.upstreams, changed, {})
+    said = {a[1] for a in values(directives(text(items, CONFIG)), "add_header") if "Strict" in a[0]}
+    assert said == ({f"max-age={header}"} if header else set())
+
+
+def test_workers_share_what_they_count_and_hold_what_is_planned() -> None:
+    sample = two_services()
+    upstreams = [one["block"] for one in named(config(two_services), "upstream")]
+    assert all(values(block, "zone") for block in upstreams)
+    (limits,) = [one for one in sample.gateway() if isinstance(one, NginxLimits)]
+    slots = sum(one.limits.max_num_seqs for one in sample.plan.replicas)
+    assert limits.worker_connections >= 4 * slots  # client and engine; one waits for each that runs
+    assert limits.worker_rlimit_nofile >= 1.5 * limits.worker_connections  # a body may be a file
 
 
 @pytest.mark.parametrize("sample", [lab, two_services])
@@ -331,7 +431,7 @@ def test_streaming_is_not_held_up(sample: Callable[[], Sample]) -> None:
     conf = config(sample)
     assert values(conf, "proxy_buffering") == values(conf, "gzip") == [["off"]]
     ((timeout,),) = values(conf, "proxy_read_timeout")
-    assert timeout.endswith("s") and int(timeout[:-1]) >= 600
+    assert timeout.endswith("s") and int(timeout[:-1]) > 640  # a long answer, not streamed
 
 
 def test_every_replica_is_an_upstream_and_has_its_name() -> None:
@@ -339,13 +439,13 @@ def test_every_replica_is_an_upstream_and_has_its_name() -> None:
     conf = config(two_services)
     upstreams = named(conf, "upstream")
     servers = dict(args[:2] for each in upstreams for args in values(each["block"], "server"))
-    (names,) = [one["block"] for one in named(conf, "map")]
+    (names,) = [one["block"] for one in named(conf, "map") if one["args"][0] == "$upstream_addr"]
     assert len(servers) == len(sample.plan.replicas)
     for replica in sample.plan.replicas:
         where = f"{replica.server.address}:{replica.port}"
-        assert servers[where].startswith("max_fails=")
+        assert servers[where] == "max_fails=0"  # slow answers take nobody out
         escaped = where.replace(".", "\\.")
-        assert values(names, f"~(^|, ){escaped}$") == [[replica.name]]
+        assert values(names, f"~(^|[ ,]){escaped}$") == [[replica.name]]
 
 
 def test_a_certificate_is_made_only_where_none_is_given() -> None:
@@ -362,7 +462,7 @@ def test_nginx_is_tested_then_reloaded(sample: Callable[[], Sample]) -> None:
     assert isinstance(unit, Unit)
     assert (unit.key, unit.validate) == ("nginx.service", ("nginx", "-t", "-q"))
     assert unit.restart_on == ()
-    watched = [one for one in before if isinstance(one, File | Certificate)]
+    watched = [one for one in before if isinstance(one, File | Certificate | NginxLimits)]
     assert sorted(unit.reload_on, key=str) == sorted(watched, key=str)
 
 

@@ -109,7 +109,12 @@ def judge_gateway(made: Rendered) -> None:
     block, sound = (directives(each.files[GATEWAY]) for each in (made, SOUND))
     assert shape(block) == shape(sound)
     gateway = made.spec.gateways["gw1"]
-    assert values(block, "server_name") == [[gateway.server_name]]
+    ((expression,),) = values(block, "server_name")
+    name = gateway.server_name.lower()
+    assert expression.startswith("~^") and re.fullmatch(expression[1:], name)
+    assert (
+        not re.fullmatch(expression[1:], name.replace(".", "x").replace("[", "")) or "." not in name
+    )
     assert values(block, "ssl_certificate") == [[gateway.certificate]]
     assert values(block, "ssl_certificate_key") == [[gateway.certificate_key]]
     servers = {words[0] for words in values(block, "server")[:-1]}

@@ -12,6 +12,7 @@ from rackwright.desired.items import (
     File,
     Initramfs,
     Item,
+    NginxLimits,
     NoOtherUnits,
     Package,
     Symlink,
@@ -32,6 +33,7 @@ SECRET = File("/etc/a.env", b"KEY=hunter2\n", mode=0o640, secret=True)
 NO_OTHERS = NoOtherUnits("ours-*.service", "Description=Ours", keep=("ours-a.service",))
 ABSENT = Absent("/etc/nginx/conf.d/ours.conf", "# Ours", reload="nginx.service")
 UNIT = Unit("a.service", restart_on=(FILE, LINK), reload_on=(CERTIFICATE,))
+LIMITS = NginxLimits(worker_connections=4096, worker_rlimit_nofile=8192)
 PINNED = Package("libcuda", version="580.159.04", hold=True)
 IMAGES = Initramfs("nouveau", (FILE,))
 
@@ -56,6 +58,17 @@ TABLE: list[tuple[Item, dict[str, Any], str | None]] = [
     (FILE, {**CONTENT, "sha256": "0" * 64}, "content differs"),
     (FILE, {**CONTENT, "mode": 0o644}, "mode is 0644, not 0640"),
     (FILE, {**CONTENT, "owner": "bob"}, "owner is bob:rackwright, not root:rackwright"),
+    (LIMITS, {"worker_connections": 4096, "worker_rlimit_nofile": 65536}, None),
+    (
+        LIMITS,
+        {"worker_connections": 768},
+        "worker_connections is 768, not 4096, worker_rlimit_nofile is not set, not 8192",
+    ),
+    (
+        LIMITS,
+        {},
+        "worker_connections is not set, not 4096, worker_rlimit_nofile is not set, not 8192",
+    ),
     (LINK, {"type": "link", "target": "/opt/0.32.0"}, None),
     (LINK, {}, "missing"),
     (LINK, {"type": "link", "target": "/opt/old"}, "points to /opt/old, not /opt/0.32.0"),
@@ -125,7 +138,7 @@ def test_the_reason_is_in_words(item: Item, seen: dict[str, Any], reason: str | 
 
 
 def test_the_table_has_every_kind_both_equal_and_missing() -> None:
-    kinds = {Directory, File, Symlink, Package, User, Certificate, Unit, Initramfs}
+    kinds = {Directory, File, Symlink, Package, User, Certificate, Unit, Initramfs, NginxLimits}
     unwanted = {NoOtherUnits, Absent}
     assert {type(item) for item, seen, reason in TABLE if reason is None} == kinds | unwanted
     assert {type(item) for item, seen, reason in TABLE if reason and not seen} == kinds

@@ -19,12 +19,16 @@ from typing import Any
 import pytest
 
 from rackwright.engines import ENGINES
+from rackwright.remote.await_ready import listening_sockets
 from rackwright.remote.host import nginx
 from rackwright.remote.host.disks import disks
 from rackwright.remote.host.processes import open_files
 from rackwright.remote.served import burst, metrics, streaming
+from rackwright.remote.served.engine import is_of
 from tests.samples.travelling import run
 
+OWN = Path("/proc/self/cgroup").read_text().splitlines()[0].split(":", 2)[2]
+"""The control group of this process, whose threads stand in for an engine."""
 Command = Callable[[str, str], Path]
 
 # --- metrics -----------------------------------------------------------------------------------
@@ -232,10 +236,12 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Nvml:
 
 
 def load(engine: Streamer, **more: Any) -> dict[str, Any]:
+    assert is_of(OWN, listening_sockets(engine.port))  # verify has asked it before, and knows
     usual = {
         "name": "chat-gpu1-0",
         "address": "127.0.0.1",
         "port": engine.port,
+        "control_group": OWN,
         "path": "/v1/chat/completions",
         "body": {"model": "llama", "max_tokens": 512},
         "headers": {"Authorization": "Bearer k"},
@@ -368,6 +374,10 @@ def test_the_youngest_child_tells_when_it_was_loaded() -> None:
         assert loaded is not None and abs(loaded - before) < 2
         assert nginx.loaded_unix_s(child.pid) is None
         assert nginx.loaded_unix_s(0) is None
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert nginx.worker_open_files(os.getpid()) == soft
+        assert nginx.worker_open_files(child.pid) is None
+        assert nginx.worker_open_files(0) is None
     finally:
         child.kill()
         child.wait()

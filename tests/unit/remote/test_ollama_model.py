@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,22 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     path = tmp_path / "model.gguf"
     path.write_bytes(WEIGHTS)
     return str(path)
+
+
+def test_on_a_loopback_address_it_is_called_by_a_name_that_it_knows(
+    port: int, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is declared by a name of its own, which is 127.0.1.1 there on Debian."""
+    other = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Host": "gpu1.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(other)
+    dial = socket.create_connection
+    monkeypatch.setattr(
+        socket, "create_connection", lambda where, *a: dial(("127.0.0.1", port), *a)
+    )
+    sys.argv[1:] = ["gpu1.example", str(port), "chat", file, SHA256, "1024"]
+    ollama_model.main()
+    assert get(port, "/api/ps")["models"]
 
 
 def test_a_file_becomes_a_model_that_is_loaded(port: int, file: str) -> None:

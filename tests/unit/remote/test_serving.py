@@ -22,7 +22,9 @@ from rackwright.desired.render import environment_quote
 from rackwright.remote import await_ready, serving
 from rackwright.remote.host.listeners import listeners
 from rackwright.remote.host.systemd import service_unit
+from rackwright.remote.served import engine
 from rackwright.remote.served import gateway as door
+from rackwright.remote.served.engine import EngineConnection
 from rackwright.remote.served.http import MOST_BYTES, http
 from rackwright.remote.served.replica import replica
 
@@ -33,6 +35,8 @@ METRICS = """
 vllm:num_requests_running{engine="0",model_name="llama"} 2.0
 vllm:cache_config_info{block_size="16",engine="0",kv_cache_size_tokens="4096"} 1.0
 """
+OWN = Path("/proc/self/cgroup").read_text().splitlines()[0].split(":", 2)[2]
+"""The control group of this process, whose threads stand in for an engine."""
 COMPLETION = {"object": "chat.completion", "model": "llama", "usage": {"completion_tokens": 8}}
 LISTEN = """
 import socket, sys, time
@@ -52,6 +56,8 @@ class Replica(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        self.server.keys += self.headers.get_all("Authorization", [])
+        self.server.hosts.add(self.headers["Host"])
         if self.path == "/health":
             self.answer(200, "")
         elif self.headers.get("Authorization") != f"Bearer {KEY}":
@@ -101,6 +107,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Replica)
         self.asked: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        self.hosts: set[str] = set()
         self.status, self.hangs_s = 200, 0.0
 
     @property
@@ -239,12 +247,12 @@ def asked(server: Server, tmp_path: Path, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def systemctl(command: Command) -> None:
-    command("systemctl", "echo ActiveState=active; echo NRestarts=0; echo ControlGroup=/a=b")
+    command("systemctl", f"echo ActiveState=active; echo NRestarts=0; echo ControlGroup={OWN}")
 
 
 def test_everything_about_a_replica(server: Server, tmp_path: Path) -> None:
     seen = json.loads(json.dumps(replica(asked(server, tmp_path))))
-    assert seen["unit"] == {"ActiveState": "active", "NRestarts": "0", "ControlGroup": "/a=b"}
+    assert seen["unit"] == {"ActiveState": "active", "NRestarts": "0", "ControlGroup": OWN}
     assert [one["pid"] for one in seen["listeners"]] == [os.getpid()]
     assert (seen["health"]["status"], seen["health"]["body"]) == (200, "")
     assert seen["models"]["body"]["data"][0]["max_model_len"] == 1024
@@ -258,6 +266,65 @@ def test_everything_about_a_replica(server: Server, tmp_path: Path) -> None:
     assert (question["model"], question["max_tokens"]) == ("llama", 8)
     assert (timed["max_tokens"], timed["stream"], timed["ignore_eos"]) == (16, True, True)
     assert KEY not in json.dumps(seen) and "s3cr" not in json.dumps(seen)
+    # Ollama on a loopback address answers 403 to the name of another host.
+    assert server.hosts | {one["host"] for one in server.asked} == {"localhost"}
+
+
+def test_a_key_goes_to_the_unit_s_own_process_alone(
+    server: Server, tmp_path: Path, command: Command
+) -> None:
+    """Somebody else is on the port: what they are asked has no key, and no prompt either."""
+    for group in (
+        "/system.slice/rackwright-chat-gpu1-0.service",
+        f"{OWN}/below".replace("//", "/"),
+    ):
+        command("systemctl", f"echo ActiveState=active; echo ControlGroup={group}")
+        seen = replica(asked(server, tmp_path))
+        for part in ("health", "models", "version", "metrics", "completion"):
+            assert "the API key was not sent" in seen[part]["error"]
+    command("systemctl", "echo ActiveState=failed; echo ControlGroup=")  # nobody is of that unit
+    assert "was not sent" in replica(asked(server, tmp_path))["models"]["error"]
+    assert server.asked == [] and server.keys == []
+
+
+def test_a_key_is_not_sent_where_a_stranger_shares_the_port(listen: Any, tmp_path: Path) -> None:
+    """Two listen (SO_REUSEPORT), and the kernel gives the connection to either."""
+    _, port = listen()
+    own = {"address": "127.0.0.1", "port": port, "control_group": OWN}
+    stranger, _ = listen("127.0.0.1", port)
+    with pytest.MonkeyPatch.context() as patch:
+        of = {stranger: ["/user.slice"]}
+        patch.setattr(engine, "cgroups_of", lambda pid: of.get(pid, [OWN]))
+        seen = http(EngineConnection(own, 5), "GET", "/", headers={"Authorization": "Bearer x"})
+    assert "the API key was not sent" in seen["error"]
+
+
+def test_a_key_is_not_sent_to_who_came_while_it_was_connected(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"address": "127.0.0.1", "port": server.port, "control_group": OWN}
+    tables = iter([{}, {"1": "00000000:1F40"}])
+    monkeypatch.setattr(engine, "listening_sockets", lambda port: next(tables))
+    monkeypatch.setattr(engine, "is_of", lambda group, inodes: True)
+    seen = http(EngineConnection(own, 5), "GET", "/", headers={"Authorization": "Bearer x"})
+    assert "the API key was not sent" in seen["error"]
+
+
+@pytest.mark.parametrize(
+    ("where", "peer", "takes"),
+    [
+        ("0100007F:1F40", "127.0.0.1", True),
+        ("00000000:1F40", "127.0.0.1", True),
+        ("0200007F:1F40", "127.0.0.1", False),
+        ("00000000000000000000000000000000:1F40", "127.0.0.1", True),
+        ("0000000000000000FFFF00000100007F:1F40", "127.0.0.1", True),
+        ("00000000000000000000000001000000:1F40", "::1", True),
+        ("00000000000000000000000001000000:1F40", "::2", False),
+        ("B80D0120000000000000000002000000:1F40", "2001:db8::2", True),
+    ],
+)
+def test_who_takes_a_connection(where: str, peer: str, takes: bool) -> None:
+    assert engine.takes(where, peer) == takes
 
 
 def test_without_a_key_none_is_sent(server: Server, tmp_path: Path) -> None:
@@ -418,6 +485,7 @@ def gateway(tmp_path: Path) -> Iterator[tuple[Server, dict[str, Any]]]:
         "port": server.port,
         "certificate": str(certificate),
         "services": [{**service, "key": KEY}],
+        "names": ["localhost"],
     }
     for one in run(server):
         yield one, ask
@@ -432,6 +500,8 @@ def test_the_gateway_as_a_client_sees_it(
     assert (seen["configuration"]["ok"], seen["configuration"]["words"]) == (True, "")
     assert seen["configuration"]["upstreams"].keys() == {"rackwright_chat"}
     assert seen["loaded_unix_s"] is None  # this nginx has no process
+    assert seen["worker_open_files"] is None
+    assert seen["names"]["localhost"]["addresses"] == ["127.0.0.1"]
     assert seen["unit"]["ActiveState"] == "active"
     assert [one["status"] for one in seen["services"]["chat"]["completions"]] == [200] * 3
     assert {one["replica"] for one in seen["services"]["chat"]["completions"]} == {"chat-gpu1-0"}
@@ -520,6 +590,7 @@ def ready(main_pid: int, port: int, path: str = "/health", timeout_s: float = 60
 def test_a_unit_that_serves_is_ready(server: Server) -> None:
     done = ready(os.getpid(), server.port)
     assert (done.returncode, done.stderr) == (0, "")
+    assert server.hosts == {"localhost"}
 
 
 def test_a_stale_server_does_not_make_a_unit_ready(server: Server, listen: Any) -> None:

@@ -1,0 +1,28 @@
+"""Host names, looked up as every program of the host does: hosts file, name servers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+Values = dict[str, Any]
+
+
+def looked_up(names: Sequence[str]) -> dict[str, Values]:
+    """Each name's ``addresses``: those of IPv4, or of IPv6 where it has no others; or ``error``."""
+    with ThreadPoolExecutor(max_workers=16) as side_by_side:  # a dead name server takes 10 s a name
+        return dict(zip(names, side_by_side.map(_addresses, names)))
+
+
+def _addresses(name: str) -> Values:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        return {"error": getattr(error, "strerror", None) or str(error)}
+    known = {family: {one[4][0] for one in found if one[0] == family} for family in _FAMILIES}
+    return {"addresses": sorted(str(one) for one in known[_FAMILIES[0]] or known[_FAMILIES[1]])}
+
+
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)

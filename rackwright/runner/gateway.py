@@ -1,0 +1,43 @@
+"""A gateway needs one thing that only it knows: which addresses servers' names have there."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from rackwright.desired.addresses import name_faults, named_addresses, resolved
+from rackwright.desired.gateway import NO_GATEWAY, gateway_items
+from rackwright.errors import HostError
+from rackwright.plan import Upstream
+from rackwright.runner.operations import converge, refuse
+from rackwright.runner.remote_call import LOOK_UP_S, call
+from rackwright.spec import GatewaySpec, Settings
+
+
+@operation()
+def converge_gateway(
+    gateway: GatewaySpec | None, upstreams: Sequence[Upstream], settings: Settings
+) -> Generator[FunctionCommand]:
+    """Look up what is declared by name, then converge on a configuration that names none.
+
+    Of a host that is no gateway, what it had as one is taken away.
+    """
+    if gateway is None:
+        yield from converge._inner(items=NO_GATEWAY)
+        return
+    names = named_addresses(upstreams)
+    try:
+        looked_up = call(host, "names", names, timeout_s=LOOK_UP_S) if names else {}
+    except HostError as error:
+        yield refuse(str(error))
+        return
+    if faults := list(name_faults(upstreams, looked_up, host.name)):
+        lines = "".join(f"\n  {fault}" for fault in faults)
+        remedy = f"mend the name for {host.name} (DNS, /etc/hosts), or declare the IP address"
+        yield refuse(f"Nginx goes on as it was:{lines}\n{remedy}", str(faults[0]), remedy)
+        return
+    items = gateway_items(gateway, upstreams, settings, resolved(looked_up))
+    yield from converge._inner(items=items)
