@@ -1,6 +1,7 @@
 """`rackwright plan`: an inventory is validated and its plan printed; no host is asked.
 
-It needs no secrets, so that one who has none may plan; it says which ones a deploy will want.
+What a deploy would refuse is refused here too, an API key that is not set among it; one who has no
+secrets may plan ``--without-secrets``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import click
 
 from rackwright.exits import tell
 from rackwright.report import plan_document, plan_text
-from rackwright.runner.fleet import fleet_of
+from rackwright.runner.fleet import fleet_of, fleet_with_secrets
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.secrets import secret_faults
 
@@ -19,9 +20,13 @@ from rackwright.runner.secrets import secret_faults
 @click.command(short_help="What will run where, and why not otherwise")
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
-def plan(inventory: str, as_json: bool) -> None:
+@click.option(
+    "--without-secrets", is_flag=True, help="Warn of keys and tokens that are not set, and plan."
+)
+def plan(inventory: str, as_json: bool, without_secrets: bool) -> None:
     """Validate an inventory and print its plan. Connects to no host."""
-    fleet = fleet_of(load_inventory(inventory))
+    read = load_inventory(inventory)
+    fleet = fleet_of(read) if without_secrets else fleet_with_secrets(read)
     for fault in secret_faults(fleet.spec.settings):
         tell(f"warning: {fault}; a deploy is refused until then", err=True)
     if as_json:

@@ -142,4 +142,5 @@ def _strangers(
     """GPUs that are named twice, or that the server does not have."""
     indexes = [index for group in groups for index in group]
     if len(set(indexes)) < len(indexes) or set(indexes) - set(known):
-        yield Fault(path, f"must name GPUs {named(sorted(known))}, {_ONCE}", groups)
+        rule = f"must name GPUs {named(sorted(known))}, {_ONCE}; gpus.indexes declares others"
+        yield Fault(path, rule, groups)

@@ -9,6 +9,7 @@ _host = {
         "address": "127.0.0.1",
         "gpus": {"type": "h100-sxm-80gb", "count": 2},
         "interconnect": "nvswitch",
+        "fabric_manager": "host",  # a machine that has all of a board's GPUs leaves this out
     },
     "gateway": {"server_name": "localhost"},
     "driver_source": "none",

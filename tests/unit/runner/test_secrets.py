@@ -131,8 +131,13 @@ def test_keys_as_people_have_them_are_taken(value: str, monkeypatch: pytest.Monk
     require_secrets({"gpu1": settings(engine_api_key_env="RW_TEST_KEY")})
 
 
-def test_a_plan_needs_no_secret_and_says_which_a_deploy_wants(inventory: Path) -> None:
-    done = run(("rackwright", "plan", "{}"), inventory, RW_TEST_TOKEN="hf\nabc")
+def test_a_plan_without_secrets_is_asked_for_and_says_which_a_deploy_wants(
+    inventory: Path,
+) -> None:
+    refused = run(("rackwright", "plan", "{}"), inventory)
+    assert refused.returncode == 65 and "names RW_TEST_KEY, which is not set" in refused.stderr
+    argv = ("rackwright", "plan", "--without-secrets", "{}")
+    done = run(argv, inventory, RW_TEST_TOKEN="hf\nabc")
     assert done.returncode == 0 and "chat-gpu1-0" in done.stdout
     warned = done.stderr.splitlines()
     assert warned == [

@@ -1,5 +1,5 @@
 """65
-servers[gpu1].numa_nodes: must name GPUs 0 to 6, each at most once (got ((0, 1, 2, 3), (4, 5, 6, 7)))
+servers[gpu1].numa_nodes: must name GPUs 0 to 6, each at most once; gpus.indexes declares others (got ((0, 1, 2, 3), (4, 5, 6, 7)))
 """
 
 from tests.data.inventories.wrong._sound import fleet, host, server

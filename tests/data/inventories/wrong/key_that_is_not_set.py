@@ -1,4 +1,4 @@
-"""0
+"""65
 settings[gpu1].engine_api_key_env: names RACKWRIGHT_WRONG_KEY, which is not set here: export it
 """
 

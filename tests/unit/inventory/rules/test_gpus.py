@@ -59,11 +59,13 @@ CASES: Cases = {
     ),
     "nodes of a card that is not declared": (
         box({"indexes": [1, 2]}, numa_nodes=[[0, 1], [2]]),
-        "servers[gpu1].numa_nodes: must name GPUs 1, 2, each at most once (got ((0, 1), (2,)))",
+        "servers[gpu1].numa_nodes: must name GPUs 1, 2, each at most once; "
+        "gpus.indexes declares others (got ((0, 1), (2,)))",
     ),
     "islands of more GPUs than count says": (
         box({}, "nvlink", "rtx-3090-24gb", nvlink_islands=[[1, 2]]),
-        "servers[gpu1].nvlink_islands: must name GPUs 0 to 1, each at most once (got ((1, 2),))",
+        "servers[gpu1].nvlink_islands: must name GPUs 0 to 1, each at most once; "
+        "gpus.indexes declares others (got ((1, 2),))",
     ),
     "nodes without those of another type": (
         box({}, numa_nodes=[[0], [1]], other_gpus=[L4]),

@@ -67,8 +67,8 @@ CASES: Cases = {
     ),
     "an island that claims a GPU twice": (
         with_server(nvlink_islands=[[0, 1], [1]]),
-        "servers[gpu1].nvlink_islands: must name GPUs 0 to 1, each at most once "
-        "(got ((0, 1), (1,)))",
+        "servers[gpu1].nvlink_islands: must name GPUs 0 to 1, each at most once; "
+        "gpus.indexes declares others (got ((0, 1), (1,)))",
     ),
     "islands without NVLink": (
         hosts({"gpu1": {**server(link="pcie"), "nvlink_islands": [[0, 1]]}}),
