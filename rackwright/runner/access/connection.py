@@ -114,7 +114,7 @@ class Connection(SSHConnector):
             "port": settings.port,
             "username": settings.user,
             "timeout": timeout_s,
-            "allow_agent": self.data["ssh_allow_agent"],
+            "allow_agent": self.data["ssh_allow_agent"] and settings.agent != "",
             "look_for_keys": False,  # ssh named them with the others
             "key_filename": list(settings.identities),
             "pkey": agents_key(settings.identities, settings.agent),
