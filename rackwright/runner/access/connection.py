@@ -24,6 +24,7 @@ from rackwright.runner.access import secrets
 from rackwright.runner.access.jump import JUMP_S, Tunnel, tunnel, turns
 from rackwright.runner.access.keys import agents_key, encrypted, opens
 from rackwright.runner.access.refusals import why
+from rackwright.runner.access.revoked import wary
 from rackwright.runner.access.ssh_config import PORT, SshSettings, ssh_settings
 from rackwright.runner.bounded import bound
 
@@ -120,6 +121,7 @@ class Connection(SSHConnector):
             "pkey": agents_key(settings.identities, settings.agent),
             "password": self.data["ssh_password"],
             "passphrase": self._passphrase,
+            "transport_factory": wary(settings),
             "_pyinfra_ssh_forward_agent": self.data["ssh_forward_agent"],
             "_pyinfra_ssh_config_file": self._config_file,
             "_pyinfra_ssh_known_hosts_file": self.data["ssh_known_hosts_file"],
