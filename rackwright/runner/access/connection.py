@@ -119,8 +119,8 @@ class Connection(SSHConnector):
             "look_for_keys": False,  # ssh named them with the others
             "key_filename": list(settings.identities),
             "pkey": agents_key(settings.identities, settings.agent),
-            "password": self.data["ssh_password"],
-            "passphrase": self._passphrase,
+            "password": _unseen(self.data["ssh_password"]),
+            "passphrase": _unseen(self._passphrase),
             "transport_factory": wary(settings),
             "_pyinfra_ssh_forward_agent": self.data["ssh_forward_agent"],
             "_pyinfra_ssh_config_file": self._config_file,
@@ -164,3 +164,15 @@ class Connection(SSHConnector):
         if self._tunnel is not None:
             self._tunnel.close()
             self._tunnel = None
+
+
+class _Unseen(str):
+    """A password: pyinfra writes all that it connects with into its debug log."""
+
+    def __repr__(self) -> str:
+        """Without it."""
+        return "'...'"
+
+
+def _unseen(secret: str | None) -> str | None:
+    return None if secret is None else _Unseen(secret)
