@@ -110,6 +110,7 @@ class Connection(SSHConnector):
         """What one try to connect is given; a new way through jump hosts for each."""
         settings, timeout_s = self.settings, self.state.config.CONNECT_TIMEOUT
         strict = self.data["ssh_strict_host_key_checking"]
+        more = self.data["ssh_paramiko_connect_kwargs"] or {}
         kwargs = {
             "hostname": settings.hostname,
             "port": settings.port,
@@ -126,7 +127,7 @@ class Connection(SSHConnector):
             "_pyinfra_ssh_config_file": self._config_file,
             "_pyinfra_ssh_known_hosts_file": self.data["ssh_known_hosts_file"],
             "_pyinfra_ssh_strict_host_key_checking": "yes" if settings.strict else strict,
-            "_pyinfra_ssh_paramiko_connect_kwargs": self.data["ssh_paramiko_connect_kwargs"],
+            "_pyinfra_ssh_paramiko_connect_kwargs": {key: _unseen(more[key]) for key in more},
         }
         self._close_tunnel()
         self._tunnel = tunnel(settings, timeout_s)
@@ -174,5 +175,5 @@ class _Unseen(str):
         return "'...'"
 
 
-def _unseen(secret: str | None) -> str | None:
-    return None if secret is None else _Unseen(secret)
+def _unseen(value: Any) -> Any:
+    return _Unseen(value) if isinstance(value, str) else value

@@ -90,7 +90,9 @@ def test_no_password_is_in_a_debug_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """pyinfra --debug says what it connects with."""
-    data = {"ssh_config_file": "/dev/null", "ssh_password": "s3cret", "ssh_key_password": "s3cret"}
+    data: dict[str, Any] = {"ssh_config_file": "/dev/null", "ssh_password": "s3cret"}
+    data["ssh_key_password"] = "s3cret"
+    data |= {"ssh_paramiko_connect_kwargs": {"auth_timeout": 9, "passphrase": "s3cret"}}
     inventory = Inventory(([("@rackwright-discover/192.0.2.9", data)], {}))
     State(inventory, Config())
     connector = inventory.get_host("192.0.2.9").connector
@@ -100,5 +102,7 @@ def test_no_password_is_in_a_debug_log(
     with caplog.at_level(logging.DEBUG):
         connector.connect()
     assert (given["password"], given["passphrase"]) == ("s3cret", "s3cret")
+    more = {"auth_timeout": 9, "passphrase": "s3cret"}
+    assert given["_pyinfra_ssh_paramiko_connect_kwargs"] == more
     assert "Connecting to: " in caplog.text
     assert "s3cret" not in caplog.text
