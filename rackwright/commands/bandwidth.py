@@ -88,7 +88,8 @@ def _measure_by(host: Host, fleet: FleetRun, engine: Engine, groups: list[Planne
         able = [links for links in groups if not refused(links, seen)]
         no = {links.name: {"glance": seen} for links in groups if links not in able}
     request = _request(fleet, host, engine, able)
-    measured: Answer = call(host, "bandwidth", request, timeout_s=LIMIT_S * len(groups) + 30)
+    limit_s = LIMIT_S * len(groups) + 30
+    measured: Answer = call(host, "bandwidth", request, timeout_s=limit_s, kind=dict)
     return no | measured
 
 

@@ -66,7 +66,7 @@ class Watch:
 
     def _question(self, host: Host) -> Answer:
         asked = [_request(replica) for replica in self.plan.on(host.name)]
-        answer: Answer = call(host, "watching", asked)
+        answer: Answer = call(host, "watching", asked, kind=dict)
         return answer
 
     def close(self) -> None:

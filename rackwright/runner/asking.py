@@ -19,6 +19,8 @@ from rackwright.errors import HostError
 
 Answer = dict[str, Any]
 AT_ONCE = 100
+GARBLED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError)
+"""What reading an answer ends in that is not of the form that was asked for."""
 CONNECT_TIMEOUT_S = 10
 LIMIT_S = 900
 """For one host's answer: above the limits of all that is asked (serving 600 s, the probe 120 s)."""
@@ -82,3 +84,6 @@ def ask(host: Host, question: Callable[[Host], Answer], limit_s: float | None = 
         except (HostError, PyinfraError, SSHException, EOFError, OSError, ValueError) as error:
             host.disconnect()
             return {"error": str(error) or type(error).__name__}
+        except GARBLED as error:
+            host.disconnect()
+            return {"error": f"its answer cannot be read ({type(error).__name__}: {error})"}

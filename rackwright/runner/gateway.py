@@ -30,7 +30,7 @@ def converge_gateway(
         return
     names = named_addresses(upstreams)
     try:
-        looked_up = call(host, "names", names, timeout_s=LOOK_UP_S) if names else {}
+        looked_up = call(host, "names", names, timeout_s=LOOK_UP_S, kind=dict) if names else {}
     except HostError as error:
         yield refuse(str(error))
         return

@@ -35,7 +35,7 @@ def observe(fleet: FleetRun, load: bool = True) -> dict[str, Any]:
     """
     request = _request(fleet, load)
     sent_unix_s = time.time()
-    seen: dict[str, Any] = call(host, "serving", request, timeout_s=600)
+    seen: dict[str, Any] = call(host, "serving", request, timeout_s=600, kind=dict)
     seen["asked"] = {"sent_unix_s": sent_unix_s, "received_unix_s": time.time()}
     if fleet.server is not None:
         seen["probe"] = probe(host)

@@ -6,7 +6,6 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
-from rackwright.errors import HostError
 from rackwright.runner.remote_call import call
 
 TIMEOUT_S = 120
@@ -23,7 +22,5 @@ def glance(host: Host) -> dict[str, Any]:
 
 
 def _asked(host: Host, script: str) -> dict[str, Any]:
-    answer = call(host, script, timeout_s=TIMEOUT_S)
-    if not isinstance(answer, dict):
-        raise HostError(f"{host.name}: {script} answered no dict, but {answer!r:.200}")
+    answer: dict[str, Any] = call(host, script, timeout_s=TIMEOUT_S, kind=dict)
     return answer

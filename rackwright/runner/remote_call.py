@@ -27,11 +27,13 @@ def call(
     *arguments: Any,
     show: bool = False,
     timeout_s: int | None = None,
+    kind: type = object,
 ) -> Any:
     """Run ``main(*arguments)`` of a script of ``remote`` on the host and return its reply.
 
     All that the script imports travels along (``travelling``). ``show`` prints what the host writes
-    while it works; the reply is then a sentence. Raises HostError with the host's words when it
+    while it works; the reply is then a sentence. ``kind`` is what it has to be else: a host may
+    answer anything. Raises HostError with the host's words when it
     fails, and when ``timeout_s`` seconds pass.
     """
     given: dict[str, Any] = dict(host.current_op_global_arguments or command_arguments(host))
@@ -46,12 +48,15 @@ def call(
     if not done or not output.stdout_lines:
         words = "\n".join(output.stderr_lines[-5:] or output.stdout_lines[-1:]) or "no output"
         raise HostError(f"{host.name}: {script} failed: {words}")
-    return output.stdout_lines[-1] if show else _read(host, script, output.stdout_lines[-1])
+    return output.stdout_lines[-1] if show else _read(host, script, output.stdout_lines[-1], kind)
 
 
-def _read(host: Host, script: str, text: str) -> Any:
+def _read(host: Host, script: str, text: str, kind: type) -> Any:
     """What a script answered. A host may print after it: a login that says goodbye."""
     try:
-        return json.loads(text)
+        answer = json.loads(text)
     except (ValueError, RecursionError):
         raise HostError(f"{host.name}: {script} answered no JSON: {text[:200]!r}") from None
+    if not isinstance(answer, kind):
+        raise HostError(f"{host.name}: {script} answered no {kind.__name__}, but {answer!r:.200}")
+    return answer

@@ -56,7 +56,7 @@ def _fault_of_name(server: ServerSpec, gateways: Collection[str]) -> Fault | Non
     """Of a server that is declared by a host name; engines listen where it leads to."""
     if is_ip(server.address):
         return None
-    said = call(host, "names", [server.address], timeout_s=LOOK_UP_S)[server.address]
+    said = call(host, "names", [server.address], timeout_s=LOOK_UP_S, kind=dict)[server.address]
     return own_name_fault(server, said, reached=bool(set(gateways) - {server.name}))
 
 

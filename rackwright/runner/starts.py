@@ -37,7 +37,7 @@ class Asked(NamedTuple):
 def told_of(host: Host, asked: Sequence[Asked]) -> dict[str, Account]:
     """What there is to tell of each unit, by name. Raises HostError where the host is silent."""
     request = {"units": [one._asdict() for one in asked]}
-    seen: dict[str, Any] = call(host, "starts", request, timeout_s=TIMEOUT_S)
+    seen: dict[str, Any] = call(host, "starts", request, timeout_s=TIMEOUT_S, kind=dict)
     return {unit: account(each) for unit, each in seen.items()}
 
 

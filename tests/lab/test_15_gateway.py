@@ -174,6 +174,10 @@ def test_it_answers_to_no_other(gateway: Run, host: str, path: str) -> None:
             assert answer.body["error"]["code"] == "misdirected_request"
 
 
+def test_a_name_with_more_behind_it_is_another(gateway: Run) -> None:
+    assert ask("GET", "/v1/models", f"{NAME}|x").status == 421
+
+
 def test_an_engine_does_not_speak_for_the_gateway(gateway: Run) -> None:
     answer = post()
     assert answer.headers["x-rackwright-replica"] == REPLICAS[answer.body["by"]]
@@ -278,8 +282,10 @@ def test_over_http_2_it_is_the_same(gateway: Run) -> None:
                 ("DELETE", "/v1/models", f"{NAME}:443"),
             )
         }
+        large = client.post(CHAT, headers={"Host": NAME}, content=LONG)
     assert {one.http_version for one in said.values()} == {"HTTP/2"}
     assert [one.status_code for one in said.values()] == [200, 421, 405]
+    assert (large.status_code, large.json()["error"]["code"]) == (413, "request_too_large")
 
 
 # --- whom it asks ------------------------------------------------------------------------------
@@ -433,6 +439,7 @@ def test_no_query_is_in_a_log(gateway: Run) -> None:
     """After all that went wrong above, some of it with a key in its query."""
     ask("GET", f"https://{NAME}/v1/models?key={SECRET}")
     ask("GET", f"/metrics?key={SECRET}", "other.example")
+    ask("GET", f"https://user:{SECRET}@{NAME}/v1/models")
     ask("GET", f"/{LONG}?key={SECRET}")
     ask("GET", f"/v1/models?key={SECRET}", http="3.0")
     found = ssh(

@@ -24,6 +24,7 @@ from rackwright.runner.access import secrets
 from rackwright.runner.access.jump import JUMP_S, Tunnel, tunnel, turns
 from rackwright.runner.access.keys import agents_key, encrypted, opens
 from rackwright.runner.access.refusals import why
+from rackwright.runner.access.revoked import wary
 from rackwright.runner.access.ssh_config import PORT, SshSettings, ssh_settings
 from rackwright.runner.bounded import bound
 
@@ -109,22 +110,24 @@ class Connection(SSHConnector):
         """What one try to connect is given; a new way through jump hosts for each."""
         settings, timeout_s = self.settings, self.state.config.CONNECT_TIMEOUT
         strict = self.data["ssh_strict_host_key_checking"]
+        more = self.data["ssh_paramiko_connect_kwargs"] or {}
         kwargs = {
             "hostname": settings.hostname,
             "port": settings.port,
             "username": settings.user,
             "timeout": timeout_s,
-            "allow_agent": self.data["ssh_allow_agent"],
+            "allow_agent": self.data["ssh_allow_agent"] and settings.agent != "",
             "look_for_keys": False,  # ssh named them with the others
             "key_filename": list(settings.identities),
             "pkey": agents_key(settings.identities, settings.agent),
-            "password": self.data["ssh_password"],
-            "passphrase": self._passphrase,
+            "password": _unseen(self.data["ssh_password"]),
+            "passphrase": _unseen(self._passphrase),
+            "transport_factory": wary(settings),
             "_pyinfra_ssh_forward_agent": self.data["ssh_forward_agent"],
             "_pyinfra_ssh_config_file": self._config_file,
             "_pyinfra_ssh_known_hosts_file": self.data["ssh_known_hosts_file"],
             "_pyinfra_ssh_strict_host_key_checking": "yes" if settings.strict else strict,
-            "_pyinfra_ssh_paramiko_connect_kwargs": self.data["ssh_paramiko_connect_kwargs"],
+            "_pyinfra_ssh_paramiko_connect_kwargs": {key: _unseen(more[key]) for key in more},
         }
         self._close_tunnel()
         self._tunnel = tunnel(settings, timeout_s)
@@ -162,3 +165,15 @@ class Connection(SSHConnector):
         if self._tunnel is not None:
             self._tunnel.close()
             self._tunnel = None
+
+
+class _Unseen(str):
+    """A password: pyinfra writes all that it connects with into its debug log."""
+
+    def __repr__(self) -> str:
+        """Without it."""
+        return "'...'"
+
+
+def _unseen(value: Any) -> Any:
+    return _Unseen(value) if isinstance(value, str) else value

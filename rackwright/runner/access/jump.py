@@ -20,6 +20,10 @@ AT_ONCE = 8
 ALIVE_S = 15
 JUMP_S = 120
 """For a host's first byte over a way on which ssh may have to ask the operator something."""
+END_S = 5
+"""For a program to end that was told to; then it is killed."""
+MOST_WORDS = 1 << 16
+"""Bytes of what it said that are read."""
 turns: defaultdict[str, BoundedSemaphore] = defaultdict(lambda: BoundedSemaphore(AT_ONCE))
 """By jump host."""
 
@@ -50,13 +54,17 @@ class Tunnel:
     def words(self) -> str:
         """What the program said on its standard error."""
         self._said.seek(0)
-        return self._said.read().decode(errors="replace").strip()
+        return self._said.read(MOST_WORDS).decode(errors="replace").strip()
 
     def close(self) -> None:
         """End the program; right also where it ended by itself."""
         self._process.terminate()
         self.socket.close()
-        self._process.wait()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._said.close()
 
 

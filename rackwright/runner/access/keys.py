@@ -14,9 +14,11 @@ def agents_key(identities: Sequence[str], agent: str | None) -> AgentKey | None:
     """The first of these keys that the agent holds, so that it is offered before all others.
 
     A host hangs up after some six keys, and an agent may hold more. ``agent`` is the socket that
-    ssh_config names; else that of the environment.
+    ssh_config names, empty where it wants none; else that of the environment.
     """
-    if agent:  # paramiko knows that of the environment alone; pyinfra sets it while it connects
+    if (
+        agent is not None
+    ):  # paramiko knows that of the environment alone; pyinfra sets it while it connects
         return None
     held = {key.get_base64(): key for key in _held()}
     return next((held[text] for text in map(_public, identities) if text in held), None)

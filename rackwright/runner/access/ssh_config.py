@@ -28,6 +28,7 @@ class SshSettings:
 
     ``config_file`` is the operator's where data names one. ``identities`` are private keys that
     there are, ``known_hosts`` the files of host keys, the first of which new ones are written to.
+    ``agent`` is the socket of one that is not the environment's; empty where none is to be asked.
     """
 
     hostname: str
@@ -150,11 +151,31 @@ def _known_hosts(
     """The operator's file though it may not exist yet, and what else there is."""
     if given:
         return (str(Path(given).expanduser()),)
-    users = " ".join(read["userknownhostsfile"]).split()
-    machines = " ".join(read["globalknownhostsfile"]).split()
-    return (*_paths(users[:1], tokens), *_existing(users[1:] + machines, tokens))
+    users, machines = _files(read["userknownhostsfile"]), _files(read["globalknownhostsfile"])
+    first = _paths(users[:1], tokens) or [os.devnull]  # ssh keeps no key then, and asks each time
+    return (*first, *_existing(users[1:] + machines, tokens))
+
+
+def _files(values: list[str]) -> list[str]:
+    """Names of files out of `ssh -G`, which writes several in one line without quotes.
+
+    Raises HostError for one that may have a blank in it: keys would be looked for in another file,
+    and a host whose key changed would pass for one that is new.
+    """
+    names = [name for name in " ".join(values).split() if name.lower() != "none"]
+    for name in names:
+        if name[0] not in "/~$%":
+            raise HostError(
+                f"known_hosts files must be absolute paths without blanks (got {values[0]!r})"
+            )
+    return names
 
 
 def _agent(values: list[str]) -> str | None:
-    name = _unless_none(values)
-    return None if name in (None, "SSH_AUTH_SOCK") else name
+    """A name that begins with a dollar is that of a variable of the environment."""
+    if not values or values[0] == "SSH_AUTH_SOCK":
+        return None
+    name = values[0] if values[0].lower() != "none" else ""
+    if name.startswith("$"):
+        name = os.environ.get(name[1:], "")
+    return None if name and name == os.environ.get("SSH_AUTH_SOCK") else name

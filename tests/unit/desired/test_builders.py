@@ -377,17 +377,55 @@ def test_it_knows_its_own_names_and_no_other() -> None:
     (names,) = [one["block"] for one in named(conf, "map") if one["args"][0].startswith("$host")]
     assert {one["directive"]: one["args"] for one in names} == {
         "default": ["0"],
-        r"~^llm\.example\.com\|.": ["1"],
-        r"~^llm\.internal\.example\.com\|.": ["1"],
+        r"~^llm\.example\.com/.": ["1"],
+        r"~^llm\.internal\.example\.com/.": ["1"],
     }
 
 
 def test_the_gateway_speaks_for_itself() -> None:
     conf = config(lab)
-    hidden = ["X-Rackwright-Replica"], ["X-Request-ID"]
+    hidden = ["X-Rackwright-Replica"], ["X-Request-ID"], ["Strict-Transport-Security"]
     assert values(conf, "proxy_hide_header") == list(hidden)
-    assert values(conf, "proxy_ignore_headers") == [["X-Accel-Redirect"]]
+    steering = {f"X-Accel-{what}" for what in ("Redirect", "Buffering", "Limit-Rate", "Charset")}
+    assert [set(names) for names in values(conf, "proxy_ignore_headers")] == [steering]
     assert ["Host", "localhost"] in values(conf, "proxy_set_header")
+
+
+def test_an_answer_of_its_own_has_no_limit_that_would_answer_for_it() -> None:
+    """Nginx looks at a request's length in each location; over HTTP/2 also in that of a 413."""
+    internal = [
+        one for one in named(config(lab), "location") if values(one["block"], "internal") == [[]]
+    ]
+    assert "/rackwright/request_too_large" in {one["args"][-1] for one in internal}
+    for one in internal:
+        assert values(one["block"], "client_max_body_size") == [["0"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "logged"),
+    [
+        ("GET /v1/models HTTP/1.1", "GET /v1/models HTTP/1.1"),
+        ("GET /v1/models?key=secret HTTP/1.1", "GET /v1/models"),
+        ("GET /v1/models#secret HTTP/1.1", "GET /v1/models"),
+        ("GET /v1/a@b HTTP/1.1", "GET /v1/a@b HTTP/1.1"),
+        ("GET https://llm.example.com/a@b HTTP/1.1", "GET https://llm.example.com/a@b HTTP/1.1"),
+        ("GET https://user:secret@llm.example.com/v1/models HTTP/1.1", "-"),
+        ("GET https://secret@ HTTP/1.1", "-"),
+        ("", ""),
+    ],
+)
+def test_no_secret_of_a_request_line_is_logged(line: str, logged: str) -> None:
+    (lines,) = [one for one in named(config(lab), "map") if one["args"][0] == "$request"]
+    rules = [(one["directive"], one["args"][0]) for one in lines["block"][1:]]
+    expression, value = next(
+        (name[1:], value) for name, value in rules if re.search(_python_s(name[1:]), line)
+    )
+    found = re.search(_python_s(expression), line)
+    assert (found[1] if value.startswith("$") and found else value) == logged
+
+
+def _python_s(expression: str) -> str:
+    return expression.replace("(?<", "(?P<")
 
 
 def test_tls_is_of_ciphers_that_authenticate_what_they_encrypt() -> None:

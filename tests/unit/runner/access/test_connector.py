@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from pyinfra.api.command import StringCommand
 from pyinfra.api.config import Config
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
+from pyinfra.connectors.sshuserclient import SSHClient
 
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.access.login_shell import BEGINS
@@ -82,3 +84,25 @@ def test_exit_codes_are_what_the_operation_takes(connector: SshAccess) -> None:
     connector.client = Client(status=3)  # type: ignore[assignment]
     assert not connector.run_shell_command(StringCommand("x"))[0]
     assert connector.run_shell_command(StringCommand("x"), _success_exit_codes=[0, 3])[0]
+
+
+def test_no_password_is_in_a_debug_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """pyinfra --debug says what it connects with."""
+    data: dict[str, Any] = {"ssh_config_file": "/dev/null", "ssh_password": "s3cret"}
+    data["ssh_key_password"] = "s3cret"
+    data |= {"ssh_paramiko_connect_kwargs": {"auth_timeout": 9, "passphrase": "s3cret"}}
+    inventory = Inventory(([("@rackwright-discover/192.0.2.9", data)], {}))
+    State(inventory, Config())
+    connector = inventory.get_host("192.0.2.9").connector
+    assert isinstance(connector, SshAccess)
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(SSHClient, "connect", lambda _, hostname, **kwargs: given.update(kwargs))
+    with caplog.at_level(logging.DEBUG):
+        connector.connect()
+    assert (given["password"], given["passphrase"]) == ("s3cret", "s3cret")
+    more = {"auth_timeout": 9, "passphrase": "s3cret"}
+    assert given["_pyinfra_ssh_paramiko_connect_kwargs"] == more
+    assert "Connecting to: " in caplog.text
+    assert "s3cret" not in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 
 import pytest
@@ -48,4 +49,21 @@ def test_a_way_that_ends_says_why() -> None:
     with pytest.raises(ConnectionError, match="the way through gate ended"):
         way.await_host(10)
     assert way.words() == "no route"
+    way.close()
+
+
+def test_a_way_that_will_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jump, "END_S", 0.2)
+    stubborn = "trap '' TERM; echo 192.0.2.9; exec 0<&-; while :; do sleep 1; done"
+    way = Tunnel("gate", ["sh", "-c", stubborn])
+    way.await_host(10)
+    way.close()
+    assert way._process.returncode == -signal.SIGKILL
+
+
+def test_of_a_way_that_says_much_a_part_is_read() -> None:
+    way = Tunnel("gate", ["sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x >&2"])
+    with pytest.raises(ConnectionError):
+        way.await_host(10)
+    assert len(way.words()) == jump.MOST_WORDS
     way.close()

@@ -86,6 +86,47 @@ def test_files_have_theirs_too(config: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert found.known_hosts[0] == f"{Path.home()}/known-7"
 
 
+@pytest.mark.parametrize("none", ["none", "NONE", "/dev/null"])
+def test_no_file_of_host_keys_is_no_file_named_none(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, none: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none").touch()
+    config.write_text(f"UserKnownHostsFile {none}\nGlobalKnownHostsFile none\n")
+    assert settings("far", config).known_hosts == ("/dev/null",)
+
+
+@pytest.mark.parametrize("name", ["known hosts", "a b c"])
+def test_a_file_of_host_keys_with_a_blank_is_not_taken_for_two(config: Path, name: str) -> None:
+    """The first of the two would not exist, and every key would be new to it."""
+    config.with_name(name).touch()
+    config.write_text(f'UserKnownHostsFile "{config.with_name(name)}"\n')
+    with pytest.raises(HostError, match="without blanks"):
+        settings("far", config)
+
+
+@pytest.mark.parametrize(
+    ("said", "agent"),
+    [
+        ("none", ""),
+        ("SSH_AUTH_SOCK", None),
+        ("$SSH_AUTH_SOCK", None),
+        ("$OTHER", "/run/other"),
+        ("${OTHER}", "/run/other"),
+        ("$ABSENT", ""),
+        ("/run/of user/agent", "/run/of user/agent"),
+        ("/run/usual", None),
+    ],
+)
+def test_an_agent_is_the_one_that_ssh_asks(
+    config: Path, monkeypatch: pytest.MonkeyPatch, said: str, agent: str | None
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/usual")
+    monkeypatch.setenv("OTHER", "/run/other")
+    config.write_text(f'IdentityAgent "{said}"\n')
+    assert settings("far", config).agent == agent
+
+
 def test_an_alias_is_what_known_hosts_say(config: Path) -> None:
     config.write_text("Host far\n  HostKeyAlias behind\n  Port 7\n")
     assert settings("far", config).known_as == "behind"
