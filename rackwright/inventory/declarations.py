@@ -6,6 +6,7 @@ An entry with faults is still judged by what can be read of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -102,10 +103,17 @@ def read_models(own: Mapping[str, Any], faults: list[Fault]) -> dict[str, ModelS
         if name in known:
             faults.append(Fault(path, "is in the catalog already, choose another name"))
         elif entry := _named(data, name, path, faults):
-            model = parse(ModelSpec, entry, path, faults)
+            found: list[Fault] = []
+            model = parse(ModelSpec, entry, path, found)
+            faults.extend(_as_written(fault, path) for fault in found)
             if model and _judged(model, faults):
                 models[name] = model
     return models
+
+
+def _as_written(fault: Fault, path: str) -> Fault:
+    """With the path that the operator wrote: ``source`` is a part that parsing makes."""
+    return replace(fault, path=fault.path.replace(f"{path}.source.", f"{path}."))
 
 
 @cache

@@ -13,7 +13,7 @@ from rackwright.schema.files import text_of
 from rackwright.spec import FleetSpec
 
 _KEY = "driver_repository_key"
-_LOCKED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^]]*\])? *(==|@) *\S+")
+_LOCKED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^]]*\])? *(== *[^\s*]+(?=[\s;]|$)|@ *\S+)")
 _HASH = re.compile(r"--hash=sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})(?=\s|$)")
 
 

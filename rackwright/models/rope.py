@@ -40,9 +40,10 @@ def read_rope(config: Config, scaled_context: bool = False) -> Rope:
     base, factor = own, 1.0
     for path, entry in _entries(config):
         kind = _kind(config, path, entry)
+        given = _factor(config, path, entry, factor)
         if kind in UNSCALED:
             continue
-        factor = _factor(config, path, entry, factor)
+        factor = given
         if kind == "yarn":
             base = _original(config, path, entry, own)
     stretched = int(base * factor)

@@ -83,6 +83,10 @@ def _columns(head: _Head, heads: Sequence[int]) -> Iterator[Fault]:
     """Each GPU has one column, from GPU0 on, in one matrix."""
     if len(heads) > 1:
         yield Fault("topo", f"must be one matrix, another begins in line {heads[1] + 1}")
+    odd = [name for name in head.devices if "GPU" in name and name not in head.gpus]
+    if odd or not head.gpus:
+        yield Fault("topo", "must be columns by the names GPU0, GPU1, ...", next(iter(odd), None))
+        return
     wanted = [f"GPU{index}" for index in range(len(head.gpus))]
     if list(head.gpus) != wanted:
         rule = f"must be columns {', '.join(wanted)}, in this order"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pyinfra.api.exceptions import InventoryError
+
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.before_connecting import judge_inventories_first
 
@@ -17,8 +19,13 @@ class RackwrightConnector(SshAccess):
     """SSH to a host of a fleet that was judged first."""
 
     @staticmethod
-    def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
-        """Yield the plain host name, so that ``--limit gpu1`` and reports need no prefix."""
+    def make_names_data(name: str | None) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
+        """Yield the plain host name, so that ``--limit gpu1`` and reports need no prefix.
+
+        Raises pyinfra's InventoryError where there is none.
+        """
+        if not name:
+            raise InventoryError("@rackwright must be followed by a host: @rackwright/NAME")
         yield name, {}, []
 
 

@@ -61,7 +61,10 @@ def _words(path: str, error: BaseException) -> str:
     """What the file ended with, and which file it was: group data is executed with it."""
     if isinstance(error, UnexpectedExternalError):  # pyinfra's, around that of the file
         return _words(error.filename, error.exception)
-    return f"{path}: {type(error).__name__}: {error}"
+    try:
+        return f"{path}: {type(error).__name__}: {error}"
+    except Exception:  # its words are the operator's code too
+        return f"{path}: {type(error).__name__}"
 
 
 def main(path: str) -> None:

@@ -20,7 +20,7 @@ from rackwright.errors import Fault
 from rackwright.inventory.execution import execute
 from rackwright.inventory.group_data import group_data
 from rackwright.runner.named_twice import named_twice
-from rackwright.runner.one_machine import one_machine_twice
+from rackwright.runner.one_machine import one_machine_twice, unreachable
 
 _PAIR = "must be a name, or a name and a dict of its data"
 _GROUP = "must be a list of hosts, or (hosts, data)"
@@ -42,7 +42,7 @@ class InventoryFile:
         """
         names = _executed(path)
         public = {name: value for name, value in names.items() if not name.startswith("_")}
-        groups = {name: _kept(value) for name, value in public.items() if _is_group(value)}
+        groups = {name: _kept(value) for name, value in public.items() if _is_meant(name, value)}
         beside = Path(path).resolve().parent
         folders = [Path(folder) / "group_data", beside / "group_data", *map(Path, more)]
         return cls(Path(path), groups, tuple(dict.fromkeys(folders)))
@@ -51,7 +51,8 @@ class InventoryFile:
         """What stands in a group, and is no host."""
         said = set()
         for name, group in self.groups.items():
-            if isinstance(group, tuple) and _data(group) is None:
+            pair = isinstance(group, tuple)
+            if (pair and _data(group) is None) or not isinstance(_hosts(group), list | tuple):
                 yield Fault(name, _GROUP, group)
                 continue
             for index, host in enumerate(_hosts(group)):
@@ -105,6 +106,18 @@ def _is_group(value: Any) -> bool:
     return all(isinstance(host, str | tuple) for host in _hosts(value))
 
 
+def _is_meant(name: str, value: Any) -> bool:
+    """Whether it is a group, or was to be one: a host as a list costs pyinfra's whole group."""
+    hosts = _hosts(value) if isinstance(value, list | tuple) else ()
+    written = isinstance(hosts, list | tuple) and any(map(_is_pair, hosts))
+    return name == "all" or _is_group(value) or written
+
+
+def _is_pair(host: Any) -> bool:
+    pair = isinstance(host, list | tuple) and len(host) == 2
+    return pair and isinstance(host[0], str) and isinstance(host[1], dict)
+
+
 def _hosts(group: Any) -> Any:
     return group[0] if isinstance(group, tuple) and group else group
 
@@ -124,7 +137,7 @@ def _kept(group: Any) -> Any:
 def _is_host(host: Any) -> bool:
     if isinstance(host, str):
         return bool(host)
-    return len(host) == 2 and isinstance(host[0], str) and bool(host[0]) and type(host[1]) is dict
+    return isinstance(host, tuple) and _is_pair(host) and bool(host[0]) and type(host[1]) is dict
 
 
 def _executed(path: str) -> dict[str, Any]:
@@ -145,7 +158,7 @@ def remember(inventory: Inventory, file: InventoryFile) -> None:
 def file_faults(inventory: Inventory) -> list[Fault]:
     """What is wrong with an inventory's hosts, and with the file that it was made of, if it was."""
     file = _files.get(inventory) or _given_to_pyinfra()
-    machines = list(one_machine_twice(inventory))
+    machines = [*unreachable(inventory), *one_machine_twice(inventory)]
     if file is None:
         return machines
     with ctx_inventory.use(inventory):  # which files of group data may ask, as under pyinfra

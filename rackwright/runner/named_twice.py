@@ -21,15 +21,20 @@ def named_twice(groups: Mapping[str, Sequence[Any]]) -> Iterator[Fault]:
     In two groups a host is as usual where they agree: pyinfra merges what both say of it.
     """
     first: dict[str, tuple[str, Any]] = {}
+    said: set[tuple[int, int]] = set()
     for group, hosts in groups.items():
         within: set[str] = set()
         for index, host in enumerate(hosts):
             place, name = f"{group}[{index}]", _called(_written(host))
             above, other = first.setdefault(name, (place, host))
-            if name in within or _written(other) != _written(host):
+            if (id(other), id(host)) in said:
+                pass  # the same two, in a group that is made of groups
+            elif name in within or _written(other) != _written(host):
+                said.add((id(other), id(host)))
                 yield Fault(place, f"names {name}, as {above} does already", _written(host))
-            else:
-                yield from _contradictions(place, host, above, other)
+            elif found := list(_contradictions(place, host, above, other)):
+                said.add((id(other), id(host)))
+                yield from found
             within.add(name)
 
 

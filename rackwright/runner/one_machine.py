@@ -15,9 +15,11 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.ssh import SSHConnector
 
 from rackwright.errors import Fault
+from rackwright.schema.ssh_data import SshData
+from rackwright.schema.validation import parse
 
 SSH_PORT = 22
-_THIS_MACHINE = ("this machine", SSH_PORT)
+_THIS_MACHINE = ("this machine", str(SSH_PORT))
 
 
 def one_machine_twice(inventory: Inventory) -> Iterator[Fault]:
@@ -35,6 +37,15 @@ def one_machine_twice(inventory: Inventory) -> Iterator[Fault]:
             yield Fault(f"hosts[{host.name}]{key}", rule, data.get("ssh_hostname"))
 
 
+def unreachable(inventory: Inventory) -> list[Fault]:
+    """What is wrong with where SSH is to go, by the data of each host."""
+    faults: list[Fault] = []
+    for host in inventory:
+        if issubclass(host.connector_cls, SSHConnector):
+            parse(SshData, host.data.dict(), f"hosts[{host.name}]", faults)
+    return faults
+
+
 def _machine(host: Host) -> tuple[Any, ...] | None:
     """Where commands for a host go: address, port, and what the way there depends on."""
     if issubclass(host.connector_cls, LocalConnector):
@@ -45,7 +56,7 @@ def _machine(host: Host) -> tuple[Any, ...] | None:
     address = _address(str(data.get("ssh_hostname") or host.name))
     # The same address on two ports is two machines behind one router, or two that are forwarded.
     way = sorted((key, repr(data[key])) for key in data if _is_of_the_way(str(key)))
-    return (address, data.get("ssh_port") or SSH_PORT, *way)
+    return (address, str(data.get("ssh_port") or SSH_PORT), *way)
 
 
 def _is_of_the_way(key: str) -> bool:
@@ -60,4 +71,5 @@ def _address(name: str) -> str:
         address = ip_address(name)
     except ValueError:
         return _THIS_MACHINE[0] if name == "localhost" else name
+    address = getattr(address, "ipv4_mapped", None) or address
     return _THIS_MACHINE[0] if address.is_loopback else str(address)

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-UNSEEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")
+from rackwright.schema.ports import LAST_PORT
+
+UNSEEN = ("/home", "/root", "/run/user", "/var/run/user", "/tmp", "/var/tmp")
 """What an engine's unit does not see: ``ProtectHome``, and a ``PrivateTmp`` of its own."""
 WHY_UNSEEN = "engines do not see it (ProtectHome and PrivateTmp of their units)"
 
@@ -76,6 +79,16 @@ Version = Annotated[
 ]
 
 
+def reachable(value: str) -> str:
+    """A URL without detours, whose port is one. Raises ValueError for another."""
+    no_detours(value)
+    try:
+        urlsplit(value).port  # noqa: B018 - it is judged as it is read
+    except ValueError:
+        raise ValueError(f"must have a port of 1 to {LAST_PORT}, or none") from None
+    return value
+
+
 def only_places(value: str, *known: str) -> str:
     """A text with nothing in braces but these names. Raises ValueError for anything else."""
     left = value
@@ -93,6 +106,7 @@ Url = Annotated[
         pattern=r"^(https?|file)://[A-Za-z0-9._~%@:/?&=+{}-]+$",
         description="must be a URL of https, http or file",
     ),
+    AfterValidator(reachable),
     AfterValidator(lambda value: only_places(value, "version", "arch")),
 ]
 Sha256 = Annotated[
@@ -145,7 +159,7 @@ def _whole_address(value: str) -> str:
     """
     parts = value.split(".")
     if re.fullmatch(r"[0-9]+|0[xX][0-9a-fA-F]*", parts[-1]):
-        return _of_one_host(value)
+        return of_one_host(value)
     if not all(
         re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", part) for part in parts
     ):
@@ -153,7 +167,8 @@ def _whole_address(value: str) -> str:
     return value
 
 
-def _of_one_host(value: str) -> str:
+def of_one_host(value: str) -> str:
+    """An IPv4 address in full, of one host. Raises ValueError for any other text."""
     try:
         address = IPv4Address(value)
     except ValueError:
@@ -231,7 +246,8 @@ HostName = Annotated[
     Field(
         pattern=r"^@?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
         max_length=64,
-        description="must be a host name of letters, digits, dots and hyphens, or @local",
+        description="must be a host name of letters, digits, dots and hyphens, or @local; "
+        "the name starts and ends with neither dot nor hyphen",
     ),
 ]
 UnitName = Annotated[
@@ -239,7 +255,8 @@ UnitName = Annotated[
     Field(
         pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
         max_length=63,
-        description="must be named with lower case letters, digits and hyphens",
+        description="must be named with lower case letters, digits and hyphens "
+        "(none at either end)",
     ),
 ]
 Address = Annotated[
@@ -310,7 +327,7 @@ ServedName = Annotated[
     Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$",
         max_length=200,
-        description="must be letters, digits and ._:/- only",
+        description="must be letters, digits and ._:/- only, and start with a letter or digit",
     ),
 ]
 """What clients ask for, and a model's own name, which stands for it: both end in files of hosts."""

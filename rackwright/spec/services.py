@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -42,6 +43,8 @@ def _plain_flags(value: object) -> object:
     for flag, setting in value.items():
         if not isinstance(setting, Scalar):
             raise ValueError(f"must have a text, number, True, False or None for {flag!r}")
+        if isinstance(setting, float) and not isfinite(setting):
+            raise ValueError(f"must have a number with an end for {flag!r}")
         if isinstance(setting, str) and not setting.isprintable():
             raise ValueError(f"must have one line of printable text for {flag!r}")
         if isinstance(setting, str) and (folder := unseen(setting)):

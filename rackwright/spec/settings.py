@@ -20,6 +20,7 @@ from rackwright.schema.fields import (
     from_text,
     no_detours,
     only_places,
+    reachable,
     split_names,
 )
 from rackwright.schema.ports import EnginePort
@@ -69,6 +70,7 @@ RepositoryUrl = Annotated[
         pattern=r"^(https?|file):/[A-Za-z0-9._~:/?=&%+@{}-]+$",
         description="must be an https:, http: or file: URL",
     ),
+    AfterValidator(reachable),
 ]
 UserName = Annotated[
     str,
@@ -160,6 +162,8 @@ class Settings(SettingsModel):
                 raise ValueError(f"must have one line of printable text for {name}")
             if name == HUB_VARIABLE and not re.fullmatch(_HUB_URL, text):
                 raise ValueError(f"must have an https or http URL for {name}")
+            if name == HUB_VARIABLE:
+                reachable(text)
         return value
 
     @property

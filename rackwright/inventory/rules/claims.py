@@ -12,7 +12,9 @@ from rackwright.spec import FleetSpec
 
 def twice(fleet: FleetSpec) -> Iterator[Fault]:
     """Addresses that two servers give, and names by which two services are served."""
-    yield from _twice({f"servers[{s.name}].address": s.address for s in fleet.servers.values()})
+    yield from _twice(
+        {f"servers[{s.name}].address": s.address.lower() for s in fleet.servers.values()}
+    )
     yield from _twice({f"services[{s.name}]": s.served_as for s in fleet.services.values()})
 
 

@@ -16,7 +16,8 @@ _BASE_PASSWD = (
 _PACKAGES = (
     "messagebus dbus sshd ssh polkitd syslog uuidd tcpdump tss landscape pollinate fwupd-refresh "
     "usbmux rdma ntp ntpsec chrony dnsmasq statd lxd docker nginx nvidia-persistenced munge slurm "
-    "postfix postdrop postgres mysql redis ftp git prometheus grafana"
+    "postfix postdrop postgres mysql redis ftp git prometheus grafana "
+    "ubuntu debian admin ec2-user azureuser opc rocky fedora vagrant ollama"
 )
 ACCOUNTS = frozenset([*_BASE_PASSWD.split(), *_PACKAGES.split()])
 """Users, and groups that no user of ours may be in for its name."""

@@ -12,7 +12,7 @@ from tests.samples.engines import GGUF, SETTINGS
 from tests.samples.faulty import Hosts, faults, with_service
 from tests.samples.fleet import TINY, hosts, service
 
-NAME = "must be letters, digits and ._:/- only"
+NAME = "must be letters, digits and ._:/- only, and start with a letter or digit"
 DETOUR = "must be a path without . and .. in it"
 
 
@@ -66,7 +66,7 @@ ELSEWHERE: dict[str, tuple[Hosts, str]] = {
     ),
     "a model's folder": (
         hosts(models={"own": {**TINY, "path": "/a/./b"}}),
-        "models[own].source.path",
+        "models[own].path",
     ),
     "a certificate": (
         hosts(

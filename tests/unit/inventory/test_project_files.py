@@ -19,6 +19,8 @@ OPEN = {
     "must have requirements with hashes, it has none": ("", "# nothing", "--no-binary :all:"),
     "must have each requirement with its version and --hash (": (
         "a==1.0",
+        f"a==1.* {HASH}",
+        f"a==1.0* {HASH}",
         f"a>=1.0 {HASH}",
         f"a {HASH}",
         f"a==1.0 {HASH}\nb==2",

@@ -93,6 +93,16 @@ def test_a_group_is_hosts_or_hosts_and_data(folder: Path, group: str) -> None:
     assert [fault.path for fault in file.malformed()] == ["all"]
 
 
+@pytest.mark.parametrize("group", ["{}", "3", "None", "[('gpu1', {}), 3]", "([['gpu1', {}]], {})"])
+def test_what_was_to_be_all_hosts_and_is_not_is_said(folder: Path, group: str) -> None:
+    assert len(list(read(folder, f"all = {group}\n").malformed())) == 1
+
+
+def test_a_host_as_a_list_would_lose_its_group(folder: Path) -> None:
+    file = read(folder, 'more = [("gpu1", {}), ["gpu2", {}]]\n')
+    assert [fault.path for fault in file.malformed()] == ["more[1]"]
+
+
 @pytest.mark.parametrize("value", ["[1, 2]", "{}", "3", '"x"', "[{}]"])
 def test_what_pyinfra_takes_for_no_group_is_not_judged(folder: Path, value: str) -> None:
     assert list(read(folder, f"ports = {value}\n").malformed()) == []

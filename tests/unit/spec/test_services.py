@@ -89,7 +89,7 @@ CASES: Cases = {
     "a name that is no unit name": (
         hosts(services={"Chat Bot": service()}),
         "services[Chat Bot].name: must be named with lower case letters, digits and hyphens "
-        "(got 'Chat Bot')",
+        "(none at either end) (got 'Chat Bot')",
     ),
 }
 

@@ -1,5 +1,5 @@
 r"""65
-models[evil\n[Service]\nExecStartPre=/bin/touch /tmp/x].name: must be letters, digits and ._:/- only (got 'evil\n[Service]\nExecStartPre=/bin/touch /tmp/x')
+models[evil\n[Service]\nExecStartPre=/bin/touch /tmp/x].name: must be letters, digits and ._:/- only, and start with a letter or digit (got 'evil\n[Service]\nExecStartPre=/bin/touch /tmp/x')
 """
 
 from tests.data.inventories.wrong._sound import CONFIG, fleet

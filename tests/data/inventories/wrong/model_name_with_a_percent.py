@@ -1,5 +1,5 @@
 """65
-models[own%n].name: must be letters, digits and ._:/- only (got 'own%n')
+models[own%n].name: must be letters, digits and ._:/- only, and start with a letter or digit (got 'own%n')
 """
 
 from tests.data.inventories.wrong._sound import CONFIG, fleet

@@ -1,5 +1,5 @@
 """65
-models[].name: must be letters, digits and ._:/- only (got '')
+models[].name: must be letters, digits and ._:/- only, and start with a letter or digit (got '')
 """
 
 from tests.data.inventories.wrong._sound import CONFIG, fleet
