@@ -299,6 +299,30 @@ def test_a_bare_server_has_its_switch_before_any_link_is_up() -> None:
     assert "fabric_manager" not in found[1]["server"]
 
 
+@pytest.mark.parametrize(
+    ("name", "modes", "memory_mib", "ecc"),
+    [
+        ("NVIDIA L40S", (True, True), 46068, None),
+        ("NVIDIA L40S", (False, False), 49140, False),
+        ("NVIDIA RTX A5000", (True, True), 23028, True),
+        ("NVIDIA RTX A5000", (False, False), 24564, None),
+    ],
+)
+def test_ecc_that_changes_the_memory_is_declared_as_it_is(
+    name: str, modes: tuple[bool, bool], memory_mib: int, ecc: bool | None
+) -> None:
+    probe = seen(2)
+    for gpu, on in zip(probe["gpus"], modes, strict=True):
+        gpu |= {"name": name, "nvlinks": [], "ecc_mode": {"current": on, "pending": on}}
+        gpu["memory"]["total_bytes"] = memory_mib << 20
+    found = entry(discovered("gpu1", probe).text())
+    assert found and found[1]["server"]["gpus"].get("ecc") is ecc
+    assert checked(accepted(found[1]["server"]), probe)["GPUs"].status is Status.OK
+    probe["gpus"][1]["ecc_mode"] = None
+    found = entry(discovered("gpu1", probe).text())
+    assert found and "ecc" not in found[1]["server"]["gpus"]
+
+
 def test_an_entry_has_the_user_and_a_name_that_an_inventory_takes() -> None:
     found = entry(discovered("ubuntu@192.0.2.11", seen(2)).text())
     assert found and found[0] == "@rackwright/192.0.2.11"
