@@ -187,6 +187,13 @@ def test_terminal_codes_do_not_matter(name: str, code: str) -> None:
     )
 
 
+@pytest.mark.parametrize("mark", ["> ", ">", ">> ", "  > > ", "| "])
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_matrix_that_a_mail_quotes_is_read(name: str, mark: str) -> None:
+    text, expected = TEXTS[name]
+    assert read_matrix("".join(f"{mark}{line}\n" for line in text.splitlines())) == expected
+
+
 def test_what_the_probe_saw_is_printed_as_nvidia_smi_did() -> None:
     probe = json.loads((DATA / "h200x1/probe.json").read_text())
     assert [line.split() for line in matrix_text(probe).splitlines()] == [
