@@ -299,6 +299,14 @@ def test_the_command_says_why_a_guest_needs_no_fabric_manager() -> None:
     assert "# links lead to an NVSwitch that is not this machine's own (boards with one" in said
 
 
+def test_a_board_whose_switch_is_not_up_yet_is_told_of() -> None:
+    head = f"{' '.join(f'GPU{i}' for i in range(8))} CPU Affinity"
+    rows = [f"GPU{i} {' '.join('X' if i == j else 'SYS' for j in range(8))} 0-31" for i in range(8)]
+    words = "# 8 x NVIDIA H100 80GB HBM3 without a link: where their board has an NVSwitch"
+    assert words in topo_text("\n".join([head, *rows]), "h100-sxm-80gb", None)[0]
+    assert "without a link" not in topo_text("\n".join([head, *rows]), "l40s-48gb", None)[0]
+
+
 def test_declared_gpus_are_compared_and_others_are_not() -> None:
     spec: dict[str, Any] = {
         "name": "gpu1",
