@@ -43,8 +43,8 @@ def _silent(groups: Sequence[Group]) -> Iterator[str]:
         board = len(group.indexes) >= SWITCH_BOARD and "nvswitch" in group.kind.interconnects
         if board and group.interconnect == "pcie":
             yield (
-                f"{len(group.indexes)} x {group.kind.name} without a link: where their board has an "
-                "NVSwitch, no fabric manager runs yet; declare nvswitch, and it is installed"
+                f"{len(group.indexes)} x {group.kind.name} without a link: where their board has "
+                "an NVSwitch, no fabric manager runs yet; declare nvswitch, and it is installed"
             )
 
 

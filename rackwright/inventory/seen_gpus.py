@@ -48,9 +48,10 @@ def ecc_of(gpus: Gpus, groups: Sequence[Group]) -> dict[GpuType, bool]:
     }
 
 
-def _ecc(gpu: Gpu | None) -> object:
+def _ecc(gpu: Gpu | None) -> bool | None:
     mode = (gpu or {}).get("ecc_mode")
-    return mode.get("current") if isinstance(mode, Mapping) else None
+    now = mode.get("current") if isinstance(mode, Mapping) else None
+    return now if isinstance(now, bool) else None
 
 
 def left_out(gpus: Gpus, types: Types) -> Iterator[str]:

@@ -318,9 +318,10 @@ def test_ecc_that_changes_the_memory_is_declared_as_it_is(
     found = entry(discovered("gpu1", probe).text())
     assert found and found[1]["server"]["gpus"].get("ecc") is ecc
     assert checked(accepted(found[1]["server"]), probe)["GPUs"].status is Status.OK
-    probe["gpus"][1]["ecc_mode"] = None
-    found = entry(discovered("gpu1", probe).text())
-    assert found and "ecc" not in found[1]["server"]["gpus"]
+    for odd in (None, {}, {"current": []}, {"current": {}}, [True]):
+        probe["gpus"][1]["ecc_mode"] = odd
+        found = entry(discovered("gpu1", probe).text())
+        assert found and "ecc" not in found[1]["server"]["gpus"]
 
 
 def test_an_entry_has_the_user_and_a_name_that_an_inventory_takes() -> None:
