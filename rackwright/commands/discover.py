@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from pyinfra.api.inventory import Inventory
 from rackwright.catalog import GpuType
 from rackwright.errors import RefusedError
 from rackwright.exits import tell
-from rackwright.inventory.entry import Discovered, discovered
+from rackwright.inventory.entry import discovered
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.probing import probe
 
@@ -31,13 +31,6 @@ def look_at(hosts: Sequence[str], **ssh: Any) -> dict[str, Answer]:
 
 def _reached(name: str) -> str:
     return name if name.startswith("@") else f"@rackwright-discover/{name}"
-
-
-def _with_access(found: Discovered, given: Mapping[str, Any]) -> Discovered:
-    """A note of what its data needs as well, to be reached as it was here."""
-    if not given or found.server is None or found.host.startswith("@"):
-        return found
-    return replace(found, notes=(*found.notes, f"its data needs as well: {given}"))
 
 
 def _known(inventory: str | None) -> dict[str, GpuType] | None:
@@ -69,10 +62,10 @@ def discover(hosts: tuple[str, ...], inventory: str | None, as_json: bool, **ssh
     HOST is a name as ssh takes it, or @local. Exits with 67 where one cannot be declared.
     """
     types = _known(inventory)
-    given = {key: value for key, value in sorted(ssh.items()) if value is not None}
-    answers = look_at(hosts, **given)
+    access = {key: value for key, value in sorted(ssh.items()) if value is not None}
+    answers = look_at(hosts, **access)
     found = [
-        _with_access(discovered(host, answer, types), given) for host, answer in answers.items()
+        replace(discovered(host, answer, types), access=access) for host, answer in answers.items()
     ]
     tell(json.dumps(answers, indent=1) if as_json else "\n".join(o.text() for o in found))
     if any(one.server is None for one in found):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pprint import pformat
 from typing import Any
 
@@ -29,12 +29,14 @@ _WIDTH = 88
 class Discovered:
     """One host: the inventory's ``server`` dict (None where there is nothing to declare).
 
-    ``notes`` say what an operator should know before pasting it.
+    ``notes`` say what an operator should know before pasting it; ``access`` is the host data by
+    which it was reached (``ssh_port``, ``_sudo``).
     """
 
     host: str
     server: dict[str, Any] | None
     notes: tuple[str, ...]
+    access: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self) -> str:
         """The entry as it is pasted into an inventory, below its notes as comments.
@@ -50,7 +52,7 @@ class Discovered:
         if self.host[0] == "@":
             return self.host, {"server": server}
         user, _, address = self.host.rpartition("@")
-        data = {"ssh_hostname": address} | ({"ssh_user": user} if user else {})
+        data = {"ssh_hostname": address, **self.access, **({"ssh_user": user} if user else {})}
         return f"@rackwright/{name_of(self.host)}", {**data, "server": server}
 
 

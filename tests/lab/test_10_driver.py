@@ -144,7 +144,7 @@ while read -r line; do
     case $line in "$(cat /run/cut)"*)
         rm /etc/dpkg/dpkg.cfg.d/cut
         pkill -KILL -x apt-get
-        pkill -KILL -f '[i]mport json, sys'
+        pkill -KILL -f '[m]akes what travelled importable'
         pkill -KILL -x dpkg
         touch /run/was-cut ;;
     esac

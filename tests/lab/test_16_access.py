@@ -131,7 +131,7 @@ def test_discover_goes_by_ssh_config_and_by_options() -> None:
     assert "# bastion1: no NVIDIA GPU is seen" in by_config
     jumps = ("--jump", "bastion1,bastion2", "--user", "ops", "--port", "2222", "--key", str(KEY))
     by_options = rackwright("discover", "198.18.0.73", *jumps, *words[-2:]).stdout
-    assert "its data needs as well: {'ssh_config_file': " in by_options
+    assert f"'ssh_config_file': '{CONFIG_FILE}'" in by_options and "'ssh_port': 2222" in by_options
     assert "'type': 'h200-sxm-141gb', 'count': 1" in by_options
 
 

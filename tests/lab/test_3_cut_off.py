@@ -114,7 +114,7 @@ def test_gateway_stage_cut_off_between_writing_and_reloading(deployed: Run) -> N
         wait_until(lambda: "603s" in ssh("gw1", f"grep read_timeout {config}"))
         os.kill(running.pid, signal.SIGKILL)
         running.communicate()
-        ssh("gw1", "pkill -KILL -f '[i]mport json, sys'; pkill -KILL -f '[s]leep 600'; true")
+        ssh("gw1", "pkill -KILL -f '[m]akes what travelled'; pkill -KILL -f '[s]leep 600'; true")
     finally:
         ssh("gw1", "mv /usr/sbin/nginx.real /usr/sbin/nginx")
     assert nginx_workers() == workers  # not reloaded

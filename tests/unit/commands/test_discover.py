@@ -1,7 +1,8 @@
-"""What `rackwright discover` prints beside the entry; hosts: tests/lab."""
+"""How the entry that `rackwright discover` prints says to reach its host; hosts: tests/lab."""
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import pytest
@@ -10,27 +11,26 @@ from click.testing import CliRunner
 from rackwright.commands import discover
 from tests.samples.probes import seen
 
+GIVEN = ["--sudo", "--user", "ops", "--jump", "a,b"]
+ACCESS = {"_sudo": True, "ssh_proxyjump": "a,b", "ssh_user": "ops"}
+
 
 @pytest.mark.parametrize(
-    ("host", "words", "note"),
+    ("host", "words", "data"),
     [
-        (
-            "gpu1",
-            ["--sudo", "--user", "ops", "--jump", "a,b"],
-            "# gpu1: its data needs as well: "
-            "{'_sudo': True, 'ssh_proxyjump': 'a,b', 'ssh_user': 'ops'}",
-        ),
-        ("gpu1", [], None),
-        ("@local", ["--user", "ops"], None),
+        ("gpu1", GIVEN, {"ssh_hostname": "gpu1", **ACCESS}),
+        ("bob@gpu1", GIVEN, {"ssh_hostname": "gpu1", **ACCESS, "ssh_user": "bob"}),
+        ("gpu1", [], {"ssh_hostname": "gpu1"}),
+        ("@local", ["--user", "ops"], {}),
     ],
 )
-def test_an_entry_comes_with_what_its_host_was_reached_by(
-    monkeypatch: pytest.MonkeyPatch, host: str, words: list[str], note: str | None
+def test_an_entry_has_what_its_host_was_reached_by(
+    monkeypatch: pytest.MonkeyPatch, host: str, words: list[str], data: dict[str, Any]
 ) -> None:
     def answers(hosts: tuple[str, ...], **ssh: Any) -> dict[str, Any]:
         return dict.fromkeys(hosts, seen(1))
 
     monkeypatch.setattr(discover, "look_at", answers)
     told = CliRunner().invoke(discover.discover, [host, *words]).output
-    assert ("needs as well" in told) is bool(note)
-    assert note is None or note in told.splitlines()
+    ((_, entry),) = ast.literal_eval(told)
+    assert {key: value for key, value in entry.items() if key != "server"} == data
