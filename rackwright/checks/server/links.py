@@ -15,6 +15,10 @@ from rackwright.planning.topology import observed
 
 _DECLARE = "correct `interconnect` in the inventory (`rackwright discover` prints it)"
 _ELSE = "they may lead to GPUs of the board that this machine does not have"
+_PART = (
+    "nothing, where another machine has the rest of the board; else see "
+    "`nvidia-smi nvlink --status` and reseat the board"
+)
 _MEND = (
     "reseat the bridge or the board, then `nvidia-smi nvlink --status`; plan without it till then"
 )
@@ -55,7 +59,7 @@ def _down(kind: PlannedKind, probed: Probed) -> Iterator[Finding]:
             evidence = (
                 f"GPU {index}: {len(down)} of {len(links)} links down, as on its peers: {_ELSE}"
             )
-            yield Finding(Status.WARN, evidence, _MEND)
+            yield Finding(Status.WARN, evidence, _PART)
         elif down:
             evidence = f"GPU {index}: {len(down)} of {len(links)} links down ({', '.join(down)})"
             yield Finding(Status.CRITICAL, evidence, _MEND)

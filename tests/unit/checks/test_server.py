@@ -336,6 +336,7 @@ def test_links_to_gpus_that_another_machine_has_are_no_fault() -> None:
     row = results(part_of_a_board((12, 12)), whole)["links"]
     assert row.status is WARN
     assert "GPU 1: 12 of 18 links down, as on its peers: they may lead to GPUs" in row.evidence
+    assert row.remedy.startswith("nothing, where another machine has the rest of the board")
     assert results(part_of_a_board((12, 13)), whole)["links"].status is CRITICAL
     bridge = planned(2, "nvlink", gpu=H100_NVL)
     row = results(part_of_a_board((6, 6)), bridge)["links"]

@@ -264,11 +264,12 @@ def test_a_switch_of_nvlink_5_is_on_no_bus() -> None:
     assert found and found[1]["server"]["fabric_manager"] == "host"
 
 
-def test_gpus_that_are_joined_directly_have_no_switch() -> None:
+@pytest.mark.parametrize("name", ["NVIDIA H100 80GB HBM3", "NVIDIA GB200"])
+def test_gpus_that_are_joined_directly_have_no_switch(name: str) -> None:
     """Four GPUs, six links from each to each other: not an NVSwitch, however large the island."""
     probe = seen(4)
     for index, gpu in enumerate(probe["gpus"]):
-        gpu["name"] = "NVIDIA H100 80GB HBM3"
+        gpu["name"] = name
         others = [peer for peer in range(4) if peer != index for _ in range(6)]
         gpu["nvlinks"] = [link(n, f"00000000:0{peer}:00.0") for n, peer in enumerate(others)]
     found = entry(discovered("gpu1", probe).text())
