@@ -79,6 +79,8 @@ def test_a_token_reaches_the_client_before_the_next_is_made(deployed: Run) -> No
     """The stand-in makes its second token when the first was seen; buffered, none would arrive."""
     ssh("gpu2", f"systemctl stop {GPU2}")
     ssh("gw1", "ip route add blackhole 198.18.0.11")  # gpu1's replica goes on, unreached
+    kept = "ss -Htn state established dst 198.18.0.11"  # Nginx would send on one that it still has
+    wait_until(lambda: ssh("gw1", kept) == "")
     ssh("gpu2", f"cat > /run/streamer.py <<'END'\n{STREAMER}END")
     ssh("gpu2", "systemd-run --quiet --collect --unit streamer python3 /run/streamer.py")
     try:

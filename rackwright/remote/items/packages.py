@@ -53,9 +53,21 @@ def _get(install: Sequence[str], options: Sequence[str]) -> None:
     try:
         _patiently(*install)
     except Failed:  # a cut-off dpkg, or package lists that are old or missing
-        _patiently("dpkg", "--configure", "-a")
+        mending = _configure()
         _patiently("apt-get", *options, "update", "-q")
-        _patiently(*install)
+        _patiently(*install, *mending)
+
+
+def _configure() -> tuple[str, ...]:
+    """Let dpkg end what was cut off; else what apt is told to mend it by, without a removal.
+
+    Packages may lie there whose dependencies were still to come: dpkg alone cannot go on then.
+    """
+    try:
+        _patiently("dpkg", "--configure", "-a")
+    except Failed:
+        return ("--fix-broken", "--no-remove")
+    return ()
 
 
 def _patiently(*argv: str) -> None:

@@ -748,6 +748,17 @@ def test_old_lists_or_a_cut_off_dpkg_are_mended(apt: Path) -> None:
     assert commands(apt) == ["install", "--configure", "update", "install"]
 
 
+def test_what_was_cut_off_before_its_dependencies_came_is_mended_without_a_removal(
+    apt: Path, command: Command
+) -> None:
+    (apt / "refusals").write_text("E: Unmet dependencies\n")
+    command("dpkg", f'echo "dpkg $*" >> {apt / "said"}; echo "dependency problems"; exit 1')
+    assert converge([Package("nginx")])[1] == ""
+    assert commands(apt) == ["install", "--configure", "update", "install"]
+    first, *_, last = (apt / "said").read_text().splitlines()
+    assert last == f"{first} --fix-broken --no-remove"
+
+
 def test_another_apt_is_waited_for(apt: Path) -> None:
     lines = ["E: Could not get lock /var/lib/dpkg/lock-frontend", "dpkg: locked by another process"]
     (apt / "refusals").write_text("\n".join(lines) + "\n")
