@@ -14,7 +14,7 @@ from rackwright.inventory.gpu_keys import gpu_keys, groups_of, joined_by_probe
 from rackwright.inventory.matrix import compared, in_words, keys_of
 from rackwright.inventory.rules.declared import Declared
 from rackwright.inventory.rules.servers import server_faults
-from rackwright.inventory.seen_gpus import about, by_type, left_out
+from rackwright.inventory.seen_gpus import about, by_type, ecc_of, left_out
 from rackwright.planning.matrix_rows import gpu_rows
 from rackwright.planning.topology_text import matrix_text, topology_of
 from rackwright.printable import printable
@@ -85,7 +85,8 @@ def discovered(
         return Discovered(host, None, left)
     joined = joined_by_probe(answer)
     groups = groups_of(kinds, joined)
-    server = {"address": _address(host), **gpu_keys(groups, joined, len(gpus))}
+    keys = gpu_keys(groups, joined, len(gpus), ecc_of(gpus, groups))
+    server = {"address": _address(host), **keys}
     notes = (*_system(answer), *left, *about(groups, kinds, joined), *_matrix(answer))
     if faults := _faults(name_of(host), server, known):
         return Discovered(host, None, (*notes, *faults))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from rackwright.catalog import GpuType, Interconnect
@@ -100,20 +101,28 @@ def _group(kind: GpuType, indexes: tuple[int, ...], joined: Joined) -> Group:
     return Group(kind, indexes, known[0], islands)
 
 
-def gpu_keys(groups: Sequence[Group], joined: Joined, there: int) -> dict[str, Any]:
-    """``gpus``, ``interconnect``, and what else is not as usual, of ``there`` GPUs in all."""
+def gpu_keys(
+    groups: Sequence[Group],
+    joined: Joined,
+    there: int,
+    ecc: Mapping[GpuType, bool] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """``gpus``, ``interconnect``, and what else is not as usual, of ``there`` GPUs in all.
+
+    ``ecc`` has the types whose memory is another than the catalog's by it.
+    """
     first, *others = groups
     declared = sorted(index for group in groups for index in group.indexes)
     usual = not others and declared == list(range(there))
     entry: dict[str, Any] = {
-        "gpus": _gpus(first, usual),
+        "gpus": _gpus(first, usual, ecc),
         "interconnect": first.interconnect,
     }
     if switch_elsewhere(groups, joined):
         entry["fabric_manager"] = "host"
     if others:
         entry["other_gpus"] = [
-            {**_gpus(group, usual), "interconnect": group.interconnect} for group in others
+            {**_gpus(group, usual, ecc), "interconnect": group.interconnect} for group in others
         ]
     linked = [group for group in groups if group.interconnect == "nvlink"]
     if linked:
@@ -125,9 +134,11 @@ def gpu_keys(groups: Sequence[Group], joined: Joined, there: int) -> dict[str, A
     return entry
 
 
-def _gpus(group: Group, usual: bool) -> dict[str, Any]:
-    gpus = {"type": group.kind.key, "count": len(group.indexes)}
-    return gpus if usual else {**gpus, "indexes": list(group.indexes)}
+def _gpus(group: Group, usual: bool, ecc: Mapping[GpuType, bool]) -> dict[str, Any]:
+    gpus: dict[str, Any] = {"type": group.kind.key, "count": len(group.indexes)}
+    if not usual:
+        gpus["indexes"] = list(group.indexes)
+    return {**gpus, "ecc": ecc[group.kind]} if group.kind in ecc else gpus
 
 
 def switch_elsewhere(groups: Sequence[Group], joined: Joined) -> bool:

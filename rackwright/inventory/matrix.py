@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pprint import pformat
 
 from rackwright.catalog import GpuType
-from rackwright.inventory.gpu_keys import gpu_keys, groups_of, joined_by_matrix
+from rackwright.inventory.gpu_keys import (
+    SWITCH_BOARD,
+    Group,
+    gpu_keys,
+    groups_of,
+    joined_by_matrix,
+)
 from rackwright.inventory.seen_gpus import about
 from rackwright.planning.matrix_rows import Row
 from rackwright.planning.topology import Topology, declared
@@ -27,8 +33,19 @@ def keys_of(rows: Sequence[Row], kind: GpuType) -> Iterator[str]:
     """The keys of an inventory that declare GPUs of a type so, below notes as comments."""
     joined, kinds = joined_by_matrix(rows, kind), {kind: range(len(rows))}
     groups = groups_of(kinds, joined)
-    yield from (f"# {note}" for note in about(groups, kinds, joined))
+    yield from (f"# {note}" for note in (*about(groups, kinds, joined), *_silent(groups)))
     yield pformat(gpu_keys(groups, joined, len(rows)), sort_dicts=False)
+
+
+def _silent(groups: Sequence[Group]) -> Iterator[str]:
+    """A matrix shows no NVSwitch whose links are not up yet, where `discover` sees it."""
+    for group in groups:
+        board = len(group.indexes) >= SWITCH_BOARD and "nvswitch" in group.kind.interconnects
+        if board and group.interconnect == "pcie":
+            yield (
+                f"{len(group.indexes)} x {group.kind.name} without a link: where their board has "
+                "an NVSwitch, no fabric manager runs yet; declare nvswitch, and it is installed"
+            )
 
 
 def compared(server: ServerSpec, types: Mapping[str, GpuType], seen: Topology) -> Iterator[str]:

@@ -38,6 +38,22 @@ def _sliced(gpu: Gpu) -> bool:
     return isinstance(mode, Mapping) and bool(mode.get("current"))
 
 
+def ecc_of(gpus: Gpus, groups: Sequence[Group]) -> dict[GpuType, bool]:
+    """ECC of the types whose cards, all of them, have it another way than they are shipped."""
+    found = {group.kind: {_ecc(gpus[index]) for index in group.indexes} for group in groups}
+    return {
+        kind: not kind.inline_ecc
+        for kind, modes in found.items()
+        if kind.inline_ecc is not None and modes == {not kind.inline_ecc}
+    }
+
+
+def _ecc(gpu: Gpu | None) -> bool | None:
+    mode = (gpu or {}).get("ecc_mode")
+    now = mode.get("current") if isinstance(mode, Mapping) else None
+    return now if isinstance(now, bool) else None
+
+
 def left_out(gpus: Gpus, types: Types) -> Iterator[str]:
     """What is not declared, and why."""
     there = {index: gpu for index, gpu in enumerate(gpus) if gpu}

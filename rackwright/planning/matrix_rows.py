@@ -12,6 +12,8 @@ SELF = "X"
 UNREAD = "?"
 _CODES = re.compile(r"(?:[\x1b\x9b\u241b\u2190\ufffd]|\^\[|\\e|\\x1b|\\033)?\[[0-9;]*m|\x1b\(B")
 """What underlines the first line, also in a pipe; a paste may have lost or spelled its escape."""
+_QUOTED = re.compile(r"^[ \t]*(?:[>|] ?)+", re.MULTILINE)
+"""What mails and chats put before each line that they quote."""
 _AFFINITIES = re.compile(r"CPU\s*Affinity")
 _GLUED = re.compile(r"(?<=\d)(?=(?:GPU|NIC|mlx)\w*\d)")
 _GPU = re.compile(r"GPU\d{1,3}")
@@ -43,7 +45,8 @@ class _Head(NamedTuple):
 
 def gpu_rows(text: str) -> list[Row]:
     """A row a GPU, by index. Raises SpecError where one is not whole, or a GPU would be lost."""
-    lines = _CODES.sub("", text.lstrip("\ufeff")).splitlines()
+    plain = _CODES.sub("", text.lstrip("\ufeff"))
+    lines = _QUOTED.sub("", plain).splitlines()
     heads = [number for number, line in enumerate(lines) if _is_head(line)]
     if not heads:
         _refuse([Fault("topo", "must have a line with GPU0, GPU1, ... and CPU Affinity")])

@@ -33,6 +33,7 @@ The shape (``?`` may be null; every value that NVML may refuse is one of these):
                        [] for a GPU without NVLink
       fabric?          state (not_supported, not_started, in_progress, completed), status (an NVML
                        return code, 0 is success), clique_id, cluster_uuid, health_mask
+                       (0, nothing told, from drivers before 550)
       ecc_mode? mig_mode?       current, pending (bool)
       ecc_errors       corrected, uncorrected: volatile? (since the driver loaded), aggregate?
       remapped_rows?   correctable, uncorrectable (counts), pending, failure (bool)

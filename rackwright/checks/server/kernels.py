@@ -69,7 +69,12 @@ class Kernels:
         """Packages that would bring the headers of each new kernel, and are not there."""
         bring = (name for name in sorted(self.packages) if FOLLOWS.fullmatch(name))
         names = (name.replace("image", "headers", 1) for name in bring)
-        return tuple(name for name in names if name not in self.packages)
+        return tuple(name for name in names if not self.packages & {name, _of_generic(name)})
+
+
+def _of_generic(name: str) -> str:
+    """The name that means the same: Ubuntu's kernels for virtual machines are generic ones."""
+    return re.sub(r"\bvirtual(?=-hwe-|$)", "generic", name)
 
 
 def _kernel(seen: Any) -> Kernel:

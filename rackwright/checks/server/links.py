@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation
@@ -13,13 +14,21 @@ from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
 from rackwright.planning.topology import observed
 
 _DECLARE = "correct `interconnect` in the inventory (`rackwright discover` prints it)"
+_ELSE = "they may lead to GPUs of the board that this machine does not have"
+_PART = (
+    "nothing, where another machine has the rest of the board; else see "
+    "`nvidia-smi nvlink --status` and reseat the board"
+)
 _MEND = (
     "reseat the bridge or the board, then `nvidia-smi nvlink --status`; plan without it till then"
 )
 
 
 def judge(planned: PlannedServer, seen: Observation) -> Finding:
-    """CRITICAL for a link that is down or GPUs that are not joined; WARN for NVLink undeclared."""
+    """CRITICAL for a link that is down or GPUs that are not joined; WARN for NVLink undeclared.
+
+    WARN also for links that are down on all GPUs of a board alike.
+    """
     probed = Probed(seen)
     findings: list[Finding] = []
     for kind in planned.kinds:
@@ -44,14 +53,35 @@ def _down(kind: PlannedKind, probed: Probed) -> Iterator[Finding]:
         if probed.gpus[index] is None:
             continue
         links = probed.read(index, "nvlinks") or []
-        down = [str(link["link"]) for link in links if link.get("active") is False]
+        down = _that_are_down(links)
         wanted = kind.gpu.nvlink.links if kind.gpu.nvlink else 0
-        if down:
+        if down and _lead_elsewhere(kind, probed, index):
+            evidence = (
+                f"GPU {index}: {len(down)} of {len(links)} links down, as on its peers: {_ELSE}"
+            )
+            yield Finding(Status.WARN, evidence, _PART)
+        elif down:
             evidence = f"GPU {index}: {len(down)} of {len(links)} links down ({', '.join(down)})"
             yield Finding(Status.CRITICAL, evidence, _MEND)
         elif len(links) < wanted:
             evidence = f"GPU {index} shows {len(links)} of {wanted} links"
             yield Finding(Status.CRITICAL, evidence, _MEND)
+
+
+def _that_are_down(links: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [str(link["link"]) for link in links if link.get("active") is False]
+
+
+def _lead_elsewhere(kind: PlannedKind, probed: Probed, index: int) -> bool:
+    """Whether as many links are down on all that a board joins directly: a fault is of two GPUs.
+
+    A machine that is given a part of a board has links to those of its GPUs that others have.
+    """
+    board = kind.gpu.nvlink.island if kind.gpu.nvlink else 1
+    island = next(island for island in kind.islands if index in island)
+    there = [peer for peer in island if peer < len(probed.gpus) and probed.gpus[peer]]
+    counts = {len(_that_are_down(probed.read(peer, "nvlinks") or [])) for peer in there}
+    return kind.interconnect == "nvlink" and board > 2 and len(counts) == 1 and len(there) > 1
 
 
 def _apart(kind: PlannedKind, probed: Probed) -> Iterator[Finding]:

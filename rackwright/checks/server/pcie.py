@@ -32,8 +32,15 @@ def judge(planned: PlannedServer, seen: Observation) -> Finding:
     """
     probed = Probed(seen)
     there = [index for index, gpu in enumerate(probed.gpus) if gpu]
-    findings = [finding for index in there for finding in _findings(planned, probed, index)]
-    return conclude(probed, findings, _fine(probed, there))
+    slotted = [index for index in there if not _is_built_in(planned, index)]
+    findings = [finding for index in slotted for finding in _findings(planned, probed, index)]
+    return conclude(probed, findings, _fine(probed, slotted) or "no slot: the CPU's chip has it")
+
+
+def _is_built_in(planned: PlannedServer, index: int) -> bool:
+    """Whether a GPU shares its memory with the CPU: NVML then invents a link of generation 1 x1."""
+    kind = planned.declared.get(index)
+    return kind is not None and kind.unified_memory
 
 
 def _fine(probed: Probed, there: Sequence[int]) -> str:

@@ -149,12 +149,23 @@ def fabric(nvml: Any, handle: Any) -> dict[str, Any]:
     """The state of an NVSwitch fabric."""
     info = nvml.c_nvmlGpuFabricInfo_v2_t()
     nvml.nvmlDeviceGetGpuFabricInfoV(handle, ctypes.byref(info))
+    return _fabric(info)
+
+
+def old_fabric(nvml: Any, handle: Any) -> dict[str, Any]:
+    """The same from drivers such as 535, which do not tell of its health."""
+    info = nvml.c_nvmlGpuFabricInfo_t()
+    nvml.nvmlDeviceGetGpuFabricInfo(handle, ctypes.byref(info))
+    return _fabric(info)
+
+
+def _fabric(info: Any) -> dict[str, Any]:
     return {
         "state": named(FABRIC_STATES)(info.state),
         "status": info.status,
         "clique_id": info.cliqueId,
         "cluster_uuid": str(uuid.UUID(bytes=bytes(info.clusterUuid))),
-        "health_mask": info.healthMask,
+        "health_mask": getattr(info, "healthMask", 0),
     }
 
 

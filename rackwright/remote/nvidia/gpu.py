@@ -32,7 +32,7 @@ GPU: dict[str, Any] = {
         "card": answers.pcie_card,
         "bridge": answers.pcie_bridge,
     },
-    "fabric": answers.fabric,
+    "fabric": first(answers.fabric, answers.old_fabric),
     "recovery_action": answers.recovery_action,
     "ecc_mode": ask("EccMode", then=answers.modes),
     "ecc_errors": {

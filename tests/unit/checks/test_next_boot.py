@@ -124,6 +124,14 @@ FINE: dict[str, tuple[CheckResult, str]] = {
         said(UBUNTU, kernel(UBUNTU, VERSION, dkms=False), packages=("linux-image-generic",)),
         f"kernel {UBUNTU} has module",
     ),
+    "a virtual machine's kernels are generic ones": (
+        said(
+            UBUNTU,
+            kernel(UBUNTU, VERSION),
+            packages=("linux-image-virtual-hwe-24.04", "linux-headers-generic-hwe-24.04"),
+        ),
+        f"kernel {UBUNTU} has module",
+    ),
     "a host that boots by other means": (
         said("6.18.44-fc", kernel(NEXT), packages=("linux-image-generic",)),
         "kernel 6.18.44-fc is not one of /boot",

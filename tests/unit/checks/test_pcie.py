@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rackwright.catalog import gpu_types
 from rackwright.checks.results import CheckResult, Status
 from rackwright.checks.server.healthy import pcie_end
 from tests.samples.probes import declared, planned, results, seen
@@ -181,3 +182,17 @@ def test_generations(
     row = pcie(link, pcie_generation=each) if each else pcie(link)
     assert row.status is status
     assert words in row.evidence
+
+
+def test_a_gpu_on_the_chip_of_its_cpu_has_no_slot() -> None:
+    """A GB10, of which NVML tells generation 1 x1 (Syllo/nvtop pull request 499)."""
+    probe, gb10 = seen(1), gpu_types()["gb10-128gb"]
+    (gpu,) = probe["gpus"]
+    gpu |= {"name": gb10.name, "memory": None, "nvlinks": [], "performance_state": 0}
+    gpu |= {"throttle_reasons": [], "utilization_percent": {"gpu": 96, "memory": 0}}
+    gpu["pcie"] |= {**HIDDEN, "generation": 1, "width": 1, "gpu_max_generation": 5}
+    probe["unavailable"]["gpus[0].pcie.bridge"] = "LookupError: no bridge is seen above it"
+    probe["os"]["memory_total_bytes"] = gb10.memory_mib << 20
+    found = results(probe, planned(1, "pcie", gpu=gb10))
+    assert {name for name, row in found.items() if row.status is not OK} == set()
+    assert found["PCIe"].evidence == "no slot: the CPU's chip has it"

@@ -320,6 +320,30 @@ def test_a_bridge_that_is_not_where_the_inventory_says() -> None:
     assert "no NVLink joins GPUs 0, 2" in wrong.evidence and "1, 3" in wrong.evidence
 
 
+def part_of_a_board(down: tuple[int, ...]) -> Probe:
+    """Two of four GPUs that a board joins directly: so many links of each lead to the others."""
+    probe = seen(2)
+    addresses = [gpu["pci_bus_id"] for gpu in probe["gpus"]]
+    for index, count in enumerate(down):
+        probe["gpus"][index]["nvlinks"] = [
+            {**link(n, addresses[1 - index]), "active": n >= count} for n in range(LINKS)
+        ]
+    return probe
+
+
+def test_links_to_gpus_that_another_machine_has_are_no_fault() -> None:
+    whole = planned(2, "nvlink")
+    row = results(part_of_a_board((12, 12)), whole)["links"]
+    assert row.status is WARN
+    assert "GPU 1: 12 of 18 links down, as on its peers: they may lead to GPUs" in row.evidence
+    assert row.remedy.startswith("nothing, where another machine has the rest of the board")
+    assert results(part_of_a_board((12, 13)), whole)["links"].status is CRITICAL
+    bridge = planned(2, "nvlink", gpu=H100_NVL)
+    row = results(part_of_a_board((6, 6)), bridge)["links"]
+    assert row.status is CRITICAL and "6 of 18 links down" in row.evidence
+
+
+H100_NVL = gpu_types()["h100-nvl-94gb"]
 L40S = gpu_types()["l40s-48gb"]
 RTX_4090 = gpu_types()["rtx-4090-24gb"]
 SIZES: dict[str, tuple[GpuType, int, bool | None, bool | None, Status, str]] = {

@@ -264,11 +264,12 @@ def test_a_switch_of_nvlink_5_is_on_no_bus() -> None:
     assert found and found[1]["server"]["fabric_manager"] == "host"
 
 
-def test_gpus_that_are_joined_directly_have_no_switch() -> None:
+@pytest.mark.parametrize("name", ["NVIDIA H100 80GB HBM3", "NVIDIA GB200"])
+def test_gpus_that_are_joined_directly_have_no_switch(name: str) -> None:
     """Four GPUs, six links from each to each other: not an NVSwitch, however large the island."""
     probe = seen(4)
     for index, gpu in enumerate(probe["gpus"]):
-        gpu["name"] = "NVIDIA H100 80GB HBM3"
+        gpu["name"] = name
         others = [peer for peer in range(4) if peer != index for _ in range(6)]
         gpu["nvlinks"] = [link(n, f"00000000:0{peer}:00.0") for n, peer in enumerate(others)]
     found = entry(discovered("gpu1", probe).text())
@@ -297,6 +298,31 @@ def test_a_bare_server_has_its_switch_before_any_link_is_up() -> None:
     found = entry(discovered("gpu1", probe).text())
     assert found and found[1]["server"]["interconnect"] == "nvswitch"
     assert "fabric_manager" not in found[1]["server"]
+
+
+@pytest.mark.parametrize(
+    ("name", "modes", "memory_mib", "ecc"),
+    [
+        ("NVIDIA L40S", (True, True), 46068, None),
+        ("NVIDIA L40S", (False, False), 49140, False),
+        ("NVIDIA RTX A5000", (True, True), 23028, True),
+        ("NVIDIA RTX A5000", (False, False), 24564, None),
+    ],
+)
+def test_ecc_that_changes_the_memory_is_declared_as_it_is(
+    name: str, modes: tuple[bool, bool], memory_mib: int, ecc: bool | None
+) -> None:
+    probe = seen(2)
+    for gpu, on in zip(probe["gpus"], modes, strict=True):
+        gpu |= {"name": name, "nvlinks": [], "ecc_mode": {"current": on, "pending": on}}
+        gpu["memory"]["total_bytes"] = memory_mib << 20
+    found = entry(discovered("gpu1", probe).text())
+    assert found and found[1]["server"]["gpus"].get("ecc") is ecc
+    assert checked(accepted(found[1]["server"]), probe)["GPUs"].status is Status.OK
+    for odd in (None, {}, {"current": []}, {"current": {}}, [True]):
+        probe["gpus"][1]["ecc_mode"] = odd
+        found = entry(discovered("gpu1", probe).text())
+        assert found and "ecc" not in found[1]["server"]["gpus"]
 
 
 def test_an_entry_has_the_user_and_a_name_that_an_inventory_takes() -> None:

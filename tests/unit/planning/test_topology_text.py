@@ -191,6 +191,13 @@ def test_terminal_codes_do_not_matter(name: str, code: str) -> None:
     )
 
 
+@pytest.mark.parametrize("mark", ["> ", ">", ">> ", "  > > ", "| "])
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_matrix_that_a_mail_quotes_is_read(name: str, mark: str) -> None:
+    text, expected = TEXTS[name]
+    assert read_matrix("".join(f"{mark}{line}\n" for line in text.splitlines())) == expected
+
+
 def test_what_the_probe_saw_is_printed_as_nvidia_smi_did() -> None:
     probe = json.loads((DATA / "h200x1/probe.json").read_text())
     assert [line.split() for line in matrix_text(probe).splitlines()] == [
@@ -294,6 +301,14 @@ def test_the_command_says_why_a_guest_needs_no_fabric_manager() -> None:
     code, said = topo("--gpu", "h100-sxm-80gb", text=(DATA / "h100x2/topo.txt").read_text())
     assert code == 0 and "'fabric_manager': 'host'" in said
     assert "# links lead to an NVSwitch that is not this machine's own (boards with one" in said
+
+
+def test_a_board_whose_switch_is_not_up_yet_is_told_of() -> None:
+    head = f"{' '.join(f'GPU{i}' for i in range(8))} CPU Affinity"
+    rows = [f"GPU{i} {' '.join('X' if i == j else 'SYS' for j in range(8))} 0-31" for i in range(8)]
+    words = "# 8 x NVIDIA H100 80GB HBM3 without a link: where their board has an NVSwitch"
+    assert words in topo_text("\n".join([head, *rows]), "h100-sxm-80gb", None)[0]
+    assert "without a link" not in topo_text("\n".join([head, *rows]), "l40s-48gb", None)[0]
 
 
 def test_declared_gpus_are_compared_and_others_are_not() -> None:

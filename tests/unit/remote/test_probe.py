@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pynvml
 import pytest
 
 from lab import nvml
@@ -18,7 +19,7 @@ from rackwright.remote.host import kernel_log as log
 from rackwright.remote.host import operating_system
 from rackwright.remote.host.kernel_log import since_loaded, sxids, xids
 from rackwright.remote.host.pci import redirects
-from rackwright.remote.nvidia.gpu import GLANCE
+from rackwright.remote.nvidia.gpu import GLANCE, GPU
 from tests.samples import travelling
 
 CAPTURE = json.loads((Path(__file__).parents[2] / "data/h200x2/nvml.json").read_text())
@@ -279,6 +280,22 @@ def test_an_older_driver_has_the_memory_without_what_is_reserved(observe: Observ
     memory = observe(WHOLE.replace("MemoryInfo_v2=", "Ignored="))["gpus"][0]["memory"]
     assert memory["used_bytes"] == CAPTURE["gpus"][0]["MemoryInfo"]["used"]
     assert memory["reserved_bytes"] is None
+
+
+def test_a_driver_before_550_tells_of_its_fabric_without_its_health() -> None:
+    class Driver535:
+        c_nvmlGpuFabricInfo_t = pynvml.c_nvmlGpuFabricInfo_t
+        c_nvmlGpuFabricInfo_v2_t = pynvml.c_nvmlGpuFabricInfo_v2_t
+
+        def nvmlDeviceGetGpuFabricInfoV(self, handle: int, info: Any) -> None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+
+        def nvmlDeviceGetGpuFabricInfo(self, handle: int, info: Any) -> None:
+            info._obj.state = handle
+
+    answers = [GPU["fabric"](Driver535(), state) for state in (0, 3)]
+    assert [answer["state"] for answer in answers] == ["not_supported", "completed"]
+    assert {answer["health_mask"] for answer in answers} == {0}
 
 
 def test_processes_throttling_and_unknown_codes(observe: Observe) -> None:
