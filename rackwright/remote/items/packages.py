@@ -11,6 +11,8 @@ from rackwright.remote.host.running import Failed, ended, in_english, run
 PACKAGE_LOCK_WAIT_S = 300
 LOCKED = ("Could not get lock", "Unable to lock", "locked by another process")
 """What apt and dpkg say while another of them runs."""
+MENDING = ("--fix-broken", "--no-remove")
+"""What apt is told where packages lack dependencies, which it might mend by removing them."""
 
 Values = dict[str, Any]
 
@@ -53,21 +55,30 @@ def _get(install: Sequence[str], options: Sequence[str]) -> None:
     try:
         _patiently(*install)
     except Failed:  # a cut-off dpkg, or package lists that are old or missing
-        mending = _configure()
+        cut_off = not _configured()
         _patiently("apt-get", *options, "update", "-q")
-        _patiently(*install, *mending)
+        if cut_off:
+            install = [*install, *MENDING]
+            _unpack_again(options)
+        _patiently(*install)
 
 
-def _configure() -> tuple[str, ...]:
-    """Let dpkg end what was cut off; else what apt is told to mend it by, without a removal.
-
-    Packages may lie there whose dependencies were still to come: dpkg alone cannot go on then.
-    """
+def _configured() -> bool:
+    """Have dpkg end what was cut off. It cannot where dependencies were still to come."""
     try:
         _patiently("dpkg", "--configure", "-a")
     except Failed:
-        return ("--fix-broken", "--no-remove")
-    return ()
+        return False
+    return True
+
+
+def _unpack_again(options: Sequence[str]) -> None:
+    """Of packages that were cut off while they were unpacked: apt takes them to be there."""
+    form = "${Package}\t${db:Status-Status}\n"
+    rows = (line.split("\t") for line in ended("dpkg-query", "-W", "-f", form).stdout.splitlines())
+    if half := [name for name, status in rows if status == "half-installed"]:
+        install = ["install", "-y", "-q", "--no-install-recommends", "--allow-change-held-packages"]
+        _patiently("apt-get", *options, *install, *MENDING, "--reinstall", *half)
 
 
 def _patiently(*argv: str) -> None:

@@ -748,15 +748,29 @@ def test_old_lists_or_a_cut_off_dpkg_are_mended(apt: Path) -> None:
     assert commands(apt) == ["install", "--configure", "update", "install"]
 
 
+def cut_off(apt: Path, command: Command, packages: str) -> list[str]:
+    """What apt was asked where dpkg cannot end what was cut off, and has these packages."""
+    (apt / "refusals").write_text("E: Unmet dependencies\n")
+    command("dpkg", f'echo "dpkg $*" >> {apt / "said"}; echo "dependency problems"; exit 1')
+    command("dpkg-query", f"case \"$*\" in *nginx*) ;; *) printf '{packages}';; esac")
+    assert converge([Package("nginx")])[1] == ""
+    return (apt / "said").read_text().splitlines()
+
+
 def test_what_was_cut_off_before_its_dependencies_came_is_mended_without_a_removal(
     apt: Path, command: Command
 ) -> None:
-    (apt / "refusals").write_text("E: Unmet dependencies\n")
-    command("dpkg", f'echo "dpkg $*" >> {apt / "said"}; echo "dependency problems"; exit 1')
-    assert converge([Package("nginx")])[1] == ""
+    first, *_, last = cut_off(apt, command, "a\\tinstalled\\n")
     assert commands(apt) == ["install", "--configure", "update", "install"]
-    first, *_, last = (apt / "said").read_text().splitlines()
     assert last == f"{first} --fix-broken --no-remove"
+
+
+def test_what_was_cut_off_while_it_was_unpacked_is_unpacked_again(
+    apt: Path, command: Command
+) -> None:
+    lines = cut_off(apt, command, "a\\tinstalled\\nb\\thalf-installed\\n")
+    assert commands(apt) == ["install", "--configure", "update", "install", "install"]
+    assert lines[3].endswith("--fix-broken --no-remove --reinstall b")
 
 
 def test_another_apt_is_waited_for(apt: Path) -> None:
