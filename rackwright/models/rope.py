@@ -19,6 +19,8 @@ KINDS = (
     *("mrope", "proportional", "xdrope", "deepseek_yarn", "deepseek_llama_scaling"),
 )
 """Kinds that vLLM has an embedding for; it ends at any other."""
+STRETCHED_BY_FACTOR = ("linear", "ntk", "yarn", "llama3", "deepseek_yarn", "deepseek_llama_scaling")
+"""Kinds of which vLLM reads ``factor`` and ends without one (its ``get_rope``)."""
 
 
 class Rope(NamedTuple):
@@ -40,7 +42,7 @@ def read_rope(config: Config, scaled_context: bool = False) -> Rope:
     base, factor = own, 1.0
     for path, entry in _entries(config):
         kind = _kind(config, path, entry)
-        given = _factor(config, path, entry, factor)
+        given = _factor(config, path, entry, factor, needed=kind in STRETCHED_BY_FACTOR)
         if kind in UNSCALED:
             continue
         factor = given
@@ -75,13 +77,16 @@ def _kind(config: Config, path: str, entry: Mapping[str, Any]) -> str:
     return "default"
 
 
-def _factor(config: Config, path: str, entry: Mapping[str, Any], usual: float) -> float:
-    factor = entry.get("factor", usual)
-    if factor is None:
+def _factor(
+    config: Config, path: str, entry: Mapping[str, Any], usual: float, needed: bool
+) -> float:
+    factor = entry.get("factor", None if needed else usual)
+    if factor is None and not needed:
         return 1.0
     if type(factor) in (int, float) and 1 <= factor <= MOST_STRETCH:
         return float(factor)
-    config.fault(f"{path}.factor", f"must be 1 to {MOST_STRETCH}", factor)
+    rule = "is required" if factor is None else f"must be 1 to {MOST_STRETCH}"
+    config.fault(f"{path}.factor", rule, factor)
     return usual
 
 
