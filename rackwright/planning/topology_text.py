@@ -7,24 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from rackwright.planning.matrix_rows import SELF, UNREAD, Row, gpu_rows
+from rackwright.planning.matrix_rows import SELF, UNREAD, Row
 from rackwright.planning.topology import Island, Topology, bus_address, grouped, joined
 
 _NVLINK = re.compile(r"NV(\d{1,3})")
 
 
-def read_matrix(text: str) -> Topology:
-    """Islands (``NV#``) and NUMA nodes of the text of ``nvidia-smi topo -m``.
-
-    Terminal codes, network cards among its rows, columns copied as spaces, and text around it do
-    not matter. A GPU whose NUMA node is not told is with those that have its CPUs, else on node 0.
-    Raises SpecError where there is no matrix, or it does not show every GPU whole.
-    """
-    return topology_of(gpu_rows(text))
-
-
 def topology_of(rows: Sequence[Row]) -> Topology:
-    """Islands and NUMA nodes of the rows of a matrix."""
+    """Islands (``NV#``) and NUMA nodes of the rows of a matrix.
+
+    A GPU whose NUMA node is not told is with those that have its CPUs, else on node 0.
+    """
     pairs = {
         (index, peer)
         for index, links in enumerate(nvlinks(rows))

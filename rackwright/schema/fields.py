@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from rackwright.remote.host.readable import HIDDEN
 from rackwright.schema.ports import LAST_PORT
 
-UNSEEN = ("/home", "/root", "/run/user", "/var/run/user", "/tmp", "/var/tmp")
+UNSEEN = (*HIDDEN, "/var/run/user", "/tmp", "/var/tmp")
 """What an engine's unit does not see: ``ProtectHome``, and a ``PrivateTmp`` of its own."""
 WHY_UNSEEN = "engines do not see it (ProtectHome and PrivateTmp of their units)"
 

@@ -22,10 +22,12 @@ def _no_odd_spelling(value: str) -> str:
     return of_one_host(value) if len(parts) > 1 and numbers else value
 
 
+_WORD = r"^[^\s\x00-\x1f\x7f-][^\s\x00-\x1f\x7f]*$"
+"""What is no option to ssh, and no second word."""
 SshName = Annotated[
     str,
     Field(
-        pattern=r"^[^\s\x00-\x1f\x7f-][^\s\x00-\x1f\x7f]*$",
+        pattern=_WORD,
         max_length=253,
         description="must be an address or a name that ssh knows, one word that starts without -",
     ),
@@ -34,7 +36,7 @@ SshName = Annotated[
 SshUser = Annotated[
     str,
     Field(
-        pattern=r"^[^\s\x00-\x1f\x7f-][^\s\x00-\x1f\x7f]*$",
+        pattern=_WORD,
         max_length=255,
         description="must be the name of a user, one word that starts without -",
     ),

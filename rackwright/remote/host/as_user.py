@@ -31,7 +31,7 @@ def as_user(name: str, act: Callable[[], object], environment: Mapping[str, str]
     code = 1
     try:
         os.close(reading)
-        os.setgroups([])
+        os.initgroups(user.pw_name, user.pw_gid)  # as systemd does for a unit's user
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
         os.environ.update(environment)

@@ -6,13 +6,15 @@ them, also where a link leads there.
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import stat
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+from rackwright.remote.host.as_user import as_user
+from rackwright.remote.host.owners import owner_of
 
 HIDDEN = ("/home", "/root", "/run/user")
 """What ``ProtectHome=yes`` hides from a unit (systemd.exec(5))."""
@@ -24,15 +26,15 @@ def why_closed(path: Path, name: str) -> str:
     Empty too where there is nothing, or no such user yet: others say that.
     """
     try:
-        user = pwd.getpwnam(name)
+        pwd.getpwnam(name)
     except KeyError:
         return ""
     files = sorted(_files(path))
     for file in files:
         if hidden := _hidden(file):
             return f"{file} is below {hidden}, which engines do not see (ProtectHome): move it"
-    closed = _tried([_way(file) for file in files], user)
-    return _words(str(files[closed[0]]), closed[1], name) if closed else ""
+    ways = {str(file): _way(file) for file in files}
+    return as_user(name, lambda: _exit_where_closed(ways, name), {})
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -60,44 +62,17 @@ def _way(file: Path) -> list[tuple[str, int]]:
     return [*((str(folder), os.X_OK) for folder in passed), (str(real), last), (str(file), last)]
 
 
-def _tried(ways: Sequence[Sequence[tuple[str, int]]], user: pwd.struct_passwd) -> list[Any]:
-    """The number of the first way that is closed, and what closes it; tried in a child."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.initgroups(user.pw_name, user.pw_gid)  # as systemd does for a unit's user
-            os.setgid(user.pw_gid)
-            os.setuid(user.pw_uid)
-            os.write(writing, json.dumps(_first_closed(ways)).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as answer:
-        told = answer.read()
-    os.waitpid(child, 0)
-    closed: list[Any] = json.loads(told)
-    return closed
-
-
-def _first_closed(ways: Sequence[Sequence[tuple[str, int]]]) -> tuple[()] | tuple[int, str]:
-    for number, way in enumerate(ways):
+def _exit_where_closed(ways: Mapping[str, Sequence[tuple[str, int]]], name: str) -> None:
+    """Of the process that tries: end with the first way that is closed, in words."""
+    for file, way in ways.items():
         for place, right in way:
             if not os.access(place, right):
-                return number, place
-    return ()
+                sys.exit(_words(file, place, name))
 
 
 def _words(file: str, culprit: str, name: str) -> str:
     info = Path(culprit).stat()
     passage = stat.S_ISDIR(info.st_mode) and file != culprit
     right = "x" if passage else "rx" if stat.S_ISDIR(info.st_mode) else "r"
-    mode = f"{stat.filemode(info.st_mode)} of {_owner(info.st_uid)}"
+    mode = f"{stat.filemode(info.st_mode)} of {owner_of(info)}"
     return f"{name} cannot read {file}: {culprit} is {mode} (chmod o+{right} {culprit})"
-
-
-def _owner(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

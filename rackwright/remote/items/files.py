@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.owners import group_of, owner_of
 from rackwright.remote.host.running import Failed
 from rackwright.remote.items import own
 
@@ -24,7 +25,7 @@ def seen(query: Values) -> Values:
         info = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    found = {"mode": stat.S_IMODE(info.st_mode), "owner": own.owner_of(info), "group": _group(info)}
+    found = {"mode": stat.S_IMODE(info.st_mode), "owner": owner_of(info), "group": group_of(info)}
     if stat.S_ISLNK(info.st_mode):
         return {**found, "type": "link", "target": str(path.readlink())}
     if stat.S_ISDIR(info.st_mode):
@@ -34,13 +35,6 @@ def seen(query: Values) -> Values:
     content = path.read_bytes()
     text = content.decode(errors="replace") if query.get("text") else None
     return {**found, "type": "file", "sha256": hashlib.sha256(content).hexdigest(), "text": text}
-
-
-def _group(info: os.stat_result) -> str:
-    try:
-        return grp.getgrgid(info.st_gid).gr_name
-    except KeyError:
-        return str(info.st_gid)
 
 
 def make_file(change: Values) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.owners import owner_of
 from rackwright.remote.host.reserved import is_system_folder
 from rackwright.remote.host.running import Failed
 
@@ -37,14 +37,6 @@ def foreign(folder: Path, asked: Values) -> str:
 
 def _is_of_our_user(folder: Path, owner: str) -> bool:
     return owner != "root" and owner_of(folder.lstat()) == owner
-
-
-def owner_of(info: os.stat_result) -> str:
-    """A user's name, or its number where the host knows none."""
-    try:
-        return pwd.getpwuid(info.st_uid).pw_name
-    except KeyError:
-        return str(info.st_uid)
 
 
 def mark(handle: int) -> None:

@@ -35,9 +35,8 @@ class Tunnel:
         """Start the program. ``name`` says through what it leads."""
         self.name = name
         self.socket, theirs = socket.socketpair()
-        os.set_blocking(
-            theirs.fileno(), True
-        )  # gevent's are not, which a ProxyCommand may not know
+        # gevent's do not block, which a ProxyCommand may not know.
+        os.set_blocking(theirs.fileno(), True)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the tunnel
         with theirs:
             self._process = subprocess.Popen(

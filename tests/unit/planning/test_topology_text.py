@@ -18,10 +18,15 @@ from rackwright.inventory.entry import topo_text
 from rackwright.inventory.gpu_keys import gpu_keys, groups_of, joined_by_matrix
 from rackwright.planning.matrix_rows import gpu_rows
 from rackwright.planning.topology import Topology, observed
-from rackwright.planning.topology_text import differences, matrix_text, read_matrix
+from rackwright.planning.topology_text import differences, matrix_text, topology_of
 from rackwright.spec import ServerSpec
 from tests.samples.commands import run
 from tests.samples.probes import lost, pairs, seen
+
+
+def read_matrix(text: str) -> Topology:
+    return topology_of(gpu_rows(text))
+
 
 DATA = Path(__file__).parents[2] / "data"
 PASTED = {path.stem: path.read_text() for path in sorted((DATA / "topology").glob("*.txt"))}
