@@ -8,10 +8,22 @@ from typing import Any, NamedTuple
 from rackwright.desired import paths
 from rackwright.desired.addresses import address_of
 from rackwright.desired.fleet_data import fleet_data
-from rackwright.desired.folders import config_folder, state_folder
+from rackwright.desired.folders import config_folder
 from rackwright.desired.gateway_answers import gateway_answers
+from rackwright.desired.gateway_places import (
+    CONFIG,
+    FLEET,
+    FOLDER,
+    KEYS,
+    LUA,
+    NGINX,
+    SOCKET,
+    TRUSTED,
+    drop_in_file,
+    folder_items,
+    live_folder,
+)
 from rackwright.desired.items import (
-    Absent,
     Certificate,
     Directory,
     File,
@@ -22,21 +34,8 @@ from rackwright.desired.items import (
 )
 from rackwright.desired.render import render
 from rackwright.plan import Upstream
-from rackwright.remote.items.own import MARK as OWN_MARK
 from rackwright.spec import GatewaySpec, Settings
 
-CONFIG = "/etc/nginx/conf.d/rackwright.conf"
-MARK = "# Written by Rackwright"
-FOLDER = "/etc/nginx/rackwright"
-LUA, FLEET, KEYS = f"{FOLDER}/gateway.lua", f"{FOLDER}/fleet.json", f"{FOLDER}/keys.json"
-NGINX_GROUP = NGINX_USER = "www-data"
-"""Of Debian's and Ubuntu's Nginx: its workers read the data, and keep what they know."""
-SOCKET_FOLDER = "/run/rackwright-gateway"
-SOCKET = f"{SOCKET_FOLDER}/state.sock"
-SOCKET_AT_BOOT = "/etc/tmpfiles.d/rackwright-gateway.conf"
-DROP_IN = "/etc/systemd/system/nginx.service.d/rackwright.conf"
-TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
-"""Whose certificates an outside API may have: those that the distribution trusts."""
 OPENAI_PATHS = {
     "/v1/models": "GET",
     "/v1/chat/completions": "POST",
@@ -124,15 +123,15 @@ def gateway_items(
     needed = connections(upstreams)
     limits = NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed)
     validate = ("nginx", "-t", "-q")
-    drop_in = File(DROP_IN, _DROP_IN.encode())
+    drop_in = drop_in_file()
     unit = Unit("nginx.service", reload_on=(config, lua, limits, drop_in, *made), validate=validate)
     folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
     content = fleet_data(gateway, upstreams, settings, resolved)
-    fleet = File(FLEET, content, mode=0o640, group=NGINX_GROUP)
+    fleet = File(FLEET, content, mode=0o640, group=NGINX)
     return [
         *(folders if made else []),
         *made,
-        *_places(settings),
+        *folder_items(settings),
         drop_in,
         fleet,
         lua,
@@ -141,46 +140,6 @@ def gateway_items(
         unit,
         GatewayData(SOCKET, fleet, KEYS),
     ]
-
-
-def _places(settings: Settings) -> list[Item]:
-    """Folders, and what makes the socket's again at each boot."""
-    at_boot = f"{MARK}: the gateway's local socket, for root alone.\nd {SOCKET_FOLDER} 0700\n"
-    return [
-        Directory(FOLDER, inside=("gateway.lua", "fleet.json")),
-        state_folder(settings),
-        Directory(
-            live_folder(settings),
-            mode=0o750,
-            owner=NGINX_USER,
-            group=NGINX_GROUP,
-            inside=("state.json", "usage.json"),
-        ),
-        File(SOCKET_AT_BOOT, at_boot.encode()),
-        Directory(SOCKET_FOLDER, mode=0o700),
-    ]
-
-
-_DROP_IN = f"""{MARK}: Nginx leaves its socket behind when it stops, and would not start.
-[Service]
-ExecStartPre=-/bin/rm -f {SOCKET}
-"""
-
-
-def no_gateway(settings: Settings) -> list[Item]:
-    """Of every host that is none: it may have been one. Nginx forgets the configuration first."""
-    return [
-        Absent(CONFIG, MARK, reload="nginx.service"),
-        Absent(DROP_IN, MARK),
-        Absent(SOCKET_AT_BOOT, MARK),
-        Absent(FOLDER, OWN_MARK),
-        Absent(live_folder(settings), OWN_MARK),
-    ]
-
-
-def live_folder(settings: Settings) -> str:
-    """Where a gateway keeps what must outlive its restart."""
-    return f"{settings.state_dir}/gateway"
 
 
 def host_names(gateway: GatewaySpec, upstreams: Sequence[Upstream]) -> tuple[str, ...]:
