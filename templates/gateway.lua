@@ -240,7 +240,7 @@ local function prepared(fleet, fleet_hash, keys, keys_hash)
         for _, replica in ipairs(service.replicas) do
             replica.service, replica.served = service, 0
             replica.planned_weight = replica.weight
-            replica.peer = replica.host:find(":", 1, true) and "[" .. replica.host .. "]" or replica.host
+            replica.peer = replica.host:match("^[^%[].*:") and "[" .. replica.host .. "]" or replica.host
             new.replicas[replica.name] = replica
         end
         for _, origin in ipairs(list(service.origins)) do new.origins[origin] = true end
