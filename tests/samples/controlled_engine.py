@@ -1,4 +1,4 @@
-"""Stands in for an engine behind the gateway's Lua: a test says how it behaves, and reads what came.
+"""Stands in for an engine behind the gateway: a test says how it behaves, and reads what came.
 
 It answers health and completions; nothing is computed. A body may say how its answer goes:
 ``delay_s`` before it, ``events`` of a stream, ``gap_s`` between them, ``status``, ``die`` instead.
