@@ -1,0 +1,29 @@
+"""What a gateway knows of keys: those of its clients by digest, and its own as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from rackwright.clients import Clients
+from rackwright.clients.document import keys_json
+from rackwright.desired.items import File
+
+FOLDER = "/etc/nginx/rackwright"
+KEYS, SECRETS = f"{FOLDER}/keys.json", f"{FOLDER}/secrets.json"
+
+
+def keys_file(clients: Clients) -> File:
+    """Of the clients: Nginx's workers read it, again whenever they are told to."""
+    return File(KEYS, keys_json(clients), mode=0o640, group="www-data")
+
+
+def secrets_file(engine: str, overflow: Mapping[str, str]) -> File:
+    """What the gateway sends itself: the engines' key, and those of outside APIs by service.
+
+    Only Nginx's master, which is root, reads it, and only when it loads its configuration. An empty
+    key is none.
+    """
+    keys = {service: key for service, key in sorted(overflow.items()) if key}
+    content = json.dumps({"engine": engine or None, "overflow": keys}, indent=1)
+    return File(SECRETS, f"{content}\n".encode(), mode=0o600, secret=True)
