@@ -10,7 +10,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +95,7 @@ def _twice(clients: Clients) -> Iterator[Fault]:
             seen.setdefault(key.sha256, name)
 
 
-def clients_text(clients: Clients, inventory: Path) -> str:
+def file_text(clients: Clients, inventory: Path) -> str:
     """The file's text: clients by name, keys by age, and of limits those that there are."""
     entries = {}
     for name, client in sorted(clients.items()):
@@ -106,22 +106,43 @@ def clients_text(clients: Clients, inventory: Path) -> str:
     return f"{_COMMENT.format(name=inventory.name)}{text}"
 
 
-def write_clients(path: Path, text: str) -> None:
-    """Put the text in its place whole, mode 0600. Raises InputError where the system refuses it."""
+@contextmanager
+def written(path: Path, text: str) -> Iterator[None]:
+    """Put the text in its place whole, mode 0600, once the block has ended well; else not at all.
+
+    It lies beside it meanwhile: what may fail for want of room or rights has been done. Raises
+    InputError where the system refuses it.
+    """
     target = path.resolve()
+    with _refusals(path):
+        fresh = _written_beside(target, text)
     try:
-        handle, fresh = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            Path(fresh).replace(target)
-        finally:
-            with suppress(FileNotFoundError):
-                Path(fresh).unlink()
+        yield
+        with _refusals(path):
+            fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _written_beside(target: Path, text: str) -> Path:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError:
+        Path(name).unlink()
+        raise
+    return Path(name)
 
 
 @contextmanager
@@ -130,10 +151,8 @@ def alone(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None
 
     ``waits`` is called where another run holds it. Raises InputError where it cannot be held.
     """
-    try:
+    with _refusals(path):
         handle = os.open(path.resolve().parent, os.O_RDONLY)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from None
     try:
         _hold(handle, path, waits)
         yield

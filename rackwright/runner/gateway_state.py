@@ -45,6 +45,23 @@ def ask_gateway(host: Host, question: Question) -> Answer:
     return {"body": said["body"]}
 
 
+def change_replica(
+    inventory: Inventory,
+    fleet: FleetRun,
+    replica: str,
+    wanted: dict[str, Any],
+    on: str | None = None,
+) -> dict[str, Answer]:
+    """Have all gateways, or the one named, see a replica so (``drained``, ``why``, ``weight``).
+
+    Its state on each by the gateway's name; ``{"error": why}`` of one without an answer. Raises
+    RefusedError for names that are not there, before any gateway is asked.
+    """
+    must_be_routed(fleet.plan, replica)
+    question = Question("PUT", f"/replicas/{replica}", wanted)
+    return ask_gateways(inventory, question, gateways_of(fleet, on))
+
+
 def _words(body: object) -> str:
     return str(body.get("error", body) if isinstance(body, dict) else body)
 
