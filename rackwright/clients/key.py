@@ -8,7 +8,7 @@ import secrets
 PREFIX = "rw-"
 """Whoever finds a key in a log or a repository can tell whose kind it is; so can scanners."""
 RANDOM_BYTES = 32
-"""So many that nobody can try them all: a plain SHA-256 hides a key as well as a slow hash would."""
+"""So many that nobody can try them all: a plain SHA-256 hides a key as well as a slow hash."""
 
 
 def new_key() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, PlainSerializer
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _MOST_DAYS = 36_500
-LAST = datetime(2999, 12, 31, tzinfo=UTC)
+LAST = datetime(2999, 1, 1, tzinfo=UTC)
 """No moment is later: what is told by seconds since 1970 stays a small number everywhere."""
 
 
@@ -54,12 +54,11 @@ def until(text: str, now: datetime) -> datetime:
     """
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         try:
-            day = date.fromisoformat(text)
-        except ValueError:
+            end = datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(days=1)
+        except (ValueError, OverflowError):
             raise ValueError("must be a day that there is") from None
-        end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     else:
         end = now + span(text)
     if not now < end < LAST:
-        raise ValueError("must be in the future")
+        raise ValueError("must be in the future, before the year 2999")
     return end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isnan
 from typing import Any
 
 import click
@@ -73,9 +74,16 @@ def undrain(inventory: str, replica: str, on: str | None) -> None:
     _change(inventory, replica, {"drained": False}, on)
 
 
+def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """Not a number is in every range."""
+    if isnan(value):
+        raise click.BadParameter("must be a number")
+    return value
+
+
 @gateway.command(short_help="A replica's share of requests")
 @click.argument("replica")
-@click.argument("weight", type=click.FloatRange(0, HIGHEST_WEIGHT, min_open=True))
+@click.argument("weight", type=click.FloatRange(0, HIGHEST_WEIGHT, min_open=True), callback=_number)
 @ON
 @click.pass_obj
 def weight(inventory: str, replica: str, weight: float, on: str | None) -> None:

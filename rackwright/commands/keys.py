@@ -2,59 +2,61 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 import click
-from pyinfra.api.inventory import Inventory
 
-from rackwright.clients import Client, ClientKey, Clients, digest, new_key
-from rackwright.clients.changes import added, client_of, lasting, revoked, rotated, unknown_models
+from rackwright.clients import ClientKey, Clients, digest, new_key
+from rackwright.clients.changes import added, client_of, lasting, revoked, rotated
 from rackwright.clients.client import Class
-from rackwright.clients.keys_file import alone, file_text, keys_path, read_clients, written
+from rackwright.clients.keys_file import keys_path, read_clients
 from rackwright.clients.times import span, until
 from rackwright.clients.times import written as in_words
-from rackwright.errors import Fault, SpecError
 from rackwright.exits import tell
 from rackwright.report.clients import clients_text
-from rackwright.runner.fleet import FleetRun, fleet_of
-from rackwright.runner.gateway_keys import known_keys, put_keys
+from rackwright.runner.gateway_keys import known_keys
 from rackwright.runner.gateway_state import gateways_of, must_have_answered, silent
-from rackwright.runner.inventory import load_inventory
+from rackwright.runner.key_changes import Declared, apply_clients, change_clients
 from rackwright.schema.fields import MOST, split_names
-from rackwright.schema.validation import parse
-
-REMEDY = "the next deploy has them know the keys, and so has `rackwright keys INVENTORY apply`"
-Change = Callable[[Clients], tuple[Clients, str]]
-"""Clients before to those after, and what is to be said of it."""
 
 
-class _Time(click.ParamType):
-    """A text that is read as a time, by a function that raises ValueError."""
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
-    name = "time"
 
-    def __init__(self, read: Callable[[str], Any]) -> None:
-        self._read = read
+def _read(read: Callable[[str], Any]) -> Callable[..., Any]:
+    """An option's text by a function that raises ValueError for what it cannot read."""
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """As click has it."""
+    def callback(ctx: click.Context, param: click.Parameter, text: str | None) -> Any:
         try:
-            return self._read(value) if isinstance(value, str) else value
+            return None if text is None else read(text)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error)) from None
+
+    return callback
 
 
 LIMIT = click.IntRange(1, MOST)
 NO_APPLY = click.option("--no-apply", is_flag=True, help="Change the file alone, no gateway.")
 EXPIRES = click.option(
     "--expires",
-    type=_Time(lambda text: until(text, _now())),
+    callback=_read(lambda text: until(text, _now())),
     help="So long from now (90d), or with the end of a day (2026-12-31, UTC).",
+)
+MODELS = click.option(
+    "--models",
+    callback=_read(split_names),
+    help="A comma list of models or services; all of them where it is left out.",
+)
+KEEP = click.option(
+    "--keep",
+    callback=_read(span),
+    default="24h",
+    show_default=True,
+    help="How long the old keys are still good: 0m, 24h, 7d.",
 )
 
 
@@ -62,7 +64,7 @@ EXPIRES = click.option(
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.pass_context
 def keys(ctx: click.Context, inventory: str) -> None:
-    """Who may come in by the gateways of INVENTORY, which have each change at once.
+    """Who may come in by the gateways of INVENTORY, which hear of each change at once.
 
     Kept in a file beside it (prod.keys.yaml of prod.py): limits, and digests of the keys.
     """
@@ -78,17 +80,16 @@ def list_keys(inventory: str, live: bool) -> None:
     if not live:
         tell(clients_text(clients, _now()))
         return
-    hosts, fleet = _loaded(inventory)
-    answers = known_keys(hosts, gateways_of(fleet))
-    missing = silent(answers)
-    known = {name: said["known"] for name, said in answers.items() if name not in missing}
+    declared = Declared.of(inventory)
+    answers = known_keys(declared.hosts, gateways_of(declared.fleet))
+    known = {name: answers[name]["known"] for name in answers.keys() - silent(answers).keys()}
     tell(clients_text(clients, _now(), known))
     must_have_answered(answers)
 
 
 @keys.command(short_help="A new client and its key")
 @click.argument("client")
-@click.option("--models", help="A comma list of models and services; all where it is left out.")
+@MODELS
 @click.option("--class", "class_", type=click.Choice(get_args(Class)), default="interactive")
 @click.option("--requests-a-minute", type=LIMIT)
 @click.option("--tokens-a-minute", type=LIMIT)
@@ -98,39 +99,21 @@ def list_keys(inventory: str, live: bool) -> None:
 @NO_APPLY
 @click.pass_obj
 def add(
-    inventory: str,
-    client: str,
-    models: str | None,
-    expires: datetime | None,
-    no_apply: bool,
-    **limits: Any,
+    inventory: str, /, client: str, expires: datetime | None, no_apply: bool, **limits: Any
 ) -> None:
     """Make a key for a new CLIENT and print it, this once: nothing else is on standard output.
 
     What is given no limit has none. Each gateway counts for itself.
     """
-    key, entry = _made(expires)
-    hosts, fleet = _loaded(inventory)
-    asked = {
-        "name": client,
-        "models": None if models is None else split_names(models),
-        "keys": [entry],
-        **limits,
-    }
-    new = _checked(asked, fleet)
+    declared, (key, entry) = Declared.of(inventory), _made(expires)
+    new = declared.client({"name": client, "keys": [entry], **limits})
     said = f"{client}: key {entry.id}, expires {_end(entry)}"
-    _change(inventory, hosts, fleet, lambda all_: (added(all_, new), said), no_apply, key)
+    change_clients(declared, lambda present: (added(present, new), said), not no_apply, key)
 
 
 @keys.command(short_help="A new key beside the old")
 @click.argument("client")
-@click.option(
-    "--keep",
-    type=_Time(span),
-    default="24h",
-    show_default=True,
-    help="How long the old keys are still good: 0m, 24h, 7d.",
-)
+@KEEP
 @EXPIRES
 @NO_APPLY
 @click.pass_obj
@@ -141,17 +124,16 @@ def rotate(
 
     Both are good meanwhile, and count together. The new one expires when the old would have.
     """
-    key, entry = _made(expires)
-    hosts, fleet = _loaded(inventory)
+    declared, (key, entry) = Declared.of(inventory), _made(expires)
 
     def change(clients: Clients) -> tuple[Clients, str]:
         end = expires or lasting(client_of(clients, client), entry.made)
         new = entry.model_copy(update={"expires": end})
-        after = rotated(clients, client, new, keep)
-        old = in_words(entry.made + keep)
-        return after, f"{client}: key {new.id}, expires {_end(new)}; older keys expire {old}"
+        old = f"older keys expire {in_words(entry.made + keep)}"
+        said = f"{client}: key {new.id}, expires {_end(new)}; {old}"
+        return rotated(clients, client, new, keep), said
 
-    _change(inventory, hosts, fleet, change, no_apply, key)
+    change_clients(declared, change, not no_apply, key)
 
 
 @keys.command(short_help="Take back a client's keys")
@@ -164,82 +146,25 @@ def revoke(inventory: str, client: str, key_id: str | None, no_apply: bool) -> N
 
     Its limits go with its last key.
     """
-    hosts, fleet = _loaded(inventory)
-    said = f"{client}: {f'key {key_id}' if key_id else 'every key'} is revoked"
-    _change(inventory, hosts, fleet, lambda all_: (revoked(all_, client, key_id), said), no_apply)
+    said = f"{client}: {'every key' if key_id is None else f'key {key_id}'} is revoked"
+    change_clients(
+        Declared.of(inventory),
+        lambda present: (revoked(present, client, key_id), said),
+        not no_apply,
+    )
 
 
 @keys.command(short_help="Put the keys on the gateways again")
 @click.pass_obj
 def apply(inventory: str) -> None:
     """Have the gateways know the file as it is: after a change by hand, or one that missed one."""
-    hosts, fleet = _loaded(inventory)
-    path = keys_path(Path(inventory))
-    with alone(path, _waits):
-        _apply(hosts, fleet, read_clients(path))
-
-
-def _loaded(inventory: str) -> tuple[Inventory, FleetRun]:
-    """The inventory and its fleet. What its file prints is no key, so it is not for ``> file``."""
-    with redirect_stdout(sys.stderr):
-        hosts = load_inventory(inventory)
-        return hosts, fleet_of(hosts)
+    apply_clients(Declared.of(inventory))
 
 
 def _made(expires: datetime | None) -> tuple[str, ClientKey]:
+    """A new key, and what is kept of it."""
     key = new_key()
     return key, ClientKey(sha256=digest(key), made=_now(), expires=expires)
-
-
-def _checked(asked: dict[str, Any], fleet: FleetRun) -> Client:
-    """Raises SpecError with all that is wrong with a client's name and models."""
-    faults: list[Fault] = []
-    client = parse(Client, asked, "client", faults)
-    unknown = unknown_models(asked["models"] or (), fleet.spec)
-    faults.extend(Fault("client.models", rule, model) for model, rule in unknown)
-    if client is None or faults:
-        raise SpecError(faults, "on the command line; nothing was changed")
-    return client
-
-
-def _change(
-    inventory: str,
-    hosts: Inventory,
-    fleet: FleetRun,
-    change: Change,
-    no_apply: bool,
-    key: str | None = None,
-) -> None:
-    """Change the file, then the gateways, while no other run does.
-
-    A ``key`` is printed before it is good anywhere: one that could not be printed is in no file.
-    """
-    if not no_apply:
-        gateways_of(fleet)
-    path = keys_path(Path(inventory))
-    with alone(path, _waits):
-        after, said = change(read_clients(path))
-        with written(path, file_text(after, Path(inventory))):
-            if key is not None:
-                tell(key)
-        tell(f"{said} ({path})", err=True)
-        if not no_apply:
-            _apply(hosts, fleet, after)
-
-
-def _apply(hosts: Inventory, fleet: FleetRun, clients: Clients) -> None:
-    answers = put_keys(hosts, clients, gateways_of(fleet))
-    for name in answers.keys() - silent(answers).keys():
-        tell(f"{name}: knows the keys as they are now", err=True)
-    must_have_answered(answers, REMEDY)
-
-
-def _waits() -> None:
-    tell("another run of `rackwright keys` is at work here: waiting for it", err=True)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
 
 
 def _end(key: ClientKey) -> str:

@@ -23,7 +23,7 @@ from rackwright.schema.fields import split_names
 
 
 def asked(path: str, since: str) -> dict[str, Answer]:
-    """``usage`` of each gateway of an inventory by name; ``{"error": why}`` of one without an answer.
+    """``usage`` of each gateway of an inventory by name; ``{"error": why}`` of a silent one.
 
     ``since`` is the first day, 2026-11-01. Raises SpecError or PlanError with every fault of the
     inventory.
@@ -60,7 +60,7 @@ def _parts(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, 
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, whose columns are always the same.")
 def usage(inventory: str, since: datetime | None, by: tuple[str, ...], as_csv: bool) -> None:
-    """Print what clients have used by the gateways of INVENTORY, summed over all of them. Only reads.
+    """Print what clients have used by all gateways of INVENTORY together. Only reads.
 
     Tokens are those that the engines report. Exits with 69 where a gateway gave no answer; the sums
     are then those of the others.

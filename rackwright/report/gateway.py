@@ -20,7 +20,7 @@ _NUMBERS = ("REPLICAS IN", "IN FLIGHT", "WAITING", "OVERFLOW", "TODAY REQUESTS",
 
 
 def gateway_text(states: States) -> str:
-    """A line a service, a replica and a client of each gateway; clients only where there are any."""
+    """A line a service, a replica and a client of each gateway; clients where there are any."""
     tables = [(_SERVICES, list(_services(states))), (_REPLICAS, list(_replicas(states)))]
     if clients := list(_clients(states)):
         tables.append((_CLIENTS, clients))
@@ -70,4 +70,6 @@ def _clients(states: States) -> Iterator[list[object]]:
 
 
 def _moment(unix_s: float | None) -> str | None:
-    return unix_s and datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if not unix_s:
+        return None
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")

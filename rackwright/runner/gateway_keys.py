@@ -27,7 +27,7 @@ def put_keys(inventory: Inventory, clients: Clients, only: Collection[str]) -> d
 
 
 def known_keys(inventory: Inventory, only: Collection[str]) -> dict[str, Answer]:
-    """``known``: digests of the keys that each gateway has; ``{"error": why}`` without an answer."""
+    """``known``: digests of the keys that each gateway has; ``{"error": why}`` of a silent one."""
     return _asked(inventory, "look", {}, only)
 
 
