@@ -17,8 +17,8 @@ from rackwright.runner.gateway_state import (
     ask_gateways,
     change_replica,
     gateways_of,
+    heard,
     must_have_answered,
-    silent,
 )
 from rackwright.runner.inventory import load_inventory
 
@@ -45,11 +45,9 @@ def status(inventory: str, on: str | None, as_json: bool) -> None:
     """Print requests in flight and waiting, and the state of each replica with its reason."""
     hosts = load_inventory(inventory)
     answers = ask_gateways(hosts, Question("GET", "/state"), gateways_of(fleet_of(hosts), on))
-    missing = silent(answers)
-    states = {name: said["body"] for name, said in answers.items() if name not in missing}
+    states = {name: answers[name]["body"] for name in heard(answers)}
     if as_json:
-        errors = {name: {"error": why} for name, why in missing.items()}
-        tell(json.dumps({"schema": 1, "gateways": {**states, **errors}}, indent=1))
+        tell(json.dumps({"schema": 1, "gateways": {**answers, **states}}, indent=1))
     elif states:
         tell(gateway_text(states))
     must_have_answered(answers)
@@ -94,9 +92,8 @@ def weight(inventory: str, replica: str, weight: float, on: str | None) -> None:
 def _change(inventory: str, replica: str, wanted: dict[str, Any], on: str | None) -> None:
     hosts = load_inventory(inventory)
     answers = change_replica(hosts, fleet_of(hosts), replica, wanted, on)
-    for name, said in answers.items():
-        if "error" not in said:
-            tell(f"{name}: {replica} {_words(said)}")
+    for name in heard(answers):
+        tell(f"{name}: {replica} {_words(answers[name])}")
     must_have_answered(answers)
 
 

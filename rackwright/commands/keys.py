@@ -18,7 +18,7 @@ from rackwright.clients.times import written as in_words
 from rackwright.exits import tell
 from rackwright.report.clients import clients_text
 from rackwright.runner.gateway_keys import known_keys
-from rackwright.runner.gateway_state import gateways_of, must_have_answered, silent
+from rackwright.runner.gateway_state import gateways_of, heard, must_have_answered
 from rackwright.runner.key_changes import Declared, apply_clients, change_clients
 from rackwright.schema.fields import MOST, split_names
 
@@ -82,7 +82,7 @@ def list_keys(inventory: str, live: bool) -> None:
         return
     declared = Declared.of(inventory)
     answers = known_keys(declared.hosts, gateways_of(declared.fleet))
-    known = {name: answers[name]["known"] for name in answers.keys() - silent(answers).keys()}
+    known = {name: answers[name]["known"] for name in heard(answers)}
     tell(clients_text(clients, _now(), known))
     must_have_answered(answers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import chain
 
 import click
 
@@ -15,8 +16,8 @@ from rackwright.runner.gateway_state import (
     Question,
     ask_gateway,
     gateways_of,
+    heard,
     must_have_answered,
-    silent,
 )
 from rackwright.runner.inventory import load_inventory
 from rackwright.schema.fields import split_names
@@ -67,10 +68,7 @@ def usage(inventory: str, since: datetime | None, by: tuple[str, ...], as_csv: b
     """
     first = since or datetime.now(UTC).replace(day=1)
     answers = asked(inventory, first.strftime("%Y-%m-%d"))
-    missing = silent(answers)
-    found: list[Usage] = []
-    for name in answers.keys() - missing.keys():
-        found += answers[name]["usage"]
-    rows = summed(found, by)
+    found: list[list[Usage]] = [answers[name]["usage"] for name in heard(answers)]
+    rows = summed(chain.from_iterable(found), by)
     tell(usage_csv(rows) if as_csv else usage_text(rows, by))
     must_have_answered(answers, "what they counted is not in these sums")

@@ -86,9 +86,9 @@ def must_be_routed(plan: FleetPlan, replica: str) -> None:
         raise RefusedError(f"replica {replica!r} {nearest(replica, known)}")
 
 
-def silent(answers: dict[str, Answer]) -> dict[str, str]:
-    """Why each gateway that gave no answer gave none."""
-    return {name: str(said["error"]) for name, said in answers.items() if "error" in said}
+def heard(answers: dict[str, Answer]) -> list[str]:
+    """The gateways that gave an answer, by name."""
+    return sorted(name for name, said in answers.items() if "error" not in said)
 
 
 def must_have_answered(answers: dict[str, Answer], remedy: str = "") -> None:
@@ -96,6 +96,6 @@ def must_have_answered(answers: dict[str, Answer], remedy: str = "") -> None:
 
     What the others answered is to be shown before.
     """
-    if missing := silent(answers):
-        words = "\n".join(f"{name}: {why}" for name, why in missing.items())
+    if missing := sorted(answers.keys() - heard(answers)):
+        words = "\n".join(f"{name}: {answers[name]['error']}" for name in missing)
         raise HostError(f"{words}{f'; {remedy}' if remedy else ''}")

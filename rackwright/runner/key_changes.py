@@ -17,7 +17,7 @@ from rackwright.errors import Fault, InputError, SpecError
 from rackwright.exits import tell
 from rackwright.runner.fleet import FleetRun, fleet_of
 from rackwright.runner.gateway_keys import put_keys
-from rackwright.runner.gateway_state import gateways_of, must_have_answered, silent
+from rackwright.runner.gateway_state import gateways_of, heard, must_have_answered
 from rackwright.runner.inventory import load_inventory
 from rackwright.schema.validation import parse
 
@@ -96,7 +96,7 @@ def apply_clients(declared: Declared) -> None:
 
 def _apply(declared: Declared, clients: Clients) -> None:
     answers = put_keys(declared.hosts, clients, gateways_of(declared.fleet))
-    for name in sorted(answers.keys() - silent(answers).keys()):
+    for name in heard(answers):
         tell(f"{name}: knows the keys as they are now", err=True)
     must_have_answered(answers, REMEDY)
 
