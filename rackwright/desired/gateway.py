@@ -1,4 +1,4 @@
-"""The gateway: Nginx's configuration for the plan's upstreams, its limits, certificate and unit."""
+"""The gateway: Nginx's configuration, its Lua and data, its limits, certificate and unit."""
 
 from __future__ import annotations
 
@@ -7,17 +7,36 @@ from typing import Any, NamedTuple
 
 from rackwright.desired import paths
 from rackwright.desired.addresses import address_of
-from rackwright.desired.folders import config_folder
+from rackwright.desired.fleet_data import fleet_data
+from rackwright.desired.folders import config_folder, state_folder
 from rackwright.desired.gateway_answers import gateway_answers
-from rackwright.desired.items import Absent, Certificate, Directory, File, Item, NginxLimits, Unit
+from rackwright.desired.items import (
+    Absent,
+    Certificate,
+    Directory,
+    File,
+    GatewayData,
+    Item,
+    NginxLimits,
+    Unit,
+)
 from rackwright.desired.render import render
 from rackwright.plan import Upstream
+from rackwright.remote.items.own import MARK as OWN_MARK
 from rackwright.spec import GatewaySpec, Settings
 
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
 MARK = "# Written by Rackwright"
-NO_GATEWAY: list[Item] = [Absent(CONFIG, MARK, reload="nginx.service")]
-"""Of every host that is none: it may have been one."""
+FOLDER = "/etc/nginx/rackwright"
+LUA, FLEET, KEYS = f"{FOLDER}/gateway.lua", f"{FOLDER}/fleet.json", f"{FOLDER}/keys.json"
+NGINX_GROUP = NGINX_USER = "www-data"
+"""Of Debian's and Ubuntu's Nginx: its workers read the data, and keep what they know."""
+SOCKET_FOLDER = "/run/rackwright-gateway"
+SOCKET = f"{SOCKET_FOLDER}/state.sock"
+SOCKET_AT_BOOT = "/etc/tmpfiles.d/rackwright-gateway.conf"
+DROP_IN = "/etc/systemd/system/nginx.service.d/rackwright.conf"
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+"""Whose certificates an outside API may have: those that the distribution trusts."""
 OPENAI_PATHS = {
     "/v1/models": "GET",
     "/v1/chat/completions": "POST",
@@ -67,11 +86,12 @@ def gateway_items(
     upstreams: Sequence[Upstream],
     settings: Settings,
     resolved: Mapping[str, str],
+    nameservers: Sequence[str] = (),
 ) -> list[Item]:
-    """Certificate, limits, configuration and unit; all is tested before it is loaded.
+    """Certificate, limits, configuration, data and unit; all is tested before it is loaded.
 
-    ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up none itself, so
-    it starts without a name server, and can tell which replica answered.
+    ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up no replica
+    itself, so it starts without a name server. ``nameservers`` are asked for outside APIs alone.
     """
     certificate, key = gateway.certificate, gateway.certificate_key
     made: list[Certificate] = []
@@ -80,7 +100,7 @@ def gateway_items(
         made = [Certificate(certificate, key, gateway.server_name)]
     values = {
         "gateway": gateway,
-        "host_names": dict.fromkeys(map(str.lower, (gateway.server_name, *gateway.other_names))),
+        "host_names": dict.fromkeys(map(str.lower, host_names(gateway, upstreams))),
         "settings": settings,
         "certificate": certificate,
         "certificate_key": key,
@@ -91,14 +111,87 @@ def gateway_items(
         "headers": _headers(settings),
         "ciphers": CIPHERS,
         "idle_connections": IDLE_CONNECTIONS,
+        "folder": FOLDER,
+        "state_dir": live_folder(settings),
+        "socket": SOCKET,
+        "resolvers": nameservers if overflows(upstreams) else (),
+        "overflow": overflows(upstreams),
+        "trusted": TRUSTED,
+        "connections": connections(upstreams),
     }
     config = File(CONFIG, render("gateway.conf.j2", values))
+    lua = File(LUA, (paths.PROJECT / "templates/gateway.lua").read_bytes())
     needed = connections(upstreams)
     limits = NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed)
     validate = ("nginx", "-t", "-q")
-    unit = Unit("nginx.service", reload_on=(config, limits, *made), validate=validate)
+    drop_in = File(DROP_IN, _DROP_IN.encode())
+    unit = Unit("nginx.service", reload_on=(config, lua, limits, drop_in, *made), validate=validate)
     folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
-    return [*(folders if made else []), *made, config, limits, unit]
+    content = fleet_data(gateway, upstreams, settings, resolved)
+    fleet = File(FLEET, content, mode=0o640, group=NGINX_GROUP)
+    return [
+        *(folders if made else []),
+        *made,
+        *_places(settings),
+        drop_in,
+        fleet,
+        lua,
+        config,
+        limits,
+        unit,
+        GatewayData(SOCKET, fleet, KEYS),
+    ]
+
+
+def _places(settings: Settings) -> list[Item]:
+    """Folders, and what makes the socket's again at each boot."""
+    at_boot = f"{MARK}: the gateway's local socket, for root alone.\nd {SOCKET_FOLDER} 0700\n"
+    return [
+        Directory(FOLDER, inside=("gateway.lua", "fleet.json")),
+        state_folder(settings),
+        Directory(
+            live_folder(settings),
+            mode=0o750,
+            owner=NGINX_USER,
+            group=NGINX_GROUP,
+            inside=("state.json", "usage.json"),
+        ),
+        File(SOCKET_AT_BOOT, at_boot.encode()),
+        Directory(SOCKET_FOLDER, mode=0o700),
+    ]
+
+
+_DROP_IN = f"""{MARK}: Nginx leaves its socket behind when it stops, and would not start.
+[Service]
+ExecStartPre=-/bin/rm -f {SOCKET}
+"""
+
+
+def no_gateway(settings: Settings) -> list[Item]:
+    """Of every host that is none: it may have been one. Nginx forgets the configuration first."""
+    return [
+        Absent(CONFIG, MARK, reload="nginx.service"),
+        Absent(DROP_IN, MARK),
+        Absent(SOCKET_AT_BOOT, MARK),
+        Absent(FOLDER, OWN_MARK),
+        Absent(live_folder(settings), OWN_MARK),
+    ]
+
+
+def live_folder(settings: Settings) -> str:
+    """Where a gateway keeps what must outlive its restart."""
+    return f"{settings.state_dir}/gateway"
+
+
+def host_names(gateway: GatewaySpec, upstreams: Sequence[Upstream]) -> tuple[str, ...]:
+    """All that a gateway answers to; its certificate has them."""
+    of_services = (name for upstream in upstreams for name in upstream.service.host_names)
+    return (gateway.server_name, *gateway.other_names, *of_services)
+
+
+def overflows(upstreams: Sequence[Upstream]) -> bool:
+    """Whether any service has an outside API, whose name Nginx looks up."""
+    return any(upstream.service.overflow for upstream in upstreams)
 
 
 def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
