@@ -75,7 +75,7 @@ def _without(client: Client, key_id: str) -> tuple[ClientKey, ...]:
 
 def unknown_models(models: Sequence[str], spec: FleetSpec) -> Iterator[tuple[str, str]]:
     """Of names of models, those that no service has, each with what is wrong with it."""
-    known = {name for one in spec.services.values() for name in (one.name, one.served_as)}
+    known = {name for one in spec.services.values() for name in (one.name, *one.asked_as)}
     for model in models:
         if model not in known:
             yield model, nearest(model, known, "model")

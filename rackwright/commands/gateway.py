@@ -23,7 +23,7 @@ from rackwright.runner.gateway_state import (
 from rackwright.runner.inventory import load_inventory
 
 ON = click.option("--on", "on", help="One gateway alone, by its name; else all.")
-HIGHEST_WEIGHT = 100
+HIGHEST_WEIGHT, MOST_WHY_BYTES = 100, 200
 
 
 @click.group(short_help="Live state of the gateways, drains")
@@ -53,14 +53,21 @@ def status(inventory: str, on: str | None, as_json: bool) -> None:
     must_have_answered(answers)
 
 
+def _short(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    """As much as a gateway keeps."""
+    if not 0 < len(text.encode()) <= MOST_WHY_BYTES:
+        raise click.BadParameter(f"must have 1 to {MOST_WHY_BYTES} letters")
+    return text
+
+
 @gateway.command(short_help="Send a replica no new requests")
 @click.argument("replica")
-@click.option("--why", default="", help="Shown beside its state.")
+@click.option("--why", default="by hand", callback=_short, help="Shown beside its state.")
 @ON
 @click.pass_obj
 def drain(inventory: str, replica: str, why: str, on: str | None) -> None:
     """Send no new requests to REPLICA; those that it has are answered."""
-    _change(inventory, replica, {"drained": True, "why": why or "drained by hand"}, on)
+    _change(inventory, replica, {"drained": True, "why": why}, on)
 
 
 @gateway.command(short_help="Send a drained replica requests again")

@@ -10,6 +10,7 @@ from rackwright.desired.addresses import address_of
 from rackwright.desired.fleet_data import fleet_data
 from rackwright.desired.folders import config_folder, state_folder
 from rackwright.desired.gateway_answers import gateway_answers
+from rackwright.desired.gateway_keys import FOLDER, KEYS, NO_KEYS, KeyFiles
 from rackwright.desired.items import (
     Absent,
     Certificate,
@@ -27,8 +28,7 @@ from rackwright.spec import GatewaySpec, Settings
 
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
 MARK = "# Written by Rackwright"
-FOLDER = "/etc/nginx/rackwright"
-LUA, FLEET, KEYS = f"{FOLDER}/gateway.lua", f"{FOLDER}/fleet.json", f"{FOLDER}/keys.json"
+LUA, FLEET = f"{FOLDER}/gateway.lua", f"{FOLDER}/fleet.json"
 NGINX_GROUP = NGINX_USER = "www-data"
 """Of Debian's and Ubuntu's Nginx: its workers read the data, and keep what they know."""
 SOCKET_FOLDER = "/run/rackwright-gateway"
@@ -87,6 +87,7 @@ def gateway_items(
     settings: Settings,
     resolved: Mapping[str, str],
     nameservers: Sequence[str] = (),
+    keys: KeyFiles = NO_KEYS,
 ) -> list[Item]:
     """Certificate, limits, configuration, data and unit; all is tested before it is loaded.
 
@@ -125,7 +126,11 @@ def gateway_items(
     limits = NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed)
     validate = ("nginx", "-t", "-q")
     drop_in = File(DROP_IN, _DROP_IN.encode())
-    unit = Unit("nginx.service", reload_on=(config, lua, limits, drop_in, *made), validate=validate)
+    unit = Unit(
+        "nginx.service",
+        reload_on=(config, lua, keys.own, limits, drop_in, *made),
+        validate=validate,
+    )
     folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
     content = fleet_data(gateway, upstreams, settings, resolved)
     fleet = File(FLEET, content, mode=0o640, group=NGINX_GROUP)
@@ -134,6 +139,7 @@ def gateway_items(
         *made,
         *_places(settings),
         drop_in,
+        *keys,
         fleet,
         lua,
         config,

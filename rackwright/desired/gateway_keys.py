@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from rackwright.clients import Clients
 from rackwright.clients.document import keys_json
@@ -11,6 +12,13 @@ from rackwright.desired.items import File
 
 FOLDER = "/etc/nginx/rackwright"
 KEYS, SECRETS = f"{FOLDER}/keys.json", f"{FOLDER}/secrets.json"
+
+
+class KeyFiles(NamedTuple):
+    """What a gateway has of keys: its clients', and its own, which are secret."""
+
+    clients: File
+    own: File
 
 
 def keys_file(clients: Clients) -> File:
@@ -27,3 +35,7 @@ def secrets_file(engine: str, overflow: Mapping[str, str]) -> File:
     keys = {service: key for service, key in sorted(overflow.items()) if key}
     content = json.dumps({"engine": engine or None, "overflow": keys}, indent=1)
     return File(SECRETS, f"{content}\n".encode(), mode=0o600, secret=True)
+
+
+NO_KEYS = KeyFiles(keys_file({}), secrets_file("", {}))
+"""Of a gateway that nobody has a key for."""

@@ -18,13 +18,13 @@ Values = dict[str, Any]
 def look(path: Path) -> Values:
     """Digests of the keys that the running gateway knows; none where it has loaded another file."""
     state = ask("GET", "/state")
-    if "error" in state:
-        return state
+    if state.get("status") != 200:
+        return {"error": str(state.get("error") or state["body"])}
     try:
         content = path.read_bytes()
         keys = [entry["sha256"] for entry in json.loads(content)["keys"]]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        return {"error": f"{path} cannot be read: {type(error).__name__}"}
+        return {"error": f"{path} cannot be read ({type(error).__name__})"}
     loaded = state["body"]["loaded"]["keys_sha256"] == hashlib.sha256(content).hexdigest()
     return {"known": keys if loaded else []}
 

@@ -10,6 +10,7 @@ from pyinfra.context import host
 
 from rackwright.desired.addresses import is_ip, name_faults, named_addresses, resolved
 from rackwright.desired.gateway import gateway_items, no_gateway, overflows
+from rackwright.desired.gateway_keys import KeyFiles
 from rackwright.errors import HostError
 from rackwright.plan import Upstream
 from rackwright.runner.operations import converge, refuse
@@ -19,7 +20,7 @@ from rackwright.spec import GatewaySpec, Settings
 
 @operation()
 def converge_gateway(
-    gateway: GatewaySpec | None, upstreams: Sequence[Upstream], settings: Settings
+    gateway: GatewaySpec | None, upstreams: Sequence[Upstream], settings: Settings, keys: KeyFiles
 ) -> Generator[FunctionCommand]:
     """Look up what is declared by name, then converge on a configuration that names none.
 
@@ -40,7 +41,7 @@ def converge_gateway(
         remedy = f"mend the name for {host.name} (DNS, /etc/hosts), or declare the IP address"
         yield refuse(f"Nginx goes on as it was:{lines}\n{remedy}", str(faults[0]), remedy)
         return
-    items = gateway_items(gateway, upstreams, settings, resolved(looked_up), nameservers)
+    items = gateway_items(gateway, upstreams, settings, resolved(looked_up), nameservers, keys)
     yield from converge._inner(items=items)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
+from rackwright.clients import Clients
+from rackwright.desired.gateway_keys import KeyFiles, keys_file, secrets_file
 from rackwright.errors import Fault, SpecError, gathered
 from rackwright.schema.secrets import secret_rule
-from rackwright.spec import Settings
+from rackwright.spec import FleetSpec, ServiceSpec, Settings
 
 HEADING = "in this machine's environment; no host was touched"
 
@@ -18,12 +20,28 @@ def secret(variable: str, source: str | None) -> dict[str, str]:
     return {variable: value} if value else {}
 
 
-def require_secrets(settings: Mapping[str, Settings]) -> None:
-    """Raise SpecError for variables that hosts' settings name and that hold no key or token.
+def key_files(clients: Clients, spec: FleetSpec, gateway: str) -> KeyFiles:
+    """What a gateway is to have of keys: those of its clients, the engines', those of outside APIs.
+
+    ``gateway`` is the host's name.
+    """
+    engine = secret("key", spec.settings[gateway].engine_api_key_env)
+    outside = {
+        service.name: os.environ.get(service.overflow.key_env, "")
+        for service in spec.services.values()
+        if service.overflow
+    }
+    return KeyFiles(keys_file(clients), secrets_file(engine.get("key", ""), outside))
+
+
+def require_secrets(
+    settings: Mapping[str, Settings], services: Mapping[str, ServiceSpec] | None = None
+) -> None:
+    """Raise SpecError for variables that settings or services name and that hold no key or token.
 
     No message has a value.
     """
-    if faults := list(secret_faults(settings)):
+    if faults := [*secret_faults(settings), *_faults_of_services(services or {})]:
         raise SpecError(faults, HEADING)
 
 
@@ -36,11 +54,24 @@ def secret_faults(settings: Mapping[str, Settings]) -> Iterator[Fault]:
     yield from gathered(found)
 
 
+def _faults_of_services(services: Mapping[str, ServiceSpec]) -> Iterator[Fault]:
+    """An outside API without its key would refuse each request that is sent there."""
+    for name, service in services.items():
+        if service.overflow:
+            path = f"services[{name}].overflow.key_env"
+            yield from _wrong_with(path, service.overflow.key_env)
+
+
 def _faults(settings: Settings) -> Iterator[Fault]:
-    needed, wanted = settings.engine_api_key_env, settings.hf_token_env
-    if needed and not os.environ.get(needed):
-        unset = "is empty" if needed in os.environ else "is not set"
-        yield Fault("settings.engine_api_key_env", f"names {needed}, which {unset} here: export it")
-    for key, name in (("engine_api_key_env", needed), ("hf_token_env", wanted)):
-        if name and (value := os.environ.get(name)) and (rule := secret_rule(value)):
-            yield Fault(f"settings.{key}", f"names {name}, whose value {rule}")
+    if settings.engine_api_key_env:
+        yield from _wrong_with("settings.engine_api_key_env", settings.engine_api_key_env)
+    yield from _wrong_with("settings.hf_token_env", settings.hf_token_env, needed=False)
+
+
+def _wrong_with(path: str, name: str, needed: bool = True) -> Iterator[Fault]:
+    value = os.environ.get(name)
+    if needed and not value:
+        unset = "is empty" if name in os.environ else "is not set"
+        yield Fault(path, f"names {name}, which {unset} here: export it")
+    if value and (rule := secret_rule(value)):
+        yield Fault(path, f"names {name}, whose value {rule}")

@@ -126,7 +126,7 @@ def asking(here: Fleet) -> Callable[..., dict[str, Any]]:
 def calling(here: Fleet, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     def call(host: Any, script: str, request: dict[str, Any], **_: Any) -> Any:
         gateway = here.gateways[host.name]
-        monkeypatch.setattr(gateway_state.ask, "__defaults__", (None, str(gateway.socket)))
+        monkeypatch.setattr(gateway_state, "SOCKET", str(gateway.socket))
         if "item" in request:
             request = {**request, "item": {**request["item"], "key": str(gateway.keys)}}
         return import_module(f"rackwright.remote.{script}").main(json.loads(json.dumps(request)))

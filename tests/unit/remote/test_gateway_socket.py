@@ -23,7 +23,7 @@ from tests.samples.gateway_socket import Gateway, listening
 @pytest.fixture
 def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
     here = Gateway(tmp_path)
-    monkeypatch.setattr(gateway_state.ask, "__defaults__", (None, str(here.socket)))
+    monkeypatch.setattr(gateway_state, "SOCKET", str(here.socket))
     monkeypatch.setattr(gateway_keys, "LOCK", tmp_path / "lock")
     with listening(here):
         yield here
@@ -63,24 +63,28 @@ def test_a_no_is_an_answer_too(gateway: Gateway) -> None:
     assert said == {"status": 404, "body": {"error": "no replica x"}}
 
 
-def test_where_nobody_listens_that_is_said(tmp_path: Path) -> None:
-    absent = gateway_state.ask("GET", "/state", where=str(tmp_path / "none.sock"))
-    stale = tmp_path / "stale.sock"
+def test_where_nobody_listens_that_is_said(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = gateway.folder / "stale.sock"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(stale))
-    assert absent == gateway_state.ask("GET", "/state", where=str(stale))
-    assert "does not run here" in absent["error"]
+    for path in (stale, gateway.folder / "none.sock"):
+        monkeypatch.setattr(gateway_state, "SOCKET", str(path))
+        assert "does not run here" in gateway_state.ask("GET", "/state")["error"]
 
 
-def test_an_answer_that_is_no_json_is_none(gateway: Gateway) -> None:
-    gateway.state = "\ud800"  # type: ignore[assignment]
-    assert gateway_state.ask("GET", "/state")["body"] == "\ud800"
+def test_one_that_gives_no_answer_is_given_up(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = gateway.folder / "silent.sock"
+    monkeypatch.setattr(gateway_state, "SOCKET", str(path))
+    monkeypatch.setattr(gateway_state, "TIMEOUT_S", 0.2)
     with socket.socket(socket.AF_UNIX) as silent:
-        path = gateway.folder / "other.sock"
         silent.bind(str(path))
         silent.listen()
-        silent.shutdown(socket.SHUT_RD)
-        assert "error" in gateway_state.ask("GET", "/state", where=str(path))
+        said = gateway_state.ask("GET", "/state")
+    assert said == {"error": "the gateway gave no answer (TimeoutError: timed out)"}
 
 
 def test_keys_are_written_for_nginx_alone_and_loaded(gateway: Gateway) -> None:
