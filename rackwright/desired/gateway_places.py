@@ -10,7 +10,8 @@ from rackwright.spec import Settings
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
 MARK = "# Written by Rackwright"
 FOLDER = "/etc/nginx/rackwright"
-LUA, FLEET, KEYS = f"{FOLDER}/gateway.lua", f"{FOLDER}/fleet.json", f"{FOLDER}/keys.json"
+LUA = f"{FOLDER}/gateway.lua"
+FLEET, KEYS, SECRETS = (f"{FOLDER}/{name}.json" for name in ("fleet", "keys", "secrets"))
 NGINX = "www-data"
 """User and group of Debian's and Ubuntu's Nginx: its workers read data and keep what they know."""
 SOCKET_FOLDER = "/run/rackwright-gateway"
@@ -24,6 +25,18 @@ TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 def live_folder(settings: Settings) -> str:
     """Where a gateway keeps what must outlive its restart."""
     return f"{settings.state_dir}/gateway"
+
+
+def places(settings: Settings) -> dict[str, str]:
+    """What the configuration names, by what the template calls it."""
+    return {
+        "folder": FOLDER,
+        "state": live_folder(settings),
+        "socket": SOCKET,
+        "access_log": "/var/log/nginx/rackwright.log",
+        "error_log": "/var/log/nginx/error.log",
+        "trusted": TRUSTED,
+    }
 
 
 def folder_items(settings: Settings) -> list[Item]:
