@@ -7,18 +7,20 @@ from collections.abc import Mapping, Sequence
 from rackwright.desired import paths
 from rackwright.desired.fleet_data import fleet_data, queue_of
 from rackwright.desired.folders import config_folder
-from rackwright.desired.gateway_answers import gateway_answers
+from rackwright.desired.gateway_config import IDLE_CONNECTIONS, Places, gateway_config
 from rackwright.desired.gateway_keys import NO_KEYS, KeyFiles
 from rackwright.desired.gateway_places import (
     CONFIG,
     FLEET,
+    FOLDER,
     KEYS,
     LUA,
     NGINX,
     SOCKET,
+    TRUSTED,
     drop_in_file,
     folder_items,
-    places,
+    live_folder,
 )
 from rackwright.desired.items import (
     Certificate,
@@ -29,18 +31,9 @@ from rackwright.desired.items import (
     NginxLimits,
     Unit,
 )
-from rackwright.desired.render import render
 from rackwright.plan import Upstream
 from rackwright.spec import GatewaySpec, Settings
 
-CIPHERS = tuple(
-    f"ECDHE-{key}-{cipher}"
-    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
-    for key in ("ECDSA", "RSA")
-)
-"""Of TLS 1.2: those that authenticate what they encrypt, with keys of one session (RFC 9325)."""
-IDLE_CONNECTIONS = 64
-"""To the replicas of a service, kept open by each worker."""
 SPARE_CONNECTIONS = 512
 """Clients that hold a connection and ask nothing, and Nginx's own: its default for all."""
 MOST_CONNECTIONS = 500_000
@@ -56,7 +49,7 @@ def connections(upstreams: Sequence[Upstream], settings: Settings) -> int:
     slots = sum(one.limits.max_num_seqs for upstream in upstreams for one in upstream.replicas)
     waiting = sum(queue_of(upstream.service, settings)["length"] for upstream in upstreams)
     needed = 2 * (slots + max(slots, waiting))
-    return min(needed + IDLE_CONNECTIONS * len(upstreams) + SPARE_CONNECTIONS, MOST_CONNECTIONS)
+    return min(needed + IDLE_CONNECTIONS + SPARE_CONNECTIONS, MOST_CONNECTIONS)
 
 
 def gateway_items(
@@ -77,22 +70,12 @@ def gateway_items(
     if not (certificate and key):
         certificate, key = paths.certificate_paths(settings.config_dir)
         made = [Certificate(certificate, key, gateway.server_name)]
-    values = {
-        "gateway": gateway,
-        "host_names": dict.fromkeys(map(str.lower, host_names(gateway, upstreams))),
-        "settings": settings,
-        "certificate": certificate,
-        "certificate_key": key,
-        "answers": list(gateway_answers(gateway, settings)),
-        "headers": _headers(settings),
-        "ciphers": CIPHERS,
-        "idle_connections": IDLE_CONNECTIONS,
-        "places": places(settings),
-        "resolvers": nameservers if overflows(upstreams) else (),
-    }
+    places = Places(FOLDER, live_folder(settings), SOCKET, certificate, key, TRUSTED)
+    names = host_names(gateway, upstreams)
+    asked = nameservers if overflows(upstreams) else ()
     needed = connections(upstreams, settings)
     loaded = (
-        File(CONFIG, render("gateway.conf.j2", values)),
+        File(CONFIG, gateway_config(gateway.port, names, places, settings, asked)),
         File(LUA, (paths.PROJECT / "templates/gateway.lua").read_bytes()),
         keys.own,
         drop_in_file(),
@@ -122,11 +105,3 @@ def host_names(gateway: GatewaySpec, upstreams: Sequence[Upstream]) -> tuple[str
 def overflows(upstreams: Sequence[Upstream]) -> bool:
     """Whether any service has an outside API, whose name Nginx looks up."""
     return any(upstream.service.overflow for upstream in upstreams)
-
-
-def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
-    """What every answer says. Where a location says more, Nginx forgets those of the server."""
-    said = (("X-Rackwright-Replica", "$rackwright_replica"), ("X-Request-ID", "$request_id"))
-    if settings.hsts_max_age_s is None:
-        return said
-    return (*said, ("Strict-Transport-Security", f'"max-age={settings.hsts_max_age_s}"'))

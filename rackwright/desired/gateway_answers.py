@@ -1,4 +1,4 @@
-"""What Nginx answers by itself, in the form of OpenAI's errors, so that clients can read it."""
+"""What Nginx answers itself, before or instead of the Lua, so that OpenAI's clients can read it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rackwright.spec import GatewaySpec, Settings
-
 
 @dataclass(frozen=True)
 class GatewayAnswer:
-    """An error that Nginx tells by itself: ``code`` names it, to clients and in the configuration.
+    """An error of the gateway's own: ``code`` names it, to the client and in the configuration.
 
     ``instead_of`` are Nginx's statuses that it stands for.
     """
@@ -19,7 +17,7 @@ class GatewayAnswer:
     code: str
     status: int
     message: str
-    instead_of: tuple[int, ...] = ()
+    instead_of: tuple[int, ...]
     headers: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -39,13 +37,11 @@ NOT_AGAIN = (("X-Should-Retry", "false"),)
 """OpenAI's clients send whatever ended with 5xx again, unless they are told not to."""
 
 
-def gateway_answers(gateway: GatewaySpec, settings: Settings) -> Iterator[GatewayAnswer]:
-    """Every error that a client can get of Nginx itself; the others are in the Lua."""
-    yield from _to_faulty_requests(gateway.server_name, settings.client_max_body_size)
-    yield from _of_failures()
+def gateway_answers(name: str, most: str) -> Iterator[GatewayAnswer]:
+    """Every error that Nginx makes by itself. ``name`` is the gateway's, ``most`` the largest body.
 
-
-def _to_faulty_requests(name: str, most: str) -> Iterator[GatewayAnswer]:
+    Those of the Lua are in templates/gateway.lua.
+    """
     answer = GatewayAnswer
     yield answer("bad_request", 400, "the request is not valid HTTP", (400,))
     yield answer("plain_http", 400, "this port speaks TLS: ask for https://", (497,))
@@ -57,13 +53,9 @@ def _to_faulty_requests(name: str, most: str) -> Iterator[GatewayAnswer]:
     message = f"this is not the gateway of that name: ask for https://{name}"
     yield answer("misdirected_request", 421, message, (421,))
     yield answer("headers_too_large", 431, "the headers of the request are too large", (494,))
+    message = "the gateway failed: its error log says why"
+    yield answer("gateway_failed", 500, message, (500, 507), NOT_AGAIN)
     message = "the transfer encoding is not known"
     yield answer("not_implemented", 501, message, (501,), NOT_AGAIN)
     message = "the version of HTTP is not known"
     yield answer("version_not_supported", 505, message, (505,), NOT_AGAIN)
-
-
-def _of_failures() -> Iterator[GatewayAnswer]:
-    answer = GatewayAnswer
-    message = "the gateway failed: its error log says why"
-    yield answer("gateway_failed", 500, message, (500, 507), NOT_AGAIN)

@@ -27,18 +27,6 @@ def live_folder(settings: Settings) -> str:
     return f"{settings.state_dir}/gateway"
 
 
-def places(settings: Settings) -> dict[str, str]:
-    """What the configuration names, by what the template calls it."""
-    return {
-        "folder": FOLDER,
-        "state": live_folder(settings),
-        "socket": SOCKET,
-        "access_log": "/var/log/nginx/rackwright.log",
-        "error_log": "/var/log/nginx/error.log",
-        "trusted": TRUSTED,
-    }
-
-
 def folder_items(settings: Settings) -> list[Item]:
     """Folders, and what makes the socket's again at each boot."""
     at_boot = f"{MARK}: the gateway's local socket, for root alone.\nd {SOCKET_FOLDER} 0700\n"

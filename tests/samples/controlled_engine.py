@@ -1,4 +1,4 @@
-"""Stands in for an engine behind the gateway's Lua: a test says how each behaves, and reads what came.
+"""Stands in for an engine behind the gateway: a test says how it behaves, and reads what came.
 
 It answers health and completions; nothing is computed. A body may say how its answer goes:
 ``delay_s`` before it, ``events`` of a stream, ``gap_s`` between them, ``status``, ``die`` instead.
@@ -36,7 +36,8 @@ class Request:
 class ControlledEngine:
     """One engine on a port of loopback, in a thread of its own.
 
-    ``mode``: "well", "errors" (500 to everything) or "silent" (takes requests, answers none).
+    ``mode``: "well", "errors" (500 to everything), "silent" (takes requests, answers none) or
+    "stuck" (its health is well, and it completes nothing).
     """
 
     mode: str = "well"
@@ -115,10 +116,10 @@ class ControlledEngine:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         request = Request(line, headers, body)
         self.requests.append(request)
-        if self.mode == "silent":
+        if self.mode == "silent" or (self.mode == "stuck" and line.startswith("POST")):
             await reader.read()
             raise ConnectionError
-        self.in_flight += 1
+        self.in_flight += line.startswith("POST")
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await self._answer(request, writer)
@@ -126,7 +127,7 @@ class ControlledEngine:
             request.hung_up = True
             raise
         finally:
-            self.in_flight -= 1
+            self.in_flight -= line.startswith("POST")
         if headers.get("connection") == "close":
             raise ConnectionError
 
