@@ -11,6 +11,7 @@ from rackwright.errors import Fault, SpecError, gathered
 from rackwright.schema.secrets import secret_rule
 from rackwright.spec import FleetSpec, ServiceSpec, Settings
 
+NO_SERVICES: Mapping[str, ServiceSpec] = {}
 HEADING = "in this machine's environment; no host was touched"
 
 
@@ -35,23 +36,26 @@ def key_files(clients: Clients, spec: FleetSpec, gateway: str) -> KeyFiles:
 
 
 def require_secrets(
-    settings: Mapping[str, Settings], services: Mapping[str, ServiceSpec] | None = None
+    settings: Mapping[str, Settings], services: Mapping[str, ServiceSpec] = NO_SERVICES
 ) -> None:
     """Raise SpecError for variables that settings or services name and that hold no key or token.
 
     No message has a value.
     """
-    if faults := [*secret_faults(settings), *_faults_of_services(services or {})]:
+    if faults := list(secret_faults(settings, services)):
         raise SpecError(faults, HEADING)
 
 
-def secret_faults(settings: Mapping[str, Settings]) -> Iterator[Fault]:
+def secret_faults(
+    settings: Mapping[str, Settings], services: Mapping[str, ServiceSpec] = NO_SERVICES
+) -> Iterator[Fault]:
     """What is wrong with them: an engine whose key is not there would answer everybody.
 
     A token is for gated repositories only, so it may be absent.
     """
     found = ((name, fault) for name, own in settings.items() for fault in _faults(own))
     yield from gathered(found)
+    yield from _faults_of_services(services)
 
 
 def _faults_of_services(services: Mapping[str, ServiceSpec]) -> Iterator[Fault]:
@@ -63,8 +67,9 @@ def _faults_of_services(services: Mapping[str, ServiceSpec]) -> Iterator[Fault]:
 
 
 def _faults(settings: Settings) -> Iterator[Fault]:
-    if settings.engine_api_key_env:
-        yield from _wrong_with("settings.engine_api_key_env", settings.engine_api_key_env)
+    for key in ("engine_api_key_env", "gateway_key_env"):
+        if name := getattr(settings, key):
+            yield from _wrong_with(f"settings.{key}", name)
     yield from _wrong_with("settings.hf_token_env", settings.hf_token_env, needed=False)
 
 
