@@ -1,6 +1,6 @@
 """Stands in for an engine that asks for a key: python3 stand_in_keyed.py ADDRESS PORT FILE.
 
-It answers completions, plain and streamed, with usage as vLLM reports it; the ``events`` of a stream
+It answers completions, plain and streamed, with usage as vLLM reports it; a stream's ``events``
 come ``gap_s`` apart. Whoever has another key than the file is refused.
 """
 
