@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
 
 from rackwright.desired import paths
-from rackwright.desired.addresses import address_of
-from rackwright.desired.fleet_data import fleet_data
-from rackwright.desired.folders import config_folder, state_folder
+from rackwright.desired.fleet_data import fleet_data, queue_of
+from rackwright.desired.folders import config_folder
 from rackwright.desired.gateway_answers import gateway_answers
-from rackwright.desired.gateway_keys import FOLDER, KEYS, NO_KEYS, KeyFiles
+from rackwright.desired.gateway_keys import NO_KEYS, KeyFiles
+from rackwright.desired.gateway_places import (
+    CONFIG,
+    FLEET,
+    KEYS,
+    LUA,
+    NGINX,
+    SOCKET,
+    drop_in_file,
+    folder_items,
+    places,
+)
 from rackwright.desired.items import (
-    Absent,
     Certificate,
     Directory,
     File,
@@ -23,28 +31,8 @@ from rackwright.desired.items import (
 )
 from rackwright.desired.render import render
 from rackwright.plan import Upstream
-from rackwright.remote.items.own import MARK as OWN_MARK
 from rackwright.spec import GatewaySpec, Settings
 
-CONFIG = "/etc/nginx/conf.d/rackwright.conf"
-MARK = "# Written by Rackwright"
-LUA, FLEET = f"{FOLDER}/gateway.lua", f"{FOLDER}/fleet.json"
-NGINX_GROUP = NGINX_USER = "www-data"
-"""Of Debian's and Ubuntu's Nginx: its workers read the data, and keep what they know."""
-SOCKET_FOLDER = "/run/rackwright-gateway"
-SOCKET = f"{SOCKET_FOLDER}/state.sock"
-SOCKET_AT_BOOT = "/etc/tmpfiles.d/rackwright-gateway.conf"
-DROP_IN = "/etc/systemd/system/nginx.service.d/rackwright.conf"
-TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
-"""Whose certificates an outside API may have: those that the distribution trusts."""
-OPENAI_PATHS = {
-    "/v1/models": "GET",
-    "/v1/chat/completions": "POST",
-    "/v1/completions": "POST",
-    "/v1/embeddings": "POST",
-    "/v1/responses": "POST",
-}
-"""What clients may reach, and how. An engine serves more on the same port (metrics, weights)."""
 CIPHERS = tuple(
     f"ECDHE-{key}-{cipher}"
     for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
@@ -59,26 +47,16 @@ MOST_CONNECTIONS = 500_000
 """A process may open 1,048,576 files unless the kernel is told otherwise (fs.nr_open)."""
 
 
-class _Route(NamedTuple):
-    location: str
-    path: str
-    method: str
-    upstream: str
-
-
-def upstream_name(upstream: Upstream) -> str:
-    """What Nginx calls the replicas of a service."""
-    return f"rackwright_{upstream.service.name.replace('-', '_')}"
-
-
-def connections(upstreams: Sequence[Upstream]) -> int:
+def connections(upstreams: Sequence[Upstream], settings: Settings) -> int:
     """What a worker must be able to hold, if all come to it.
 
-    Two for each request, to its client and its replica; and for each that runs one that waits.
+    Two for each request that runs, to its client and its replica; and as many again for those that
+    wait: as many as run, or as the services' queues take.
     """
     slots = sum(one.limits.max_num_seqs for upstream in upstreams for one in upstream.replicas)
-    needed = 2 * (slots + slots) + IDLE_CONNECTIONS * len(upstreams) + SPARE_CONNECTIONS
-    return min(needed, MOST_CONNECTIONS)
+    waiting = sum(queue_of(upstream.service, settings)["length"] for upstream in upstreams)
+    needed = 2 * (slots + max(slots, waiting))
+    return min(needed + IDLE_CONNECTIONS * len(upstreams) + SPARE_CONNECTIONS, MOST_CONNECTIONS)
 
 
 def gateway_items(
@@ -89,7 +67,7 @@ def gateway_items(
     nameservers: Sequence[str] = (),
     keys: KeyFiles = NO_KEYS,
 ) -> list[Item]:
-    """Certificate, limits, configuration, data and unit; all is tested before it is loaded.
+    """Certificate, folders, configuration, limits, unit and data; tested before it is loaded.
 
     ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up no replica
     itself, so it starts without a name server. ``nameservers`` are asked for outside APIs alone.
@@ -105,88 +83,34 @@ def gateway_items(
         "settings": settings,
         "certificate": certificate,
         "certificate_key": key,
-        "upstreams": [_upstream(upstream, resolved) for upstream in upstreams],
-        "routes": list(_routes(upstreams)),
-        "methods": OPENAI_PATHS,
         "answers": list(gateway_answers(gateway, settings)),
         "headers": _headers(settings),
         "ciphers": CIPHERS,
         "idle_connections": IDLE_CONNECTIONS,
-        "folder": FOLDER,
-        "state_dir": live_folder(settings),
-        "socket": SOCKET,
+        "places": places(settings),
         "resolvers": nameservers if overflows(upstreams) else (),
-        "overflow": overflows(upstreams),
-        "trusted": TRUSTED,
-        "connections": connections(upstreams),
     }
-    config = File(CONFIG, render("gateway.conf.j2", values))
-    lua = File(LUA, (paths.PROJECT / "templates/gateway.lua").read_bytes())
-    needed = connections(upstreams)
-    limits = NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed)
-    validate = ("nginx", "-t", "-q")
-    drop_in = File(DROP_IN, _DROP_IN.encode())
-    unit = Unit(
-        "nginx.service",
-        reload_on=(config, lua, keys.own, limits, drop_in, *made),
-        validate=validate,
+    needed = connections(upstreams, settings)
+    loaded = (
+        File(CONFIG, render("gateway.conf.j2", values)),
+        File(LUA, (paths.PROJECT / "templates/gateway.lua").read_bytes()),
+        keys.own,
+        drop_in_file(),
+        NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed),
     )
-    folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
     content = fleet_data(gateway, upstreams, settings, resolved)
-    fleet = File(FLEET, content, mode=0o640, group=NGINX_GROUP)
+    fleet = File(FLEET, content, mode=0o640, group=NGINX)
+    folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
     return [
         *(folders if made else []),
         *made,
-        *_places(settings),
-        drop_in,
-        *keys,
+        *folder_items(settings),
         fleet,
-        lua,
-        config,
-        limits,
-        unit,
+        keys.clients,
+        *loaded,
+        Unit("nginx.service", reload_on=(*loaded, *made), validate=("nginx", "-t", "-q")),
         GatewayData(SOCKET, fleet, KEYS),
     ]
-
-
-def _places(settings: Settings) -> list[Item]:
-    """Folders, and what makes the socket's again at each boot."""
-    at_boot = f"{MARK}: the gateway's local socket, for root alone.\nd {SOCKET_FOLDER} 0700\n"
-    return [
-        Directory(FOLDER, inside=("gateway.lua", "fleet.json")),
-        state_folder(settings),
-        Directory(
-            live_folder(settings),
-            mode=0o750,
-            owner=NGINX_USER,
-            group=NGINX_GROUP,
-            inside=("state.json", "usage.json"),
-        ),
-        File(SOCKET_AT_BOOT, at_boot.encode()),
-        Directory(SOCKET_FOLDER, mode=0o700),
-    ]
-
-
-_DROP_IN = f"""{MARK}: Nginx leaves its socket behind when it stops, and would not start.
-[Service]
-ExecStartPre=-/bin/rm -f {SOCKET}
-"""
-
-
-def no_gateway(settings: Settings) -> list[Item]:
-    """Of every host that is none: it may have been one. Nginx forgets the configuration first."""
-    return [
-        Absent(CONFIG, MARK, reload="nginx.service"),
-        Absent(DROP_IN, MARK),
-        Absent(SOCKET_AT_BOOT, MARK),
-        Absent(FOLDER, OWN_MARK),
-        Absent(live_folder(settings), OWN_MARK),
-    ]
-
-
-def live_folder(settings: Settings) -> str:
-    """Where a gateway keeps what must outlive its restart."""
-    return f"{settings.state_dir}/gateway"
 
 
 def host_names(gateway: GatewaySpec, upstreams: Sequence[Upstream]) -> tuple[str, ...]:
@@ -206,21 +130,3 @@ def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
     if settings.hsts_max_age_s is None:
         return said
     return (*said, ("Strict-Transport-Security", f'"max-age={settings.hsts_max_age_s}"'))
-
-
-def _upstream(upstream: Upstream, resolved: Mapping[str, str]) -> dict[str, Any]:
-    """``zone_kib``: a server takes less than 1 KiB of the memory that workers share."""
-    servers = [
-        (one.name, address_of(one.server.address, one.port, resolved)) for one in upstream.replicas
-    ]
-    zone_kib = 64 + 2 * len(servers)
-    return {"name": upstream_name(upstream), "servers": servers, "zone_kib": zone_kib}
-
-
-def _routes(upstreams: Sequence[Upstream]) -> Iterator[_Route]:
-    """Each path below its service's name; of a service that is alone also as it is."""
-    for upstream in upstreams:
-        named = f"/{upstream.service.name}"
-        for path, method in OPENAI_PATHS.items():
-            for prefix in ("", named) if len(upstreams) == 1 else (named,):
-                yield _Route(f"{prefix}{path}", path, method, upstream_name(upstream))

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 from rackwright.clients import Clients
 from rackwright.clients.document import keys_json
+from rackwright.desired.gateway_places import KEYS, NGINX, SECRETS
 from rackwright.desired.items import File
-
-FOLDER = "/etc/nginx/rackwright"
-KEYS, SECRETS = f"{FOLDER}/keys.json", f"{FOLDER}/secrets.json"
 
 
 class KeyFiles(NamedTuple):
@@ -23,7 +21,7 @@ class KeyFiles(NamedTuple):
 
 def keys_file(clients: Clients) -> File:
     """Of the clients: Nginx's workers read it, again whenever they are told to."""
-    return File(KEYS, keys_json(clients), mode=0o640, group="www-data")
+    return File(KEYS, keys_json(clients), mode=0o640, group=NGINX)
 
 
 def secrets_file(engine: str, overflow: Mapping[str, str]) -> File:

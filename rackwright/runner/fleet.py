@@ -110,7 +110,7 @@ def fleet_with_secrets(inventory: Inventory) -> FleetRun:
     is touched.
     """
     fleet = fleet_of(inventory)
-    require_secrets(fleet.spec.settings, fleet.spec.services)
+    require_secrets(fleet.spec)
     fleet.clients = clients_of(inventory, fleet.spec)
     return fleet
 

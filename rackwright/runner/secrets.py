@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rackwright.clients import Clients
 from rackwright.desired.gateway_keys import KeyFiles, keys_file, secrets_file
@@ -11,7 +11,6 @@ from rackwright.errors import Fault, SpecError, gathered
 from rackwright.schema.secrets import secret_rule
 from rackwright.spec import FleetSpec, ServiceSpec, Settings
 
-NO_SERVICES: Mapping[str, ServiceSpec] = {}
 HEADING = "in this machine's environment; no host was touched"
 
 
@@ -35,48 +34,44 @@ def key_files(clients: Clients, spec: FleetSpec, gateway: str) -> KeyFiles:
     return KeyFiles(keys_file(clients), secrets_file(engine.get("key", ""), outside))
 
 
-def require_secrets(
-    settings: Mapping[str, Settings], services: Mapping[str, ServiceSpec] = NO_SERVICES
-) -> None:
-    """Raise SpecError for variables that settings or services name and that hold no key or token.
+def require_secrets(fleet: FleetSpec) -> None:
+    """Raise SpecError for variables that settings and services name and that hold no key or token.
 
     No message has a value.
     """
-    if faults := list(secret_faults(settings, services)):
+    if faults := list(secret_faults(fleet)):
         raise SpecError(faults, HEADING)
 
 
-def secret_faults(
-    settings: Mapping[str, Settings], services: Mapping[str, ServiceSpec] = NO_SERVICES
-) -> Iterator[Fault]:
+def secret_faults(fleet: FleetSpec) -> Iterator[Fault]:
     """What is wrong with them: an engine whose key is not there would answer everybody.
 
     A token is for gated repositories only, so it may be absent.
     """
-    found = ((name, fault) for name, own in settings.items() for fault in _faults(own))
+    found = ((name, fault) for name, own in fleet.settings.items() for fault in _of_host(own))
     yield from gathered(found)
-    yield from _faults_of_services(services)
+    for service in fleet.services.values():
+        yield from _of_service(service)
 
 
-def _faults_of_services(services: Mapping[str, ServiceSpec]) -> Iterator[Fault]:
-    """An outside API without its key would refuse each request that is sent there."""
-    for name, service in services.items():
-        if service.overflow:
-            path = f"services[{name}].overflow.key_env"
-            yield from _wrong_with(path, service.overflow.key_env)
+def _of_host(settings: Settings) -> Iterator[Fault]:
+    yield from _needed("settings.engine_api_key_env", settings.engine_api_key_env)
+    yield from _needed("settings.gateway_key_env", settings.gateway_key_env)
+    yield from _as_written("settings.hf_token_env", settings.hf_token_env)
 
 
-def _faults(settings: Settings) -> Iterator[Fault]:
-    for key in ("engine_api_key_env", "gateway_key_env"):
-        if name := getattr(settings, key):
-            yield from _wrong_with(f"settings.{key}", name)
-    yield from _wrong_with("settings.hf_token_env", settings.hf_token_env, needed=False)
+def _of_service(service: ServiceSpec) -> Iterator[Fault]:
+    if service.overflow:
+        yield from _needed(f"services[{service.name}].overflow.key_env", service.overflow.key_env)
 
 
-def _wrong_with(path: str, name: str, needed: bool = True) -> Iterator[Fault]:
-    value = os.environ.get(name)
-    if needed and not value:
+def _needed(path: str, name: str | None) -> Iterator[Fault]:
+    if name and not os.environ.get(name):
         unset = "is empty" if name in os.environ else "is not set"
         yield Fault(path, f"names {name}, which {unset} here: export it")
-    if value and (rule := secret_rule(value)):
+    yield from _as_written(path, name)
+
+
+def _as_written(path: str, name: str | None) -> Iterator[Fault]:
+    if name and (value := os.environ.get(name)) and (rule := secret_rule(value)):
         yield Fault(path, f"names {name}, whose value {rule}")

@@ -16,6 +16,7 @@ def asking_faults(fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     yield from _host_names(fleet)
     for gateway in fleet.gateways.values():
         yield from _gateway(gateway, fleet, declared)
+    yield from _engine_keys(fleet)
     for service in fleet.services.values():
         yield from _service(service)
 
@@ -62,6 +63,19 @@ def _gateway(gateway: GatewaySpec, fleet: FleetSpec, declared: Declared) -> Iter
             "True, each client must send one of its own, or False, everybody may ask"
         )
         yield Fault(f"{path}.ask_keys", rule)
+
+
+def _engine_keys(fleet: FleetSpec) -> Iterator[Fault]:
+    """A gateway asks all engines with one key."""
+    first: tuple[str, str] | None = None
+    for host in (*fleet.servers, *fleet.gateways):
+        settings = fleet.settings.get(host)
+        name = settings.engine_api_key_env if settings else None
+        if name and first is None:
+            first = host, name
+        if first and name != first[1] and (name or host in fleet.gateways):
+            rule = f"must be {first[1]} as on {first[0]}: gateways ask all engines with one key"
+            yield Fault(f"settings[{host}].engine_api_key_env", rule, name)
 
 
 def _service(service: ServiceSpec) -> Iterator[Fault]:
