@@ -97,7 +97,8 @@ def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | No
     if gateway is None:
         return None
     made, _ = paths.certificate_paths(settings.config_dir)
-    key = secret("key", settings.engine_api_key_env).get("key", "")
+    source = settings.gateway_key_env if gateway.ask_keys else settings.engine_api_key_env
+    key = secret("key", source).get("key", "")
     alone = len(fleet.plan.upstreams) == 1
     services = [
         {

@@ -56,6 +56,7 @@ def secret_faults(fleet: FleetSpec) -> Iterator[Fault]:
 
 def _of_host(settings: Settings) -> Iterator[Fault]:
     yield from _needed("settings.engine_api_key_env", settings.engine_api_key_env)
+    yield from _needed("settings.gateway_key_env", settings.gateway_key_env)
     yield from _as_written("settings.hf_token_env", settings.hf_token_env)
 
 

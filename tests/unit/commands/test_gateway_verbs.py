@@ -1,148 +1,54 @@
-"""keys, usage and gateway, run as an operator runs them, on stand-ins for gateways' sockets.
-
-Only SSH is left out: what would travel to a host is run here, against the stand-in of that host.
-"""
+"""keys, usage and gateway, run as an operator runs them, on stand-ins for gateways' sockets."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import json
-import os
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-from unittest.mock import Mock
+from typing import NamedTuple
 
 import pytest
-from click.testing import CliRunner, Result
 
-from rackwright.cli import main
-from rackwright.clients import Clients
-from rackwright.clients.keys_file import read_clients
-from rackwright.desired.gateway_keys import keys_file
-from rackwright.errors import HostError
-from rackwright.inventory.reading import load_fleet
-from rackwright.planning.placing import plan
-from rackwright.remote import gateway_keys as on_host
-from rackwright.remote import gateway_state
-from rackwright.remote.items import files
-from rackwright.runner.fleet import FleetRun
-from tests.samples.fleet import lab_hosts
 from tests.samples.gateway_socket import Gateway, listening, replica, state
+from tests.samples.gateway_verbs import Door, Verbs, verbs_here
 
 KEY = re.compile(r"rw-[A-Za-z0-9_-]{43}\n")
 USED = {"prompt_tokens": 30, "cached_tokens": 10, "completion_tokens": 12, "overflow_requests": 0}
 
 
-class Fleet:
-    """Two gateways and the inventory that names them; ``silent`` ones give no answer."""
+class Fleet(NamedTuple):
+    """Two gateways, stood in for, and the verbs that ask them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.inventory = folder / "prod.py"
-        self.inventory.write_text("")
-        self.gateways = {name: Gateway(folder / name) for name in ("gw1", "gw2")}
-        for gateway in self.gateways.values():
-            gateway.folder.mkdir()
-            gateway.state = state(chat_gpu1_0=replica(), chat_gpu2_0=replica())
-        self.silent: dict[str, str] = {}
-
-    def run(self, verb: str, *words: str) -> Result:
-        return CliRunner().invoke(main, [verb, str(self.inventory), *words])
-
-    @property
-    def file(self) -> Path:
-        return self.inventory.with_suffix(".keys.yaml")
-
-    @property
-    def clients(self) -> Clients:
-        return read_clients(self.file)
-
-    def known(self, name: str) -> set[str]:
-        """Clients that a gateway knows."""
-        return {
-            entry["client"] for entry in json.loads(self.gateways[name].keys.read_text())["keys"]
-        }
+    verbs: Verbs
+    gateways: dict[str, Gateway]
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
-    here = Fleet(tmp_path)
-    data = lab_hosts()
-    data["gw2"] = data["gw1"]
-    spec = load_fleet(data)
-    run = FleetRun(spec, plan(spec))
-    # The module itself loads pyinfra's command line, which changes Python's sockets.
-    monkeypatch.setitem(sys.modules, "rackwright.runner.inventory", Mock())
-    patch(monkeypatch, here, run)
+    gateways = {name: Gateway(tmp_path / name) for name in ("gw1", "gw2")}
+    doors = {name: Door(gateway.socket, gateway.keys) for name, gateway in gateways.items()}
     with ExitStack() as listeners:
-        for gateway in here.gateways.values():
+        for gateway in gateways.values():
+            gateway.folder.mkdir()
+            gateway.state = state(chat_gpu1_0=replica(), chat_gpu2_0=replica())
             listeners.enter_context(listening(gateway))
-        yield here
-
-
-def patch(monkeypatch: pytest.MonkeyPatch, here: Fleet, run: FleetRun) -> None:
-    names = ("rackwright.runner.gateway_state", "rackwright.runner.gateway_keys")
-    runners = [import_module(name) for name in names]
-    verbs = [import_module(f"rackwright.commands.{verb}") for verb in ("usage", "gateway")]
-    changes = import_module("rackwright.runner.key_changes")
-    for module in (*verbs, changes):
-        monkeypatch.setattr(module, "fleet_of", lambda inventory: run)
-    for module in (*runners, verbs[0]):
-        monkeypatch.setattr(module, "ask_all", asking(here))
-    for module in runners:
-        monkeypatch.setattr(module, "call", calling(here, monkeypatch))
-    own = replace(keys_file({}), key="")
-    monkeypatch.setattr(
-        runners[1],
-        "keys_file",
-        lambda clients: replace(own, content=keys_file(clients).content, key="/keys.json"),
-    )
-    monkeypatch.setattr(files, "_ids", lambda change: (os.getuid(), os.getgid()))
-    monkeypatch.setattr(on_host, "LOCK", here.inventory.parent / "lock")
-
-
-def asking(here: Fleet) -> Callable[..., dict[str, Any]]:
-    def ask_all(inventory: Any, question: Any, only: Any) -> dict[str, Any]:
-        answers = {}
-        for name in only:
-            try:
-                if name in here.silent:
-                    raise HostError(here.silent[name])
-                answers[name] = question(SimpleNamespace(name=name))
-            except (HostError, ValueError) as error:
-                answers[name] = {"error": str(error)}
-        return answers
-
-    return ask_all
-
-
-def calling(here: Fleet, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    def call(host: Any, script: str, request: dict[str, Any], **_: Any) -> Any:
-        gateway = here.gateways[host.name]
-        monkeypatch.setattr(gateway_state, "SOCKET", str(gateway.socket))
-        if "item" in request:
-            request = {**request, "item": {**request["item"], "key": str(gateway.keys)}}
-        return import_module(f"rackwright.remote.{script}").main(json.loads(json.dumps(request)))
-
-    return call
+        yield Fleet(verbs_here(monkeypatch, tmp_path, doors), gateways)
 
 
 def test_a_key_is_printed_once_and_alone(fleet: Fleet) -> None:
-    done = fleet.run("keys", "add", "alice", "--models", "chat", "--in-flight", "8")
+    done = fleet.verbs.run("keys", "add", "alice", "--models", "chat", "--in-flight", "8")
     assert done.exit_code == 0, done.output
     assert KEY.fullmatch(done.stdout)
     digest = hashlib.sha256(done.stdout.strip().encode()).hexdigest()
-    (key,) = fleet.clients["alice"].keys
+    (key,) = fleet.verbs.clients["alice"].keys
     assert key.sha256 == digest and key.id in done.stderr
-    assert fleet.known("gw1") == fleet.known("gw2") == {"alice"}
-    for kept in (done.stderr, fleet.file.read_text(), fleet.gateways["gw1"].keys.read_text()):
+    assert fleet.verbs.known("gw1") == fleet.verbs.known("gw2") == {"alice"}
+    for kept in (done.stderr, fleet.verbs.file.read_text(), fleet.gateways["gw1"].keys.read_text()):
         assert done.stdout.strip() not in kept
 
 
@@ -153,45 +59,45 @@ def test_a_key_that_cannot_be_printed_is_no_key(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(import_module("rackwright.runner.key_changes"), "tell", full)
-    done = fleet.run("keys", "add", "alice")
+    done = fleet.verbs.run("keys", "add", "alice")
     assert done.exit_code == 65 and "the key cannot be printed (No space left" in done.stderr
-    assert not fleet.file.exists() and not fleet.gateways["gw1"].asked
+    assert not fleet.verbs.file.exists() and not fleet.gateways["gw1"].asked
 
 
 def test_without_applying_no_gateway_is_asked(fleet: Fleet) -> None:
-    assert fleet.run("keys", "add", "alice", "--no-apply").exit_code == 0
+    assert fleet.verbs.run("keys", "add", "alice", "--no-apply").exit_code == 0
     assert not any(gateway.asked for gateway in fleet.gateways.values())
-    assert fleet.run("keys", "apply").exit_code == 0
-    assert fleet.known("gw1") == {"alice"}
+    assert fleet.verbs.run("keys", "apply").exit_code == 0
+    assert fleet.verbs.known("gw1") == {"alice"}
 
 
 def test_a_gateway_without_an_answer_is_said(fleet: Fleet) -> None:
-    fleet.silent["gw2"] = "no answer within 10 s"
-    done = fleet.run("keys", "add", "alice")
+    fleet.verbs.silent["gw2"] = "no answer within 10 s"
+    done = fleet.verbs.run("keys", "add", "alice")
     assert done.exit_code == 69 and KEY.fullmatch(done.stdout)
     assert "gw2: no answer within 10 s; the next deploy has them know the keys" in done.stderr
-    assert "gw1: knows the keys" in done.stderr and fleet.known("gw1") == {"alice"}
-    assert set(fleet.clients) == {"alice"}
-    listed = fleet.run("keys", "list", "--live")
+    assert "gw1: knows the keys" in done.stderr and fleet.verbs.known("gw1") == {"alice"}
+    assert set(fleet.verbs.clients) == {"alice"}
+    listed = fleet.verbs.run("keys", "list", "--live")
     assert listed.exit_code == 69 and "gw2: no answer" in listed.stderr
     assert listed.stdout.splitlines()[1].endswith(" gw1")
 
 
 def test_rotated_and_revoked(fleet: Fleet) -> None:
-    first = fleet.run("keys", "add", "alice", "--class", "batch").stdout
-    second = fleet.run("keys", "rotate", "alice", "--keep", "2h")
+    first = fleet.verbs.run("keys", "add", "alice", "--class", "batch").stdout
+    second = fleet.verbs.run("keys", "rotate", "alice", "--keep", "2h")
     assert second.exit_code == 0 and KEY.fullmatch(second.stdout) and second.stdout != first
-    old, new = fleet.clients["alice"].keys
+    old, new = fleet.verbs.clients["alice"].keys
     assert old.expires is not None and (old.expires - new.made).total_seconds() == 7200
-    assert new.expires is None and fleet.clients["alice"].class_ == "batch"
-    listed = fleet.run("keys", "list", "--live").stdout.splitlines()
+    assert new.expires is None and fleet.verbs.clients["alice"].class_ == "batch"
+    listed = fleet.verbs.run("keys", "list", "--live").stdout.splitlines()
     assert [line.split()[:2] for line in listed[1:]] == [["alice", old.id], ["alice", new.id]]
     assert all(line.endswith("gw1, gw2") for line in listed[1:])
-    assert fleet.run("keys", "revoke", "alice", "--key", old.id).exit_code == 0
-    assert fleet.clients["alice"].keys == (new,)
-    assert fleet.run("keys", "revoke", "alice").exit_code == 0
-    assert fleet.clients == {} and fleet.known("gw2") == set()
-    assert fleet.run("keys", "list").stdout.startswith("no clients yet")
+    assert fleet.verbs.run("keys", "revoke", "alice", "--key", old.id).exit_code == 0
+    assert fleet.verbs.clients["alice"].keys == (new,)
+    assert fleet.verbs.run("keys", "revoke", "alice").exit_code == 0
+    assert fleet.verbs.clients == {} and fleet.verbs.known("gw2") == set()
+    assert fleet.verbs.run("keys", "list").stdout.startswith("no clients yet")
 
 
 @pytest.mark.parametrize(
@@ -214,18 +120,18 @@ def test_rotated_and_revoked(fleet: Fleet) -> None:
 def test_what_is_refused_changes_nothing(
     fleet: Fleet, words: tuple[str, ...], code: int, said: tuple[str, ...]
 ) -> None:
-    fleet.run("keys", "add", "alice", "--no-apply")
-    before = fleet.file.read_bytes()
-    done = fleet.run("keys", *words)
+    fleet.verbs.run("keys", "add", "alice", "--no-apply")
+    before = fleet.verbs.file.read_bytes()
+    done = fleet.verbs.run("keys", *words)
     assert done.exit_code == code and done.stdout == "", done.output
     assert all(each in done.stderr for each in said), done.stderr
-    assert fleet.file.read_bytes() == before and not fleet.gateways["gw1"].asked
+    assert fleet.verbs.file.read_bytes() == before and not fleet.gateways["gw1"].asked
 
 
 def test_a_file_with_faults_is_left_as_it_is(fleet: Fleet) -> None:
-    fleet.file.write_text("format: 1\nclients: {alice: {}}\n")
+    fleet.verbs.file.write_text("format: 1\nclients: {alice: {}}\n")
     for words in (("list",), ("add", "bob"), ("revoke", "alice"), ("apply",)):
-        done = fleet.run("keys", *words)
+        done = fleet.verbs.run("keys", *words)
         assert done.exit_code == 65 and "clients[alice].keys: is required" in done.stderr
         assert done.stdout == "" and not fleet.gateways["gw1"].asked
 
@@ -235,14 +141,14 @@ def test_usage_is_summed_over_the_gateways(fleet: Fleet) -> None:
     fleet.gateways["gw1"].usage = [{**row, "day": "2026-10-31"}, {**row, "day": "2026-11-02"}]
     fleet.gateways["gw2"].usage = [{**row, "day": "2026-11-02"}, {**row, "client": "bob",
                                    "day": "2026-11-03"}]  # fmt: skip
-    done = fleet.run("usage", "--since", "2026-11-01")
+    done = fleet.verbs.run("usage", "--since", "2026-11-01")
     assert done.stdout.splitlines() == [
         "CLIENT  MODEL  REQUESTS  PROMPT  CACHED  COMPLETION  OVERFLOW",
         "alice   chat          6      60      20          24         0",
         "bob     chat          3      30      10          12         0",
         "all                   9      90      30          36         0",
     ]
-    told = fleet.run("usage", "--since", "2026-11-01", "--by", "day", "--csv").stdout
+    told = fleet.verbs.run("usage", "--since", "2026-11-01", "--by", "day", "--csv").stdout
     rows = list(csv.DictReader(told.splitlines()))
     assert [(each["day"], each["client"], each["requests"]) for each in rows] == [
         ("2026-11-02", "", "6"),
@@ -253,23 +159,23 @@ def test_usage_is_summed_over_the_gateways(fleet: Fleet) -> None:
 
 
 def test_usage_says_who_is_missing(fleet: Fleet) -> None:
-    fleet.silent["gw1"] = "gone"
+    fleet.verbs.silent["gw1"] = "gone"
     fleet.gateways["gw2"].usage = [{"day": "2999-01-01", "client": "a", "model": "m"}]
-    done = fleet.run("usage", "--csv")
+    done = fleet.verbs.run("usage", "--csv")
     assert done.exit_code == 69 and len(done.stdout.splitlines()) == 2
     assert "gw1: gone; what they counted is not in these sums" in done.stderr
     fleet.gateways["gw2"].usage = [{"day": "2999-01-01", "requests": "many"}]
-    done = fleet.run("usage")
+    done = fleet.verbs.run("usage")
     assert done.exit_code == 69 and "gw2: " in done.stderr
-    assert fleet.run("usage", "--by", "hour").exit_code == 64
-    assert fleet.run("usage", "--since", "yesterday").exit_code == 64
+    assert fleet.verbs.run("usage", "--by", "hour").exit_code == 64
+    assert fleet.verbs.run("usage", "--since", "yesterday").exit_code == 64
 
 
 def test_status_is_a_line_a_service_a_replica_and_a_client(fleet: Fleet) -> None:
     del fleet.gateways["gw2"].state["services"]["chat"]["replicas"]["chat-gpu2-0"]
     overflow = {"today": {"requests": 17, "tokens": 51234}, "in_flight": 1}
     fleet.gateways["gw2"].state["services"]["chat"]["overflow"] = overflow
-    told = fleet.run("gateway", "status").stdout
+    told = fleet.verbs.run("gateway", "status").stdout
     assert re.sub(" +", " ", told).splitlines() == [
         "GATEWAY SERVICE REPLICAS IN IN FLIGHT WAITING OVERFLOW TODAY REQUESTS TODAY TOKENS",
         "gw1 chat 2 of 2 2 1 - - -",
@@ -284,24 +190,24 @@ def test_status_is_a_line_a_service_a_replica_and_a_client(fleet: Fleet) -> None
         "gw1 alice 2 51,234",
         "gw2 alice 2 51,234",
     ]
-    one = fleet.run("gateway", "status", "--on", "gw2", "--json")
+    one = fleet.verbs.run("gateway", "status", "--on", "gw2", "--json")
     assert json.loads(one.stdout)["gateways"] == {"gw2": fleet.gateways["gw2"].state}
 
 
 def test_status_of_a_silent_gateway(fleet: Fleet) -> None:
-    fleet.silent["gw1"] = "gone"
-    done = fleet.run("gateway", "status", "--json")
+    fleet.verbs.silent["gw1"] = "gone"
+    done = fleet.verbs.run("gateway", "status", "--json")
     assert done.exit_code == 69 and "gw1: gone" in done.stderr
     assert json.loads(done.stdout)["gateways"]["gw1"] == {"error": "gone"}
 
 
 def test_a_replica_is_drained_on_all_gateways_or_one(fleet: Fleet) -> None:
-    done = fleet.run("gateway", "drain", "chat-gpu2-0", "--why", "a new disk")
+    done = fleet.verbs.run("gateway", "drain", "chat-gpu2-0", "--why", "a new disk")
     line = "chat-gpu2-0 is drained (a new disk), weight 1, 2 in flight"
     assert done.stdout.splitlines() == [f"gw1: {line}", f"gw2: {line}"]
-    done = fleet.run("gateway", "undrain", "chat-gpu2-0", "--on", "gw1")
+    done = fleet.verbs.run("gateway", "undrain", "chat-gpu2-0", "--on", "gw1")
     assert done.stdout.splitlines() == ["gw1: chat-gpu2-0 is in, weight 1, 2 in flight"]
-    done = fleet.run("gateway", "weight", "chat-gpu1-0", "0.5")
+    done = fleet.verbs.run("gateway", "weight", "chat-gpu1-0", "0.5")
     assert done.stdout.splitlines()[1] == "gw2: chat-gpu1-0 is in, weight 0.5, 2 in flight"
     assert fleet.gateways["gw2"].asked[0] == (
         "PUT", "/replicas/chat-gpu2-0", {"drained": True, "why": "a new disk"}
@@ -326,13 +232,13 @@ def test_a_replica_is_drained_on_all_gateways_or_one(fleet: Fleet) -> None:
 def test_names_that_are_not_there_touch_no_gateway(
     fleet: Fleet, words: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = fleet.run("gateway", *words)
+    done = fleet.verbs.run("gateway", *words)
     assert done.exit_code == code and said in done.stderr, done.output
     assert not any(gateway.asked for gateway in fleet.gateways.values())
 
 
 def test_a_replica_that_a_gateway_does_not_have_yet(fleet: Fleet) -> None:
     del fleet.gateways["gw2"].state["services"]["chat"]["replicas"]["chat-gpu2-0"]
-    done = fleet.run("gateway", "drain", "chat-gpu2-0")
+    done = fleet.verbs.run("gateway", "drain", "chat-gpu2-0")
     assert done.exit_code == 69 and "gw2: 404: no replica chat-gpu2-0" in done.stderr
     assert done.stdout.startswith("gw1: chat-gpu2-0 is drained")
