@@ -11,6 +11,7 @@ from rackwright.desired import paths
 from rackwright.desired.addresses import named_addresses
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
+from rackwright.runner.firewall import question
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import folders_of, is_loaded, predicted
 from rackwright.runner.probing import probe
@@ -47,6 +48,7 @@ def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
     return {
         "replicas": [_replica_request(replica, settings, load) for replica in fleet.replicas],
         "gateway": _gateway_request(fleet, settings),
+        "firewall": question(fleet.firewall, settings) if fleet.firewall else None,
         "folders": [folder.path for folder in folders_of(fleet, host.name)],
     }
 

@@ -156,12 +156,14 @@ def _within(groups: GpuGroups | None, indexes: Collection[int]) -> GpuGroups | N
 class GatewaySpec(Entry):
     """One gateway. ``certificate`` and its key are PEM files on the gateway, or both None.
 
-    Clients ask for it by ``server_name`` or one of ``other_names``, and by no other.
+    Clients ask for it by ``server_name`` or one of ``other_names``, and by no other. ``address`` is
+    where servers see it come from; None: the gateway itself is asked.
     """
 
     name: HostName
     server_name: Address
     other_names: tuple[Address, ...] = ()
+    address: Address | None = None
     port: GatewayPort = 443
     certificate: AbsolutePath | None = None
     certificate_key: AbsolutePath | None = None

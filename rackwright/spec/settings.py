@@ -23,6 +23,7 @@ from rackwright.schema.fields import (
     reachable,
     split_names,
 )
+from rackwright.schema.networks import OpenPorts, Sources
 from rackwright.schema.ports import EnginePort
 
 FOLDERS = ("root_dir", "config_dir", "state_dir", "cache_dir")
@@ -31,7 +32,7 @@ Part = TypeVar("Part", bound="SettingsModel")
 HUB_VARIABLE = "HF_ENDPOINT"
 """Of an engine's environment: the hub that weights are fetched from."""
 _HUB_URL = r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
-STAGES = ("base", "driver", "engines", "models", "replicas", "gateway", "verify")
+STAGES = ("base", "firewall", "driver", "engines", "models", "replicas", "gateway", "verify")
 
 
 def _own_user(name: str) -> str:
@@ -129,6 +130,11 @@ class Settings(SettingsModel):
 
     client_max_body_size: NginxSize
     hsts_max_age_s: Duration | None
+
+    firewall: Literal["engines", "host", "off"]
+    firewall_monitors: Sources
+    firewall_ports: OpenPorts
+    firewall_confirm_s: Annotated[Seconds, Field(ge=20, le=600)]
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds
