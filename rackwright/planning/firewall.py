@@ -170,7 +170,7 @@ def _network(text: str) -> IPv4Network | IPv6Network | None:
 def _by_family(
     name: str, sources: Iterable[str], known: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
-    texts = [text for one in sources for text in known.get(one, (one,))]
+    texts = [str(text) for one in sources for text in known.get(one, (one,))]
     networks = [network for text in texts if (network := _network(text))]
     return {
         f"{name}4": _collapsed(one for one in networks if one.version == 4),

@@ -12,7 +12,7 @@ from typing import Any
 
 from rackwright.remote.host import nftables
 from rackwright.remote.host.names import looked_up
-from rackwright.remote.host.running import Failed, ended, run
+from rackwright.remote.host.running import Failed, ended, run, said_by
 from rackwright.remote.host.ssh_ports import ssh_ports
 from rackwright.remote.items.files import write
 
@@ -50,8 +50,8 @@ def observe(request: Values) -> Values:
         "nft": nftables.is_there(),
         "file": _text(Path(request["file"])),
         "unit": _text(UNIT_FILE),
-        "enabled": ended("systemctl", "is-enabled", UNIT).stdout.strip() == "enabled",
-        "active": ended("systemctl", "is-active", UNIT).stdout.strip() == "active",
+        "enabled": said_by("systemctl", "is-enabled", UNIT) == "enabled",
+        "active": said_by("systemctl", "is-active", UNIT) == "active",
         "on_trial": _is_on_trial(),
         "names": looked_up(request["names"]),
         "ssh_ports": ssh_ports(),
@@ -73,7 +73,7 @@ def _text(path: Path) -> str | None:
 
 
 def _is_on_trial() -> bool:
-    return ended("systemctl", "is-active", f"{ROLLBACK}.timer").stdout.strip() == "active"
+    return said_by("systemctl", "is-active", f"{ROLLBACK}.timer") == "active"
 
 
 def on_trial(request: Values) -> None:

@@ -24,7 +24,7 @@ Values = dict[str, Any]
 
 
 def main(request: Values) -> Values:
-    """``replicas``, ``gateway`` and ``firewall`` (or None) and ``folders``: ``runner/observing.py``.
+    """``replicas``, ``gateway``, ``firewall`` and ``folders`` as ``runner/observing.py`` asks.
 
     Replicas are asked side by side: one that hangs must not use up the time of the others. The
     host's clock is read last, and how long all of it took is told, for a fair comparison.

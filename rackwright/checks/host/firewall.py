@@ -48,14 +48,15 @@ def _rules(table: Table, loaded: list[tuple[str, str]]) -> Iterator[str]:
         yield "rules are in another order, or there twice"
 
 
-def _same(element: str) -> str:
+def _same(element: object) -> str:
     """An address or network as the plan writes it; a port as it is."""
+    text = str(element)
+    if text.isdigit():
+        return text
     try:
-        network = ip_network(element)
+        network = ip_network(text)
     except ValueError:
-        return element
-    if element.isdigit():
-        return element
+        return text
     return str(network.network_address if network.num_addresses == 1 else network)
 
 
@@ -87,6 +88,7 @@ def _fine(firewall: Firewall) -> str:
     return f"{firewall.mode}: engine ports {ports} for gateways, peers and monitors alone"
 
 
+_NAME = "gw2.example.com"
 _SEEN: dict[str, Any] = {
     "table": {
         "policy": "accept",
@@ -100,7 +102,7 @@ _SEEN: dict[str, Any] = {
             "trusted6": [],
         },
     },
-    "names": {"gw2.example.com": {"addresses": ["192.0.2.20"]}},
+    "names": {},
     "ssh_ports": [22],
     "on_trial": False,
     "enabled": True,
@@ -144,7 +146,8 @@ CHECK = Check(
         Example(
             "a name that is not known any more",
             Status.WARN,
-            {"firewall.names": {"gw2.example.com": {"error": "Name or service not known"}}},
+            {"firewall.names": {_NAME: {"error": "Name or service not known"}}},
+            {"firewall": Firewall("engines", (8000,), gateways=("192.0.2.10", _NAME))},
         ),
         Example("rules that nobody confirmed", Status.WARN, {"firewall.on_trial": True}),
         Example(

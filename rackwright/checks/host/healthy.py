@@ -24,7 +24,7 @@ HOST = Sample(
             Folder("/opt/rackwright", "releases", 10 * _GIB),
             Folder("/var/lib/rackwright/models", "weights", 30 * _GIB),
         ),
-        Firewall("engines", (8000,), gateways=("192.0.2.10", "gw2.example.com")),
+        Firewall("engines", (8000,), gateways=("192.0.2.10", "192.0.2.20")),
     ),
     {
         "asked": {"sent_unix_s": 100.0, "received_unix_s": 110.0},

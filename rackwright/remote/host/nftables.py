@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rackwright.remote.host.running import ended, in_english
+from rackwright.remote.host.running import ended, in_english, said_by
 
 TABLE = ("inet", "rackwright")
 OTHERS = ("ufw", "firewalld", "nftables", "netfilter-persistent", "docker", "fail2ban")
@@ -54,8 +54,8 @@ def _element(element: Any) -> str:
 
 def others() -> list[str]:
     """Which of the services that rule too are active. Docker's rules are for forwarded packets."""
-    said = ended("systemctl", "is-active", *OTHERS).stdout.split()
-    return [name for name, state in zip(OTHERS, said) if state == "active"]
+    states = said_by("systemctl", "is-active", *OTHERS).split()
+    return [name for name, state in zip(OTHERS, states) if state == "active"]
 
 
 def is_there() -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rackwright.remote.await_ready import sockets_of
 from rackwright.remote.host.processes import PROC, all_pids, parent_and_start_s
-from rackwright.remote.host.running import ended
+from rackwright.remote.host.running import said_by
 
 DAEMONS = ("sshd", "dropbear")
 SOCKETS = ("ssh.socket", "sshd.socket", "dropbear.socket")
@@ -45,7 +45,7 @@ def _listening() -> dict[str, int]:
 
 def _of_sockets() -> set[int]:
     """systemd listens for sshd on newer Ubuntus: ``Listen=0.0.0.0:22 (Stream)``."""
-    said = ended("systemctl", "show", "--property", "ActiveState,Listen", *SOCKETS).stdout
+    said = said_by("systemctl", "show", "--property", "ActiveState,Listen", *SOCKETS)
     active = [block for block in said.split("\n\n") if "ActiveState=active" in block]
     return {int(port) for block in active for port in re.findall(r":(\d+) \(Stream\)", block)}
 
