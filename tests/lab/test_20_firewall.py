@@ -11,14 +11,14 @@ import pytest
 
 from lab.fleet import LAB, host_named
 from tests.samples.commands import rackwright
-from tests.samples.deploys import Run, deploy
+from tests.samples.deploys import Run, deploy, start
 from tests.samples.lab_hosts import fresh, ssh, wait_until
 
 INVENTORY = "tests/lab/inventories/firewall.py"
 SERVER, GATEWAY, STRANGER = "rack1", "spare1", "spare2"
 ADDRESS = host_named(SERVER).address
 PORT, OTHER_PORT = 8000, 9100
-THEIRS = "table inet theirs { chain input { type filter hook input priority 10; } }"
+THEIRS = "add table inet theirs; add chain inet theirs input { type filter hook input priority 9; }"
 FILE = "/etc/rackwright/firewall.nft"
 CONFIRM_S = 25
 
@@ -155,6 +155,21 @@ def test_rules_that_lock_out_roll_themselves_back(shut_out: None) -> None:
     assert well(run()).changed() == {}
 
 
+def test_a_controller_that_dies_leaves_the_host_as_it_was(shut_out: None) -> None:
+    before = table()
+    data = ("stages=firewall", "firewall=host", "firewall_ports=9123", "firewall_confirm_s=25")
+    words = [word for one in data for word in ("--data", one)]
+    running = start("-y", "--limit", SERVER, *words, inventory=INVENTORY)
+    opened = "systemctl is-active rackwright-firewall-rollback.timer"
+    keeping = ["ssh", "-F", str(LAB / "ssh_config"), SERVER, f"until {opened}; do sleep 0.1; done"]
+    subprocess.run(keeping, check=True, capture_output=True, timeout=600)
+    running.kill()
+    running.communicate()
+    wait_until(is_reached)
+    wait_until(lambda: table() == before)
+    assert well(run()).changed() == {}
+
+
 def test_a_run_that_is_cut_off_before_it_confirms_is_mended(guarded: Run) -> None:
     """As it would leave the host: loaded, and a timer that runs."""
     before = table()
@@ -168,7 +183,8 @@ def test_a_run_that_is_cut_off_before_it_confirms_is_mended(guarded: Run) -> Non
 
 
 def test_of_a_whole_host_only_what_is_declared_is_open(guarded: Run) -> None:
-    assert well(run("host")).changed() == {"Firewall": [SERVER, GATEWAY]}
+    changed = {"Base system": [GATEWAY], "Firewall": [SERVER, GATEWAY]}  # nftables, first
+    assert well(run("host")).changed() == changed
     assert is_reached() and reaches(GATEWAY, PORT)
     assert not reaches(STRANGER, PORT) and not reaches(STRANGER, OTHER_PORT)
     assert ssh(STRANGER, f"ping -c 1 -W 2 {ADDRESS} >/dev/null && echo yes", check=False) == "yes"
