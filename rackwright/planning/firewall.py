@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Any, Literal, NamedTuple
 
 from rackwright.plan import FleetPlan, Replica
@@ -132,11 +132,18 @@ def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
 
 
 def _ports(replica: Replica) -> Iterator[int]:
-    """Of what listens: the engine, and where several servers meet."""
-    if replica.answers:
+    """Of what listens for others: the engine, and where several servers meet."""
+    if replica.answers and not _is_loopback(replica.server.address):
         yield replica.port
     if replica.answers and replica.span and replica.span.master_port:
         yield replica.span.master_port
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def _address(gateway: str, spec: FleetSpec) -> str | None:

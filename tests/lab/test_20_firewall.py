@@ -23,8 +23,15 @@ FILE = "/etc/rackwright/firewall.nft"
 CONFIRM_S = 25
 
 
-def run(mode: str = "engines", *words: str, stages: str = "base,firewall", hosts: str = "") -> Run:
+def run(
+    mode: str = "engines",
+    *words: str,
+    stages: str = "base,firewall",
+    hosts: str = "",
+    monitors: str = "",
+) -> Run:
     data = {"stages": stages, "firewall": mode, "firewall_confirm_s": str(CONFIRM_S)}
+    data["firewall_monitors"] = monitors
     more = [word for key, value in data.items() for word in ("--data", f"{key}={value}")]
     limit = ["--limit", hosts] if hosts else []
     return deploy(*limit, *more, *words, inventory=INVENTORY)
@@ -190,8 +197,7 @@ def test_of_a_whole_host_only_what_is_declared_is_open(guarded: Run) -> None:
     assert ssh(STRANGER, f"ping -c 1 -W 2 {ADDRESS} >/dev/null && echo yes", check=False) == "yes"
     assert well(run("host", "--data", f"firewall_ports={OTHER_PORT}")).code == 0
     assert reaches(STRANGER, OTHER_PORT)
-    monitors = host_named(STRANGER).address
-    well(run("host", "--data", f"firewall_monitors={monitors}"))
+    well(run("host", monitors=host_named(STRANGER).address))
     assert reaches(STRANGER, PORT) and reaches(STRANGER, OTHER_PORT)
 
 

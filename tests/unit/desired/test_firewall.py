@@ -139,6 +139,10 @@ def test_a_gateway_that_is_another_server_comes_from_there() -> None:
 def test_without_an_engine_or_with_off_there_is_none() -> None:
     assert firewall(one_server(), "gw1") is None
     assert firewall(one_server(firewall="off")) is None
+    alone = one_server()
+    alone["gpu1"]["gateway"] = alone.pop("gw1")["gateway"]
+    alone["gpu1"]["server"]["address"] = "127.0.0.1"
+    assert firewall(alone) is None  # its engines are on loopback already
     whole = firewall(one_server(firewall="host"), "gw1")
     assert whole is not None and whole.open_ports == ("443/tcp",)
 
