@@ -17,6 +17,8 @@ _NAME: TypeAdapter[str] = TypeAdapter(Address)
 
 def _source(value: str) -> str:
     """As it is compared: an address of one host without its length."""
+    if "%" in value:
+        raise ValueError(_SOURCE)
     try:
         network = ip_network(value)
     except ValueError as error:

@@ -73,6 +73,8 @@ RepositoryUrl = Annotated[
     ),
     AfterValidator(reachable),
 ]
+TrialSeconds = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=20, le=600)]
+"""Enough for a new connection through jump hosts, and no longer than one waits for a way back."""
 UserName = Annotated[
     str,
     Field(
@@ -134,7 +136,7 @@ class Settings(SettingsModel):
     firewall: Literal["engines", "host", "off"]
     firewall_monitors: Sources
     firewall_ports: OpenPorts
-    firewall_confirm_s: Annotated[Seconds, Field(ge=20, le=600)]
+    firewall_confirm_s: TrialSeconds
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds
