@@ -65,7 +65,10 @@ HOST = (
     STRANGERS,
 )
 """The policy is drop."""
-VRRP = Rule("VRRP", "meta l4proto 112 ip ttl 255", "accept")
+VRRP = (
+    Rule("VRRP", "meta l4proto 112 ip ttl 255", "accept"),
+    Rule("VRRP, IPv6", "meta l4proto 112 ip6 hoplimit 255", "accept"),
+)
 """Between gateways. A packet that came through a router has a lower TTL (RFC 5798, 5.1.1.3)."""
 
 
@@ -109,7 +112,7 @@ class Firewall(NamedTuple):
         for protocol in ("tcp", "udp"):
             ports = (one.split("/") for one in self.open_ports)
             sets[f"{protocol}_ports"] = _numbers(int(n) for n, its in ports if its == protocol)
-        return Table("drop", (*HOST, *([VRRP] if self.has_other_gateways else [])), sets)
+        return Table("drop", (*HOST, *(VRRP if self.has_other_gateways else ())), sets)
 
 
 def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
