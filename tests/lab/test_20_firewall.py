@@ -109,6 +109,18 @@ def test_a_second_deploy_changes_nothing(guarded: Run) -> None:
     assert well(run()).changed() == {}
 
 
+def commands(stages: str) -> dict[str, int]:
+    """Sent to each host by a run that changes nothing; no engine is there for verify to praise."""
+    sent: dict[str, int] = run(stages=stages).report["ssh_commands"]
+    return sent
+
+
+def test_it_costs_one_command_of_a_run(guarded: Run) -> None:
+    without, with_it = commands("verify"), commands("firewall,verify")
+    assert with_it[SERVER] - without[SERVER] == 1
+    assert with_it[GATEWAY] - without[GATEWAY] == 2  # of these, one asks where it comes from
+
+
 def test_a_gateway_out_of_the_run_is_asked_all_the_same(guarded: Run) -> None:
     assert well(run(hosts=SERVER)).changed() == {}
 
@@ -137,6 +149,16 @@ def test_a_reboot_keeps_it(guarded: Run) -> None:
     prepare()
     assert reaches(GATEWAY, PORT) and not reaches(STRANGER, PORT)
     assert well(run()).changed() == {}
+
+
+def test_where_all_tables_are_flushed_ours_is_loaded_again(guarded: Run) -> None:
+    """As Debian's own service does; it knows nobody's tables but those of its file."""
+    before = table()
+    ssh(SERVER, "systemctl start nftables; systemctl restart nftables")
+    assert "table inet theirs" not in ssh(SERVER, "nft list tables")
+    assert table() == before
+    ssh(SERVER, f"systemctl disable --now nftables 2>/dev/null; nft '{THEIRS}'")
+    assert well(run()).code == 0 and table() == before
 
 
 @pytest.fixture
