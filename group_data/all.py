@@ -82,6 +82,8 @@ nginx_read_timeout_s: _fields.Seconds = 1800
 client_max_body_size = "32m"
 # Browsers that were told once use https for every port of the name for so long: 31536000 is a year.
 hsts_max_age_s = None  # None: say nothing; 0: have them forget it
+# The CA of gateways that say "acme" and no other directory: Let's Encrypt.
+acme_directory = "https://acme-v02.api.letsencrypt.org/directory"
 
 # Of a run: all stages, or a comma list of some (`--data stages=gateway,verify`).
 stages = "all"

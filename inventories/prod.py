@@ -111,6 +111,11 @@ gateways = [
                 # makes a self-signed certificate.
                 "certificate": "/etc/ssl/llm.example.com/fullchain.pem",
                 "certificate_key": "/etc/ssl/llm.example.com/privkey.pem",
+                # Or have a CA issue and renew one for all names (ACME): Let's Encrypt, or what
+                # "directory" names. Port 80 is then open for its challenge; "agree_to_terms" is
+                # your word on the CA's terms of service.
+                # "acme": {"email": "ops@example.com", "agree_to_terms": True,
+                #          "directory": "https://acme-v02.api.letsencrypt.org/directory"},
             },
         },
     ),

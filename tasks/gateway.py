@@ -4,16 +4,18 @@ from pyinfra import host
 from pyinfra.api.deploy import deploy
 
 from rackwright.runner.fleet import this_fleet
-from rackwright.runner.gateway import converge_gateway
+from rackwright.runner.gateway import converge_gateway, issue_certificate
 
 
 @deploy("Gateway")
 def gateway() -> None:
     """Certificate, limits, configuration and service; reloaded only when one of them changed."""
     fleet = this_fleet()
+    settings = fleet.settings(host.name)
     converge_gateway(
         name="Certificate, configuration and service",
         gateway=fleet.gateway,
         upstreams=fleet.plan.upstreams,
-        settings=fleet.settings(host.name),
+        settings=settings,
     )
+    issue_certificate(name="Certificate of a CA", gateway=fleet.gateway, settings=settings)

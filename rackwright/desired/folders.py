@@ -22,7 +22,7 @@ def config_folder(settings: Settings) -> Directory:
 
 def state_folder(settings: Settings) -> Directory:
     """Root's: weights, in a folder that is the engines' user's, and what was found of them."""
-    return Directory(settings.state_dir, inside=("models", "units", "verified"))
+    return Directory(settings.state_dir, inside=("acme", "models", "units", "verified"))
 
 
 def cache_folder(settings: Settings, replicas: Sequence[Replica] = ()) -> Directory:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rackwright.desired import paths
 from rackwright.desired.addresses import address_of
-from rackwright.desired.folders import config_folder
 from rackwright.desired.gateway_answers import gateway_answers
-from rackwright.desired.items import Absent, Certificate, Directory, File, Item, NginxLimits, Unit
+from rackwright.desired.gateway_tls import CIPHERS, MARK, NO_CHALLENGES, gateway_tls
+from rackwright.desired.items import Absent, File, Item, NginxLimits, Unit
+from rackwright.desired.names import gateway_names
 from rackwright.desired.render import render
 from rackwright.plan import Upstream
 from rackwright.spec import GatewaySpec, Settings
 
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
-MARK = "# Written by Rackwright"
-NO_GATEWAY: list[Item] = [Absent(CONFIG, MARK, reload="nginx.service")]
+NO_GATEWAY: list[Item] = [Absent(CONFIG, MARK, reload="nginx.service"), NO_CHALLENGES]
 """Of every host that is none: it may have been one."""
 OPENAI_PATHS = {
     "/v1/models": "GET",
@@ -26,12 +25,6 @@ OPENAI_PATHS = {
     "/v1/responses": "POST",
 }
 """What clients may reach, and how. An engine serves more on the same port (metrics, weights)."""
-CIPHERS = tuple(
-    f"ECDHE-{key}-{cipher}"
-    for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
-    for key in ("ECDSA", "RSA")
-)
-"""Of TLS 1.2: those that authenticate what they encrypt, with keys of one session (RFC 9325)."""
 IDLE_CONNECTIONS = 64
 """To the replicas of a service, kept open by each worker."""
 SPARE_CONNECTIONS = 512
@@ -73,17 +66,13 @@ def gateway_items(
     ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up none itself, so
     it starts without a name server, and can tell which replica answered.
     """
-    certificate, key = gateway.certificate, gateway.certificate_key
-    made: list[Certificate] = []
-    if not (certificate and key):
-        certificate, key = paths.certificate_paths(settings.config_dir)
-        made = [Certificate(certificate, key, gateway.server_name)]
+    names = gateway_names(gateway)
+    tls = gateway_tls(gateway, settings, names)
     values = {
         "gateway": gateway,
-        "host_names": dict.fromkeys(map(str.lower, (gateway.server_name, *gateway.other_names))),
+        "host_names": names,
         "settings": settings,
-        "certificate": certificate,
-        "certificate_key": key,
+        "tls": tls,
         "upstreams": [_upstream(upstream, resolved) for upstream in upstreams],
         "routes": list(_routes(upstreams)),
         "methods": OPENAI_PATHS,
@@ -96,9 +85,8 @@ def gateway_items(
     needed = connections(upstreams)
     limits = NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed)
     validate = ("nginx", "-t", "-q")
-    unit = Unit("nginx.service", reload_on=(config, limits, *made), validate=validate)
-    folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
-    return [*(folders if made else []), *made, config, limits, unit]
+    unit = Unit("nginx.service", reload_on=(config, limits, *tls.loaded), validate=validate)
+    return [*tls.items, config, limits, unit]
 
 
 def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:

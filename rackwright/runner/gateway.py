@@ -1,20 +1,28 @@
-"""A gateway needs one thing that only it knows: which addresses servers' names have there."""
+"""A gateway's own operations: servers' names as it knows them, and the CA that it asks."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from typing import Any
 
+import click
 from pyinfra.api.command import FunctionCommand
+from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from rackwright.causes.certbot import refusal_of
+from rackwright.desired.acme import acme_certificate
 from rackwright.desired.addresses import name_faults, named_addresses, resolved
 from rackwright.desired.gateway import NO_GATEWAY, gateway_items
 from rackwright.errors import HostError
 from rackwright.plan import Upstream
-from rackwright.runner.operations import converge, refuse
+from rackwright.runner.operations import converge, fail, refuse
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.spec import GatewaySpec, Settings
+
+ASK_S = 400
+"""For certbot: longer than it is given on the host."""
 
 
 @operation()
@@ -41,3 +49,41 @@ def converge_gateway(
         return
     items = gateway_items(gateway, upstreams, settings, resolved(looked_up))
     yield from converge._inner(items=items)
+
+
+@operation()
+def issue_certificate(
+    gateway: GatewaySpec | None, settings: Settings
+) -> Generator[FunctionCommand]:
+    """Have the CA issue what is missing, or for other names; without a reason it is not asked.
+
+    Where it refuses, the gateway goes on with the certificate that it has.
+    """
+    wanted = acme_certificate(gateway, settings) if gateway else None
+    if wanted is None:
+        host.noop("not for this host")
+        return
+    request = wanted.request()
+    try:
+        seen = call(host, "acme", {**request, "do": "observe"}, timeout_s=LOOK_UP_S, kind=dict)
+    except HostError as error:
+        yield refuse(str(error))
+        return
+    reason = wanted.difference(seen)
+    if reason is None:
+        host.noop("the certificate is as planned")
+        return
+    host.log(f"  {click.style('~', 'yellow')} certificate of {wanted.directory}: {reason}")
+    yield FunctionCommand(_issue, ({**request, "command": wanted.command(reason)},), {})
+
+
+def _issue(state: Any, host: Host, request: dict[str, Any]) -> bool:
+    try:
+        reply = call(host, "acme", {**request, "do": "ask"}, timeout_s=ASK_S, kind=dict)
+    except HostError as error:
+        return fail(host, str(error))
+    if "words" not in reply:
+        return True
+    what, remedy = refusal_of(str(reply["words"]))
+    message = f"No certificate was issued, Nginx goes on with the one it has: {what}\n{remedy}"
+    return fail(host, message, f"no certificate was issued: {what}", remedy)

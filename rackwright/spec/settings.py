@@ -10,8 +10,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rackwright.remote.host.reserved import is_reserved_account, is_reserved_folder
 from rackwright.schema.fields import (
     AbsolutePath,
-    Duration,
+    HttpsUrl,
     LocalFolder,
+    Memory,
     Names,
     NginxSize,
     ProjectPath,
@@ -128,7 +129,8 @@ class Settings(SettingsModel):
     hf_token_env: VariableName
 
     client_max_body_size: NginxSize
-    hsts_max_age_s: Duration | None
+    hsts_max_age_s: Memory | None
+    acme_directory: HttpsUrl
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds

@@ -11,6 +11,7 @@ from typing import Any
 from rackwright.remote.host.names import looked_up
 from rackwright.remote.host.nginx import configuration, loaded_unix_s, worker_open_files
 from rackwright.remote.host.systemd import service_unit
+from rackwright.remote.served.certificate import served_certificate
 from rackwright.remote.served.http import COMPLETION_TIMEOUT_S, bearer, completion_of, http
 
 Values = dict[str, Any]
@@ -28,6 +29,7 @@ def gateway(asked: Values) -> Values:
         "worker_open_files": worker_open_files(master),
         "names": looked_up(asked["names"]),
         "services": services,
+        "certificate": served_certificate(asked),
         "closed_path": _gateway_call(asked, "GET", "/metrics"),
     }
 
