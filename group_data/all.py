@@ -87,6 +87,8 @@ queue_length = 128
 queue_wait_s = 30
 # Browsers that were told once use https for every port of the name for so long: 31536000 is a year.
 hsts_max_age_s = None  # None: say nothing; 0: have them forget it
+# The CA of gateways that say "acme" and no other directory: Let's Encrypt.
+acme_directory = "https://acme-v02.api.letsencrypt.org/directory"
 
 # Who may come in, by a table of nftables of our own (docs/gateway.md, "Firewall"). "engines": to
 # ports of engines only gateways, the replica's own peers and monitors, all else is as it was.

@@ -119,6 +119,11 @@ gateways = [
                 "ask_keys": True,
                 # The service of requests that name no model; where there is one alone, that.
                 "default": "chat",
+                # Or have a CA issue and renew one for all names (ACME): Let's Encrypt, or what
+                # "directory" names. Port 80 is then open for its challenge; "agree_to_terms" is
+                # your word on the CA's terms of service.
+                # "acme": {"email": "ops@example.com", "agree_to_terms": True,
+                #          "directory": "https://acme-v02.api.letsencrypt.org/directory"},
             },
         },
     ),

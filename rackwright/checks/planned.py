@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 from rackwright.checks.observed import Observation, of_declared, part_of
 
@@ -225,7 +225,8 @@ class PlannedService:
     """What the checks need to know of a service behind a gateway; ``host`` is the gateway.
 
     ``addresses`` (``192.0.2.11:8000``) are those of ``replicas``, one each; by name where they are
-    declared so. A worker must hold so many ``connections``.
+    declared so. A worker must hold so many ``connections``. ``renewer`` is who renews the gateway's
+    certificate: the operator (``files``), a CA by certbot (``acme``), the deploy (``self``).
     """
 
     KIND: ClassVar[str] = "service"
@@ -238,6 +239,7 @@ class PlannedService:
     engine: str
     addresses: tuple[str, ...] = ()
     connections: int = 0
+    renewer: Literal["files", "acme", "self"] = "self"
 
     def part_of(self, seen: Observation) -> Observation:
         """What the gateway answered: for each of its services all of it."""

@@ -38,6 +38,7 @@ from rackwright.checks.server import (
     xid_errors,
 )
 from rackwright.checks.service import (
+    certificate,
     closed_paths,
     connections,
     gateway_completion,
@@ -80,6 +81,7 @@ CHECKS: tuple[Check[Any], ...] = (
     nginx.CHECK,
     upstream.CHECK,
     connections.CHECK,
+    certificate.CHECK,
     closed_paths.CHECK,
     gateway_model.CHECK,
     gateway_completion.CHECK,

@@ -23,9 +23,10 @@ def config_folder(settings: Settings) -> Directory:
 def state_folder(settings: Settings) -> Directory:
     """Root's: weights, in a folder that is the engines' user's, and what was found of them.
 
-    Of a gateway what it knows, in a folder that is Nginx's user's.
+    Of a gateway a CA's challenges, and what it knows, in a folder that is Nginx's user's.
     """
-    return Directory(settings.state_dir, inside=("models", "units", "verified", "gateway"))
+    names = ("acme", "models", "units", "verified", "gateway")
+    return Directory(settings.state_dir, inside=names)
 
 
 def cache_folder(settings: Settings, replicas: Sequence[Replica] = ()) -> Directory:

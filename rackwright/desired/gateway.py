@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from rackwright.desired import paths
 from rackwright.desired.fleet_data import fleet_data, queue_of
-from rackwright.desired.folders import config_folder
 from rackwright.desired.gateway_config import IDLE_CONNECTIONS, Places, gateway_config
 from rackwright.desired.gateway_keys import NO_KEYS, KeyFiles
 from rackwright.desired.gateway_places import (
@@ -22,15 +21,9 @@ from rackwright.desired.gateway_places import (
     folder_items,
     live_folder,
 )
-from rackwright.desired.items import (
-    Certificate,
-    Directory,
-    File,
-    GatewayData,
-    Item,
-    NginxLimits,
-    Unit,
-)
+from rackwright.desired.gateway_tls import gateway_tls
+from rackwright.desired.items import File, GatewayData, Item, NginxLimits, Unit
+from rackwright.desired.names import gateway_names
 from rackwright.plan import Upstream
 from rackwright.spec import GatewaySpec, Settings
 
@@ -59,19 +52,18 @@ def gateway_items(
     resolved: Mapping[str, str],
     nameservers: Sequence[str] = (),
     keys: KeyFiles = NO_KEYS,
+    peers: Sequence[str] = (),
 ) -> list[Item]:
     """Certificate, folders, configuration, limits, unit and data; tested before it is loaded.
 
     ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up no replica
     itself, so it starts without a name server. ``nameservers`` are asked for outside APIs alone.
+    ``peers`` are addresses of other gateways that clients see as this one.
     """
-    certificate, key = gateway.certificate, gateway.certificate_key
-    made: list[Certificate] = []
-    if not (certificate and key):
-        certificate, key = paths.certificate_paths(settings.config_dir)
-        made = [Certificate(certificate, key, gateway.server_name)]
-    places = Places(FOLDER, live_folder(settings), SOCKET, certificate, key, TRUSTED)
-    names = host_names(gateway, upstreams)
+    names = gateway_names(gateway, (upstream.service for upstream in upstreams))
+    tls = gateway_tls(gateway, settings, names, peers)
+    served = (tls.certificate, tls.certificate_key)
+    places = Places(FOLDER, live_folder(settings), SOCKET, *served, TRUSTED, tls.staples)
     asked = nameservers if overflows(upstreams) else ()
     needed = connections(upstreams, settings)
     loaded = (
@@ -83,23 +75,15 @@ def gateway_items(
     )
     content = fleet_data(gateway, upstreams, settings, resolved)
     fleet = File(FLEET, content, mode=0o640, group=NGINX)
-    folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
     return [
-        *(folders if made else []),
-        *made,
         *folder_items(settings),
+        *tls.items,
         fleet,
         keys.clients,
         *loaded,
-        Unit("nginx.service", reload_on=(*loaded, *made), validate=("nginx", "-t", "-q")),
+        Unit("nginx.service", reload_on=(*loaded, *tls.loaded), validate=("nginx", "-t", "-q")),
         GatewayData(SOCKET, fleet, KEYS),
     ]
-
-
-def host_names(gateway: GatewaySpec, upstreams: Sequence[Upstream]) -> tuple[str, ...]:
-    """All that a gateway answers to; its certificate has them."""
-    of_services = (name for upstream in upstreams for name in upstream.service.host_names)
-    return (gateway.server_name, *gateway.other_names, *of_services)
 
 
 def overflows(upstreams: Sequence[Upstream]) -> bool:

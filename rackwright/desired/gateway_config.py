@@ -19,7 +19,10 @@ IDLE_CONNECTIONS = 256
 
 
 class Places(NamedTuple):
-    """Where a gateway has what it runs from: data, live state, socket, certificate, logs, roots."""
+    """Where a gateway has what it runs from: data, live state, socket, certificate, logs, roots.
+
+    ``staples`` says that a CA may have named a responder (OCSP) in the certificate.
+    """
 
     folder: str
     state: str
@@ -27,6 +30,7 @@ class Places(NamedTuple):
     certificate: str
     certificate_key: str
     trusted: str
+    staples: bool = False
     access_log: str = "/var/log/nginx/rackwright.log"
     error_log: str = "/var/log/nginx/error.log"
 

@@ -8,7 +8,10 @@ from rackwright.remote.items.own import MARK as OWN
 from rackwright.spec import Settings
 
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
+CHALLENGES = "/etc/nginx/conf.d/rackwright-acme.conf"
 MARK = "# Written by Rackwright"
+NO_CHALLENGES = Absent(CHALLENGES, MARK, reload="nginx.service")
+"""Of a host that asks no CA: it may have asked one."""
 FOLDER = "/etc/nginx/rackwright"
 LUA = f"{FOLDER}/gateway.lua"
 FLEET, KEYS, SECRETS = (f"{FOLDER}/{name}.json" for name in ("fleet", "keys", "secrets"))
@@ -51,6 +54,7 @@ def no_gateway(settings: Settings) -> list[Item]:
     """Of every host that is none: it may have been one. Nginx forgets the configuration first."""
     return [
         Absent(CONFIG, MARK, reload="nginx.service"),
+        NO_CHALLENGES,
         Absent(DROP_IN, MARK),
         Absent(SOCKET_AT_BOOT, MARK),
         Absent(FOLDER, OWN),

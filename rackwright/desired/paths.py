@@ -102,3 +102,34 @@ def model_path(replica: Replica, settings: Settings) -> str:
 def certificate_paths(config_dir: str) -> tuple[str, str]:
     """Certificate and key of a gateway that was given none."""
     return f"{config_dir}/tls/gateway.crt", f"{config_dir}/tls/gateway.key"
+
+
+LINEAGE = "rackwright"
+"""What certbot calls the gateway's certificate among those of others."""
+ISSUED = f"/etc/letsencrypt/live/{LINEAGE}"
+"""Where certbot has it: ``fullchain.pem`` and ``privkey.pem``."""
+
+
+def served_link(config_dir: str) -> str:
+    """The folder of the certificate that a gateway serves which has its own by ACME."""
+    return f"{config_dir}/tls/served"
+
+
+def until_issued(config_dir: str) -> str:
+    """Where the link leads until the CA has issued one: a self-signed certificate."""
+    return f"{config_dir}/tls/until-issued"
+
+
+def in_folder(folder: str) -> tuple[str, str]:
+    """Certificate and key as certbot names them."""
+    return f"{folder}/fullchain.pem", f"{folder}/privkey.pem"
+
+
+def challenges_dir(settings: Settings) -> str:
+    """Where certbot leaves the answers to the CA's challenges."""
+    return f"{settings.state_dir}/acme"
+
+
+def issued_hook(settings: Settings) -> str:
+    """What certbot runs once a certificate was issued."""
+    return f"{settings.root_dir}/bin/certificate-issued"

@@ -123,13 +123,14 @@ def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
         return None
     known = {other: _address(other, spec) for other in spec.gateways if other != name}
     gateway = spec.gateways.get(name)
+    clients = (f"{port}/tcp" for port in gateway.public_ports) if gateway else ()
     return Firewall(
         mode=settings.firewall,
         engine_ports=tuple(ports),
         gateways=_once(address for address in known.values() if address),
         asked=tuple(other for other, address in known.items() if not address and ports),
         trusted=_once([*_peers(replicas), *settings.firewall_monitors]),
-        open_ports=(*([f"{gateway.port}/tcp"] if gateway else []), *settings.firewall_ports),
+        open_ports=(*clients, *settings.firewall_ports),
         has_other_gateways=gateway is not None and len(spec.gateways) > 1,
     )
 

@@ -10,6 +10,8 @@ from pyinfra.context import host
 from rackwright.desired import paths
 from rackwright.desired.addresses import named_addresses
 from rackwright.desired.gateway_places import FLEET, LUA, SECRETS, SOCKET
+from rackwright.desired.gateway_tls import gateway_tls
+from rackwright.desired.names import gateway_names
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.runner.firewall import question
@@ -98,7 +100,8 @@ def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | No
     gateway = fleet.gateway
     if gateway is None:
         return None
-    made, _ = paths.certificate_paths(settings.config_dir)
+    names = gateway_names(gateway, fleet.spec.services.values())
+    tls = gateway_tls(gateway, settings, names)
     source = settings.gateway_key_env if gateway.ask_keys else settings.engine_api_key_env
     key = secret("key", source).get("key", "")
     alone = len(fleet.plan.upstreams) == 1
@@ -115,7 +118,9 @@ def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | No
     return {
         "server_name": gateway.server_name,
         "port": gateway.port,
-        "certificate": None if gateway.certificate else made,
+        "host_names": list(names),
+        "certificate": tls.made_here,
+        "certificate_file": tls.certificate,
         "names": named_addresses(fleet.plan.upstreams),
         "loads": [LUA, SECRETS],
         "fleet_path": FLEET,

@@ -57,6 +57,7 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
             engine=upstream.service.engine,
             addresses=tuple(f"{one.server.address}:{one.port}" for one in upstream.replicas),
             connections=connections(fleet.plan.upstreams, fleet.settings(name)),
+            renewer=gateway.renewer,
         )
         for name, gateway in gateways.items()
         for upstream in fleet.plan.upstreams

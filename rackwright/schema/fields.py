@@ -110,6 +110,15 @@ Url = Annotated[
     AfterValidator(reachable),
     AfterValidator(lambda value: only_places(value, "version", "arch")),
 ]
+HttpsUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$",
+        max_length=LONGEST_PATH,
+        description="must be a URL of https",
+    ),
+    AfterValidator(reachable),
+]
 Sha256 = Annotated[
     str,
     Field(
@@ -145,6 +154,8 @@ A_YEAR_S = 366 * 24 * 3600
 Seconds = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=1, le=A_YEAR_S)]
 Duration = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=0, le=A_YEAR_S)]
 """Seconds too, of which none are as good as some."""
+Memory = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=0, le=10 * A_YEAR_S)]
+"""Seconds that others are to remember something; Mozilla recommends two years of HSTS."""
 NginxSize = Annotated[
     str,
     Field(pattern=r"^[0-9]{1,9}[kKmMgG]?$", description="must be an Nginx size such as 32m"),

@@ -21,6 +21,7 @@ from rackwright.schema.fields import (
     UnitName,
 )
 from rackwright.schema.ports import GatewayPort
+from rackwright.spec.acme import AcmeSpec
 
 
 class GpuSpec(Entry):
@@ -157,8 +158,9 @@ def _within(groups: GpuGroups | None, indexes: Collection[int]) -> GpuGroups | N
 class GatewaySpec(Entry):
     """One gateway. ``certificate`` and its key are PEM files on the gateway, or both None.
 
-    Clients ask for it by ``server_name`` or one of ``other_names``, or by a host name of a service;
-    by no other. ``address`` is where servers see it come from; None: the gateway itself is asked.
+    Then a CA issues one (``acme``), or the gateway makes one itself. Clients ask for it by
+    ``server_name`` or one of ``other_names``, or by a host name of a service; by no other.
+    ``address`` is where servers see it come from; None: the gateway itself is asked.
     ``ask_keys``: each must send a key of its own; None where nothing says so. ``default`` is the
     service of requests that name no model.
     """
@@ -170,5 +172,16 @@ class GatewaySpec(Entry):
     port: GatewayPort = 443
     certificate: AbsolutePath | None = None
     certificate_key: AbsolutePath | None = None
+    acme: AcmeSpec | None = None
     ask_keys: bool | None = Field(None, strict=True)
     default: UnitName | None = None
+
+    @property
+    def renewer(self) -> Literal["files", "acme", "self"]:
+        """Who renews the certificate: its owner, a CA that is asked for it, or each deploy."""
+        return "files" if self.certificate else "acme" if self.acme else "self"
+
+    @property
+    def public_ports(self) -> tuple[int, ...]:
+        """TCP ports that others reach: of clients; and 80, which the CA asks for its challenge."""
+        return (self.port, 80) if self.acme else (self.port,)

@@ -11,7 +11,9 @@ from rackwright.remote.host.reserved import is_reserved_account, is_reserved_fol
 from rackwright.schema.fields import (
     AbsolutePath,
     Duration,
+    HttpsUrl,
     LocalFolder,
+    Memory,
     Names,
     NginxSize,
     ProjectPath,
@@ -135,7 +137,8 @@ class Settings(SettingsModel):
     client_max_body_size: NginxSize
     queue_length: Annotated[Whole, BeforeValidator(from_text)]
     queue_wait_s: Duration
-    hsts_max_age_s: Duration | None
+    hsts_max_age_s: Memory | None
+    acme_directory: HttpsUrl
 
     firewall: Literal["engines", "host", "off"]
     firewall_monitors: Sources

@@ -2,7 +2,8 @@
 
 It answers with the line that reached it (``raw``, as it came), the Host, who it is (``by``) and how
 many POSTs it had. A body may say how to go on: ``{"silent_s": 3}`` before it answers, ``{"die":
-true}`` instead of that, ``{"status": 503}``. It names itself as no engine may, and would send the
+true}`` instead of that, ``{"status": 503}``, ``{"pieces": 40}`` of a stream, one each tenth of a
+second. It names itself as no engine may, and would send the
 gateway elsewhere.
 """
 
@@ -33,7 +34,21 @@ class Replica(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
+        if pieces := how.get("pieces"):
+            self.stream(pieces)
+            return
         self.say(how.get("status", 200))
+
+    def stream(self, pieces: int) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for number in range(pieces):
+            event = f"data: {number}\n\n".encode()
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
+            time.sleep(0.1)
+        self.wfile.write(b"0\r\n\r\n")
 
     def say(self, status: int) -> None:
         page = {"by": sys.argv[1], "raw": self.requestline, "posts": Replica.posts}

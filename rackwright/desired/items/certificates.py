@@ -14,21 +14,21 @@ class Certificate:
 
     key: str
     key_path: str
-    server_name: str
+    names: tuple[str, ...]
     kind: ClassVar[str] = "certificate"
 
     def query(self) -> dict[str, Any]:
-        """The paths, and the name it must be for."""
-        return {"key_path": self.key_path, "server_name": self.server_name}
+        """The paths, and the names it must be for: host names, or IP addresses."""
+        return {"key_path": self.key_path, "names": list(self.names)}
 
     def payload(self) -> dict[str, Any]:
         """The same."""
         return self.query()
 
     def difference(self, seen: Observed) -> str | None:
-        """Missing, for another name, or within 30 days of its end."""
+        """Missing, without one of the names, or within 30 days of its end."""
         if not seen:
             return "missing"
-        if not seen["for_name"]:
-            return f"is not for {self.server_name}"
+        if seen["not_for"]:
+            return f"is not for {', '.join(seen['not_for'])}"
         return "ends within 30 days" if seen["ends_soon"] else None

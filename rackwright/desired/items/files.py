@@ -92,10 +92,14 @@ def _access(item: Directory | File, seen: Observed) -> str | None:
 
 @dataclass(frozen=True)
 class Symlink:
-    """A symbolic link, switched by rename so that it always points somewhere whole."""
+    """A symbolic link, switched by rename so that it always points somewhere whole.
+
+    One that is ``only_first`` is made where it leads nowhere; others switch it later.
+    """
 
     key: str
     target: str
+    only_first: bool = False
     kind: ClassVar[str] = "link"
 
     def query(self) -> dict[str, Any]:
@@ -110,6 +114,8 @@ class Symlink:
         """Missing, something else, or pointing elsewhere."""
         if not seen:
             return "missing"
+        if self.only_first and seen.get("leads"):
+            return None
         if seen.get("target") != self.target:
             return f"points to {seen.get('target', seen['type'])}, not {self.target}"
         return None

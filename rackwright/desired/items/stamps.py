@@ -26,4 +26,4 @@ def _fingerprint(item: Stamped) -> str:
         return item.sha256
     if isinstance(item, NginxLimits):
         return str(item.wanted)
-    return item.target if isinstance(item, Symlink) else item.server_name
+    return item.target if isinstance(item, Symlink) else ",".join(item.names)

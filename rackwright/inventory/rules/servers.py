@@ -1,4 +1,4 @@
-"""Rules of servers and gateways: what their hardware can be, and where they are reached."""
+"""Rules of servers: what their hardware can be, and where they are reached."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from ipaddress import ip_address
 from rackwright.errors import Fault
 from rackwright.inventory.rules.declared import Declared
 from rackwright.inventory.rules.gpus import gpu_faults
-from rackwright.spec import FleetSpec, GatewaySpec, ServerSpec
-
-COMMON_NAME = 64
-"""Characters that the subject of a certificate has room for (RFC 5280, ub-common-name)."""
+from rackwright.spec import FleetSpec, ServerSpec
 
 
 def server_faults(server: ServerSpec, fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
@@ -32,19 +29,6 @@ def _address(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
             "world: set firewall to engines or host"
         )
         yield Fault(f"{path}.address", rule, server.address)
-
-
-def gateway_faults(gateway: GatewaySpec) -> Iterator[Fault]:
-    """A certificate has its key; one that the gateway makes itself has room for its name."""
-    if len(gateway.server_name) > COMMON_NAME and not gateway.certificate:
-        rule = (
-            f"must have at most {COMMON_NAME} characters in a self-signed certificate; "
-            "or give certificate and certificate_key"
-        )
-        yield Fault(f"gateways[{gateway.name}].server_name", rule, gateway.server_name)
-    if bool(gateway.certificate) != bool(gateway.certificate_key):
-        missing = "certificate_key" if gateway.certificate else "certificate"
-        yield Fault(f"gateways[{gateway.name}].{missing}", "is required beside its other half")
 
 
 def _is_public(address: str) -> bool:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.certificates import is_for, is_ip
 from rackwright.remote.host.running import ended, run
+
+MONTH_S = 30 * 86400
 
 Values = dict[str, Any]
 
 
 def seen(query: Values) -> Values:
-    """Whether it ends within a month, and is for the name; nothing where it is not there."""
-    if not (Path(query["key"]).exists() and Path(query["key_path"]).exists()):
+    """Whether it ends within a month, and which names it lacks; nothing where it is not there."""
+    path = Path(query["key"])
+    if not (path.exists() and Path(query["key_path"]).exists()):
         return {}
-    path, name, month_s = query["key"], query["server_name"], str(30 * 86400)
-    asked = "-checkip" if _is_ip(name) else "-checkhost"
-    look = ("openssl", "x509", "-noout", "-in", path)
-    lasts = ended(*look, "-checkend", month_s).returncode == 0
-    words = ended(*look, asked, name).stdout
-    return {"ends_soon": not lasts, "for_name": "does match" in words}
+    lasts = ended("openssl", "x509", "-noout", "-in", str(path), "-checkend", str(MONTH_S))
+    pem = path.read_text(errors="replace")
+    not_for = [name for name in query["names"] if not is_for(name, pem)]
+    return {"ends_soon": lasts.returncode != 0, "not_for": not_for}
 
 
 def make(change: Values) -> None:
@@ -28,23 +29,16 @@ def make(change: Values) -> None:
 
     The certificate is put in place last: cut off before that, the next run makes both again.
     """
-    name, target, key = change["server_name"], Path(change["key"]), Path(change["key_path"])
+    names, target, key = change["names"], Path(change["key"]), Path(change["key_path"])
     new_target, new_key = Path(f"{target}.new"), Path(f"{key}.new")
     for path in (target, key):
         path.parent.mkdir(parents=True, exist_ok=True)
         Path(f"{path}.new").unlink(missing_ok=True)
-    kind = "IP" if _is_ip(name) else "DNS"
+    alternatives = ",".join(f"{'IP' if is_ip(name) else 'DNS'}:{name}" for name in names)
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-        "-nodes", "-days", "825", "-subj", f"/CN={name}", "-addext",
-        f"subjectAltName={kind}:{name}", "-keyout", str(new_key), "-out", str(new_target),
+        "-nodes", "-days", "825", "-subj", f"/CN={names[0]}", "-addext",
+        f"subjectAltName={alternatives}", "-keyout", str(new_key), "-out", str(new_target),
         umask=0o077)  # fmt: skip
     new_key.replace(key)
     new_target.chmod(0o644)
     new_target.replace(target)
-
-
-def _is_ip(name: str) -> bool:
-    try:
-        return bool(ip_address(name))
-    except ValueError:
-        return False

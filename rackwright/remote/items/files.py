@@ -27,7 +27,8 @@ def seen(query: Values) -> Values:
         return {}
     found = {"mode": stat.S_IMODE(info.st_mode), "owner": owner_of(info), "group": group_of(info)}
     if stat.S_ISLNK(info.st_mode):
-        return {**found, "type": "link", "target": str(path.readlink())}
+        target = {"target": str(path.readlink()), "leads": path.exists()}
+        return {**found, "type": "link", **target}
     if stat.S_ISDIR(info.st_mode):
         return {**found, "type": "directory", "foreign": own.foreign(path, query)}
     if not stat.S_ISREG(info.st_mode):

@@ -18,6 +18,7 @@ from rackwright.remote.host.gateway_socket import ask
 from rackwright.remote.host.names import looked_up
 from rackwright.remote.host.nginx import configuration, loaded_unix_s, worker_open_files
 from rackwright.remote.host.systemd import service_unit
+from rackwright.remote.served.certificate import served_certificate
 from rackwright.remote.served.http import COMPLETION_TIMEOUT_S, bearer, completion_of, http
 
 MOST_AT_ONCE, TOGETHER_S = 128, 2.0
@@ -39,6 +40,7 @@ def gateway(asked: Values) -> Values:
         "worker_open_files": worker_open_files(master),
         "names": looked_up(asked["names"]),
         "services": services,
+        "certificate": served_certificate(asked),
         "closed_path": _gateway_call(asked, "GET", "/metrics"),
     }
 

@@ -12,14 +12,18 @@ from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of, lock_items, release_request
 from rackwright.desired.gateway import gateway_items
 from rackwright.desired.gateway_places import (
+    CHALLENGES,
     CONFIG,
     FLEET,
     KEYS,
+    MARK,
+    NO_CHALLENGES,
     SOCKET,
     SOCKET_AT_BOOT,
     SOCKET_FOLDER,
     no_gateway,
 )
+from rackwright.desired.gateway_tls import gateway_tls
 from rackwright.desired.items import (
     Absent,
     Certificate,
@@ -111,6 +115,13 @@ def two_services() -> Sample:
     servers = {"gpu1": server(11), "gpu2": server(12)}
     more = {"nginx_read_timeout_s": 1900, "client_max_body_size": "64m"}
     return Sample(hosts(servers, services, gateway, models={"tiny-llama": TINY}, **more))
+
+
+def by_acme() -> Sample:
+    """A CA is asked for the certificate of two names."""
+    acme = {"email": "ops@example.com", "agree_to_terms": True}
+    names = {"server_name": "LLM.example.com", "other_names": ["chat.example.com"]}
+    return Sample(hosts(gateway={**names, "acme": acme}))
 
 
 def text(items: list[Item], ending: str) -> str:
@@ -365,6 +376,7 @@ def test_every_error_of_the_gateway_is_one_of_openai() -> None:
     ]  # what became of a replica, it knows
     assert by_lua == [
         ["502", "503", "504", "@rackwright_failed"],
+        ["413", "@rackwright_too_large"],
         ["405", "@rackwright_wrong_method"],
     ]
     answers = [
@@ -413,7 +425,7 @@ def test_an_answer_of_its_own_has_no_limit_that_would_answer_for_it() -> None:
         one for one in named(config(lab), "location") if values(one["block"], "internal") == [[]]
     ]
     large = [one for one in named(config(lab), "location") if "too_large" in one["args"][-1]]
-    assert (len(internal) > 5, len(large)) == (True, 1)
+    assert (len(internal) > 5, len(large)) == (True, 2)
     for one in (*internal, *large):
         assert values(one["block"], "client_max_body_size") == [["0"]]
 
@@ -476,6 +488,7 @@ def test_every_replica_is_told_by_its_name(sample: Callable[[], Sample]) -> None
 def test_a_host_that_is_no_gateway_any_more_loses_what_it_had_as_one() -> None:
     gone = no_gateway(lab().settings())
     assert gone[0] == Absent(CONFIG, "# Written by Rackwright", reload="nginx.service")
+    gone.remove(NO_CHALLENGES)  # of one that asked a CA
     made = [one for one in lab().gateway() if isinstance(one, File | Directory)]
     kept = ("/etc/rackwright", "/etc/rackwright/tls", "/var/lib/rackwright", SOCKET_FOLDER)
     for one in made:
@@ -493,10 +506,62 @@ def test_a_host_that_is_no_gateway_any_more_loses_what_it_had_as_one() -> None:
 
 def test_a_certificate_is_made_only_where_none_is_given() -> None:
     made = [one for one in lab().gateway() if isinstance(one, Certificate)]
-    assert [one.server_name for one in made] == ["llm.example.com"]
+    assert [one.names for one in made] == [("llm.example.com",)]
     assert not [one for one in two_services().gateway() if isinstance(one, Certificate)]
     assert values(config(two_services), "ssl_certificate_key") == [["/etc/tls/llm.key"]]
     assert values(config(lab), "ssl_certificate") == [[made[0].key]]
+
+
+@pytest.mark.parametrize("sample", [lab, two_services])
+def test_who_asks_no_ca_has_no_port_for_its_challenges(sample: Callable[[], Sample]) -> None:
+    gone = Absent(CHALLENGES, MARK, "nginx.service")
+    assert gone in sample().gateway()
+    assert gone in no_gateway(sample().settings("gw1"))
+
+
+def test_until_a_ca_has_issued_one_nginx_serves_its_own() -> None:
+    items = by_acme().gateway()
+    (made,) = (one for one in items if isinstance(one, Certificate))
+    (link,) = (one for one in items if isinstance(one, Symlink))
+    assert made.names == ("llm.example.com", "chat.example.com")
+    assert (made.key, link.target) == (
+        f"{link.target}/fullchain.pem",
+        "/etc/rackwright/tls/until-issued",
+    )
+    assert link.only_first and items.index(made) < items.index(link)
+    assert values(config(by_acme), "ssl_certificate") == [[f"{link.key}/fullchain.pem"]]
+    assert values(config(by_acme), "ssl_certificate_key") == [[f"{link.key}/privkey.pem"]]
+    timer, nginx = (one for one in items if isinstance(one, Unit))
+    assert (timer.key, timer.reload_on) == ("certbot.timer", ())
+    challenges = next(one for one in items if one.key == CHALLENGES)
+    assert {made, challenges} < {*nginx.reload_on}
+    assert Package("certbot") in items
+
+
+def test_the_challenges_of_a_ca_are_as_kept(golden: Golden) -> None:
+    items = by_acme().gateway()
+    golden("gateway-acme.conf", text(items, CHALLENGES).encode())
+    golden("certificate-issued.sh", text(items, "certificate-issued").encode())
+
+
+def test_a_challenge_that_another_gateway_has_is_asked_of_it() -> None:
+    sample = by_acme()
+    gateway, settings = sample.spec.gateways["gw1"], sample.settings("gw1")
+    tls = gateway_tls(gateway, settings, ("llm.example.com",), ("192.0.2.2", "2001:db8::2"))
+    conf = directives(text(tls.items, CHALLENGES))
+    (upstream,) = named(conf, "upstream")
+    servers = [args[0] for args in values(upstream["block"], "server")]
+    assert servers == ["192.0.2.2:80", "[2001:db8::2]:80"]
+    assert values(conf, "try_files") == [["$uri", "@others"]]
+
+
+@pytest.mark.parametrize(
+    ("sample", "staples"), [(lab, []), (two_services, [["on"]]), (by_acme, [["on"]])]
+)
+def test_what_a_ca_may_have_given_a_responder_is_stapled(
+    sample: Callable[[], Sample], staples: list[list[str]]
+) -> None:
+    assert values(config(sample), "ssl_stapling") == staples
 
 
 @pytest.mark.parametrize("sample", [lab, two_services])

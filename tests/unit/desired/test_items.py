@@ -28,7 +28,8 @@ DIRECTORY = Directory("/etc/rackwright", mode=0o750, group="rackwright")
 FILE = File("/etc/a.conf", b"listen 443\n", mode=0o640, group="rackwright")
 LINK = Symlink("/opt/current", "/opt/0.32.0")
 USER = User("rackwright", home="/var/lib/rackwright", groups=("render", "video"))
-CERTIFICATE = Certificate("/tls/a.crt", "/tls/a.key", "llm.example.com")
+FIRST_LINK = Symlink("/tls/served", "/tls/until", only_first=True)
+CERTIFICATE = Certificate("/tls/a.crt", "/tls/a.key", ("llm.example.com", "b.example.com"))
 SECRET = File("/etc/a.env", b"KEY=hunter2\n", mode=0o640, secret=True)
 NO_OTHERS = NoOtherUnits("ours-*.service", "Description=Ours", keep=("ours-a.service",))
 ABSENT = Absent("/etc/nginx/conf.d/ours.conf", "# Ours", reload="nginx.service")
@@ -97,10 +98,17 @@ TABLE: list[tuple[Item, dict[str, Any], str | None]] = [
         {"home": "/var/lib/rackwright", "missing_groups": ["render", "sudo", "video"]},
         "not in group render, video",
     ),
-    (CERTIFICATE, {"for_name": True, "ends_soon": False}, None),
+    (CERTIFICATE, {"not_for": [], "ends_soon": False}, None),
     (CERTIFICATE, {}, "missing"),
-    (CERTIFICATE, {"for_name": False, "ends_soon": False}, "is not for llm.example.com"),
-    (CERTIFICATE, {"for_name": True, "ends_soon": True}, "ends within 30 days"),
+    (CERTIFICATE, {"not_for": ["b.example.com"], "ends_soon": False}, "is not for b.example.com"),
+    (CERTIFICATE, {"not_for": [], "ends_soon": True}, "ends within 30 days"),
+    (FIRST_LINK, {}, "missing"),
+    (FIRST_LINK, {"type": "link", "target": "/elsewhere", "leads": True}, None),
+    (
+        FIRST_LINK,
+        {"type": "link", "target": "/nowhere", "leads": False},
+        "points to /nowhere, not /tls/until",
+    ),
     (NO_OTHERS, {"units": []}, None),
     (NO_OTHERS, {"units": ["ours-b.service"]}, "ours-b.service left the plan: stop and remove"),
     (ABSENT, {}, None),
@@ -212,7 +220,7 @@ def test_mode_and_owner_of_a_file_restart_nothing() -> None:
 def test_a_certificate_made_anew_reloads_its_unit_and_no_other() -> None:
     lonely = Unit("b.service")
     seen = [
-        {"for_name": True, "ends_soon": True},
+        {"not_for": [], "ends_soon": True},
         RUNNING,
         {**RUNNING, "stamp": {}},
     ]

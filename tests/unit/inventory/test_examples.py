@@ -24,6 +24,7 @@ from rackwright.models import Figures
 from rackwright.models.spec import Gguf, ModelSource, ModelSpec
 from rackwright.runner.host_data import pyinfra_keys
 from rackwright.spec import (
+    AcmeSpec,
     FleetSpec,
     GatewaySpec,
     GpuSpec,
@@ -43,7 +44,7 @@ ELSEWHERE = {"provenance"}  # of a model: written as "source"
 OBJECTIVES = ("latency", "throughput")
 SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "gpu_servers": (ServerSpec, GpuSpec, OtherGpuSpec),
-    "gateways": (GatewaySpec,),
+    "gateways": (GatewaySpec, AcmeSpec),
     "_services": (ServiceSpec, Target, Gguf, QueueSpec, OverflowSpec),
     "_models": (ModelSpec, ModelSource, Figures),
     "_gpu_types": (GpuType, NvLink),

@@ -485,7 +485,9 @@ def gateway(tmp_path: Path) -> Iterator[tuple[Server, dict[str, Any]]]:
     ask = {
         "server_name": "llm.lab.example",
         "port": server.port,
+        "host_names": ["llm.lab.example", "other.lab.example"],
         "certificate": str(certificate),
+        "certificate_file": str(certificate),
         "services": [{**service, "key": KEY}],
         "names": ["localhost"],
         "loads": [],
@@ -516,7 +518,21 @@ def test_the_gateway_as_a_client_sees_it(
     assert {one["host"].partition(":")[0] for one in server.asked} == {"llm.lab.example"}
     assert seen["services"]["chat"]["models"]["status"] == 404  # the stand-in has no prefixes
     assert seen["closed_path"]["status"] == 401
+    shown = seen["certificate"]
+    assert (shown["names"], shown["not_for"]) == (["llm.lab.example"], ["other.lab.example"])
+    assert (shown["self_signed"], shown["on_disk"]) == (True, {"serial": shown["serial"]})
+    assert 0 < shown["ends_in_s"] <= 2 * 86400 and -600 < shown["starts_in_s"] <= 0
     assert "s3cr" not in json.dumps(seen)
+
+
+def test_a_certificate_that_is_on_disk_alone_is_not_the_one_that_is_shown(gateway: Any) -> None:
+    ask = gateway[1]
+    Path(ask["certificate_file"]).with_name("other.crt").write_text("no certificate")
+    for name, said in (("other.crt", "no certificate"), ("none.crt", "No such file")):
+        file = str(Path(ask["certificate_file"]).with_name(name))
+        shown = door.gateway({**ask, "certificate_file": file})["certificate"]
+        assert said in shown["on_disk"]["error"]
+    assert "ConnectionRefused" in door.gateway({**ask, "port": 1})["certificate"]["error"]
 
 
 def test_the_first_completion_that_fails_is_the_last(gateway: Any) -> None:

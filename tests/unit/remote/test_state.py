@@ -604,8 +604,8 @@ def test_a_folder_half_removed_is_removed_by_the_next_run(
     assert litter(host) == [] and not folder.exists()
 
 
-def certificate(host: Path, name: str = "llm.example.com") -> Certificate:
-    return Certificate(f"{host}/tls/a.crt", f"{host}/tls/a.key", name)
+def certificate(host: Path, name: str = "llm.example.com", *more: str) -> Certificate:
+    return Certificate(f"{host}/tls/a.crt", f"{host}/tls/a.key", (name, *more))
 
 
 def openssl(*words: str) -> str:
@@ -630,6 +630,13 @@ def test_another_name_makes_another_certificate(host: Path) -> None:
     converge([certificate(host, "old.example.com")])
     item = certificate(host)
     assert converge([item])[0] == [f"certificate {item.key}: is not for llm.example.com"]
+    assert converge([item]) == ([], "")
+
+
+def test_a_certificate_is_for_every_name(host: Path) -> None:
+    converge([certificate(host)])
+    item = certificate(host, "llm.example.com", "b.example.com", "192.0.2.7")
+    assert converge([item])[0] == [f"certificate {item.key}: is not for b.example.com, 192.0.2.7"]
     assert converge([item]) == ([], "")
 
 

@@ -61,10 +61,6 @@ CASES: Cases = {
         "servers[gpu1].address: must be reachable from the gateways, this is the server's own "
         "loopback (got '127.0.0.1')",
     ),
-    "half a certificate": (
-        hosts(gateway={"server_name": "llm.example.com", "certificate": "/etc/ssl/a.pem"}),
-        "gateways[gw1].certificate_key: is required beside its other half",
-    ),
     "an island that claims a GPU twice": (
         with_server(nvlink_islands=[[0, 1], [1]]),
         "servers[gpu1].nvlink_islands: must name GPUs 0 to 1, each at most once; "

@@ -1,0 +1,57 @@
+"""What a certificate says, as openssl reads it: Python's own library reads none."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from rackwright.remote.host.running import Failed, ended, in_english
+
+ASKED = ("-serial", "-issuer", "-subject", "-startdate", "-enddate", "-ext", "subjectAltName")
+
+Values = dict[str, Any]
+
+
+def certificate_in(path: Path) -> Values:
+    """The first certificate of a PEM file. OSError where there is none."""
+    return certificate(path.read_text(errors="replace"))
+
+
+def certificate(pem: str) -> Values:
+    """Names, serial, who issued it, and seconds to its end; Failed for what is no certificate."""
+    words = _asked(pem, *ASKED)
+    said = dict(re.findall(r"^(serial|issuer|subject|notBefore|notAfter)=(.*)$", words, re.M))
+    if "notAfter" not in said:
+        raise Failed("it is no certificate")
+    now = time.time()
+    return {
+        "names": re.findall(r"(?:DNS|IP Address):([^,\s]+)", words),
+        "serial": said["serial"],
+        "issuer": said["issuer"].strip(),
+        "self_signed": said["issuer"].strip() == said["subject"].strip(),
+        "starts_in_s": round(ssl.cert_time_to_seconds(said["notBefore"]) - now),
+        "ends_in_s": round(ssl.cert_time_to_seconds(said["notAfter"]) - now),
+    }
+
+
+def is_for(name: str, pem: str) -> bool:
+    """Whether a client that calls the host so takes the certificate to be its own."""
+    asked = "-checkip" if is_ip(name) else "-checkhost"
+    return "does match" in _asked(pem, asked, name)
+
+
+def is_ip(name: str) -> bool:
+    """Whether a name is an IP address, which a certificate has apart from host names."""
+    try:
+        return bool(ip_address(name))
+    except ValueError:
+        return False
+
+
+def _asked(pem: str, *words: str) -> str:
+    look = ("openssl", "x509", "-noout", *words)
+    return ended(*look, input=pem, env=in_english(), stdin=None).stdout
