@@ -241,3 +241,39 @@ class PlannedService:
     def part_of(self, seen: Observation) -> Observation:
         """What the gateway answered: for each of its services all of it."""
         return part_of(seen, "gateway")
+
+
+@dataclass(frozen=True)
+class PlannedGateway:
+    """What the checks need to know of one of the ``gateways`` that clients see as one.
+
+    ``addresses`` are those that one of them holds for all, by keepalived as ``unit``; none and ""
+    where DNS names each. ``records`` are the addresses that their names must lead to.
+    """
+
+    KIND: ClassVar[str] = "gateway"
+
+    host: str
+    gateways: tuple[str, ...]
+    unit: str = ""
+    addresses: tuple[str, ...] = ()
+    records: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What its results are about: the gateway itself."""
+        return self.host
+
+    def part_of(self, seen: Observation) -> Observation:
+        """What the gateway told of itself as one of several."""
+        return part_of(seen, "failover")
+
+    def held(self, observed: Mapping[str, Observation]) -> dict[str, list[str] | None]:
+        """The shared addresses on each of the gateways; None of one that was not asked."""
+        own = {name: part_of(observed, name, "failover").get("addresses") for name in self.gateways}
+        return {
+            name: None
+            if not isinstance(seen, list)
+            else [one for one in self.addresses if one in (part_of(s).get("address") for s in seen)]
+            for name, seen in own.items()
+        }

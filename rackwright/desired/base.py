@@ -11,16 +11,24 @@ from rackwright.spec import Settings
 
 SERVER_PACKAGES = ("ca-certificates", "python3-venv")
 GATEWAY_PACKAGES = ("ca-certificates", "nginx", "openssl")
+FAILOVER_PACKAGES = ("curl", "keepalived")
+"""Of gateways that share an address."""
 
 
 def base_items(
-    settings: Settings, *, server: bool, gateway: bool, engines: Sequence[Engine] = ()
+    settings: Settings,
+    *,
+    server: bool,
+    gateway: bool,
+    shares_address: bool = False,
+    engines: Sequence[Engine] = (),
 ) -> list[Item]:
     """Packages, the engines' user, and the folders everything else goes into.
 
     ``engines`` are those of the host's replicas, each with packages that its release needs.
     """
     names = set(GATEWAY_PACKAGES if gateway else ())
+    names.update(FAILOVER_PACKAGES if shares_address else ())
     if server:
         names.update(SERVER_PACKAGES, *(each.release(settings).packages for each in engines))
     items: list[Item] = [Package(name) for name in sorted(names)]

@@ -74,6 +74,12 @@ class FleetRun:
         return self.spec.gateways.get(current_host.name)
 
     @property
+    def shares_address(self) -> bool:
+        """Whether the current host is one of the gateways that hold addresses in turn."""
+        failover = self.spec.failover
+        return bool(failover and failover.shares and current_host.name in failover.gateways)
+
+    @property
     def replicas(self) -> tuple[Replica, ...]:
         """The replicas planned on the current host."""
         return self.plan.on(current_host.name)

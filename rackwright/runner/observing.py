@@ -9,6 +9,7 @@ from pyinfra.context import host
 
 from rackwright.desired import paths
 from rackwright.desired.addresses import named_addresses
+from rackwright.desired.failover import UNIT
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.runner.fleet import FleetRun
@@ -46,7 +47,7 @@ def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
     settings = fleet.settings(host.name)
     return {
         "replicas": [_replica_request(replica, settings, load) for replica in fleet.replicas],
-        "gateway": _gateway_request(fleet, settings),
+        "gateway": gateway_request(fleet, settings),
         "folders": [folder.path for folder in folders_of(fleet, host.name)],
     }
 
@@ -91,7 +92,8 @@ def _tokens(replica: Replica, wanted: int) -> int:
     return max(1, min(wanted, replica.limits.max_model_len // 2))
 
 
-def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | None:
+def gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | None:
+    """What to ask of the current host as a gateway; None where it is none."""
     gateway = fleet.gateway
     if gateway is None:
         return None
@@ -114,4 +116,17 @@ def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | No
         "certificate": None if gateway.certificate else made,
         "names": named_addresses(fleet.plan.upstreams),
         "services": services,
+        "failover": _failover_request(fleet),
+    }
+
+
+def _failover_request(fleet: FleetRun) -> dict[str, Any] | None:
+    """What to ask of a gateway that clients see as one with others."""
+    failover = fleet.spec.failover
+    if failover is None or host.name not in failover.gateways:
+        return None
+    return {
+        "unit": UNIT if failover.shares else None,
+        "addresses": list(failover.addresses),
+        "names": [record.name for record in fleet.plan.records],
     }

@@ -9,6 +9,7 @@ from rackwright.errors import Fault
 from rackwright.inventory.rules.claims import claims, twice
 from rackwright.inventory.rules.declared import Declared
 from rackwright.inventory.rules.delays import delay_faults
+from rackwright.inventory.rules.failover import failover_faults
 from rackwright.inventory.rules.folders import folder_faults
 from rackwright.inventory.rules.servers import gateway_faults, server_faults
 from rackwright.inventory.rules.services import service_faults
@@ -28,6 +29,7 @@ def check(fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
         yield from server_faults(server, fleet, declared)
     for gateway in fleet.gateways.values():
         yield from gateway_faults(gateway)
+    yield from failover_faults(fleet, declared)
     for service in fleet.services.values():
         yield from model_faults(service, fleet, declared)
         yield from service_faults(service, fleet, declared)

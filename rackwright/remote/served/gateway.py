@@ -18,7 +18,7 @@ Values = dict[str, Any]
 
 def gateway(asked: Values) -> Values:
     """The gateway as a client would see it, from its own host: nginx, TLS, models, completions."""
-    services = {service["name"]: _service(asked, service) for service in asked["services"]}
+    services = {one["name"]: service(asked, one) for one in asked["services"]}
     nginx = service_unit("nginx.service")
     master = int(nginx.get("MainPID") or 0)
     return {
@@ -28,24 +28,24 @@ def gateway(asked: Values) -> Values:
         "worker_open_files": worker_open_files(master),
         "names": looked_up(asked["names"]),
         "services": services,
-        "closed_path": _gateway_call(asked, "GET", "/metrics"),
+        "closed_path": gateway_call(asked, "GET", "/metrics"),
     }
 
 
-def _service(asked: Values, service: Values) -> Values:
+def service(asked: Values, wanted: Values) -> Values:
     """Models and completions; the first completion that fails is the last that is asked for."""
-    key, prefix = bearer(service["key"]), service["prefix"]
-    question, completions = completion_of(service["served_model_name"], 8), []
-    for _ in range(service["completions"]):
+    key, prefix = bearer(wanted["key"]), wanted["prefix"]
+    question, completions = completion_of(wanted["served_model_name"], 8), []
+    for _ in range(wanted["completions"]):
         path = f"{prefix}/v1/chat/completions"
-        completions.append(_gateway_call(asked, "POST", path, question, key))
+        completions.append(gateway_call(asked, "POST", path, question, key))
         if completions[-1].get("status") != 200:
             break
-    models = _gateway_call(asked, "GET", f"{prefix}/v1/models", None, key)
+    models = gateway_call(asked, "GET", f"{prefix}/v1/models", None, key)
     return {"models": models, "completions": completions}
 
 
-def _gateway_call(
+def gateway_call(
     asked: Values,
     method: str,
     path: str,
@@ -57,7 +57,8 @@ def _gateway_call(
         trust = _trust(asked["certificate"])
     except OSError as error:
         return {"error": f"{asked['certificate']}: {error}"}
-    connection = _LoopbackConnection(asked["server_name"], asked["port"], trust)
+    name, port = asked["server_name"], asked["port"]
+    connection = GatewayConnection(name, port, trust, "127.0.0.1", COMPLETION_TIMEOUT_S)
     return http(connection, method, path, body, headers)
 
 
@@ -70,13 +71,15 @@ def _trust(certificate: str | None) -> ssl.SSLContext:
     return trust
 
 
-class _LoopbackConnection(HTTPSConnection):
-    """HTTPS to the loopback address, with the server's name for SNI, Host and verification."""
+class GatewayConnection(HTTPSConnection):
+    """HTTPS to an address, with the server's name for SNI, Host and verification."""
 
-    def __init__(self, name: str, port: int, trust: ssl.SSLContext) -> None:
-        super().__init__(name, port, timeout=COMPLETION_TIMEOUT_S, context=trust)
-        self._trust = trust
+    def __init__(
+        self, name: str, port: int, trust: ssl.SSLContext, address: str, timeout_s: int
+    ) -> None:
+        super().__init__(name, port, timeout=timeout_s, context=trust)
+        self._trust, self._address = trust, address
 
     def connect(self) -> None:
-        raw = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        raw = socket.create_connection((self._address, self.port), self.timeout)
         self.sock = self._trust.wrap_socket(raw, server_hostname=self.host)
