@@ -24,6 +24,7 @@ from rackwright.models import Figures
 from rackwright.models.spec import Gguf, ModelSource, ModelSpec
 from rackwright.runner.host_data import pyinfra_keys
 from rackwright.spec import (
+    FailoverSpec,
     FleetSpec,
     GatewaySpec,
     GpuSpec,
@@ -42,6 +43,7 @@ OBJECTIVES = ("latency", "throughput")
 SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "gpu_servers": (ServerSpec, GpuSpec, OtherGpuSpec),
     "gateways": (GatewaySpec,),
+    "_failover": (FailoverSpec,),
     "_services": (ServiceSpec, Target, Gguf),
     "_models": (ModelSpec, ModelSource, Figures),
     "_gpu_types": (GpuType, NvLink),

@@ -486,6 +486,7 @@ def gateway(tmp_path: Path) -> Iterator[tuple[Server, dict[str, Any]]]:
         "certificate": str(certificate),
         "services": [{**service, "key": KEY}],
         "names": ["localhost"],
+        "failover": None,
     }
     for one in run(server):
         yield one, ask
