@@ -1,4 +1,4 @@
-"""Gateways that share addresses: keepalived's configuration, its unit, and what it asks of Nginx."""
+"""Gateways that share addresses: keepalived's configuration and unit, what it asks of Nginx."""
 
 from __future__ import annotations
 

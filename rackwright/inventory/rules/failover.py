@@ -1,4 +1,4 @@
-"""Rules of gateways that clients see as one: there are several, alike, each with its own address."""
+"""Rules of gateways that clients see as one: several, alike, each with its own address."""
 
 from __future__ import annotations
 

@@ -77,9 +77,11 @@ class GatewayConnection(HTTPSConnection):
     def __init__(
         self, name: str, port: int, trust: ssl.SSLContext, address: str, timeout_s: int
     ) -> None:
+        """``timeout_s`` is for all of a request; ``address`` may be another than the name's."""
         super().__init__(name, port, timeout=timeout_s, context=trust)
         self._trust, self._address = trust, address
 
     def connect(self) -> None:
+        """To the address, then TLS in the server's name."""
         raw = socket.create_connection((self._address, self.port), self.timeout)
         self.sock = self._trust.wrap_socket(raw, server_hostname=self.host)
