@@ -127,7 +127,34 @@ gateways = [
             },
         },
     ),
+    (
+        "@rackwright/gw2",
+        {
+            "ssh_hostname": "198.51.100.11",
+            # Alike in all that clients notice.
+            "gateway": {
+                "server_name": "llm.example.com",
+                "other_names": ["llm.internal.example.com"],
+                "certificate": "/etc/ssl/llm.example.com/fullchain.pem",
+                "certificate_key": "/etc/ssl/llm.example.com/privkey.pem",
+                "ask_keys": True,
+                "default": "chat",
+            },
+        },
+    ),
 ]
+
+# Gateways that clients see as one: while one is down, another answers. Leave it out with one.
+_failover = {
+    # Where each is reached, an address of its own or one of IPv4 and one of IPv6; the first of them
+    # is preferred where both start at the same time.
+    "gateways": {"gw1": "198.51.100.10", "gw2": "198.51.100.11"},
+    # keepalived gives it to one of them at a time, in a network that all of them are in. Left out,
+    # DNS names each gateway instead. The plan says which records are wanted.
+    "addresses": ["198.51.100.100"],
+    # Of VRRP, 1 to 255: another for each group in the same network.
+    "router_id": 51,
+}
 
 # What is served. The plan decides how each model is split over GPUs; `rackwright plan` shows it.
 _services = {
@@ -293,5 +320,10 @@ _gpu_types = {
 
 all = (
     gpu_servers + gateways,
-    {"services": _services, "models": _models, "gpu_types": _gpu_types},
+    {
+        "services": _services,
+        "models": _models,
+        "gpu_types": _gpu_types,
+        "failover": _failover,
+    },
 )

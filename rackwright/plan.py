@@ -103,9 +103,17 @@ class Upstream(_Value):
     replicas: tuple[Replica, ...]
 
 
+class NameRecords(_Value):
+    """What a name that clients use has to lead to, in whatever name servers they ask."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
 class FleetPlan(_Value):
     """The whole plan. ``servers`` are those planned for, whether or not they run a replica, and
-    ``gpus`` the type of each one's GPUs, ``other_gpus`` further types.
+    ``gpus`` the type of each one's GPUs, ``other_gpus`` further types. ``records`` are what the
+    names of gateways need that clients see as one.
     """
 
     servers: dict[str, ServerSpec]
@@ -114,6 +122,7 @@ class FleetPlan(_Value):
     replicas: tuple[Replica, ...]
     upstreams: tuple[Upstream, ...]
     rejected: tuple[RejectedLayout, ...]
+    records: tuple[NameRecords, ...] = ()
 
     def types_of(self, server: str) -> tuple[GpuType, ...]:
         """The types of a server's GPUs, in the order of its ``kinds``."""

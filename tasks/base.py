@@ -19,6 +19,7 @@ def base() -> None:
         fleet.settings(host.name),
         server=fleet.server is not None,
         gateway=fleet.gateway is not None,
+        shares_address=fleet.shares_address,
         engines=engines_of(fleet.replicas),
         firewall=fleet.firewall is not None,
     )

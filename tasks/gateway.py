@@ -6,24 +6,16 @@ from pyinfra.api.deploy import deploy
 from rackwright.runner.certificate import issue_certificate
 from rackwright.runner.fleet import this_fleet
 from rackwright.runner.gateway import converge_gateway
-from rackwright.runner.secrets import key_files
 
 
 @deploy("Gateway")
 def gateway() -> None:
     """Certificate, limits, configuration and service; reloaded only when one of them changed."""
     fleet = this_fleet()
-    settings = fleet.settings(host.name)
-    converge_gateway(
-        name="Certificate, configuration and service",
-        gateway=fleet.gateway,
-        upstreams=fleet.plan.upstreams,
-        settings=settings,
-        keys=key_files(fleet.clients, fleet.spec, host.name),
-    )
+    converge_gateway(name="Certificate, configuration and service")
     issue_certificate(
         name="Certificate of a CA",
         gateway=fleet.gateway,
         services=fleet.spec.services.values(),
-        settings=settings,
+        settings=fleet.settings(host.name),
     )

@@ -227,6 +227,7 @@ class PlannedService:
     ``addresses`` (``192.0.2.11:8000``) are those of ``replicas``, one each; by name where they are
     declared so. A worker must hold so many ``connections``. ``renewer`` is who renews the gateway's
     certificate: the operator (``files``), a CA by certbot (``acme``), the deploy (``self``).
+    ``lacks_key``: it asks for keys, and those who check were given none.
     """
 
     KIND: ClassVar[str] = "service"
@@ -240,7 +241,44 @@ class PlannedService:
     addresses: tuple[str, ...] = ()
     connections: int = 0
     renewer: Literal["files", "acme", "self"] = "self"
+    lacks_key: bool = False
 
     def part_of(self, seen: Observation) -> Observation:
         """What the gateway answered: for each of its services all of it."""
         return part_of(seen, "gateway")
+
+
+@dataclass(frozen=True)
+class PlannedGateway:
+    """What the checks need to know of one of the ``gateways`` that clients see as one.
+
+    ``addresses`` are those that one of them holds for all, by keepalived as ``unit``; none and ""
+    where DNS names each. ``records`` are the addresses that their names must lead to.
+    """
+
+    KIND: ClassVar[str] = "gateway"
+
+    host: str
+    gateways: tuple[str, ...]
+    unit: str = ""
+    addresses: tuple[str, ...] = ()
+    records: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What its results are about: the gateway itself."""
+        return self.host
+
+    def part_of(self, seen: Observation) -> Observation:
+        """What the gateway told of itself as one of several."""
+        return part_of(seen, "failover")
+
+    def held(self, observed: Mapping[str, Observation]) -> dict[str, list[str] | None]:
+        """The shared addresses on each of the gateways; None of one that was not asked."""
+        own = {name: part_of(observed, name, "failover").get("addresses") for name in self.gateways}
+        return {
+            name: None
+            if not isinstance(seen, list)
+            else [one for one in self.addresses if one in (part_of(s).get("address") for s in seen)]
+            for name, seen in own.items()
+        }

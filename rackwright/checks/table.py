@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from rackwright.checks.check import Check, P, Sample
+from rackwright.checks.gateway import (
+    gateway_name,
+    keepalived,
+    shared_address,
+    shared_address_answers,
+)
 from rackwright.checks.host import clock, disk, firewall
 from rackwright.checks.replica import (
     balance,
@@ -85,6 +91,10 @@ CHECKS: tuple[Check[Any], ...] = (
     closed_paths.CHECK,
     gateway_model.CHECK,
     gateway_completion.CHECK,
+    keepalived.CHECK,
+    shared_address.CHECK,
+    shared_address_answers.CHECK,
+    gateway_name.CHECK,
 )
 
 

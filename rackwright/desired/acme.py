@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rackwright.desired import paths
-from rackwright.desired.names import gateway_names
+from rackwright.planning.names import gateway_names
 from rackwright.spec import GatewaySpec, ServiceSpec, Settings
 
 RENEWAL_FAILED_DAYS = 14

@@ -14,7 +14,8 @@ GATEWAY_PACKAGES = (
     *("ca-certificates", "nginx", "openssl"),
     *("libnginx-mod-http-lua", "lua-resty-core", "lua-resty-lrucache", "lua-cjson"),
 )
-
+FAILOVER_PACKAGES = ("curl", "keepalived")
+"""Of gateways that share an address."""
 FIREWALL_PACKAGES = ("nftables",)
 
 
@@ -23,6 +24,7 @@ def base_items(
     *,
     server: bool,
     gateway: bool,
+    shares_address: bool = False,
     engines: Sequence[Engine] = (),
     firewall: bool = False,
 ) -> list[Item]:
@@ -32,6 +34,7 @@ def base_items(
     ``firewall`` says that the host is to have one.
     """
     names = {*(GATEWAY_PACKAGES if gateway else ()), *(FIREWALL_PACKAGES if firewall else ())}
+    names.update(FAILOVER_PACKAGES if shares_address else ())
     if server:
         names.update(SERVER_PACKAGES, *(each.release(settings).packages for each in engines))
     items: list[Item] = [Package(name) for name in sorted(names)]

@@ -23,8 +23,8 @@ from rackwright.desired.gateway_places import (
 )
 from rackwright.desired.gateway_tls import gateway_tls
 from rackwright.desired.items import File, GatewayData, Item, NginxLimits, Unit
-from rackwright.desired.names import gateway_names
 from rackwright.plan import Upstream
+from rackwright.planning.names import gateway_names
 from rackwright.spec import GatewaySpec, Settings
 
 SPARE_CONNECTIONS = 512

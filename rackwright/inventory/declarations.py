@@ -17,7 +17,7 @@ from rackwright.errors import Fault, SpecError
 from rackwright.inventory.settings import Hosts
 from rackwright.models.spec import ModelSpec
 from rackwright.schema.validation import Model, parse, salvage
-from rackwright.spec import GatewaySpec, ServerSpec, ServiceSpec
+from rackwright.spec import FailoverSpec, GatewaySpec, ServerSpec, ServiceSpec
 
 Neutral = Mapping[str, Any]
 
@@ -50,6 +50,14 @@ def read_gateways(hosts: Hosts, faults: list[Fault]) -> dict[str, GatewaySpec]:
 def read_services(entries: Mapping[str, Any], faults: list[Fault]) -> dict[str, ServiceSpec]:
     """The services, by name."""
     return _entries(ServiceSpec, entries, "services", faults, _NEUTRAL_SERVICE)
+
+
+def read_failover(data: Mapping[str, Any], faults: list[Fault]) -> FailoverSpec | None:
+    """Which gateways clients see as one; None where nothing is said of it."""
+    if not data:
+        return None
+    read = parse(FailoverSpec, data, "failover", faults)
+    return read or salvage(FailoverSpec, data, {"gateways": {}})
 
 
 def _entries(

@@ -9,6 +9,7 @@ from rackwright.catalog import GpuType
 from rackwright.errors import Fault, SpecError, gathered
 from rackwright.inventory import rules
 from rackwright.inventory.declarations import (
+    read_failover,
     read_gateways,
     read_gpu_types,
     read_models,
@@ -89,6 +90,7 @@ def _read(hosts: Hosts, runner_keys: Collection[str], faults: list[Fault]) -> Fl
         models=models,
         gpu_types=read_gpu_types(_shared(hosts, "gpu_types", faults), faults),
         settings=read_settings(hosts, runner_keys, faults),
+        failover=read_failover(_shared(hosts, "failover", faults), faults),
     )
 
 

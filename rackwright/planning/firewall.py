@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, 
 from typing import Any, Literal, NamedTuple
 
 from rackwright.plan import FleetPlan, Replica
-from rackwright.spec import FleetSpec
+from rackwright.spec import FailoverSpec, FleetSpec
 
 
 class Rule(NamedTuple):
@@ -66,10 +66,13 @@ HOST = (
 )
 """The policy is drop."""
 VRRP = (
-    Rule("VRRP", "meta l4proto 112 ip ttl 255", "accept"),
-    Rule("VRRP, IPv6", "meta l4proto 112 ip6 hoplimit 255", "accept"),
+    Rule("VRRP", "meta l4proto 112 ip saddr @vrrp4 ip ttl 255", "accept"),
+    Rule("VRRP, IPv6", "meta l4proto 112 ip6 saddr @vrrp6 ip6 hoplimit 255", "accept"),
 )
-"""Between gateways. A packet that came through a router has a lower TTL (RFC 5798, 5.1.1.3)."""
+"""Between gateways that share an address.
+
+A packet that came through a router has a lower TTL (RFC 5798, 5.1.1.3).
+"""
 
 
 class Table(NamedTuple):
@@ -85,7 +88,7 @@ class Firewall(NamedTuple):
 
     ``asked`` are gateways that alone know where they come from. ``trusted`` may reach engines'
     ports, and where the whole ``host`` is guarded all of it. Ports of ``open_ports`` are those of
-    the setting, and a gateway's own.
+    the setting, and a gateway's own. ``vrrp`` are addresses of gateways that share one with it.
     """
 
     mode: Literal["engines", "host"]
@@ -94,7 +97,7 @@ class Firewall(NamedTuple):
     asked: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
     open_ports: tuple[str, ...] = ()
-    has_other_gateways: bool = False
+    vrrp: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -112,7 +115,9 @@ class Firewall(NamedTuple):
         for protocol in ("tcp", "udp"):
             ports = (one.split("/") for one in self.open_ports)
             sets[f"{protocol}_ports"] = _numbers(int(n) for n, its in ports if its == protocol)
-        return Table("drop", (*HOST, *(VRRP if self.has_other_gateways else ())), sets)
+        if not self.vrrp:
+            return Table("drop", HOST, sets)
+        return Table("drop", (*HOST, *VRRP), sets | _by_family("vrrp", self.vrrp, known))
 
 
 def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
@@ -131,8 +136,14 @@ def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
         asked=tuple(other for other, address in known.items() if not address and ports),
         trusted=_once([*_peers(replicas), *settings.firewall_monitors]),
         open_ports=(*clients, *settings.firewall_ports),
-        has_other_gateways=gateway is not None and len(spec.gateways) > 1,
+        vrrp=_vrrp(name, spec.failover),
     )
+
+
+def _vrrp(name: str, failover: FailoverSpec | None) -> tuple[str, ...]:
+    """Gateways that tell each other who has the address. Those that DNS names tell nothing."""
+    shares = failover is not None and failover.shares and name in failover.gateways
+    return failover.peers(name) if failover and shares else ()
 
 
 def _ports(replica: Replica) -> Iterator[int]:

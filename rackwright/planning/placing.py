@@ -12,6 +12,7 @@ from rackwright.errors import Fault, PlanError
 from rackwright.plan import FleetPlan
 from rackwright.planning.choosing import choose
 from rackwright.planning.drafting import Draft, Placed, kind_for
+from rackwright.planning.names import records
 from rackwright.planning.ports import Ports, with_ports_of_first
 from rackwright.planning.replicas import replicas_of, same_names, upstreams
 from rackwright.planning.spanning import place_across, servers_per_replica
@@ -34,6 +35,7 @@ def plan(fleet: FleetSpec) -> FleetPlan:
         replicas=replicas,
         upstreams=tuple(upstreams(fleet, replicas)),
         rejected=tuple(draft.rejected),
+        records=tuple(records(fleet)),
     )
 
 

@@ -14,6 +14,7 @@ from rackwright.remote import firewall
 from rackwright.remote.host.disks import disks
 from rackwright.remote.host.processes import uptime_s
 from rackwright.remote.served.burst import burst
+from rackwright.remote.served.failover import failover
 from rackwright.remote.served.gateway import gateway
 from rackwright.remote.served.http import completion_of
 from rackwright.remote.served.replica import authorization, replica
@@ -38,6 +39,7 @@ def main(request: Values) -> Values:
         "replicas": replicas,
         "gateway": gateway(request["gateway"]) if request["gateway"] else None,
         "firewall": firewall.observe(request["firewall"]) if request.get("firewall") else None,
+        "failover": failover(request["gateway"]),
         "disks": disks(request["folders"]),
         "uptime_s": uptime_s(),
         "elapsed_s": time.monotonic() - started_s,

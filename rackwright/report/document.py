@@ -21,6 +21,7 @@ def plan_document(plan: FleetPlan) -> dict[str, Any]:
             for upstream in plan.upstreams
         ],
         "rejected": [_rejected(layout) for layout in plan.rejected],
+        "records": {record.name: list(record.addresses) for record in plan.records},
     }
 
 

@@ -31,6 +31,8 @@ def plan_text(plan: FleetPlan, width: int = 100) -> str:
         for name, server in plan.servers.items()
     ]
     blocks.append(list(_upstream_lines(plan, width)))
+    if plan.records:
+        blocks.append(list(_record_lines(plan, width)))
     return "\n\n".join("\n".join(block) for block in blocks)
 
 
@@ -194,6 +196,12 @@ def _upstream_lines(plan: FleetPlan, width: int) -> Iterator[str]:
     for upstream in plan.upstreams:
         names = ", ".join(replica.name for replica in upstream.replicas)
         text = f"{upstream.service.name}  as {upstream.service.served_as}  by {names}"
+        yield from _wrapped(text, width, 4)
+
+
+def _record_lines(plan: FleetPlan, width: int) -> Iterator[str]:
+    for record in plan.records:
+        text = f"{record.name}  must lead clients to {' and '.join(record.addresses)} (DNS)"
         yield from _wrapped(text, width, 4)
 
 

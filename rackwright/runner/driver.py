@@ -28,8 +28,9 @@ from rackwright.report import results_text
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
-from rackwright.runner.rebooting import POLL_S, Stopped, await_boot, may_reboot, turn
+from rackwright.runner.rebooting import POLL_S, REBOOTS, await_boot, may_reboot
 from rackwright.runner.remote_call import call
+from rackwright.runner.turns import Stopped
 
 ANSWER_TIMEOUT_S = 30
 FABRIC_TIMEOUT_S = 300
@@ -172,7 +173,7 @@ def _carry_out(host: Host, found: Outlook, plan: DriverPlan, alone: ExitStack) -
     serving = sorted({unit for process in users for unit in process.units & ours})
     if serving and situation.interrupts:
         may_reboot(host, situation.settings.reboot, "replicas use the driver")
-        alone.enter_context(turn(host))
+        alone.enter_context(REBOOTS.take(host))
         _say(host, f"stopping {', '.join(serving)}: they finish what they are answering")
         ask(host, {"do": "stop", "units": serving}, timeout_s=None)
     for name, changes in found.stages:
@@ -183,7 +184,7 @@ def _carry_out(host: Host, found: Outlook, plan: DriverPlan, alone: ExitStack) -
     if reason := reboot_reason(plan, facts):
         may_reboot(host, situation.settings.reboot, reason)
         if not serving:
-            alone.enter_context(turn(host))
+            alone.enter_context(REBOOTS.take(host))
         facts = _rebooted(host, situation, reason)
     if facts.module_version is None:
         _load(host, plan)

@@ -84,6 +84,12 @@ class FleetRun:
         return firewall_of(current_host.name, self.spec, self.plan)
 
     @property
+    def shares_address(self) -> bool:
+        """Whether the current host is one of the gateways that hold addresses in turn."""
+        failover = self.spec.failover
+        return bool(failover and failover.shares and current_host.name in failover.gateways)
+
+    @property
     def replicas(self) -> tuple[Replica, ...]:
         """The replicas planned on the current host."""
         return self.plan.on(current_host.name)

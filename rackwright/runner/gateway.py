@@ -1,4 +1,4 @@
-"""A gateway needs what only it knows: its system, addresses of servers' names, name servers."""
+"""A gateway needs what only it knows: its system, its network, addresses of servers' names."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from rackwright.desired.addresses import is_ip, name_faults, named_addresses, resolved
+from rackwright.desired.failover import failover_items, interface_faults, interface_of, no_failover
 from rackwright.desired.gateway import gateway_items, overflows
-from rackwright.desired.gateway_keys import KeyFiles
 from rackwright.desired.gateway_places import no_gateway
 from rackwright.desired.gateway_system import REMEDY, unfit
-from rackwright.errors import HostError
+from rackwright.desired.items import Item
+from rackwright.errors import Fault, HostError
 from rackwright.plan import Upstream
+from rackwright.runner.fleet import FleetRun, this_fleet
+from rackwright.runner.gateway_turns import in_turn
+from rackwright.runner.observing import gateway_request
 from rackwright.runner.operations import converge, refuse
 from rackwright.runner.remote_call import LOOK_UP_S, call
+from rackwright.runner.secrets import key_files
 from rackwright.spec import GatewaySpec, Settings
 
 Known = Mapping[str, Any]
 """What the host knows, as ``remote/gateway_host.py`` answers."""
+Refusal = tuple[str, str, str]
+"""Why the host's Nginx goes on as it was: in whole, in short, and what to do."""
 
 
 @operation()
@@ -42,27 +49,60 @@ def require_gateway_system(gateway: GatewaySpec | None) -> Generator[FunctionCom
 
 
 @operation()
-def converge_gateway(
-    gateway: GatewaySpec | None, upstreams: Sequence[Upstream], settings: Settings, keys: KeyFiles
-) -> Generator[FunctionCommand]:
+def converge_gateway() -> Generator[FunctionCommand]:
     """Look up what is declared by name, then converge on a configuration that names none.
 
     Of a host that is no gateway, what it had as one is taken away.
     """
-    if gateway is None:
-        yield from converge._inner(items=no_gateway(settings))
+    fleet = this_fleet()
+    settings = fleet.settings(host.name)
+    if fleet.gateway is None:
+        yield from converge._inner(items=[*no_gateway(settings), *no_failover(settings)])
         return
     try:
-        known = _known(named_addresses(upstreams))
+        refusal, items = _items(fleet, fleet.gateway, settings)
     except HostError as error:
         yield refuse(str(error))
         return
-    if refusal := _refusal(upstreams, known):
+    if refusal:
         yield refuse(*refusal)
         return
+    alone = len(fleet.spec.gateways) == 1
+    request = gateway_request(fleet, settings)
+    for command in converge._inner(items=items):
+        yield command if alone else FunctionCommand(in_turn, (command, request), {})
+
+
+def _items(
+    fleet: FleetRun, gateway: GatewaySpec, settings: Settings
+) -> tuple[Refusal | None, list[Item]]:
+    """What is wrong with what is declared, by what the host knows; or all that it must have."""
+    upstreams = fleet.plan.upstreams
+    known = _known(named_addresses(upstreams))
+    if refusal := _refusal(upstreams, known):
+        return refusal, []
+    faults, shared = _shared(fleet, gateway, settings)
+    if faults:
+        return _refused(faults, "its network"), []
+    failover = fleet.spec.failover
+    peers = failover.peers(gateway.name) if failover else ()
+    keys = key_files(fleet.clients, fleet.spec, host.name)
     addresses, nameservers = resolved(known["names"]), _nameservers(known)
-    items = gateway_items(gateway, upstreams, settings, addresses, nameservers, keys)
-    yield from converge._inner(items=items)
+    items = gateway_items(gateway, upstreams, settings, addresses, nameservers, keys, peers)
+    return None, [*items, *shared]
+
+
+def _shared(
+    fleet: FleetRun, gateway: GatewaySpec, settings: Settings
+) -> tuple[list[Fault], list[Item]]:
+    """What it must have to hold addresses in turn with others, or to hold none any more."""
+    failover = fleet.spec.failover
+    if failover is None or not fleet.shares_address:
+        return [], no_failover(settings)
+    seen = call(host, "interfaces", timeout_s=LOOK_UP_S, kind=list)
+    faults = list(interface_faults(failover, host.name, seen))
+    interface = interface_of(failover, host.name, seen) or ""
+    return faults, [] if faults else failover_items(failover, gateway, interface, settings)
 
 
 def _known(names: Sequence[str]) -> Known:
@@ -70,19 +110,22 @@ def _known(names: Sequence[str]) -> Known:
     return known
 
 
-def _refusal(upstreams: Sequence[Upstream], known: Known) -> tuple[str, str, str] | None:
-    """Why the host's Nginx goes on as it was: in whole, in short, and what to do."""
+def _refusal(upstreams: Sequence[Upstream], known: Known) -> Refusal | None:
     if why := unfit(known["system"]):
         return f"{host.name}: {why}: {REMEDY}", why, REMEDY
     if faults := list(name_faults(upstreams, known["names"], host.name)):
-        lines = "".join(f"\n  {fault}" for fault in faults)
-        remedy = f"mend the name for {host.name} (DNS, /etc/hosts), or declare the IP address"
-        return f"Nginx goes on as it was:{lines}\n{remedy}", str(faults[0]), remedy
+        return _refused(faults, "DNS, /etc/hosts")
     if overflows(upstreams) and not _nameservers(known):
         why = "/etc/resolv.conf names no server that Nginx could ask for an outside API"
         remedy = f"name one on {host.name}, or leave overflow out"
         return f"{host.name}: {why}: {remedy}", why, remedy
     return None
+
+
+def _refused(faults: Sequence[Fault], where: str) -> Refusal:
+    lines = "".join(f"\n  {fault}" for fault in faults)
+    remedy = f"mend it on {host.name} ({where}), or what is declared"
+    return f"Nginx goes on as it was:{lines}\n{remedy}", str(faults[0]), remedy
 
 
 def _nameservers(known: Known) -> tuple[str, ...]:

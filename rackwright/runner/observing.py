@@ -9,11 +9,12 @@ from pyinfra.context import host
 
 from rackwright.desired import paths
 from rackwright.desired.addresses import named_addresses
+from rackwright.desired.failover import UNIT
 from rackwright.desired.gateway_places import FLEET, LUA, SECRETS, SOCKET
 from rackwright.desired.gateway_tls import gateway_tls
-from rackwright.desired.names import gateway_names
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
+from rackwright.planning.names import gateway_names
 from rackwright.runner.firewall import question
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import folders_of, is_loaded, predicted
@@ -50,7 +51,7 @@ def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
     settings = fleet.settings(host.name)
     return {
         "replicas": [_replica_request(replica, settings, load) for replica in fleet.replicas],
-        "gateway": _gateway_request(fleet, settings),
+        "gateway": gateway_request(fleet, settings),
         "firewall": question(fleet.firewall, settings) if fleet.firewall else None,
         "folders": [folder.path for folder in folders_of(fleet, host.name)],
     }
@@ -96,7 +97,8 @@ def _tokens(replica: Replica, wanted: int) -> int:
     return max(1, min(wanted, replica.limits.max_model_len // 2))
 
 
-def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | None:
+def gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | None:
+    """What to ask of the current host as a gateway; None where it is none."""
     gateway = fleet.gateway
     if gateway is None:
         return None
@@ -126,4 +128,17 @@ def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | No
         "fleet_path": FLEET,
         "socket": SOCKET,
         "services": services,
+        "failover": _failover_request(fleet),
+    }
+
+
+def _failover_request(fleet: FleetRun) -> dict[str, Any] | None:
+    """What to ask of a gateway that clients see as one with others."""
+    failover = fleet.spec.failover
+    if failover is None or host.name not in failover.gateways:
+        return None
+    return {
+        "unit": UNIT if failover.shares else None,
+        "addresses": list(failover.addresses),
+        "names": [record.name for record in fleet.plan.records],
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from rackwright import checks
 from rackwright.catalog import GpuType
 from rackwright.checks.planned import (
     Folder,
     GpuSettings,
+    PlannedGateway,
     PlannedHost,
     PlannedKind,
     PlannedReplica,
@@ -18,6 +19,7 @@ from rackwright.checks.planned import (
     Tenant,
 )
 from rackwright.desired import paths
+from rackwright.desired.failover import UNIT
 from rackwright.desired.gateway import connections
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
@@ -58,11 +60,25 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
             addresses=tuple(f"{one.server.address}:{one.port}" for one in upstream.replicas),
             connections=connections(fleet.plan.upstreams, fleet.settings(name)),
             renewer=gateway.renewer,
+            lacks_key=bool(gateway.ask_keys) and not fleet.settings(name).gateway_key_env,
         )
         for name, gateway in gateways.items()
         for upstream in fleet.plan.upstreams
     ]
-    return [*systems, *servers, *replicas, *services]
+    return [*systems, *servers, *replicas, *services, *_planned_failover(fleet, hosts)]
+
+
+def _planned_failover(fleet: FleetRun, hosts: Collection[str]) -> Iterator[PlannedGateway]:
+    failover = fleet.spec.failover
+    for name in failover.gateways if failover else ():
+        if failover and name in hosts:
+            yield PlannedGateway(
+                host=name,
+                gateways=tuple(failover.gateways),
+                unit=UNIT if failover.shares else "",
+                addresses=failover.addresses,
+                records={one.name: one.addresses for one in fleet.plan.records},
+            )
 
 
 def _planned_server(server: ServerSpec, fleet: FleetRun) -> PlannedServer:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
@@ -13,30 +11,12 @@ from pyinfra.connectors.local import LocalConnector
 
 from rackwright.driver.facts import Facts
 from rackwright.errors import HostError
+from rackwright.runner.turns import Stopped, Turns
 
 REBOOT_TIMEOUT_S = 1800
 """Firmware of a server with much memory and eight GPUs may take a quarter of an hour."""
 POLL_S = 5.0
-_one_at_a_time = threading.Lock()
-_failed: list[str] = []
-"""Hosts of this run that were interrupted and did not come back well: none is after one."""
-
-
-class Stopped(HostError):
-    """The host cannot go on; the message says why, and what to do."""
-
-
-@contextmanager
-def turn(host: Host) -> Iterator[None]:
-    """One host of the run at a time, and none after one that failed in its turn."""
-    with _one_at_a_time:
-        if _failed:
-            raise Stopped(f"{host.name} was not interrupted: {_failed[0]} failed before it")
-        try:
-            yield
-        except BaseException:
-            _failed.append(host.name)
-            raise
+REBOOTS = Turns("interrupted")
 
 
 def may_reboot(host: Host, setting: str, reason: str) -> None:

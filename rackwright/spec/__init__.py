@@ -1,6 +1,7 @@
 """What the operator declares, as validated values; nothing is decided here."""
 
 from rackwright.spec.acme import AcmeSpec
+from rackwright.spec.failover import FailoverSpec
 from rackwright.spec.fleet import FleetSpec
 from rackwright.spec.servers import GatewaySpec, GpuSpec, OtherGpuSpec, ServerSpec
 from rackwright.spec.services import OverflowSpec, QueueSpec, ServiceSpec, Target
@@ -8,6 +9,7 @@ from rackwright.spec.settings import Settings, SettingsModel
 
 __all__ = [
     "AcmeSpec",
+    "FailoverSpec",
     "FleetSpec",
     "GatewaySpec",
     "GpuSpec",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rackwright.catalog import GpuType
 from rackwright.models.spec import ModelSpec
 from rackwright.schema.fields import Entry
+from rackwright.spec.failover import FailoverSpec
 from rackwright.spec.servers import GatewaySpec, ServerSpec
 from rackwright.spec.services import ServiceSpec
 from rackwright.spec.settings import Settings
@@ -12,7 +13,7 @@ from rackwright.spec.settings import Settings
 
 class FleetSpec(Entry):
     """Everything declared, by name. ``settings`` is per host; ``models`` and ``gpu_types`` are the
-    catalog's and the inventory's own.
+    catalog's and the inventory's own; ``failover`` makes one of several gateways.
     """
 
     servers: dict[str, ServerSpec]
@@ -21,6 +22,7 @@ class FleetSpec(Entry):
     models: dict[str, ModelSpec]
     gpu_types: dict[str, GpuType]
     settings: dict[str, Settings]
+    failover: FailoverSpec | None = None
 
     def gpu_of(self, server: ServerSpec) -> GpuType:
         """The type of a server's GPUs, of the first where there are several.

@@ -7,6 +7,7 @@ from typing import Any
 
 from rackwright.checks.observed import Observation
 from rackwright.checks.planned import PlannedService
+from rackwright.checks.results import Finding, Status
 
 LOOK = "tail /var/log/nginx/rackwright.log and error.log on the gateway"
 
@@ -20,6 +21,18 @@ def remedy(reply: Any) -> str:
     """What to do about an answer that is none: of a gateway that lets nobody in, a key."""
     status = reply.get("status") if isinstance(reply, Mapping) else None
     return MAKE_A_KEY if status in (401, 403) else LOOK
+
+
+def without_key(planned: PlannedService, reply: Any) -> Finding | None:
+    """UNKNOWN where nobody gave a key and the gateway, as it must, asks for one."""
+    if not planned.lacks_key or not isinstance(reply, Mapping) or reply.get("status") != 401:
+        return None
+    body = reply.get("body")
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(error, Mapping) or error.get("code") != "invalid_api_key":
+        return None
+    evidence = "lets nobody in without a key, and was asked without one: more is not proven"
+    return Finding(Status.UNKNOWN, evidence, MAKE_A_KEY)
 
 
 def asked(planned: PlannedService, seen: Observation) -> Observation:

@@ -9,7 +9,7 @@ from rackwright.checks.observed import Observation, answer_of
 from rackwright.checks.planned import PlannedService
 from rackwright.checks.replica.completion import tokens_of
 from rackwright.checks.results import Finding, Status
-from rackwright.checks.service.asked import LOOK, asked, remedy
+from rackwright.checks.service.asked import LOOK, asked, remedy, without_key
 from rackwright.checks.service.healthy import SERVICE, by
 
 
@@ -19,6 +19,8 @@ def judge(planned: PlannedService, seen: Observation) -> Finding:
     answered: Counter[str] = Counter()
     for observed in replies:
         reply, status, why = answer_of(observed)
+        if unproven := without_key(planned, observed):
+            return unproven
         if reply is None:
             return Finding(status, why, remedy(observed))
         try:

@@ -6,7 +6,7 @@ from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation, answer_of
 from rackwright.checks.planned import PlannedService
 from rackwright.checks.results import Finding, Status
-from rackwright.checks.service.asked import LOOK, asked, remedy
+from rackwright.checks.service.asked import LOOK, asked, remedy, without_key
 from rackwright.checks.service.healthy import SERVICE
 from rackwright.engines import ENGINES
 
@@ -15,6 +15,8 @@ def judge(planned: PlannedService, seen: Observation) -> Finding:
     """CRITICAL unless /v1/models over TLS names the service's model."""
     observed = asked(planned, seen).get("models")
     reply, status, why = answer_of(observed)
+    if unproven := without_key(planned, observed):
+        return unproven
     if reply is None:
         return Finding(status, why, remedy(observed))
     models = ENGINES[planned.engine].listed(reply.get("body"))

@@ -10,6 +10,7 @@ from rackwright.inventory.rules.certificates import certificate_faults
 from rackwright.inventory.rules.claims import claims, twice
 from rackwright.inventory.rules.declared import Declared
 from rackwright.inventory.rules.delays import delay_faults
+from rackwright.inventory.rules.failover import failover_faults
 from rackwright.inventory.rules.folders import folder_faults
 from rackwright.inventory.rules.gateways import asking_faults
 from rackwright.inventory.rules.servers import server_faults
@@ -30,6 +31,7 @@ def check(fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
         yield from server_faults(server, fleet, declared)
     for gateway in fleet.gateways.values():
         yield from certificate_faults(gateway, fleet.services.values())
+    yield from failover_faults(fleet, declared)
     for service in fleet.services.values():
         yield from model_faults(service, fleet, declared)
         yield from service_faults(service, fleet, declared)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from ipaddress import ip_address
 
-from rackwright.desired.names import gateway_names
 from rackwright.errors import Fault
+from rackwright.planning.names import gateway_names
 from rackwright.spec import GatewaySpec, ServiceSpec
 
 COMMON_NAME = 64

@@ -21,12 +21,19 @@ def looked_up(names: Sequence[str]) -> dict[str, Values]:
 
 
 def _addresses(name: str) -> Values:
+    said = all_addresses(name)
+    if "error" in said:
+        return said
+    return {"addresses": [one for one in said["addresses"] if ":" not in one] or said["addresses"]}
+
+
+def all_addresses(name: str) -> Values:
+    """The ``addresses`` of a name, those of IPv4 and of IPv6; or ``error``."""
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         return {"error": getattr(error, "strerror", None) or str(error)}
-    known = {family: {one[4][0] for one in found if one[0] == family} for family in _FAMILIES}
-    return {"addresses": sorted(str(one) for one in known[_FAMILIES[0]] or known[_FAMILIES[1]])}
+    return {"addresses": sorted({str(one[4][0]) for one in found if one[0] in _FAMILIES})}
 
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)

@@ -28,7 +28,7 @@ Values = dict[str, Any]
 
 def gateway(asked: Values) -> Values:
     """The gateway as a client would see it, from its own host: nginx, TLS, models, completions."""
-    services = {service["name"]: _service(asked, service) for service in asked["services"]}
+    services = {one["name"]: service(asked, one) for one in asked["services"]}
     nginx = service_unit("nginx.service")
     master = int(nginx.get("MainPID") or 0)
     return {
@@ -41,7 +41,7 @@ def gateway(asked: Values) -> Values:
         "names": looked_up(asked["names"]),
         "services": services,
         "certificate": served_certificate(asked),
-        "closed_path": _gateway_call(asked, "GET", "/metrics"),
+        "closed_path": gateway_call(asked, "GET", "/metrics"),
     }
 
 
@@ -65,15 +65,15 @@ def _live(socket_path: str) -> Values:
     return state
 
 
-def _service(asked: Values, service: Values) -> Values:
+def service(asked: Values, wanted: Values) -> Values:
     """Models and completions; where the first of those fails, no other is asked for."""
-    key, prefix = bearer(service["key"]), service["prefix"]
-    question = completion_of(service["served_model_name"], 8)
+    key, prefix = bearer(wanted["key"]), wanted["prefix"]
+    question = completion_of(wanted["served_model_name"], 8)
     call = (asked, "POST", f"{prefix}/v1/chat/completions", question, key)
-    completions = [_gateway_call(*call)]
+    completions = [gateway_call(*call)]
     if completions[0].get("status") == 200:
-        completions += _at_once(service["completions"] - 1, call)
-    models = _gateway_call(asked, "GET", f"{prefix}/v1/models", None, key)
+        completions += _at_once(wanted["completions"] - 1, call)
+    models = gateway_call(asked, "GET", f"{prefix}/v1/models", None, key)
     return {"models": models, "completions": completions}
 
 
@@ -94,10 +94,10 @@ def _at_once(count: int, call: tuple[Any, ...]) -> list[Values]:
 def _when_all_are(ready: threading.Barrier, call: tuple[Any, ...]) -> Values:
     with suppress(threading.BrokenBarrierError):  # the last of many, or one that came late
         ready.wait(TOGETHER_S)
-    return _gateway_call(*call)
+    return gateway_call(*call)
 
 
-def _gateway_call(
+def gateway_call(
     asked: Values,
     method: str,
     path: str,
@@ -109,7 +109,8 @@ def _gateway_call(
         trust = _trust(asked["certificate"])
     except OSError as error:
         return {"error": f"{asked['certificate']}: {error}"}
-    connection = _LoopbackConnection(asked["server_name"], asked["port"], trust)
+    name, port = asked["server_name"], asked["port"]
+    connection = GatewayConnection(name, port, trust, "127.0.0.1", COMPLETION_TIMEOUT_S)
     return http(connection, method, path, body, headers)
 
 
@@ -122,13 +123,17 @@ def _trust(certificate: str | None) -> ssl.SSLContext:
     return trust
 
 
-class _LoopbackConnection(HTTPSConnection):
-    """HTTPS to the loopback address, with the server's name for SNI, Host and verification."""
+class GatewayConnection(HTTPSConnection):
+    """HTTPS to an address, with the server's name for SNI, Host and verification."""
 
-    def __init__(self, name: str, port: int, trust: ssl.SSLContext) -> None:
-        super().__init__(name, port, timeout=COMPLETION_TIMEOUT_S, context=trust)
-        self._trust = trust
+    def __init__(
+        self, name: str, port: int, trust: ssl.SSLContext, address: str, timeout_s: int
+    ) -> None:
+        """``timeout_s`` is for all of a request; ``address`` may be another than the name's."""
+        super().__init__(name, port, timeout=timeout_s, context=trust)
+        self._trust, self._address = trust, address
 
     def connect(self) -> None:
-        raw = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        """To the address, then TLS in the server's name."""
+        raw = socket.create_connection((self._address, self.port), self.timeout)
         self.sock = self._trust.wrap_socket(raw, server_hostname=self.host)

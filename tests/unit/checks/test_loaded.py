@@ -11,7 +11,7 @@ from rackwright.checks import judge
 from rackwright.checks.planned import PlannedReplica, PlannedService
 from rackwright.checks.replica import delivery, loaded, model
 from rackwright.checks.results import Status
-from rackwright.checks.service import gateway_model
+from rackwright.checks.service import gateway_completion, gateway_model
 
 OK, CRITICAL, UNKNOWN = Status.OK, Status.CRITICAL, Status.UNKNOWN
 DIGEST = "ab" * 32
@@ -100,6 +100,20 @@ def test_ollama_lists_names_with_their_tag_and_no_context() -> None:
     assert model.CHECK.ask(other, seen).status is CRITICAL
     service = PlannedService("chat", "gw1", "a.example.com", "chat", (), engine="ollama")
     assert gateway_model.CHECK.ask(service, {"services": {"chat": seen}}).status is OK
+
+
+def test_a_gateway_that_rightly_wants_a_key_of_nobody_s_is_neither_well_nor_broken() -> None:
+    lacking = PlannedService("chat", "gw1", "a.example.com", "chat", (), "vllm", lacks_key=True)
+    refused = {"status": 401, "body": {"error": {"code": "invalid_api_key"}}}
+    other = {"status": 401, "body": "who are you?"}
+    for check, seen in ((gateway_model.CHECK, "models"), (gateway_completion.CHECK, "completions")):
+        for reply, planned, status in (
+            (refused, lacking, UNKNOWN),
+            (other, lacking, CRITICAL),
+            (refused, replace(lacking, lacks_key=False), CRITICAL),
+        ):
+            said = {seen: reply if seen == "models" else [reply]}
+            assert check.ask(planned, {"services": {"chat": said}}).status is status
 
 
 def test_a_speed_that_is_not_predicted_is_said_of_the_engine() -> None:

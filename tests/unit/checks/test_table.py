@@ -18,6 +18,7 @@ from rackwright.checks import (
     Planned,
     Sample,
     Status,
+    gateway,
     healthy,
     host,
     replica,
@@ -33,7 +34,7 @@ from tests.samples.probes import seen
 DOCUMENTATION = Path(__file__).parents[3] / "docs/checks.md"
 EXAMPLES = [(check, example) for check in CHECKS for example in check.examples]
 IDS = [f"{check.name}: {example.fault}" for check, example in EXAMPLES]
-ROOMS = (host, replica, server, service)
+ROOMS = (gateway, host, replica, server, service)
 
 
 def results(sample: Sample[Planned]) -> dict[str, CheckResult]:

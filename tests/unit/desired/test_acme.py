@@ -9,7 +9,7 @@ import pytest
 
 from rackwright.desired.acme import NOT_SERVED, AcmeCertificate, acme_certificate
 from rackwright.inventory.reading import load_fleet
-from tests.samples.fleet import hosts
+from tests.samples.fleet import hosts, service
 
 DAY_S = 86400
 ACME = {"email": "ops@example.com", "agree_to_terms": True}
@@ -114,3 +114,10 @@ def test_every_word_of_the_certificate_is_compared() -> None:
     """What certbot would renew with is what a change of settings must be seen in."""
     for key, other in (("hook", "/x"), ("webroot", "/x"), ("directory", "/x"), ("names", ("x",))):
         assert replace(wanted(), **{key: other}).difference(SEEN) is not None, key
+
+
+def test_names_of_services_are_in_the_certificate() -> None:
+    chat = service(host_names=["Sql.example.com"])
+    spec = load_fleet(hosts(services={"chat": chat}, gateway=GATEWAY))
+    made = acme_certificate(spec.gateways["gw1"], spec.services.values(), spec.settings["gw1"])
+    assert made and made.names == ("llm.example.com", "chat.example.com", "sql.example.com")

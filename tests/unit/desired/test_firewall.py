@@ -51,11 +51,12 @@ HOST = {
     "firewall_monitors": MONITORS,
     "firewall_ports": (9100, "51820/udp"),
 }
+PAIR = {"gateways": {"gw1": "192.0.2.10", "gw2": "192.0.2.20"}, "addresses": "192.0.2.100"}
 SAMPLES: dict[str, tuple[Data, str]] = {
     "engines": (one_server(), "gpu1"),
     "engines-span": (two_servers_of_one_replica(firewall_monitors=MONITORS), "gpu1"),
     "host": (two_servers_of_one_replica(**HOST), "gpu2"),
-    "host-gateway": (two_servers_of_one_replica(**HOST), "gw1"),
+    "host-gateway": (two_servers_of_one_replica(**HOST, failover=PAIR), "gw1"),
 }
 
 
@@ -126,6 +127,31 @@ def test_a_gateway_on_the_server_itself_comes_by_loopback() -> None:
     data["gpu1"]["gateway"] = data.pop("gw1")["gateway"]
     found = firewall(data)
     assert found is not None and (found.gateways, found.asked) == ((), ())
+
+
+def test_vrrp_comes_only_from_those_that_share_an_address() -> None:
+    data = two_servers_of_one_replica(**HOST)
+    for failover, sources in (
+        (PAIR, ("192.0.2.20",)),
+        ({"gateways": PAIR["gateways"]}, None),
+        (None, None),
+    ):
+        shared = {"failover": failover} if failover else {}
+        found = firewall({name: {**one, **shared} for name, one in data.items()}, "gw1")
+        assert found is not None
+        table = found.table({}, (22,))
+        assert table.sets.get("vrrp4") == sources
+        assert any("112" in rule.match for rule in table.rules) == bool(sources)
+
+
+def test_where_a_ca_asks_a_gateway_its_port_is_open() -> None:
+    acme = {"email": "ops@example.com", "agree_to_terms": True}
+    gateway = {"server_name": "llm.example.com", "acme": acme}
+    for declared, ports in (({}, {"443/tcp"}), (gateway, {"443/tcp", "80/tcp"})):
+        data = hosts(gateway={"server_name": "llm.example.com", **declared}, **HOST)
+        found = firewall(data, "gw1")
+        assert found is not None and {*found.open_ports} >= ports
+        assert ("80/tcp" in found.open_ports) == ("80/tcp" in ports)
 
 
 def test_a_gateway_that_is_another_server_comes_from_there() -> None:

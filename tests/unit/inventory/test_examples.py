@@ -25,6 +25,7 @@ from rackwright.models.spec import Gguf, ModelSource, ModelSpec
 from rackwright.runner.host_data import pyinfra_keys
 from rackwright.spec import (
     AcmeSpec,
+    FailoverSpec,
     FleetSpec,
     GatewaySpec,
     GpuSpec,
@@ -45,6 +46,7 @@ OBJECTIVES = ("latency", "throughput")
 SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "gpu_servers": (ServerSpec, GpuSpec, OtherGpuSpec),
     "gateways": (GatewaySpec, AcmeSpec),
+    "_failover": (FailoverSpec,),
     "_services": (ServiceSpec, Target, Gguf, QueueSpec, OverflowSpec),
     "_models": (ModelSpec, ModelSource, Figures),
     "_gpu_types": (GpuType, NvLink),

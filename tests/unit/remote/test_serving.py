@@ -493,6 +493,7 @@ def gateway(tmp_path: Path) -> Iterator[tuple[Server, dict[str, Any]]]:
         "loads": [],
         "fleet_path": str(tmp_path / "fleet.json"),
         "socket": str(tmp_path / "state.sock"),
+        "failover": None,
     }
     for one in run(server):
         yield one, ask

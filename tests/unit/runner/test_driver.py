@@ -40,10 +40,10 @@ class FakeHost:
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
-    rebooting._failed.clear()
+    rebooting.REBOOTS.failed.clear()
     monkeypatch.setattr(rebooting.time, "sleep", lambda _s: None)
     yield Script(monkeypatch)
-    rebooting._failed.clear()
+    rebooting.REBOOTS.failed.clear()
 
 
 class Script:

@@ -9,7 +9,7 @@ import pytest
 from rackwright.inventory.reading import load_fleet
 from rackwright.inventory.rules.certificates import INSTEAD
 from tests.samples.faulty import Cases, Hosts, faults
-from tests.samples.fleet import hosts
+from tests.samples.fleet import hosts, service
 
 ACME = {"email": "ops@example.com", "agree_to_terms": True}
 
@@ -47,6 +47,14 @@ CASES: Cases = {
         by_acme("llm.home.arpa"),
         "gateways[gw1].server_name: must be a public name with acme, no CA certifies what ends "
         f"in .home.arpa; {INSTEAD} (got 'llm.home.arpa')",
+    ),
+    "a name of a service that is nobody's": (
+        hosts(
+            services={"chat": service(host_names=["chat.lan"])},
+            gateway={"server_name": "llm.example.com", "acme": ACME},
+        ),
+        "services[chat].host_names[0]: must be a public name with acme, no CA certifies what ends "
+        f"in .lan; {INSTEAD} of gateways[gw1] (got 'chat.lan')",
     ),
     "too many names": (
         by_acme(other_names=[f"n{number}.example.com" for number in range(100)]),

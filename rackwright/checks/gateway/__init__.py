@@ -1,0 +1,1 @@
+"""Checks of gateways that clients see as one."""
