@@ -185,6 +185,22 @@ class LocalGateway:
         is_json = "json" in (answer.headers["Content-Type"] or "")
         return answer.status, json.loads(text) if is_json and text else text
 
+    def nginx_pids(self) -> list[int]:
+        """The master, and its workers."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [self.process.pid, *map(int, children.split())]
+
+    def restart(self) -> None:
+        """End it and start it again: what it shared in memory is gone."""
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(START_S)
+        self.process.args, argv = self.process.args, self.process.args
+        self.process.__init__(argv, env=self.nginx.environment, text=True, start_new_session=True)  # type: ignore[misc]
+        wait_for(self.socket_path)
+        wait_until(lambda: self.ask("GET", "/state")[0] == 200)
+
     def reload(self) -> None:
         """As `systemctl reload nginx` does."""
         assert self.process
