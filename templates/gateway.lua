@@ -1218,6 +1218,7 @@ function M.log()
         ctx.service and ctx.service.name or "-", name, status), 1)
     if ctx.last and ctx.endpoint then add("served:" .. ctx.last.name, 1) end
     ngx.var.rackwright_line = log_line(ctx, status, prompt, cached, completion)
+    if ngx.worker.exiting() then share_figures() end  -- its timers ran for the last time at the reload
 end
 
 -- The health of replicas ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.gateway`: all doors side by side, in turns, and what became of the goals."""
+"""`python -m benchmarks.gateway`: all doors in turns, and what became of the goals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes of the benchmark: on one core, with nothing of this machine's environment, and their CPU time."""
+"""Servers on one core, with nothing of this machine's environment, and their CPU time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows to medians over rounds, to ratios within a round, to goals kept or missed, and to a table."""
+"""Rows to medians over rounds, ratios within a round, goals kept or missed, and tables."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Summary:
         return _markdown(lines)
 
     def _by_cpu(self, door: str, size: int) -> str:
-        """To plain Nginx in requests per second of the door's CPU: what others take does not count."""
+        """To plain Nginx, a second of the door's CPU: what others take does not count."""
         if door == DIRECT:
             return "-"
         return f"{self.ratio('requests_per_cpu_s', door, PLAIN, FULL, size):.2f}"

@@ -20,7 +20,7 @@ LIMIT_S = 60
 def token_delays(
     door: Door, streams: int = 4, tokens: int = 100, pause_ms: int = 10
 ) -> dict[str, Any]:
-    """A row: milliseconds from a request to its first token, and from each token's writing to here."""
+    """A row: ms from a request to its first token, and from each token's writing to here."""
     first_ms, delays_ms = asyncio.run(_all(door, streams, tokens, pause_ms))
     return {
         "door": door.name,

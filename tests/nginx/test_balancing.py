@@ -46,7 +46,9 @@ def as_at_first(gateway: LocalGateway, three: list[ControlledEngine]) -> Iterato
         engine.stop()
         engine.start()
     for name in replicas(gateway):
-        gateway.ask("PUT", f"/replicas/{name}", {"drained": False, "ejected": False, "weight": None})
+        gateway.ask(
+            "PUT", f"/replicas/{name}", {"drained": False, "ejected": False, "weight": None}
+        )
     wait_until(lambda: all(one["in_flight"] == 0 for one in replicas(gateway).values()))
 
 
@@ -86,16 +88,38 @@ LONG = "a document that many ask about " * 200
 
 
 def test_a_prompt_that_starts_alike_goes_where_it_was(ask: httpx.Client) -> None:
-    names = {ask.post(CHAT, json={"model": "chat", "messages": [LONG, n]}).headers["x-rackwright-replica"] for n in range(10)}
-    others = {ask.post(CHAT, json={"model": "chat", "messages": [f"{n}{LONG}"]}).headers["x-rackwright-replica"] for n in range(12)}
+    names = {
+        ask.post(CHAT, json={"model": "chat", "messages": [LONG, n]}).headers[
+            "x-rackwright-replica"
+        ]
+        for n in range(10)
+    }
+    others = {
+        ask.post(CHAT, json={"model": "chat", "messages": [f"{n}{LONG}"]}).headers[
+            "x-rackwright-replica"
+        ]
+        for n in range(12)
+    }
     assert (len(names), len(names | others)) == (1, 3)
 
 
 def test_a_session_goes_where_it_was(ask: httpx.Client) -> None:
     for more in ({"headers": {"x-session-id": "s1"}}, {"key": "s2"}):
         headers = more.get("headers")
-        body = {"model": "chat", "messages": ["short"], **({"prompt_cache_key": more["key"]} if "key" in more else {})}
-        assert len({ask.post(CHAT, json=body, headers=headers).headers["x-rackwright-replica"] for _ in range(9)}) == 1
+        body = {
+            "model": "chat",
+            "messages": ["short"],
+            **({"prompt_cache_key": more["key"]} if "key" in more else {}),
+        }
+        assert (
+            len(
+                {
+                    ask.post(CHAT, json=body, headers=headers).headers["x-rackwright-replica"]
+                    for _ in range(9)
+                }
+            )
+            == 1
+        )
 
 
 def test_no_replica_is_a_hot_spot_for_a_prompt(ask: httpx.Client) -> None:
@@ -124,7 +148,10 @@ def test_a_drained_one_finishes_what_it_has(ask: httpx.Client, gateway: LocalGat
             pass
     assert [one.result().status_code for one in before] == [200] * 3
     assert by_replica(after)["chat-a-0"] == 0
-    assert (replicas(gateway)["chat-a-0"]["state"], replicas(gateway)["chat-a-0"]["why"]) == ("drained", "an upgrade")
+    assert (replicas(gateway)["chat-a-0"]["state"], replicas(gateway)["chat-a-0"]["why"]) == (
+        "drained",
+        "an upgrade",
+    )
 
 
 def is_out(gateway: LocalGateway, name: str) -> bool:
@@ -181,7 +208,9 @@ def test_slow_is_not_dead(ask: httpx.Client, gateway: LocalGateway) -> None:
     assert slow[0].result().status_code == 200
 
 
-def test_a_request_that_was_sent_is_not_sent_again(ask: httpx.Client, three: list[ControlledEngine]) -> None:
+def test_a_request_that_was_sent_is_not_sent_again(
+    ask: httpx.Client, three: list[ControlledEngine]
+) -> None:
     before = sum(len(one.posts()) for one in three)
     answer = ask.post(CHAT, json={"model": "chat", "messages": [], "die": True})
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "replica_lost")
@@ -189,8 +218,14 @@ def test_a_request_that_was_sent_is_not_sent_again(ask: httpx.Client, three: lis
     assert sum(len(one.posts()) for one in three) == before + 1
 
 
-def test_hanging_up_reaches_the_engine(ask: httpx.Client, gateway: LocalGateway, three: list[ControlledEngine]) -> None:
-    with ask.stream("POST", CHAT, json={"model": "chat", "messages": ["bye"], "stream": True, "events": 500, "gap_s": 0.02}) as going:
+def test_hanging_up_reaches_the_engine(
+    ask: httpx.Client, gateway: LocalGateway, three: list[ControlledEngine]
+) -> None:
+    with ask.stream(
+        "POST",
+        CHAT,
+        json={"model": "chat", "messages": ["bye"], "stream": True, "events": 500, "gap_s": 0.02},
+    ) as going:
         next(going.iter_lines())
     wait_until(lambda: any(one.hung_up for engine in three for one in engine.posts()))
     wait_until(lambda: all(one["in_flight"] == 0 for one in replicas(gateway).values()))
@@ -213,7 +248,11 @@ def test_state_is_kept_over_a_reload(ask: httpx.Client, gateway: LocalGateway) -
     with many(ask, [{"messages": [n], "delay_s": 2} for n in range(4)]) as over:
         wait_until(lambda: sum(one["in_flight"] for one in replicas(gateway).values()) == 4)
         gateway.reload()
-        wait_until(lambda: not set(gateway.nginx_pids()) & set(old) or len(gateway.nginx_pids()) > len(old) + 1)
+        wait_until(
+            lambda: (
+                not set(gateway.nginx_pids()) & set(old) or len(gateway.nginx_pids()) > len(old) + 1
+            )
+        )
         assert sum(one["in_flight"] for one in replicas(gateway).values()) == 4
     assert [one.result().status_code for one in over] == [200] * 4
     wait_until(lambda: sum(one["in_flight"] for one in replicas(gateway).values()) == 0)
@@ -221,7 +260,9 @@ def test_state_is_kept_over_a_reload(ask: httpx.Client, gateway: LocalGateway) -
     assert (kept["state"], kept["why"], kept["weight"]) == ("drained", "kept", 0.25)
 
 
-def test_state_and_usage_are_kept_over_a_restart(up: Any, three: list[ControlledEngine], tmp_path: Path) -> None:
+def test_state_and_usage_are_kept_over_a_restart(
+    up: Any, three: list[ControlledEngine], tmp_path: Path
+) -> None:
     gateway = up(fleet({"chat": service("chat", [one.port for one in three])}))
     with httpx.Client(base_url=gateway.url, verify=False) as ask:
         assert ask.post(CHAT, json={"model": "chat"}).status_code == 200
@@ -244,7 +285,9 @@ def test_state_and_usage_are_kept_over_a_restart(up: Any, three: list[Controlled
         ("/nothing", {}, 404),
     ],
 )
-def test_the_socket_refuses_what_it_does_not_know(gateway: LocalGateway, path: str, body: Any, expected: int) -> None:
+def test_the_socket_refuses_what_it_does_not_know(
+    gateway: LocalGateway, path: str, body: Any, expected: int
+) -> None:
     before = replicas(gateway)
     assert gateway.ask("PUT", path, body)[0] == expected
     assert replicas(gateway) == before

@@ -81,7 +81,10 @@ def test_without_a_key_that_holds_nobody_comes_in(
     ask: httpx.Client, engines: Engines, headers: dict[str, str], expected: str
 ) -> None:
     before = len(engines[0].posts())
-    for answer in (ask.post(CHAT, json=PLAIN, headers=headers), ask.get("/v1/models", headers=headers)):
+    for answer in (
+        ask.post(CHAT, json=PLAIN, headers=headers),
+        ask.get("/v1/models", headers=headers),
+    ):
         assert code(answer) == (401, expected)
     assert len(engines[0].posts()) == before
 
@@ -142,7 +145,12 @@ def test_a_stream_is_counted_and_goes_through_as_it_is(
 def test_keys_come_and_go_without_a_reload(ask: httpx.Client, gateway: LocalGateway) -> None:
     pids = gateway.nginx_pids()
     former = gateway.keys
-    with ask.stream("POST", CHAT, json={**PLAIN, "stream": True, "events": 40, "gap_s": 0.05}, headers=bearer("rw-alice-2")) as going:
+    with ask.stream(
+        "POST",
+        CHAT,
+        json={**PLAIN, "stream": True, "events": 40, "gap_s": 0.05},
+        headers=bearer("rw-alice-2"),
+    ) as going:
         lines = going.iter_lines()
         next(lines)
         gateway.keys = {"format": 1, "keys": [key("rw-new", "bob")]}
@@ -163,10 +171,19 @@ def test_keys_come_and_go_without_a_reload(ask: httpx.Client, gateway: LocalGate
 
 
 def test_the_log_has_no_secret(ask: httpx.Client, gateway: LocalGateway) -> None:
-    ask.post(f"{CHAT}?key=rw-in-a-query", json={**PLAIN, "messages": "a-prompt"}, headers=bearer("rw-alice"))
+    ask.post(
+        f"{CHAT}?key=rw-in-a-query",
+        json={**PLAIN, "messages": "a-prompt"},
+        headers=bearer("rw-alice"),
+    )
     wait_until(lambda: gateway.log_lines()[-1]["client"] == "alice")
     line = gateway.log_lines()[-1]
-    assert (line["client"], line["model"], line["replica"], line["status"]) == ("alice", "chat", "chat-a-0", 200)
+    assert (line["client"], line["model"], line["replica"], line["status"]) == (
+        "alice",
+        "chat",
+        "chat-a-0",
+        200,
+    )
     assert (line["prompt_tokens"], line["completion_tokens"]) == (10, 2)
     assert line["first_byte_s"] <= line["request_s"]
     logs = gateway.access_log.read_text() + gateway.error_log.read_text()

@@ -32,7 +32,9 @@ def gateway(up: Any, engine: ControlledEngine) -> LocalGateway:
     keys = [key(f"rw-{name}", name) for name in ("greedy", "modest", "other")]
     keys.append(key("rw-night", "night", **{"class": "batch"}))
     started: LocalGateway = up(
-        fleet({"chat": service("chat", [engine.port], slots=SLOTS, queue=queue)}, keys_required=True),
+        fleet(
+            {"chat": service("chat", [engine.port], slots=SLOTS, queue=queue)}, keys_required=True
+        ),
         keys={"format": 1, "keys": keys},
         workers=4,
     )
@@ -93,7 +95,9 @@ def test_clients_take_turns(asking: Asking, engine: ControlledEngine) -> None:
     assert engine.most_in_flight == SLOTS
 
 
-def test_those_who_are_equal_are_served_as_they_came(asking: Asking, engine: ControlledEngine) -> None:
+def test_those_who_are_equal_are_served_as_they_came(
+    asking: Asking, engine: ControlledEngine
+) -> None:
     full = [asking.one("other", delay_s=1) for _ in range(SLOTS)]
     before = len(engine.posts())
     line = [asking.one("greedy", delay_s=0.001 * n) for n in range(12)]
@@ -132,10 +136,15 @@ def test_nobody_waits_longer_than_the_service_says(asking: Asking) -> None:
     assert {one.result().status_code for one in full} == {200}
 
 
-def test_who_hangs_up_leaves_the_line(asking: Asking, engine: ControlledEngine, gateway: LocalGateway) -> None:
+def test_who_hangs_up_leaves_the_line(
+    asking: Asking, engine: ControlledEngine, gateway: LocalGateway
+) -> None:
     full = [asking.one("other", delay_s=1.5) for _ in range(SLOTS)]
     before = len(engine.posts())
-    with httpx.Client(base_url=gateway.url, verify=False, timeout=0.3) as http, pytest.raises(httpx.ReadTimeout):
+    with (
+        httpx.Client(base_url=gateway.url, verify=False, timeout=0.3) as http,
+        pytest.raises(httpx.ReadTimeout),
+    ):
         http.post(CHAT, json={"model": "chat"}, headers={"authorization": "Bearer rw-modest"})
     wait_until(lambda: asking.state()["waiting"] == 0)
     assert {one.result().status_code for one in full} == {200}
