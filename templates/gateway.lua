@@ -240,7 +240,7 @@ local function prepared(fleet, fleet_hash, keys, keys_hash)
         for _, replica in ipairs(service.replicas) do
             replica.service, replica.served = service, 0
             replica.planned_weight = replica.weight
-            replica.peer = replica.host:find(":", 1, true) and "[" .. replica.host .. "]" or replica.host
+            replica.peer = replica.host:match("^[^%[].*:") and "[" .. replica.host .. "]" or replica.host
             new.replicas[replica.name] = replica
         end
         for _, origin in ipairs(list(service.origins)) do new.origins[origin] = true end
@@ -971,6 +971,8 @@ function M.access()
     return route(ctx)
 end
 
+local BUSY = -3  -- to Nginx: no upstream is left
+
 local function release(ctx)
     local replica = ctx.replica
     ctx.replica = nil
@@ -983,17 +985,18 @@ end
 
 local note_failure  -- below, with the health of replicas
 
--- Connects to the replica that was chosen; where that fails, to another one.
+-- Connects to the replica that was chosen; where that fails, to another one that has room.
 function M.balance()
     local ctx = context()
     if balancer.get_last_failure() then
         note_failure(ctx.replica, "it refuses connections")
-        ctx.tried = ctx.tried or {}
-        ctx.tried[ctx.replica.name] = true
         release(ctx)
-        if not claim(ctx) then return ngx.exit(ngx.ERROR) end
+        if not claim(ctx) then return ngx.exit(BUSY) end  -- what there was a moment ago is full now
     end
-    balancer.set_more_tries(1)
+    ctx.tried = ctx.tried or {}
+    ctx.tried[ctx.replica.name] = true
+    local _, _, another = survey(ctx.service, ctx.tried)
+    if another then balancer.set_more_tries(1) end
     local done, why = balancer.set_current_peer(ctx.replica.peer, ctx.replica.port)
     if not done then
         ngx.log(ngx.CRIT, "rackwright: ", why)

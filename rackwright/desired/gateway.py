@@ -1,4 +1,4 @@
-"""The gateway: Nginx's configuration for the plan's upstreams, its limits, certificate and unit."""
+"""The gateway: Nginx's configuration, its Lua and data, its limits, certificate and unit."""
 
 from __future__ import annotations
 
@@ -7,17 +7,35 @@ from typing import Any, NamedTuple
 
 from rackwright.desired import paths
 from rackwright.desired.addresses import address_of
+from rackwright.desired.fleet_data import fleet_data
 from rackwright.desired.folders import config_folder
 from rackwright.desired.gateway_answers import gateway_answers
-from rackwright.desired.items import Absent, Certificate, Directory, File, Item, NginxLimits, Unit
+from rackwright.desired.gateway_places import (
+    CONFIG,
+    FLEET,
+    FOLDER,
+    KEYS,
+    LUA,
+    NGINX,
+    SOCKET,
+    TRUSTED,
+    drop_in_file,
+    folder_items,
+    live_folder,
+)
+from rackwright.desired.items import (
+    Certificate,
+    Directory,
+    File,
+    GatewayData,
+    Item,
+    NginxLimits,
+    Unit,
+)
 from rackwright.desired.render import render
 from rackwright.plan import Upstream
 from rackwright.spec import GatewaySpec, Settings
 
-CONFIG = "/etc/nginx/conf.d/rackwright.conf"
-MARK = "# Written by Rackwright"
-NO_GATEWAY: list[Item] = [Absent(CONFIG, MARK, reload="nginx.service")]
-"""Of every host that is none: it may have been one."""
 OPENAI_PATHS = {
     "/v1/models": "GET",
     "/v1/chat/completions": "POST",
@@ -67,11 +85,12 @@ def gateway_items(
     upstreams: Sequence[Upstream],
     settings: Settings,
     resolved: Mapping[str, str],
+    nameservers: Sequence[str] = (),
 ) -> list[Item]:
-    """Certificate, limits, configuration and unit; all is tested before it is loaded.
+    """Certificate, limits, configuration, data and unit; all is tested before it is loaded.
 
-    ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up none itself, so
-    it starts without a name server, and can tell which replica answered.
+    ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up no replica
+    itself, so it starts without a name server. ``nameservers`` are asked for outside APIs alone.
     """
     certificate, key = gateway.certificate, gateway.certificate_key
     made: list[Certificate] = []
@@ -80,7 +99,7 @@ def gateway_items(
         made = [Certificate(certificate, key, gateway.server_name)]
     values = {
         "gateway": gateway,
-        "host_names": dict.fromkeys(map(str.lower, (gateway.server_name, *gateway.other_names))),
+        "host_names": dict.fromkeys(map(str.lower, host_names(gateway, upstreams))),
         "settings": settings,
         "certificate": certificate,
         "certificate_key": key,
@@ -91,14 +110,47 @@ def gateway_items(
         "headers": _headers(settings),
         "ciphers": CIPHERS,
         "idle_connections": IDLE_CONNECTIONS,
+        "folder": FOLDER,
+        "state_dir": live_folder(settings),
+        "socket": SOCKET,
+        "resolvers": nameservers if overflows(upstreams) else (),
+        "overflow": overflows(upstreams),
+        "trusted": TRUSTED,
+        "connections": connections(upstreams),
     }
     config = File(CONFIG, render("gateway.conf.j2", values))
+    lua = File(LUA, (paths.PROJECT / "templates/gateway.lua").read_bytes())
     needed = connections(upstreams)
     limits = NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed)
     validate = ("nginx", "-t", "-q")
-    unit = Unit("nginx.service", reload_on=(config, limits, *made), validate=validate)
+    drop_in = drop_in_file()
+    unit = Unit("nginx.service", reload_on=(config, lua, limits, drop_in, *made), validate=validate)
     folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
-    return [*(folders if made else []), *made, config, limits, unit]
+    content = fleet_data(gateway, upstreams, settings, resolved)
+    fleet = File(FLEET, content, mode=0o640, group=NGINX)
+    return [
+        *(folders if made else []),
+        *made,
+        *folder_items(settings),
+        drop_in,
+        fleet,
+        lua,
+        config,
+        limits,
+        unit,
+        GatewayData(SOCKET, fleet, KEYS),
+    ]
+
+
+def host_names(gateway: GatewaySpec, upstreams: Sequence[Upstream]) -> tuple[str, ...]:
+    """All that a gateway answers to; its certificate has them."""
+    of_services = (name for upstream in upstreams for name in upstream.service.host_names)
+    return (gateway.server_name, *gateway.other_names, *of_services)
+
+
+def overflows(upstreams: Sequence[Upstream]) -> bool:
+    """Whether any service has an outside API, whose name Nginx looks up."""
+    return any(upstream.service.overflow for upstream in upstreams)
 
 
 def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
