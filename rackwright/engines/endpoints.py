@@ -16,13 +16,15 @@ from typing import Literal
 class Endpoint:
     """One path. ``prompt`` are the keys of the body that its prompt begins with, in this order.
 
-    ``api`` says in whose form errors are told.
+    ``api`` says in whose form errors are told. ``usage_option``: its streams tell their usage where
+    ``stream_options`` asks for it, and not else.
     """
 
     prompt: tuple[str, ...] = ()
     body: Literal["json", "multipart"] = "json"
     api: Literal["openai", "anthropic"] = "openai"
     method: str = "POST"
+    usage_option: bool = False
 
 
 _RERANK = Endpoint(("query", "documents"))
@@ -34,8 +36,8 @@ _MESSAGES = Endpoint(("system", "messages"), api="anthropic")
 
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
     {
-        "/v1/chat/completions": Endpoint(("messages",)),
-        "/v1/completions": Endpoint(("prompt",)),
+        "/v1/chat/completions": Endpoint(("messages",), usage_option=True),
+        "/v1/completions": Endpoint(("prompt",), usage_option=True),
         "/v1/responses": Endpoint(("instructions", "input")),
         "/v1/embeddings": Endpoint(("input",)),
         "/rerank": _RERANK,

@@ -50,9 +50,7 @@ def nothing_went_wrong(request: pytest.FixtureRequest) -> Iterator[None]:
         line
         for line in gateway.error_log.read_text().splitlines()
         if "[error]" in line
-        or "lua" in line.lower()
-        and "[crit]" in line
-        and "rackwright:" not in line
+        or ("lua" in line.lower() and "[crit]" in line and "rackwright:" not in line)
     ]
     assert not faults, faults[:3]
 

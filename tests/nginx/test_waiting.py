@@ -1,11 +1,10 @@
-"""When all replicas are full: who waits, in what order, for how long, and who is told to come later."""
+"""When all replicas are full: who waits, in what order, for how long, and who is refused."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
