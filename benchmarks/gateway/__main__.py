@@ -25,12 +25,12 @@ RESULTS = ROOT / "benchmarks/data/gateway.json"
 WARM_UP_S = 3
 
 
-def measure(rounds: int, seconds: int) -> list[Row]:
+def measure(rounds: int, seconds: int, others: bool) -> list[Row]:
     """Every load on every door in each round, one after the other."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="rackwright-doors-") as folder:
         Path(folder).chmod(0o755)  # Nginx's workers are not root
-        with doors(Path(folder)) as all_doors:
+        with doors(Path(folder), others) as all_doors:
             with step("warming up"):
                 for load in (loads(WARM_UP_S)[0], loads(WARM_UP_S)[-1]):
                     [measured(door, load) for door in all_doors]
@@ -57,12 +57,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gateway", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, choices=range(1, 21), metavar="N")
     parser.add_argument("--seconds", type=int, default=2, help="of each load on each door")
+    parser.add_argument("--nginx-alone", action="store_true", help="no LiteLLM, no vllm-router")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where rows are written")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the doors are ended
     facts = machine()
     try:
-        rows = measure(arguments.rounds, arguments.seconds)
+        rows = measure(arguments.rounds, arguments.seconds, not arguments.nginx_alone)
     except LabError as error:
         say(f"\nbenchmark: {error}")
         return 1

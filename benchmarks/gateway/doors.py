@@ -1,8 +1,8 @@
 """The doors that are compared, all up at once on the door's core, before the same engines.
 
 Each is set up as its own documentation does for a few engines, with the least it can do: LiteLLM
-has no database and logs nothing, vllm-router its default policy. This gateway checks a key with
-limits, is sticky, reads usage and writes its log.
+has no database and logs nothing, vllm-router chooses the less busy of two. This gateway checks a key
+with limits, is sticky, reads usage and writes its log.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from benchmarks.gateway.nginx import rendered, written
 from benchmarks.gateway.processes import running, wait_for_port
 from lab.local_gateway import LocalGateway, free_port, make_certificate
 from lab.local_nginx import LocalNginx, local_nginx
+from rackwright.desired.vllm_router import vllm_router_arguments
 
 DOOR_CORE, OTHER_CORE = 0, 1
 """The generator and the engine share the other one: the machine this is run on has two."""
@@ -67,16 +68,18 @@ class _OpenGateway(LocalGateway):
 
 
 @contextmanager
-def doors(folder: Path) -> Iterator[list[Door]]:
-    """All of them, up; the first is no door at all."""
+def doors(folder: Path, others: bool) -> Iterator[list[Door]]:
+    """All of them, up; the first is no door at all. ``others``: also those that are no Nginx."""
     nginx, ports = local_nginx(), [free_port(), free_port()]
     with ExitStack() as stack:
         stack.enter_context(_engines(nginx, folder / "engine", ports))
         gateway = stack.enter_context(_gateway(folder / "gateway", ports))
         plain = stack.enter_context(_plain(nginx, folder / "plain", ports))
-        router = stack.enter_context(_vllm_router(folder / "vllm-router", ports))
-        litellm = stack.enter_context(_litellm(folder / "litellm", ports))
-        yield [Door(DIRECT, ports[0], None), *gateway, *plain, router, litellm]
+        up = [Door(DIRECT, ports[0], None), *gateway, *plain]
+        if others:
+            up.append(stack.enter_context(_vllm_router(folder / "vllm-router", ports)))
+            up.append(stack.enter_context(_litellm(folder / "litellm", ports)))
+        yield up
 
 
 @contextmanager
@@ -122,11 +125,12 @@ def _plain(nginx: LocalNginx, folder: Path, ports: list[int]) -> Iterator[list[D
 def _vllm_router(folder: Path, ports: list[int]) -> Iterator[Door]:
     folder.mkdir(parents=True)
     port = free_port()
+    # Its quickest way that knows of load: the default has engines count each prompt's tokens too.
+    service = {**fleet(ports)["services"]["chat"], "sticky": False}
     argv = [
         str(programs(VLLM_ROUTER) / "vllm-router"),
-        *("--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"),
-        *("--prometheus-port", str(free_port()), "--worker-urls"),
-        *(f"http://127.0.0.1:{engine}" for engine in ports),
+        *("--log-level", "warning", "--prometheus-port", str(free_port())),
+        *vllm_router_arguments(service, port),
     ]
     with running(argv, folder, DOOR_CORE, {}) as session:
         wait_for_port(port, START_S, folder / "log")

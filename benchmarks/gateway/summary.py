@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 class Goal(NamedTuple):
-    """What issue 12 wants of a figure: at least, or at most, so much."""
+    """What is wanted of a figure: at least, or at most, so much."""
 
     words: str
     measured: float
@@ -70,19 +70,21 @@ class Summary:
         ]
 
     def goals(self) -> list[Goal]:
-        """Those of issue 12 that this benchmark can judge."""
+        """What the gateway was built to keep to."""
         small, middle = BODIES[0], BODIES[1]
         rate = "requests_per_s"
-        return [
+        goals = [
             Goal("added at the median, 2 KiB, two connections (ms)",
                  self.added_ms("p50_ms", GATEWAY, LIGHT, small), 0.2, False),
             Goal("requests/s to plain Nginx's, 2 KiB",
                  self.ratio(rate, GATEWAY, PLAIN, FULL, small), 0.5, True),
             Goal("requests/s to plain Nginx's, 120 KiB",
                  self.ratio(rate, GATEWAY, PLAIN, FULL, middle), 0.25, True),
-            Goal("requests/s to LiteLLM's, 2 KiB",
-                 self.ratio(rate, GATEWAY, LITELLM_PROXY, FULL, small), 20, True),
         ]  # fmt: skip
+        if LITELLM_PROXY in self.doors:
+            times = self.ratio(rate, GATEWAY, LITELLM_PROXY, FULL, small)
+            goals.append(Goal("requests/s to LiteLLM's, 2 KiB", times, 20, True))
+        return goals
 
     def tables(self) -> str:
         """Markdown: requests a second, added latency, streams."""
