@@ -155,8 +155,15 @@ class LocalGateway:
         self.socket_path.unlink(missing_ok=True)  # of one that was killed
         with self.nginx.running(self.folder / "nginx.conf", prefix) as self.process:
             wait_for(self.socket_path)
-            wait_until(lambda: self.ask("GET", "/state")[0] == 200)
+            wait_until(self._answers)
             yield self
+
+    def _answers(self) -> bool:
+        """Whether the socket does: its file is there before anybody listens."""
+        try:
+            return self.ask("GET", "/state")[0] == 200
+        except ConnectionRefusedError:
+            return False
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Ask the local socket: status, and the answer decoded where it is JSON."""
@@ -184,7 +191,7 @@ class LocalGateway:
         self.process.args, argv = self.process.args, self.process.args
         self.process.__init__(argv, env=self.nginx.environment, text=True, start_new_session=True)  # type: ignore[misc]
         wait_for(self.socket_path)
-        wait_until(lambda: self.ask("GET", "/state")[0] == 200)
+        wait_until(self._answers)
 
     def reload(self) -> None:
         """As `systemctl reload nginx` does."""
