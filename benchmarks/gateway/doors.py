@@ -1,8 +1,8 @@
 """The doors that are compared, all up at once on the door's core, before the same engines.
 
 Each is set up as its own documentation does for a few engines, with the least it can do: LiteLLM
-has no database and logs nothing, vllm-router chooses the less busy of two. This gateway checks a key
-with limits, is sticky, reads usage and writes its log.
+has no database and logs nothing, vllm-router chooses the less busy of two. This gateway checks a
+key with limits, is sticky, reads usage and writes its log.
 """
 
 from __future__ import annotations
