@@ -1319,6 +1319,7 @@ function M.log()
     count_answer(ctx.service and ctx.service.name or "-", ctx.outside and "overflow" or last and last.name or "-", status)
     if last then add(last.served_key, 1) end
     ngx.var.rackwright_line = log_line(ctx, status, prompt, cached, completion)
+    if ngx.worker.exiting() then share_figures() end  -- its timers ran for the last time at the reload
 end
 
 -- The health of replicas ---------------------------------------------------------------------------
