@@ -158,7 +158,7 @@ def remember(inventory: Inventory, file: InventoryFile) -> None:
 def path_of(inventory: Inventory) -> Path | None:
     """The file an inventory was made of; None where it was made of none, or not judged yet."""
     file = _files.get(inventory)
-    return file and file.path
+    return file.path if file else None
 
 
 def file_faults(inventory: Inventory) -> list[Fault]:

@@ -158,7 +158,7 @@ def test_a_host_that_is_written_twice_names_both_places(
 
 
 def test_the_file_on_pyinfras_command_line_is_known_where_that_is_not(folder: Path) -> None:
-    """In the threads of a run it is not: a deploy that lost it there took every client's key away."""
+    """In the threads of a run it is not: a deploy that lost it there took all keys away."""
     path = folder / "inventories/mine.py"
     path.write_text('hosts = ["@local"]\n')
     inventory, line = Inventory((["@local"], {})), click.Context(click.Command("pyinfra"))
