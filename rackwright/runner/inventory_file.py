@@ -156,9 +156,9 @@ def remember(inventory: Inventory, file: InventoryFile) -> None:
 
 
 def path_of(inventory: Inventory) -> Path | None:
-    """The file an inventory was made of; None where that is not known."""
+    """The file an inventory was made of; None where it was made of none, or not judged yet."""
     file = _files.get(inventory)
-    return file.path if file else _path_given_to_pyinfra()
+    return file.path if file else None
 
 
 def file_faults(inventory: Inventory) -> list[Fault]:
@@ -167,6 +167,7 @@ def file_faults(inventory: Inventory) -> list[Fault]:
     machines = [*unreachable(inventory), *one_machine_twice(inventory)]
     if file is None:
         return machines
+    remember(inventory, file)  # later, in the threads of a run, nobody knows the command line
     with ctx_inventory.use(inventory):  # which files of group data may ask, as under pyinfra
         malformed = list(file.malformed())
         return [*machines, *(malformed or file.twice()), *file.overridden()]
@@ -174,18 +175,8 @@ def file_faults(inventory: Inventory) -> list[Fault]:
 
 def _given_to_pyinfra() -> InventoryFile | None:
     """The file on pyinfra's own command line."""
-    path = _path_given_to_pyinfra()
-    if path is None:
+    given = getattr(click.get_current_context(silent=True), "params", {})
+    path = given.get("inventory")
+    if not isinstance(path, str) or not Path(path).is_file():
         return None
-    return InventoryFile.read(str(path), str(Path.cwd()), tuple(_given().get("group_data") or ()))
-
-
-def _path_given_to_pyinfra() -> Path | None:
-    path = _given().get("inventory")
-    return Path(path) if isinstance(path, str) and Path(path).is_file() else None
-
-
-def _given() -> dict[str, Any]:
-    """The words of the command line that runs."""
-    given: dict[str, Any] = getattr(click.get_current_context(silent=True), "params", {})
-    return given
+    return InventoryFile.read(path, str(Path.cwd()), tuple(given.get("group_data") or ()))

@@ -18,17 +18,20 @@ _services = {
 _models = {"tiny-llama": {"path": "/srv/models/tiny-llama", "config": "lab/tiny_llama.json"}}
 
 
+_key = {"engine_api_key_env": "RACKWRIGHT_LAB_ENGINE_KEY"}
+
+
 def _server(address: str) -> dict[str, object]:
-    return {"server": {"address": address, "gpus": {"type": "h200-sxm-141gb", "count": 1}}}
+    return {"server": {"address": address, "gpus": {"type": "h200-sxm-141gb", "count": 1}}, **_key}
 
 
 lab = [
     ("@rackwright/rack1", _server("192.0.2.11")),
     ("@rackwright/rack2", _server("192.0.2.12")),
-    ("@rackwright/spare1", {"gateway": {"server_name": "llm.lab.example", "ask_keys": True}}),
+    (
+        "@rackwright/spare1",
+        {"gateway": {"server_name": "llm.lab.example", "ask_keys": True}, **_key},
+    ),
 ]
 
-all = (
-    lab,
-    {"services": _services, "models": _models, "engine_api_key_env": "RACKWRIGHT_LAB_ENGINE_KEY"},
-)
+all = (lab, {"services": _services, "models": _models})

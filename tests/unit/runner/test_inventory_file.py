@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
 import pytest
+from pyinfra.api.inventory import Inventory
 
-from rackwright.runner.inventory_file import InventoryFile
+from rackwright.runner.inventory_file import InventoryFile, file_faults, path_of
 
 
 @pytest.fixture
@@ -153,3 +155,15 @@ def test_a_host_that_is_written_twice_names_both_places(
 ) -> None:
     (found,) = read(folder, text).twice()
     assert str(found).startswith(fault)
+
+
+def test_the_file_on_pyinfras_command_line_is_known_where_that_is_not(folder: Path) -> None:
+    """In the threads of a run it is not: a deploy that lost it there took all keys away."""
+    path = folder / "inventories/mine.py"
+    path.write_text('hosts = ["@local"]\n')
+    inventory, line = Inventory((["@local"], {})), click.Context(click.Command("pyinfra"))
+    line.params = {"inventory": str(path)}
+    with line:
+        assert file_faults(inventory) == []
+    assert path_of(inventory) == path
+    assert path_of(Inventory((["@local"], {}))) is None
