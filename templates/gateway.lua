@@ -1,0 +1,1600 @@
+-- The gateway's decisions: who asks, for what, and which replica gets it. Nginx does the rest.
+--
+-- What it decides by is data: fleet.json (from the plan) and keys.json lie beside this file, and are
+-- read again when the local socket is told so. What it knows lives in memory that Nginx's workers
+-- share, so it outlives a reload; what must outlive a restart is written to the state folder.
+--
+-- In the order of the file: an outline of JSON, data, counts, refusals, who asks, for what, which
+-- replica, waiting, a request's way, answers and usage, the health of replicas, the local socket.
+
+local balancer = require "ngx.balancer"
+local cjson = require "cjson.safe"
+local ffi = require "ffi"
+local semaphore = require "ngx.semaphore"
+
+local ngx, C = ngx, ffi.C
+local floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
+local find, sub, format, concat = string.find, string.sub, string.format, table.concat
+
+ffi.cdef [[
+size_t strcspn(const char *text, const char *reject);
+unsigned char *SHA256(const unsigned char *text, size_t length, unsigned char *digest);
+]]
+
+local M = {}
+local folder, state_folder, trusted_secrets
+local live = ngx.shared.rackwright_live          -- counts, drains, weights, ejections
+local clients = ngx.shared.rackwright_clients    -- limits of clients, by minute
+local prefixes = ngx.shared.rackwright_prefixes  -- the start of a prompt -> the replica that has it
+local usage = ngx.shared.rackwright_usage        -- of today, and totals since the start
+
+-- An outline of JSON -------------------------------------------------------------------------------
+-- A body may have tens of MiB and only a few of its top-level members matter here, so it is not
+-- decoded: strings and nested values are skipped by the C library's search. Whatever a strict
+-- parser accepts is outlined as that parser reads it; what only a lenient one would is refused, or
+-- refused by the engine.
+
+local MOST_MEMBERS, MOST_DEPTH, STEPS_AT_ONCE = 1000, 512, 200000
+local QUOTE, BACKSLASH, COMMA, COLON = 34, 92, 44, 58
+local OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET = 123, 125, 91, 93
+
+local function after_space(p, i)
+    local c = p[i]
+    while c == 32 or c == 10 or c == 13 or c == 9 do
+        i = i + 1
+        c = p[i]
+    end
+    return i
+end
+
+-- `i` is behind the opening quote; the answer is behind the closing one, or nil.
+local function after_string(p, i, size)
+    while true do
+        i = i + tonumber(C.strcspn(p + i, '"\\'))
+        if i >= size then return nil end
+        local c = p[i]
+        if c == QUOTE then return i + 1 end
+        if c ~= BACKSLASH then return nil end  -- a NUL
+        i = i + 2
+    end
+end
+
+local function after_nested(p, i, size)
+    local depth, steps = 0, 0
+    while true do
+        i = i + tonumber(C.strcspn(p + i, '"{}[]'))
+        if i >= size then return nil end
+        local c = p[i]
+        i = i + 1
+        if c == QUOTE then
+            i = after_string(p, i, size)
+            if not i then return nil end
+        elseif c == OPEN_BRACE or c == OPEN_BRACKET then
+            depth = depth + 1
+            if depth > MOST_DEPTH then return nil, "nested too deeply" end
+        elseif c == CLOSE_BRACE or c == CLOSE_BRACKET then
+            depth = depth - 1
+            if depth == 0 then return i end
+        else
+            return nil
+        end
+        steps = steps + 1
+        if steps % STEPS_AT_ONCE == 0 then ngx.sleep(0) end  -- others have their turn
+    end
+end
+
+local function after_value(p, i, size)
+    local c = p[i]
+    if c == QUOTE then return after_string(p, i + 1, size) end
+    if c == OPEN_BRACE or c == OPEN_BRACKET then return after_nested(p, i, size) end
+    local stop = i + tonumber(C.strcspn(p + i, ',]}[{": \t\r\n'))
+    return stop > i and stop <= size and stop or nil
+end
+
+-- The top-level members of an object that `wanted` names: name -> {from, to}, both of the value and
+-- as `sub` takes them. Without an object, or with one of the members twice: nil, code, why.
+function M.outline(body, wanted)
+    local p, size = ffi.cast("const char *", body), #body
+    local i = after_space(p, 0)
+    if p[i] ~= OPEN_BRACE then return nil, "invalid_json", "the body is no JSON object" end
+    local members, count = {start = i + 1}, 0
+    i = after_space(p, i + 1)
+    while p[i] ~= CLOSE_BRACE or count > 0 do
+        if p[i] ~= QUOTE then return nil, "invalid_json", "a member has no name" end
+        local name_from = i + 1
+        i = after_string(p, name_from, size)
+        if not i then return nil, "invalid_json", "a name has no end" end
+        local name = sub(body, name_from + 1, i - 1)
+        if find(name, "\\", 1, true) then name = cjson.decode('"' .. name .. '"') end
+        i = after_space(p, i)
+        if p[i] ~= COLON then return nil, "invalid_json", "a member has no value" end
+        local from, why = after_space(p, i + 1), nil
+        i, why = after_value(p, from, size)
+        if not i then return nil, "invalid_json", why or "a value has no end" end
+        if wanted[name] then
+            if members[name] then return nil, "duplicate_key", format("%q stands twice", name) end
+            members[name] = {from + 1, i}
+        end
+        count = count + 1
+        if count > MOST_MEMBERS then return nil, "invalid_json", "the body has too many members" end
+        i = after_space(p, i)
+        if p[i] == CLOSE_BRACE then break end
+        if p[i] ~= COMMA then return nil, "invalid_json", "a comma is missing" end
+        i = after_space(p, i + 1)
+    end
+    if after_space(p, i + 1) ~= size then return nil, "invalid_json", "something follows the object" end
+    return members
+end
+
+-- The value of a part of a multipart form, as {from, to}: name -> place, for the names wanted.
+function M.form_outline(body, content_type, wanted)
+    local boundary = content_type and (content_type:match('boundary="([^"\\]+)"')
+        or content_type:match("boundary=([^%s;,\"]+)"))
+    if not boundary or #boundary > 70 then return nil, "invalid_form", "the form has no boundary" end
+    local line = "--" .. boundary
+    if sub(body, 1, #line + 2) ~= line .. "\r\n" then
+        return nil, "invalid_form", "the form does not begin with its boundary"
+    end
+    local parts, at = {}, #line + 3
+    for _ = 1, MOST_MEMBERS do
+        local head_end = find(body, "\r\n\r\n", at, true)
+        local next_line = find(body, "\r\n" .. line, at, true)
+        if not head_end or not next_line or head_end > next_line then
+            return nil, "invalid_form", "a part of the form has no end"
+        end
+        local head = "\r\n" .. sub(body, at, head_end - 1)
+        local names = select(2, head:lower():gsub("[;%s]name%*?%s*=", ""))
+        local name = head:lower():find("\r\ncontent%-disposition:%s*form%-data%s*;")
+            and head:match('[;%s][nN][aA][mM][eE]="([^"\\]*)"')
+        if not name or names ~= 1 then return nil, "invalid_form", "a part has no plain name" end
+        if wanted[name] then
+            if parts[name] then return nil, "duplicate_key", format("%q stands twice", name) end
+            parts[name] = {head_end + 4, next_line - 1}
+        end
+        at = next_line + 2 + #line
+        local follows = sub(body, at, at + 1)
+        if follows == "--" then return parts end
+        if follows ~= "\r\n" then return nil, "invalid_form", "a boundary has no end" end
+        at = at + 2
+    end
+    return nil, "invalid_form", "the form has too many parts"
+end
+
+-- Data ---------------------------------------------------------------------------------------------
+
+local data = {}       -- of this worker: what the two files say, with indexes
+local known_version   -- what `live` said when the data, drains and weights were read last
+
+local function sha256_hex(text)
+    local digest = ffi.new("unsigned char[32]")
+    C.SHA256(text, #text, digest)
+    return (ffi.string(digest, 32):gsub(".", function(c) return format("%02x", c:byte()) end))
+end
+
+local function read_file(path)
+    local file, why = io.open(path, "rb")
+    if not file then return nil, why end
+    local text = file:read("*a")
+    file:close()
+    return text
+end
+
+local function write_file(path, text)
+    local partial = format("%s.%d", path, ngx.worker.pid())
+    local file, why = io.open(partial, "wb")
+    if not file then return ngx.log(ngx.CRIT, "rackwright: ", why) end
+    local written = file:write(text)
+    if not file:close() or not written then return ngx.log(ngx.CRIT, "rackwright: cannot write ", path) end
+    os.rename(partial, path)
+end
+
+local function list(value) return type(value) == "table" and value or {} end
+local function given(value) return value ~= nil and value ~= cjson.null and value or nil end
+
+local function read_json(name, optional)
+    local text, why = read_file(folder .. "/" .. name)
+    if not text and optional then return {}, "" end
+    local value = text and cjson.decode(text)
+    if type(value) ~= "table" then
+        return nil, nil, format("%s: %s", name, why or "is no JSON")
+    end
+    if value.format ~= 1 then return nil, nil, name .. ": is of another version of Rackwright" end
+    return value, sha256_hex(text)
+end
+
+-- Every name that clients may ask for: name -> {service, the name its engine has}.
+local function names_of(services)
+    local names = {}
+    for service_name, service in pairs(services) do
+        names[service.model] = {service, service.model}
+        for _, alias in ipairs(list(service.aliases)) do names[alias] = {service, service.model} end
+        for _, adapter in ipairs(list(service.adapters)) do names[adapter] = {service, adapter} end
+    end
+    return names
+end
+
+local function prepared(fleet, fleet_hash, keys, keys_hash)
+    local new = {fleet = fleet, fleet_hash = fleet_hash, keys = {}, keys_hash = keys_hash,
+                 keys_count = 0, services = list(fleet.services), hosts = list(fleet.hosts),
+                 replicas = {}, origins = {}}
+    for name, service in pairs(new.services) do
+        service.name, service.answers = name, {}
+        service.overflow, service.queue = given(service.overflow), given(service.queue)
+        for _, path in ipairs(service.paths) do service.answers[path] = true end
+        for _, replica in ipairs(service.replicas) do
+            replica.service, replica.served = service, 0
+            replica.planned_weight = replica.weight
+            replica.peer = replica.host:find(":", 1, true) and "[" .. replica.host .. "]" or replica.host
+            new.replicas[replica.name] = replica
+        end
+        for _, origin in ipairs(list(service.origins)) do new.origins[origin] = true end
+        new.only = new.only == nil and service or false
+    end
+    new.names = names_of(new.services)
+    new.default = given(fleet.default) and new.services[fleet.default] or new.only or nil
+    for _, key in ipairs(list(keys.keys)) do
+        for field, value in pairs(key) do key[field] = given(value) end
+        if key.models then
+            local allowed = {}
+            for _, model in ipairs(key.models) do allowed[model] = true end
+            key.models = allowed
+        end
+        new.keys[key.sha256] = key
+        new.keys_count = new.keys_count + 1
+    end
+    return new
+end
+
+-- Both files, or nil and what is wrong with one of them.
+local function read_data()
+    local fleet, fleet_hash, why = read_json("fleet.json")
+    if not fleet then return nil, why end
+    local keys, keys_hash, wrong = read_json("keys.json", true)
+    if not keys then return nil, wrong end
+    local done, new = pcall(prepared, fleet, fleet_hash, keys, keys_hash)
+    if not done then return nil, "fleet.json or keys.json: " .. tostring(new) end
+    return new
+end
+
+-- What was set by the socket or found out about replicas goes over what the plan says of them.
+local function take_state()
+    for name, replica in pairs(data.replicas) do
+        replica.drained = live:get("drained:" .. name)
+        replica.ejected = live:get("ejected:" .. name)
+        replica.usable = not replica.drained and not replica.ejected
+        replica.weight = live:get("weight:" .. name) or replica.planned_weight
+    end
+end
+
+local function refresh()
+    local version = live:get("version")
+    if version == known_version then return end
+    local loads = live:get("loads")
+    if data.loads ~= loads then
+        local new, why = read_data()
+        if new then data = new else ngx.log(ngx.CRIT, "rackwright: ", why) end
+        data.loads = loads
+    end
+    known_version = version
+    take_state()
+end
+
+local function changed() live:incr("version", 1, 0) end
+
+-- Counts -------------------------------------------------------------------------------------------
+-- Of what is in flight. All workers share a count; each also knows its own part, so that what a
+-- worker held that was killed can be given back.
+
+local function count(name, by)
+    live:incr("part:" .. ngx.worker.pid() .. ":" .. name, by, 0)
+    return live:incr("count:" .. name, by, 0)
+end
+
+local function counted(name) return live:get("count:" .. name) or 0 end
+
+local function give_back_of_the_dead()
+    for _, key in ipairs(live:get_keys(0)) do
+        local pid, name = key:match("^part:(%d+):(.+)$")
+        local slot, holder = key:match("^(slot:%d+)$"), nil
+        if slot then holder = live:get(slot) end
+        local owner = pid or holder
+        if owner and not (read_file("/proc/" .. owner .. "/cmdline") or ""):find("nginx", 1, true) then
+            if pid then live:incr("count:" .. name, -(live:get(key) or 0), 0) end
+            live:delete(key)
+        end
+    end
+end
+
+-- Figures that nobody decides by are added up here first, and shared once a second.
+local pending = {}
+
+local function add(key, by) pending[key] = (pending[key] or 0) + by end
+
+local function share_figures()
+    local shared = pending
+    pending = {}
+    for key, by in pairs(shared) do
+        local _, why = usage:incr(key, by, 0)
+        if why then ngx.log(ngx.CRIT, "rackwright: usage: ", why) end
+    end
+    if next(shared) then live:incr("usage_version", 1, 0) end
+end
+
+-- Refusals -----------------------------------------------------------------------------------------
+
+local REFUSALS = {
+    invalid_json = {400, "the body is not what the path takes"},
+    invalid_form = {400, "the form is not what the path takes"},
+    duplicate_key = {400, "a member of the body stands twice"},
+    model_required = {400, "the request names no model, and there is no default"},
+    invalid_api_key = {401, "the API key is missing or not known"},
+    key_expired = {401, "the API key has expired"},
+    model_not_allowed = {403, "the API key is not for this model"},
+    not_found = {404, "not a path of this gateway"},
+    model_not_found = {404, "the model is not served here"},
+    endpoint_not_supported = {404, "the engine of this model does not answer this path"},
+    method_not_allowed = {405, "the path takes another method: see the header Allow"},
+    length_required = {411, "the request does not say how long it is"},
+    encoding_not_supported = {415, "the body must not be compressed"},
+    rate_limit_exceeded = {429, "the API key's requests of this minute are used up"},
+    tokens_limit_exceeded = {429, "the API key's tokens of this minute are used up"},
+    in_flight_limit_exceeded = {429, "the API key has as many requests in flight as it may"},
+    budget_exceeded = {429, "the API key's tokens of this month are used up"},
+    queue_full = {429, "all replicas are busy, and as many requests wait as may"},
+    queue_timeout = {429, "all replicas were busy for as long as a request may wait"},
+    overflow_exhausted = {429, "no replica can take the request, and the budget for others is used up"},
+    no_replica = {503, "no replica can take the request now: it was sent to none of them"},
+    replica_lost = {502, "the replica failed after the request had been sent to it: it was not sent again"},
+    replica_late = {504, "the replica had the request and did not answer in time: it was not sent again"},
+    gateway_failed = {500, "the gateway failed: its error log says why"},
+}
+
+local OPENAI_TYPES = {[401] = "authentication_error", [403] = "permission_error",
+                      [404] = "not_found_error", [429] = "rate_limit_error"}
+local ANTHROPIC_TYPES = {[401] = "authentication_error", [403] = "permission_error",
+                         [404] = "not_found_error", [413] = "request_too_large",
+                         [429] = "rate_limit_error", [503] = "overloaded_error"}
+
+local function error_body(code, status, message, anthropic)
+    local text = cjson.encode(message)
+    if anthropic then
+        local kind = ANTHROPIC_TYPES[status] or status < 500 and "invalid_request_error" or "api_error"
+        return format('{"type": "error", "error": {"type": "%s", "message": %s}}\n', kind, text)
+    end
+    local kind = OPENAI_TYPES[status] or status < 500 and "invalid_request_error" or "server_error"
+    return format('{"error": {"message": %s, "type": "%s", "param": null, "code": "%s"}}\n', text, kind, code)
+end
+
+local contexts = {}  -- of the requests of this worker: Nginx's own do not outlive its error pages
+
+local function context() return contexts[ngx.var.request_id] or {} end
+
+-- Ends the request. `more`: a sentence instead of the usual one, or headers.
+local function refuse(code, message, headers)
+    local status, usual = REFUSALS[code][1], REFUSALS[code][2]
+    local ctx = context()
+    ctx.code = code
+    ngx.status = status
+    ngx.header["Content-Type"] = "application/json"
+    if status == 401 then ngx.header["WWW-Authenticate"] = "Bearer" end
+    if status == 503 then ngx.header["Retry-After"] = 5 end
+    if status == 502 or status == 504 or status == 500 then ngx.header["X-Should-Retry"] = "false" end
+    for name, value in pairs(headers or {}) do ngx.header[name] = value end
+    ngx.print(error_body(code, status, message or usual, find(ngx.var.uri, "/v1/messages", 1, true)))
+    return ngx.exit(ngx.HTTP_OK)
+end
+
+-- Who asks -----------------------------------------------------------------------------------------
+
+local NOBODY = {client = "-"}
+
+local function key_of_request()
+    local headers = ngx.req.get_headers(64)
+    local authorization, other = headers["authorization"], headers["x-api-key"]
+    if type(authorization) == "string" then return authorization:match("^[Bb]earer +(%S+) *$") end
+    return type(other) == "string" and other or nil
+end
+
+local function who_asks()
+    if not data.fleet.keys_required then return NOBODY end
+    local sent = key_of_request()
+    local key = sent and #sent <= 256 and data.keys[sha256_hex(sent)]
+    if not key then return refuse("invalid_api_key") end
+    if key.expires_at and key.expires_at <= ngx.time() then return refuse("key_expired") end
+    return key
+end
+
+-- What was used in the last sixty seconds: this minute, and of the last one what is not gone by.
+local function in_a_minute(kind, client)
+    local minute, gone = floor(ngx.now() / 60), ngx.now() % 60
+    local this = clients:get(kind .. client .. ":" .. minute) or 0
+    local last = clients:get(kind .. client .. ":" .. minute - 1) or 0
+    return this + last * (60 - gone) / 60
+end
+
+local function use_in_a_minute(kind, client, by)
+    clients:incr(kind .. client .. ":" .. floor(ngx.now() / 60), by, 0, 130)
+end
+
+local function month_key(client) return "month:" .. os.date("!%Y-%m") .. ":" .. client end
+
+local function keep_limits(ctx)
+    local key, client = ctx.key, ctx.key.client
+    local later = {["Retry-After"] = max(1, ceil(60 - ngx.now() % 60))}
+    if key.tokens_a_month and (usage:get(month_key(client)) or 0) >= key.tokens_a_month then
+        return refuse("budget_exceeded")
+    end
+    if key.tokens_a_minute and in_a_minute("tokens:", client) >= key.tokens_a_minute then
+        return refuse("tokens_limit_exceeded", nil, later)
+    end
+    if key.requests_a_minute then
+        if in_a_minute("requests:", client) + 1 > key.requests_a_minute then
+            return refuse("rate_limit_exceeded", nil, later)
+        end
+        use_in_a_minute("requests:", client, 1)
+    end
+    if key.in_flight then
+        ctx.client_counted = true
+        if count("client/" .. client, 1) > key.in_flight then
+            return refuse("in_flight_limit_exceeded", nil, {["Retry-After"] = 1})
+        end
+    end
+end
+
+-- For what -----------------------------------------------------------------------------------------
+
+local WANTED = {model = true, stream = true, stream_options = true, prompt_cache_key = true}
+
+local function read_body()
+    local done, why = pcall(ngx.req.read_body)
+    if not done then return refuse("length_required", tostring(why):match("without content") and nil) end
+    local body = ngx.req.get_body_data()
+    if body then return body end
+    local path = ngx.req.get_body_file()
+    return path and read_file(path) or ""
+end
+
+-- The endpoint of a path, and the service whose name stands before it.
+local function endpoint_of(uri)
+    local endpoints = data.fleet.endpoints
+    if endpoints[uri] then return endpoints[uri], uri end
+    local name, rest = uri:match("^/([^/]+)(/.*)$")
+    local service = name and data.services[name]
+    if service then return endpoints[rest], rest, service end
+end
+
+local function outlined(ctx, body)
+    local wanted = {}
+    for name in pairs(WANTED) do wanted[name] = true end
+    for _, name in ipairs(ctx.endpoint.prompt) do wanted[name] = true end
+    local members, code, why
+    if ctx.endpoint.body == "multipart" then
+        members, code, why = M.form_outline(body, ngx.var.http_content_type, wanted)
+    else
+        members, code, why = M.outline(body, wanted)
+    end
+    if not members then return refuse(code, why) end
+    return members
+end
+
+local function text_at(body, place) return place and sub(body, place[1], place[2]) end
+
+local function model_asked(ctx, body, members)
+    local text = text_at(body, members.model)
+    if not text or text == "null" then return nil end
+    if ctx.endpoint.body == "multipart" then return text end
+    local model = text:byte() == QUOTE and #text <= 1024 and cjson.decode(text)
+    if type(model) ~= "string" then return refuse("model_required", "the member model must be a name") end
+    return model
+end
+
+-- Sets ctx.service and ctx.model, what its engine calls it.
+local function choose_service(ctx, model)
+    local fixed = ctx.service or data.services[data.hosts[ngx.var.host] or ""]
+    if not model then
+        ctx.service = fixed or data.default
+        if not ctx.service then return refuse("model_required") end
+        ctx.model, ctx.asked = ctx.service.model, ctx.service.model
+        return
+    end
+    local known = data.names[model]
+    if not known or fixed and known[1] ~= fixed then
+        return refuse("model_not_found", format("the model %q is not served here", sub(model, 1, 200)))
+    end
+    ctx.service, ctx.model, ctx.asked = known[1], known[2], model
+end
+
+local function may_use(key, service, model)
+    local models = key.models
+    return not models or models[service.name] or models[model] or models[service.model] or false
+end
+
+-- The body as the engine gets it: by its own name of the model, and with usage also of streams.
+local function edited(ctx, body, members, model)
+    local edits = {}
+    if ctx.endpoint.body == "multipart" then
+        if members.model and model ~= ctx.model then edits[1] = {members.model[1], members.model[2], ctx.model} end
+    else
+        local insert = ""
+        if not members.model then
+            insert = format('"model":%s,', cjson.encode(ctx.model))
+        elseif model ~= ctx.model then
+            edits[1] = {members.model[1], members.model[2], cjson.encode(ctx.model)}
+        end
+        if ctx.asks_usage then
+            local options = members.stream_options
+            local value = options and cjson.decode(text_at(body, options))
+            if options and type(value) == "table" then
+                value.include_usage = true
+                edits[#edits + 1] = {options[1], options[2], cjson.encode(value)}
+            elseif not options then
+                insert = insert .. '"stream_options":{"include_usage":true},'
+            end
+        end
+        if insert ~= "" then
+            if body:match("^%s*}", members.start + 1) then insert = sub(insert, 1, -2) end
+            edits[#edits + 1] = {members.start + 1, members.start, insert}
+        end
+    end
+    if #edits == 0 then return body end
+    table.sort(edits, function(a, b) return a[1] < b[1] end)
+    local pieces, at = {}, 1
+    for _, edit in ipairs(edits) do
+        pieces[#pieces + 1] = sub(body, at, edit[1] - 1)
+        pieces[#pieces + 1] = edit[3]
+        at = edit[2] + 1
+    end
+    pieces[#pieces + 1] = sub(body, at)
+    return concat(pieces)
+end
+
+-- Whether the gateway must ask for the usage of a stream, and take its event out of it again.
+local function must_ask_usage(ctx, body, members)
+    if ctx.endpoint.body ~= "json" or text_at(body, members.stream) ~= "true" then return false end
+    if ctx.service.usage_in_streams ~= "ask" or not ctx.endpoint.usage_option then return false end
+    local options = cjson.decode(text_at(body, members.stream_options) or "")
+    return not (type(options) == "table" and options.include_usage == true)
+end
+
+-- Which replica ------------------------------------------------------------------------------------
+
+local FIRST_PIECE, PIECES = 512, 7  -- bytes: 512, 1 KiB, 2 KiB, ... 32 KiB
+local SPREAD = 1.25  -- as many times the mean may the busiest hold, however well its cache fits
+
+-- The starts of a prompt, the longest first, each as a key; or a session that the client names.
+local function starts_of(ctx, body, members)
+    if not ctx.service.sticky then return {} end
+    local session = ngx.var.http_x_session_id or text_at(body, members.prompt_cache_key)
+    if session then return {ctx.service.name .. ":session:" .. ngx.md5(session)} end
+    local starts, size, hash = {}, FIRST_PIECE, ctx.service.name .. ctx.model
+    local text = {}
+    for _, name in ipairs(ctx.endpoint.prompt) do
+        local place = members[name]
+        if place then text[#text + 1] = sub(body, place[1], min(place[2], place[1] + FIRST_PIECE * 64)) end
+    end
+    text = concat(text)
+    local at = 1
+    for _ = 1, PIECES do
+        if #text < size then break end
+        hash = ngx.md5_bin(hash .. sub(text, at, size))
+        table.insert(starts, 1, hash)
+        at, size = size + 1, size * 2
+    end
+    return starts
+end
+
+-- How many of a service are in flight, its weights summed, and the least busy replica with room.
+local function survey(service, tried)
+    local total, weights, best, best_load = 0, 0, nil, nil
+    for _, replica in ipairs(service.replicas) do
+        local busy = counted(replica.name)
+        replica.busy = busy
+        total = total + busy
+        if replica.usable and not (tried and tried[replica.name]) and replica.weight > 0 then
+            weights = weights + replica.weight
+            local load = busy / replica.weight
+            if busy < replica.slots and (not best or load < best_load
+                or load == best_load and replica.served / replica.weight < best.served / best.weight) then
+                best, best_load = replica, load
+            end
+        end
+    end
+    return total, weights, best
+end
+
+local function remembered(ctx, total, weights)
+    for _, start in ipairs(ctx.starts) do
+        local replica = data.replicas[prefixes:get(start) or ""]
+        if replica and replica.service == ctx.service and replica.usable and replica.weight > 0
+            and not (ctx.tried and ctx.tried[replica.name]) then
+            local fair = (total + 1) * replica.weight / weights
+            if replica.busy < min(replica.slots, ceil(SPREAD * fair)) then return replica end
+            return nil  -- as busy as it may be; a shorter start would be found there or be no help
+        end
+    end
+end
+
+local function remember(ctx, replica)
+    for _, start in ipairs(ctx.starts) do
+        local known = data.replicas[prefixes:get(start) or ""]
+        if not known or not known.usable or known.service ~= ctx.service then
+            prefixes:set(start, replica.name, 3600)
+        end
+    end
+end
+
+-- Takes a place of a replica for the request; nil where all that are well are full. The second
+-- answer says whether any is well.
+local function claim(ctx)
+    while true do
+        local total, weights, best = survey(ctx.service, ctx.tried)
+        if weights == 0 then return nil, false end
+        local replica = remembered(ctx, total, weights) or best
+        if not replica then return nil, true end
+        if count(replica.name, 1) <= replica.slots then
+            replica.served = replica.served + 1
+            ctx.replica = replica
+            remember(ctx, replica)
+            return replica
+        end
+        count(replica.name, -1)  -- another worker was quicker
+    end
+end
+
+-- Waiting ------------------------------------------------------------------------------------------
+-- Each worker has the requests that wait with it in order, and tells the others the first of them:
+-- the first of all gets the next place. A client's requests are numbered on from the last one served,
+-- so that clients take turns, whoever has more of them; a class goes wholly before the next.
+
+local CLASSES = {interactive = 0, batch = 1}
+local LOOK_S, IDLE_LOOK_S = 0.004, 0.25
+local MOST_OF_FREE = 4  -- times the free places may one client have: the last are for others
+local waiting = {}  -- service -> list of this worker, in order
+local slot          -- of this worker, among those that tell their first
+
+local function tell_first(service)
+    local first = (waiting[service.name] or {})[1]
+    local key = format("first:%s:%d", service.name, slot)
+    if first then live:set(key, first.order, 1) else live:delete(key) end
+end
+
+local function first_of_all(service, order)
+    for other = 0, (live:get("slots") or 0) do
+        if other ~= slot then
+            local theirs = live:get(format("first:%s:%d", service.name, other))
+            if theirs and theirs < order then return false end
+        end
+    end
+    return true
+end
+
+-- Gives places to those who wait with this worker, as long as they are first of all.
+local function serve_waiting(service)
+    local line = waiting[service.name]
+    while line and line[1] do
+        local ctx = line[1]
+        if not first_of_all(service, ctx.order) or not claim(ctx) then return end
+        table.remove(line, 1)
+        live:set(format("turn:%s:%d", service.name, ctx.class), ctx.turn)
+        tell_first(service)
+        ctx.woken:post(1)
+        if line[1] then line[1].woken:post(1) end  -- it looks from now on
+    end
+end
+
+local function leave_line(ctx)
+    local line = waiting[ctx.service.name]
+    for place, other in ipairs(line) do
+        if other == ctx then
+            table.remove(line, place)
+            if place == 1 and line[1] then line[1].woken:post(1) end
+            break
+        end
+    end
+    tell_first(ctx.service)
+end
+
+local function stand_in_line(ctx)
+    local service, client = ctx.service, ctx.key.client
+    ctx.class = CLASSES[ctx.key.class or "interactive"] or 0
+    local last = format("last:%s:%s", service.name, client)
+    local turn = live:get(format("turn:%s:%d", service.name, ctx.class)) or 0
+    ctx.turn = max(turn, (clients:get(last) or 0)) + 1
+    clients:set(last, ctx.turn, 3600)
+    ctx.order = ctx.class * 1e15 + ctx.turn * 1e5 + live:incr("arrivals", 1, 0) % 1e5
+    ctx.woken = semaphore.new()
+    waiting[service.name] = waiting[service.name] or {}
+    local line, place = waiting[service.name], nil
+    place = #line + 1
+    while place > 1 and line[place - 1].order > ctx.order do place = place - 1 end
+    table.insert(line, place, ctx)
+    tell_first(service)
+end
+
+local function wait_in_line(ctx)
+    local service, until_s = ctx.service, ngx.now() + ctx.service.queue.wait_s
+    stand_in_line(ctx)
+    while not ctx.replica do
+        ngx.update_time()
+        local left = until_s - ngx.now()
+        if left <= 0 then break end
+        local is_first = waiting[service.name][1] == ctx
+        ctx.woken:wait(min(left, is_first and LOOK_S or IDLE_LOOK_S))
+        refresh()
+        if not ctx.replica then
+            tell_first(service)
+            serve_waiting(service)
+        end
+    end
+    if not ctx.replica then leave_line(ctx) end
+    return ctx.replica
+end
+
+local function retry_after(service) return {["Retry-After"] = max(1, ceil(service.queue.wait_s / 4))} end
+
+-- Waits for a place, as long and with as many others as the service lets; refuses else.
+local function wait_for_place(ctx)
+    local service, line = ctx.service, "line/" .. ctx.service.name
+    local mine = line .. "/" .. ctx.key.client
+    local free = service.queue.length - counted(line)
+    if free <= 0 or (ctx.key ~= NOBODY and counted(mine) >= MOST_OF_FREE * free) then
+        return refuse("queue_full", nil, retry_after(service))
+    end
+    ctx.line, ctx.mine = line, mine
+    count(line, 1)
+    count(mine, 1)
+    ngx.on_abort(function() ngx.exit(499) end)
+    local replica = wait_in_line(ctx)
+    count(line, -1)
+    count(mine, -1)
+    ctx.line = nil
+    return replica or refuse("queue_timeout", nil, retry_after(service))
+end
+
+-- Overflow -----------------------------------------------------------------------------------------
+
+local function overflow_used(service, what)
+    return clients:get(format("overflow:%s:%s:%s", os.date("!%Y-%m-%d"), service.name, what)) or 0
+end
+
+local function use_overflow(service, what, by)
+    clients:incr(format("overflow:%s:%s:%s", os.date("!%Y-%m-%d"), service.name, what), by, 0, 172800)
+end
+
+local function overflow_has_budget(service)
+    local outside = service.overflow
+    return overflow_used(service, "requests") < (given(outside.requests_a_day) or math.huge)
+        and overflow_used(service, "tokens") < (given(outside.tokens_a_day) or math.huge)
+end
+
+-- To the outside API, by its own name of the model and its own key. Ends this phase.
+local function go_outside(ctx)
+    local outside = ctx.service.overflow
+    ctx.outside = true
+    count("overflow/" .. ctx.service.name, 1)
+    use_overflow(ctx.service, "requests", 1)
+    ctx.model = outside.model
+    ngx.req.set_body_data(edited(ctx, ctx.body, ctx.members, ""))
+    local key = trusted_secrets.overflow[ctx.service.name] or ""
+    local tail = ctx.path:gsub("^/v1", "", 1)
+    ngx.var.rackwright_outside = format("https://%s:%d%s%s", outside.host, outside.port, outside.prefix, tail)
+    ngx.var.rackwright_outside_name = outside.host
+    ngx.var.rackwright_outside_key = outside.scheme == "x-api-key" and "" or "Bearer " .. key
+    ngx.var.rackwright_outside_x_key = outside.scheme == "x-api-key" and key or ""
+    return ngx.exec("@outside")
+end
+
+-- A request's way ----------------------------------------------------------------------------------
+
+local function models_listed(ctx)
+    local entries = {}
+    local names = {}
+    for name, known in pairs(data.names) do
+        local service = known[1]
+        local fixed = ctx.service or data.services[data.hosts[ngx.var.host] or ""]
+        if may_use(ctx.key, service, name) and (not fixed or fixed == service) then names[#names + 1] = name end
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        local service, model = data.names[name][1], data.names[name][2]
+        local parent = name ~= service.model and cjson.encode(service.model) or "null"
+        entries[#entries + 1] = format('{"id": %s, "object": "model", "type": "model", "created": %d, '
+            .. '"created_at": "%s", "display_name": %s, "owned_by": "rackwright", "root": %s, "parent": %s, '
+            .. '"max_model_len": %d}', cjson.encode(name), service.created,
+            os.date("!%Y-%m-%dT%H:%M:%SZ", service.created), cjson.encode(name),
+            cjson.encode(model), parent, service.context)
+        entries[name] = entries[#entries]
+    end
+    return entries, names
+end
+
+local function answer(status, body, kind)
+    ngx.status = status
+    ngx.header["Content-Type"] = kind or "application/json"
+    ngx.header["Content-Length"] = #body
+    if ngx.req.get_method() ~= "HEAD" then ngx.print(body) end
+    return ngx.exit(ngx.HTTP_OK)
+end
+
+local function answer_models(ctx, id)
+    local entries, names = models_listed(ctx)
+    if id ~= "" then
+        if not entries[id] then
+            return refuse("model_not_found", format("the model %q is not served here", sub(id, 1, 200)))
+        end
+        return answer(200, entries[id] .. "\n")
+    end
+    return answer(200, format('{"object": "list", "data": [%s], "has_more": false, "first_id": %s, "last_id": %s}\n',
+        concat(entries, ", "), cjson.encode(names[1] or cjson.null), cjson.encode(names[#names] or cjson.null)))
+end
+
+local function answer_preflight(ctx)
+    local asked = ngx.var.http_access_control_request_headers
+    ngx.header["Access-Control-Allow-Methods"] = "GET, POST"
+    ngx.header["Access-Control-Allow-Headers"] = asked and asked:match("^[%w%-_, ]+$") and asked or nil
+    ngx.header["Access-Control-Max-Age"] = 600
+    ctx.code = "preflight"
+    return answer(204, "")
+end
+
+local function needs_method(wanted)
+    if ngx.req.get_method() ~= wanted then return refuse("method_not_allowed", nil, {Allow = wanted}) end
+end
+
+-- Who let the engine in: its own key, which clients do not have.
+local function set_headers()
+    if data.fleet.keys_required then
+        ngx.req.clear_header("x-api-key")
+        if trusted_secrets.engine then
+            ngx.req.set_header("Authorization", "Bearer " .. trusted_secrets.engine)
+        else
+            ngx.req.clear_header("Authorization")
+        end
+    end
+end
+
+-- A replica, or the outside API, or a refusal.
+local function find_place(ctx)
+    local service = ctx.service
+    local outside = service.overflow and service.answers[ctx.path] and overflow_has_budget(service)
+    if outside and given(service.overflow.in_flight)
+        and survey(service) >= service.overflow.in_flight then
+        return go_outside(ctx)
+    end
+    local lines = service.queue and service.queue.length > 0
+    local is_well = true
+    if not lines or counted("line/" .. service.name) == 0 then
+        local replica
+        replica, is_well = claim(ctx)
+        if replica then return end
+    end
+    if not is_well then
+        if outside then return go_outside(ctx) end
+        return refuse(service.overflow and "overflow_exhausted" or "no_replica")
+    end
+    if lines then return wait_for_place(ctx) end
+    if service.queue then return refuse("queue_full", nil, {["Retry-After"] = 5}) end
+    return refuse("no_replica")
+end
+
+local function route(ctx)
+    local uri = ngx.var.uri
+    local prefix, id = uri:match("^(.-)/v1/models/?(.*)$")
+    local own = prefix and (prefix == "" or data.services[sub(prefix, 2)]) and (uri:match("/v1/models$") or id ~= "")
+    if own then
+        ctx.service = data.services[sub(prefix, 2)]
+        needs_method("GET")
+        ctx.key = who_asks()
+        return answer_models(ctx, id)
+    end
+    ctx.endpoint, ctx.path, ctx.service = endpoint_of(uri)
+    if not ctx.endpoint then return refuse("not_found") end
+    needs_method(ctx.endpoint.method)
+    ctx.key = who_asks()
+    local encoding = ngx.var.http_content_encoding
+    if encoding and encoding:lower() ~= "identity" then return refuse("encoding_not_supported") end
+    local body = read_body()
+    local members = outlined(ctx, body)
+    local model = model_asked(ctx, body, members)
+    choose_service(ctx, model)
+    if not may_use(ctx.key, ctx.service, ctx.asked) then return refuse("model_not_allowed") end
+    if not ctx.service.answers[ctx.path] then return refuse("endpoint_not_supported") end
+    keep_limits(ctx)
+    ctx.prompt_bytes = 0
+    for _, name in ipairs(ctx.endpoint.prompt) do
+        if members[name] then ctx.prompt_bytes = ctx.prompt_bytes + members[name][2] - members[name][1] end
+    end
+    ctx.asks_usage = must_ask_usage(ctx, body, members)
+    ctx.starts = starts_of(ctx, body, members)
+    if ctx.service.overflow then ctx.body, ctx.members = body, members end
+    find_place(ctx)
+    local sent = edited(ctx, body, members, model)
+    if sent ~= body then ngx.req.set_body_data(sent) end
+    set_headers()
+    ngx.req.set_uri(ctx.path)
+end
+
+-- Of every request: ends it, or leaves it to the proxy with ctx.replica.
+function M.access()
+    refresh()
+    local ctx = {key = NOBODY}
+    contexts[ngx.var.request_id] = ctx
+    local origin = ngx.var.http_origin
+    if origin and data.origins[origin] then
+        ctx.origin = origin
+        if ngx.req.get_method() == "OPTIONS" and ngx.var.http_access_control_request_method then
+            return answer_preflight(ctx)
+        end
+    end
+    return route(ctx)
+end
+
+local function release(ctx)
+    local replica = ctx.replica
+    ctx.replica = nil
+    if replica then
+        count(replica.name, -1)
+        ctx.last = replica
+        serve_waiting(replica.service)
+    end
+end
+
+local note_failure  -- below, with the health of replicas
+
+-- Connects to the replica that was chosen; where that fails, to another one.
+function M.balance()
+    local ctx = context()
+    if balancer.get_last_failure() then
+        note_failure(ctx.replica, "it refuses connections")
+        ctx.tried = ctx.tried or {}
+        ctx.tried[ctx.replica.name] = true
+        release(ctx)
+        if not claim(ctx) then return ngx.exit(ngx.ERROR) end
+    end
+    balancer.set_more_tries(1)
+    local done, why = balancer.set_current_peer(ctx.replica.peer, ctx.replica.port)
+    if not done then
+        ngx.log(ngx.CRIT, "rackwright: ", why)
+        return ngx.exit(ngx.ERROR)
+    end
+end
+
+-- Instead of Nginx's own 502, 503 and 504.
+function M.failed()
+    local ctx, connected = context(), ngx.var.upstream_connect_time or "-"
+    if ctx.outside then return refuse(ngx.status == 504 and "replica_late" or "replica_lost") end
+    if not connected:match("%d$") then
+        local service = ctx.service
+        release(ctx)
+        if service and service.overflow and overflow_has_budget(service) then return go_outside(ctx) end
+        return refuse("no_replica")
+    end
+    return refuse(ngx.status == 504 and "replica_late" or "replica_lost")
+end
+
+-- Answers and usage --------------------------------------------------------------------------------
+
+local HEAD_BYTES, TAIL_BYTES = 4096, 16384
+
+function M.header_filter()
+    local ctx = context()
+    local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
+    ngx.header["X-Rackwright-Replica"] = not ctx.code and name or "-"
+    if ctx.origin and (not ctx.service or ctx.code or M.has(ctx.service.origins, ctx.origin)) then
+        ngx.header["Access-Control-Allow-Origin"] = ctx.origin
+        ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
+        ngx.header["Vary"] = "Origin"
+    end
+    if not ctx.endpoint or ctx.code then return end
+    ctx.reads = true
+    ctx.streams = find(ngx.header["Content-Type"] or "", "text/event-stream", 1, true) ~= nil
+end
+
+function M.has(values, wanted)
+    for _, value in ipairs(list(values)) do
+        if value == wanted then return true end
+    end
+    return false
+end
+
+-- Keeps the first and the last pieces of an answer: its usage is in one of them.
+local function keep(ctx, piece)
+    local tail = ctx.tail
+    if not tail then
+        tail = {size = 0, from = 1, to = 0}
+        ctx.tail, ctx.head = tail, sub(piece, 1, HEAD_BYTES)
+    elseif #ctx.head < 1024 then
+        ctx.head = ctx.head .. sub(piece, 1, HEAD_BYTES)
+    end
+    tail.to = tail.to + 1
+    tail[tail.to] = piece
+    tail.size = tail.size + #piece
+    while tail.size - #tail[tail.from] >= TAIL_BYTES do
+        tail.size = tail.size - #tail[tail.from]
+        tail[tail.from] = nil
+        tail.from = tail.from + 1
+    end
+end
+
+-- Without the event of usage that the client did not ask for. An event goes on as soon as it is whole.
+local function without_usage(ctx, piece, is_last)
+    local text = (ctx.rest or "") .. piece
+    local stop = 0
+    local at = 1
+    while true do
+        local _, to = find(text, "\r?\n\r?\n", at)
+        if not to then break end
+        stop, at = to, to + 1
+    end
+    ctx.rest = is_last and "" or sub(text, stop + 1)
+    local whole = is_last and text or sub(text, 1, stop)
+    if not find(whole, '"choices"%s*:%s*%[%s*%]') then return whole end
+    local kept, from = {}, 1
+    while from <= #whole do
+        local _, to = find(whole, "\r?\n\r?\n", from)
+        local event = sub(whole, from, to or #whole)
+        if not (find(event, '"choices"%s*:%s*%[%s*%]') and find(event, '"usage"%s*:%s*{')) then
+            kept[#kept + 1] = event
+        end
+        from = (to or #whole) + 1
+    end
+    return concat(kept)
+end
+
+function M.body_filter()
+    local ctx = contexts[ngx.var.request_id]
+    if not ctx or not ctx.reads then return end
+    local piece, is_last = ngx.arg[1], ngx.arg[2]
+    if piece ~= "" then
+        if not ctx.first_byte then ctx.first_byte = ngx.now() end
+        ctx.pieces = (ctx.pieces or 0) + 1
+        if ctx.replica then ctx.replica.heard = ngx.now() end
+        keep(ctx, piece)
+    end
+    if ctx.streams and ctx.asks_usage then ngx.arg[1] = without_usage(ctx, piece, is_last) end
+    if is_last then ctx.ended = true end
+end
+
+-- The last object that is called usage, decoded.
+local function usage_in(text)
+    local from, last = 1, nil
+    while true do
+        local _, brace = find(text, '"usage"%s*:%s*{', from)
+        if not brace then break end
+        last, from = brace, brace + 1
+    end
+    if not last then return nil end
+    local stop = after_nested(ffi.cast("const char *", text), last - 1, #text)
+    local value = stop and cjson.decode(sub(text, last, stop))
+    return type(value) == "table" and value or nil
+end
+
+local function number(value) return type(value) == "number" and value >= 0 and floor(value) or nil end
+
+-- Prompt, cached and completion tokens, as OpenAI's and Anthropic's answers call them.
+local function tokens_in(said)
+    local details = said.prompt_tokens_details or said.input_tokens_details
+    local cached = type(details) == "table" and number(details.cached_tokens) or number(said.cache_read_input_tokens)
+    local prompt = number(said.prompt_tokens) or number(said.input_tokens)
+    return prompt, cached, number(said.completion_tokens) or number(said.output_tokens)
+end
+
+local function tokens_of(ctx)
+    if not ctx.tail then return 0, 0, 0 end
+    local tail = usage_in(concat(ctx.tail, "", ctx.tail.from, ctx.tail.to))
+    local head = usage_in(ctx.head)
+    if not tail and not head then
+        if not ctx.streams or ctx.ended then return 0, 0, 0 end
+        -- Cut off by the client: nobody counted, so about as many as there were events.
+        return ceil(ctx.prompt_bytes / 4), 0, ctx.pieces or 0
+    end
+    local prompt, cached, completion = tokens_in(tail or head)
+    if head and tail then
+        local first_prompt, first_cached = tokens_in(head)
+        prompt, cached = prompt or first_prompt, cached or first_cached
+    end
+    return prompt or 0, cached or 0, completion or 0
+end
+
+local BUCKETS_S = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
+
+local function observe(name, service, value)
+    for _, bucket in ipairs(BUCKETS_S) do
+        if value <= bucket then
+            add(format("sum:%s_bucket{service=%q,le=%q}", name, service, tostring(bucket)), 1)
+            break
+        end
+    end
+    add(format("sum:%s_count{service=%q}", name, service), 1)
+    add(format("sum:%s_sum{service=%q}", name, service), value)
+end
+
+local function count_usage(ctx, prompt, cached, completion)
+    local key = format("day:%s\t%s\t%s\t", os.date("!%Y-%m-%d"), ctx.key.client, ctx.asked)
+    add(key .. "requests", 1)
+    if ctx.outside then add(key .. "overflow_requests", 1) end
+    for name, value in pairs({prompt_tokens = prompt, cached_tokens = cached, completion_tokens = completion}) do
+        if value > 0 then
+            add(key .. name, value)
+            add(format("sum:rackwright_gateway_%s_total{client=%q,model=%q}", name, ctx.key.client, ctx.asked), value)
+        end
+    end
+    local all = prompt + completion
+    if all == 0 then return end
+    if ctx.key ~= NOBODY then
+        usage:incr(month_key(ctx.key.client), all, 0)
+        if ctx.key.tokens_a_minute then use_in_a_minute("tokens:", ctx.key.client, all) end
+    end
+    if ctx.outside then use_overflow(ctx.service, "tokens", all) end
+end
+
+local function quoted(text) return (cjson.encode(text or ""):gsub("\\/", "/")) end
+
+local function log_line(ctx, status, prompt, cached, completion)
+    local var, started = ngx.var, ngx.req.start_time()
+    local name = ctx.outside and "overflow" or ctx.last and ctx.last.name or "-"
+    local path = (var.request_uri or ""):match("^[^?#]*") or ""
+    if path:find("@", 1, true) then path = "-" end  -- a user's name and password may stand before it
+    return format('{"time": "%s", "client": %s, "model": %s, "service": %s, "replica": %s, "method": %s, '
+        .. '"path": %s, "status": %d, "bytes": %d, "request_s": %.3f, "first_byte_s": %s, "prompt_tokens": %d, '
+        .. '"cached_tokens": %d, "completion_tokens": %d, "code": %s, "request_id": "%s", "address": "%s"}',
+        os.date("!%Y-%m-%dT%H:%M:%SZ", ngx.time()), quoted(ctx.key.client), quoted(ctx.asked),
+        quoted(ctx.service and ctx.service.name), quoted(name), quoted(var.request_method), quoted(path), status,
+        tonumber(var.bytes_sent) or 0, ngx.now() - started,
+        ctx.first_byte and format("%.3f", ctx.first_byte - started) or "null", prompt, cached, completion,
+        quoted(ctx.code), var.request_id, var.remote_addr)
+end
+
+local note_success
+
+-- The end of every request, whatever became of it.
+function M.log()
+    local ctx = contexts[ngx.var.request_id] or {key = NOBODY}
+    contexts[ngx.var.request_id] = nil
+    local replica, status = ctx.replica, ngx.status
+    if ctx.line then  -- it hung up while it waited
+        leave_line(ctx)
+        count(ctx.line, -1)
+        count(ctx.mine, -1)
+    end
+    if replica then
+        local theirs = tonumber((ngx.var.upstream_status or ""):match("(%d+)$"))
+        if ctx.code == "replica_lost" or theirs and theirs >= 500 and not ctx.code then
+            note_failure(replica, ctx.code and "it breaks connections off" or "it answers " .. theirs)
+        elseif theirs and theirs < 500 then
+            note_success(replica)
+        end
+    end
+    release(ctx)
+    if ctx.outside then count("overflow/" .. ctx.service.name, -1) end
+    if ctx.client_counted then count("client/" .. ctx.key.client, -1) end
+    local prompt, cached, completion = 0, 0, 0
+    if ctx.endpoint and ctx.service and not ctx.code then
+        prompt, cached, completion = tokens_of(ctx)
+        if status < 400 or status == 499 then count_usage(ctx, prompt, cached, completion) end
+        observe("rackwright_gateway_request_seconds", ctx.service.name, ngx.now() - ngx.req.start_time())
+        if ctx.first_byte then
+            observe("rackwright_gateway_first_byte_seconds", ctx.service.name, ctx.first_byte - ngx.req.start_time())
+        end
+    end
+    local name = ctx.outside and "overflow" or ctx.last and ctx.last.name or "-"
+    add(format("sum:rackwright_gateway_requests_total{service=%q,replica=%q,status=\"%d\"}",
+        ctx.service and ctx.service.name or "-", name, status), 1)
+    if ctx.last and ctx.endpoint then add("served:" .. ctx.last.name, 1) end
+    ngx.var.rackwright_line = log_line(ctx, status, prompt, cached, completion)
+end
+
+-- The health of replicas ---------------------------------------------------------------------------
+-- Out is a replica that refuses connections, answers errors, or nothing while others do; slow is not
+-- dead: one that still sends something stays in. It comes back when it has completed a real request.
+-- The last one that is in stays in: its own errors say more than ours.
+
+local ROUND_S, QUIET_S, CANARY_S = 2, 4, 20
+local FAILURES = 3  -- in a row
+local failures = {}  -- of this worker: replica -> how often in a row, since when
+
+local function others_are_in(replica)
+    for _, other in ipairs(replica.service.replicas) do
+        if other ~= replica and other.usable then return true end
+    end
+    return false
+end
+
+local function eject(replica, why)
+    if not replica.usable or not others_are_in(replica) then return end
+    live:set("ejected:" .. replica.name, why)
+    live:set("since:" .. replica.name, ngx.time())
+    ngx.log(ngx.CRIT, "rackwright: ", replica.name, " is out: ", why)
+    changed()
+    refresh()
+    M.save_state()
+end
+
+local function readmit(replica)
+    live:delete("ejected:" .. replica.name)
+    live:set("since:" .. replica.name, ngx.time())
+    failures[replica.name] = nil
+    live:delete("failures:" .. replica.name)
+    ngx.log(ngx.CRIT, "rackwright: ", replica.name, " is in again: it completed a request")
+    changed()
+    refresh()
+    M.save_state()
+end
+
+function note_failure(replica, why)
+    add("failed:" .. replica.name, 1)
+    local times = live:incr("failures:" .. replica.name, 1, 0)
+    if times >= FAILURES then eject(replica, why) end
+end
+
+function note_success(replica)
+    if live:get("failures:" .. replica.name) then live:delete("failures:" .. replica.name) end
+end
+
+-- One request to a replica by a connection of its own: its status and body, or nil and why.
+local function ask(replica, method, path, body, timeout_s)
+    local socket = ngx.socket.tcp()
+    socket:settimeouts(1000, 1000, timeout_s * 1000)
+    local connected, why = socket:connect(replica.peer, replica.port)
+    if not connected then return nil, "it refuses connections", why end
+    local key = trusted_secrets.engine and "Authorization: Bearer " .. trusted_secrets.engine .. "\r\n" or ""
+    socket:send(format("%s %s HTTP/1.0\r\nHost: localhost\r\n%sContent-Type: application/json\r\n"
+        .. "Content-Length: %d\r\nConnection: close\r\n\r\n%s", method, path, key, #body, body))
+    local line = socket:receive("*l")
+    local status = line and tonumber(line:match("^HTTP/1%.%d (%d+)"))
+    local answered = status and socket:receive("*a")
+    socket:close()
+    if not status then return nil, "it answers nothing" end
+    return status, answered
+end
+
+local function completes(replica)
+    local canary = replica.service.canary
+    local status, body = ask(replica, "POST", canary.path, cjson.encode(canary.body), CANARY_S)
+    if status ~= 200 then return false, status and "it answers " .. status or body end
+    local value = cjson.decode((body or ""):match("\r\n\r\n(.*)$") or "")
+    if type(value) ~= "table" then return false, "its answer is no JSON" end
+    for _, part in ipairs({"choices", "data", "output", "content", "results"}) do
+        if type(value[part]) == "table" and next(value[part]) then return true end
+    end
+    return false, "its answer has no completion"
+end
+
+local function try_again(premature, replica)
+    if premature or not replica.ejected then return end
+    if completes(replica) then readmit(replica) end
+    replica.being_tried = nil
+end
+
+-- Whether others of the service were heard of lately, and this one, that has work, was not.
+local function is_silent(replica, now)
+    local heard = live:get("heard:" .. replica.name) or now
+    if counted(replica.name) == 0 or now - heard < QUIET_S then return false end
+    for _, other in ipairs(replica.service.replicas) do
+        if other ~= replica and now - (live:get("heard:" .. other.name) or 0) < QUIET_S then return true end
+    end
+    return false
+end
+
+local function try_silent(premature, replica)
+    if premature then return end
+    local canary = replica.service.canary
+    local status = ask(replica, "POST", canary.path, cjson.encode(canary.body), QUIET_S)
+    if not status and is_silent(replica, ngx.now()) then
+        eject(replica, "it completes nothing while others do")
+    end
+    replica.being_tried = nil
+end
+
+local function look_at(replica)
+    local now = ngx.now()
+    if replica.ejected then
+        if not replica.being_tried and not replica.drained then
+            replica.being_tried = ngx.timer.at(0, try_again, replica)
+        end
+        return
+    end
+    local status, why = ask(replica, "GET", replica.service.health, "", ROUND_S - 0.2)
+    local heard = live:get("heard:" .. replica.name)
+    local is_busy = status == nil and why == "it answers nothing" and heard and now - heard < QUIET_S
+    if (status and status < 500) or is_busy then
+        failures[replica.name] = nil
+    else
+        failures[replica.name] = (failures[replica.name] or 0) + 1
+        if failures[replica.name] >= FAILURES then eject(replica, status and "its health is " .. status or why) end
+    end
+    if status == 200 and not replica.being_tried and counted(replica.name) < replica.slots
+        and is_silent(replica, now) then
+        replica.being_tried = ngx.timer.at(0, try_silent, replica)
+    end
+end
+
+local function look_at_all(premature)
+    if premature then return end
+    refresh()
+    local threads = {}
+    for _, replica in pairs(data.replicas) do threads[#threads + 1] = ngx.thread.spawn(look_at, replica) end
+    for _, thread in ipairs(threads) do ngx.thread.wait(thread) end
+end
+
+-- The local socket ---------------------------------------------------------------------------------
+
+local function replica_state(replica)
+    local name = replica.name
+    local state = replica.drained and "drained" or replica.ejected and "ejected" or "in"
+    return {state = state, why = replica.drained or replica.ejected or "", since = live:get("since:" .. name) or 0,
+            in_flight = counted(name), slots = replica.slots, weight = replica.weight,
+            requests = usage:get("served:" .. name) or 0, failures = usage:get("failed:" .. name) or 0}
+end
+
+local function service_state(service)
+    local total = 0
+    local replicas = {}
+    for _, replica in ipairs(service.replicas) do
+        replicas[replica.name] = replica_state(replica)
+        total = total + replicas[replica.name].in_flight
+    end
+    local state = {in_flight = total, waiting = counted("line/" .. service.name), replicas = replicas, overflow = cjson.null}
+    if service.overflow then
+        state.overflow = {in_flight = counted("overflow/" .. service.name),
+                          today = {requests = overflow_used(service, "requests"), tokens = overflow_used(service, "tokens")}}
+    end
+    return state
+end
+
+local function state()
+    local services, of_clients = {}, {}
+    for name, service in pairs(data.services) do services[name] = service_state(service) end
+    for _, key in pairs(data.keys) do
+        of_clients[key.client] = {in_flight = counted("client/" .. key.client),
+                                  tokens_this_month = usage:get(month_key(key.client)) or 0}
+    end
+    return {gateway = data.fleet.gateway, now = ngx.time(), services = services, clients = of_clients,
+            loaded = {fleet = data.fleet_hash, keys = data.keys_count, keys_sha256 = data.keys_hash}}
+end
+
+-- What must outlive a restart.
+function M.save_state()
+    local kept = {}
+    for name in pairs(data.replicas) do
+        local one = {drained = live:get("drained:" .. name), ejected = live:get("ejected:" .. name),
+                     weight = live:get("weight:" .. name), since = live:get("since:" .. name)}
+        if next(one) then kept[name] = one end
+    end
+    write_file(state_folder .. "/state.json", (cjson.encode({replicas = kept})))
+end
+
+local function restore_state()
+    local kept = cjson.decode(read_file(state_folder .. "/state.json") or "")
+    for name, one in pairs(type(kept) == "table" and list(kept.replicas) or {}) do
+        for field, value in pairs(one) do live:set(field .. ":" .. name, value) end
+    end
+end
+
+local FIELDS = {"requests", "prompt_tokens", "cached_tokens", "completion_tokens", "overflow_requests"}
+
+-- Of today, as rows: one of each client and model.
+local function rows_of_today()
+    local rows, by_name = {}, {}
+    local today = os.date("!%Y-%m-%d")
+    for _, key in ipairs(usage:get_keys(0)) do
+        local day, client, model, field = key:match("^day:([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
+        if day == today then
+            local name = client .. "\t" .. model
+            if not by_name[name] then
+                by_name[name] = {day = day, client = client, model = model}
+                for _, one in ipairs(FIELDS) do by_name[name][one] = 0 end
+                rows[#rows + 1] = by_name[name]
+            end
+            by_name[name][field] = usage:get(key) or 0
+        elseif day then
+            usage:delete(key)  -- yesterday's; its file has it
+        end
+    end
+    return rows
+end
+
+local function encoded(rows) return #rows == 0 and "[]" or cjson.encode(rows) end
+
+local function usage_path(day) return format("%s/usage-%s.json", state_folder, day) end
+
+function M.save_usage()
+    local version = live:get("usage_version")
+    if version == live:get("usage_saved") then return end
+    live:set("usage_saved", version)
+    write_file(usage_path(os.date("!%Y-%m-%d")), encoded(rows_of_today()))
+end
+
+local function rows_since(since)
+    local rows, day_s = {}, 86400
+    local year, month, day = since:match("^(%d%d%d%d)-(%d%d)-(%d%d)$")
+    local from = os.time({year = year, month = month, day = day, hour = 12})
+    local today = os.date("!%Y-%m-%d")
+    for at = max(from, ngx.time() - 400 * day_s), ngx.time() + day_s, day_s do
+        local name = os.date("!%Y-%m-%d", at)
+        if name >= today then break end
+        for _, row in ipairs(list(cjson.decode(read_file(usage_path(name)) or ""))) do rows[#rows + 1] = row end
+    end
+    if since <= today then
+        for _, row in ipairs(rows_of_today()) do rows[#rows + 1] = row end
+    end
+    return rows
+end
+
+-- After a restart: what was used today, and this month, goes on.
+local function restore_usage()
+    local today, month = os.date("!%Y-%m-%d"), os.date("!%Y-%m-01")
+    for _, row in ipairs(list(cjson.decode(read_file(usage_path(today)) or ""))) do
+        for _, field in ipairs(FIELDS) do
+            usage:set(format("day:%s\t%s\t%s\t%s", today, row.client, row.model, field), row[field] or 0)
+        end
+    end
+    for _, row in ipairs(rows_since(month)) do
+        usage:incr(month_key(row.client), row.prompt_tokens + row.completion_tokens, 0)
+    end
+end
+
+local function metrics()
+    local lines, totals = {}, {}
+    for name, service in pairs(data.services) do
+        lines[#lines + 1] = format("rackwright_gateway_waiting{service=%q} %d", name, counted("line/" .. name))
+        for _, replica in ipairs(service.replicas) do
+            local labels = format("{service=%q,replica=%q}", name, replica.name)
+            lines[#lines + 1] = format("rackwright_gateway_in_flight%s %d", labels, counted(replica.name))
+            lines[#lines + 1] = format("rackwright_gateway_slots%s %d", labels, replica.slots)
+            lines[#lines + 1] = format("rackwright_gateway_replica_in%s %d", labels, replica.usable and 1 or 0)
+        end
+    end
+    for _, key in ipairs(usage:get_keys(0)) do
+        local series = key:match("^sum:(.*)$")
+        if series then totals[#totals + 1] = {series, usage:get(key) or 0} end
+    end
+    return lines, totals
+end
+
+-- Prometheus wants each bucket to have those below it too.
+local function metrics_text()
+    local lines, totals = metrics()
+    local buckets = {}
+    for _, pair in ipairs(totals) do
+        local name, service, bound = pair[1]:match('^(.-)_bucket{service="(.-)",le="(.-)"}$')
+        if name then
+            buckets[name .. "\t" .. service] = buckets[name .. "\t" .. service] or {}
+            buckets[name .. "\t" .. service][bound] = pair[2]
+        else
+            lines[#lines + 1] = pair[1] .. " " .. pair[2]
+        end
+    end
+    for key, counts in pairs(buckets) do
+        local name, service = key:match("^(.-)\t(.*)$")
+        local below = 0
+        for _, bound in ipairs(BUCKETS_S) do
+            below = below + (counts[tostring(bound)] or 0)
+            lines[#lines + 1] = format('%s_bucket{service=%q,le=%q} %d', name, service, tostring(bound), below)
+        end
+        lines[#lines + 1] = format('%s_bucket{service=%q,le="+Inf"} %d', name, service,
+            usage:get(format("sum:%s_count{service=%q}", name, service)) or 0)
+    end
+    table.sort(lines)
+    return concat(lines, "\n") .. "\n"
+end
+
+local function load()
+    local new, why = read_data()
+    if not new then return answer(422, cjson.encode({error = why}) .. "\n") end
+    live:incr("loads", 1, 0)
+    changed()
+    refresh()
+    return answer(200, cjson.encode({fleet = data.fleet_hash, keys = data.keys_count}) .. "\n")
+end
+
+local function set(field, replica, value)
+    if value == nil then live:delete(field .. ":" .. replica.name) else live:set(field .. ":" .. replica.name, value) end
+end
+
+local function put_replica(name)
+    local replica = data.replicas[name]
+    if not replica then return answer(404, '{"error": "not a replica of this gateway"}\n') end
+    ngx.req.read_body()
+    local asked = cjson.decode(ngx.req.get_body_data() or "")
+    if type(asked) ~= "table" then return answer(400, '{"error": "the body is no JSON object"}\n') end
+    local weight = asked.weight
+    local rules = {
+        {asked.drained == nil or type(asked.drained) == "boolean", "drained must be true or false"},
+        {asked.ejected == nil or asked.ejected == false, "ejected can only be set to false"},
+        {weight == nil or weight == cjson.null or type(weight) == "number" and weight >= 0 and weight <= 100,
+         "weight must be 0 to 100, or null for the plan's"},
+        {asked.why == nil or type(asked.why) == "string" and #asked.why <= 200, "why must be a short text"},
+    }
+    for _, rule in ipairs(rules) do
+        if not rule[1] then return answer(400, cjson.encode({error = rule[2]}) .. "\n") end
+    end
+    if asked.drained ~= nil then
+        set("drained", replica, asked.drained and (asked.why or "by hand") or nil)
+        live:set("since:" .. name, ngx.time())
+    end
+    if asked.ejected == false then set("ejected", replica, nil) end
+    if weight ~= nil then set("weight", replica, given(weight)) end
+    changed()
+    refresh()
+    M.save_state()
+    return answer(200, cjson.encode(replica_state(replica)) .. "\n")
+end
+
+function M.socket()
+    refresh()
+    share_figures()
+    local method, uri = ngx.req.get_method(), ngx.var.uri
+    local replica = uri:match("^/replicas/(.+)$")
+    if method == "GET" and uri == "/state" then return answer(200, cjson.encode(state()) .. "\n") end
+    if method == "GET" and uri == "/metrics" then return answer(200, metrics_text(), "text/plain; version=0.0.4") end
+    if method == "GET" and uri == "/usage" then
+        local since = ngx.var.arg_since or os.date("!%Y-%m-01")
+        if not since:match("^%d%d%d%d%-%d%d%-%d%d$") then return answer(400, '{"error": "since must be a day"}\n') end
+        return answer(200, encoded(rows_since(since)) .. "\n")
+    end
+    if method == "POST" and uri == "/load" then return load() end
+    if method == "PUT" and replica then return put_replica(replica) end
+    return answer(404, '{"error": "not found"}\n')
+end
+
+-- The start ----------------------------------------------------------------------------------------
+
+-- In the master, as root, at each start and reload: faulty data keeps Nginx as it was.
+function M.init(where, state_where)
+    folder, state_folder = where, state_where
+    local new, why = read_data()
+    if not new then error(why, 0) end
+    local secrets = cjson.decode(read_file(folder .. "/secrets.json") or "") or {}
+    trusted_secrets = {engine = given(secrets.engine), overflow = list(given(secrets.overflow))}
+    data = new
+    if not live:get("restored") then
+        live:set("restored", true)
+        restore_state()
+        restore_usage()
+    end
+    live:incr("loads", 1, 0)
+    changed()
+    data.loads = live:get("loads")
+end
+
+local function tell_heard()
+    for name, replica in pairs(data.replicas) do
+        if replica.heard then
+            live:set("heard:" .. name, replica.heard)
+            replica.heard = nil
+        end
+        replica.served = usage:get("served:" .. name) or 0
+    end
+end
+
+local function each_second(premature)
+    tell_heard()
+    share_figures()
+    if premature then M.save_usage() end
+end
+
+local function take_slot()
+    for number = 0, 255 do
+        if live:add("slot:" .. number, ngx.worker.pid()) then
+            if number > (live:get("slots") or -1) then live:set("slots", number) end
+            return number
+        end
+    end
+    error("more workers than can tell one another who waits")
+end
+
+function M.start()
+    slot = take_slot()
+    known_version = nil
+    refresh()
+    ngx.timer.every(1, each_second)
+    if ngx.worker.id() ~= 0 then return end
+    ngx.timer.every(ROUND_S, look_at_all)
+    ngx.timer.every(5, function(premature)
+        M.save_usage()
+        if not premature then give_back_of_the_dead() end
+    end)
+end
+
+return M
