@@ -126,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/stand-in/record":
             return self._page(Said(200, [asdict(one) for one in self.server.record]))
         body = self._body()
-        asked = _read(self.headers.get("Content-Type", ""), body)
+        kind = self.headers.get("Content-Type", "") if "/audio/" in self.path else ""
+        asked = _read(kind, body)
         mine = self._keep(body, asked)
         how = asked.get("stand_in", {}) if isinstance(asked, dict) else {}
         if how.get("wait") and not self._waited():
