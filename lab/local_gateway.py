@@ -170,8 +170,15 @@ class LocalGateway:
         self.socket_path.unlink(missing_ok=True)  # of one that was killed
         with self.nginx.running(self.folder / "nginx.conf", prefix) as self.process:
             wait_for(self.socket_path)
-            wait_until(lambda: self.ask("GET", "/state")[0] == 200)
+            wait_until(self._answers)
             yield self
+
+    def _answers(self) -> bool:
+        """The socket's file is there before anybody listens on it."""
+        try:
+            return self.ask("GET", "/state")[0] == 200
+        except ConnectionRefusedError:
+            return False
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Ask the local socket: status, and the answer decoded where it is JSON."""

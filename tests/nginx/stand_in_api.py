@@ -2,7 +2,7 @@
 
 In a request's own body, ``stand_in`` says how to be: ``status`` (an error of the engine's),
 ``wait`` (until the gate is opened, or the client hangs up), ``pause_s`` (between the events of a
-stream), ``die`` (hang up with no answer). ``python stand_in_api.py ADDRESS PORT MODEL...`` serves
+stream), ``die`` (hang up with no answer), ``behind`` (so many values behind a page's usage). ``python stand_in_api.py ADDRESS PORT MODEL...`` serves
 until it is ended: ``GET /stand-in/record`` is then how to read the record. Standard library only.
 """
 
@@ -165,6 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
             said = fault(400, "the body is no object", "BadRequestError")
         else:
             said = answer(self.path.partition("?")[0], asked, self.server.models)
+        if how.get("behind"):  # as prompt_logprobs of a long prompt are
+            said.page["prompt_logprobs"] = [None] * how["behind"]
         if not said.events:
             return self._page(said)
         self.send_response(200)

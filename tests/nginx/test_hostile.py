@@ -7,7 +7,6 @@ what the table says has reached an engine, in the gateway's own words.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,26 +17,15 @@ from tests.nginx.hostile.sent import CHAT, HEAR, Sent, whole
 from tests.nginx.hostile.table import PAGE, TABLE, page
 from tests.nginx.stand_in_api import Reached
 from tests.samples.exchanges import exchange, outcome
-from tests.samples.stand_in_fleet import BLUE, ENGINE_KEY, StandInFleet
+from tests.samples.stand_in_fleet import ENGINE_KEY, StandInFleet
 
 ROWS = [pytest.param(row, id=f"{about}: {row.name}"[:90]) for about, rows in TABLE.items() for row in rows]
 NEVER = ("x-api-key", "connection", "upgrade", "expect", "transfer-encoding", "te", "proxy-authorization")
 
 
 @pytest.fixture(scope="module")
-def engines() -> Iterator[StandInFleet]:
-    fleet = StandInFleet().start()
-    yield fleet
-    fleet.stop()
-
-
-@pytest.fixture(scope="module")
-def gateway(up: Any, engines: StandInFleet) -> LocalGateway:
-    started: LocalGateway = up(
-        engines.fleet(), keys=engines.keys(), host_names=("localhost", BLUE),
-        secrets={"engine": ENGINE_KEY, "overflow": {}},
-    )  # fmt: skip
-    return started
+def gateway(up: Any, served: StandInFleet) -> LocalGateway:
+    return served.behind(up)
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +53,13 @@ def is_as_the_gateway_sends(reached: Reached, model: str) -> None:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_what_comes_back_and_what_reaches_an_engine(
-    gateway: LocalGateway, engines: StandInFleet, first_workers: list[str], row: Sent
+    gateway: LocalGateway, served: StandInFleet, first_workers: list[str], row: Sent
 ) -> None:
     where = ("127.0.0.1", gateway.port)
-    engines.forget()
+    served.forget()
     answers = exchange(where, row.words)
     assert outcome(answers) == row.answer
-    reached = engines.reached()
+    reached = served.reached()
     assert [one.model for one in reached] == ([row.reached] if row.reached else [])
     for one in reached:
         is_as_the_gateway_sends(one, row.reached)

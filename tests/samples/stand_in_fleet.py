@@ -7,10 +7,11 @@ and paints; ``slow`` has two places in all, and lets others wait.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.local_gateway import LocalGateway
+from lab.local_gateway import LocalGateway, wait_until
 from tests.nginx.stand_in_api import Reached, StandIn
 
 ENGINE_KEY = "the-engine-s-own-key"
@@ -39,7 +40,7 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "wordy": {"tokens_a_minute": 20},
     "narrow": {"in_flight": 1},
     "poor": {"tokens_a_month": 20},
-    "streaming": {"tokens_a_month": 20},
+    "streaming": {"tokens_a_month": 1000},
     "patient": {"class": "batch"},
     "carol": {},
     "guest": {"models": ["gpt-4o", "whisper-1"]},
@@ -85,10 +86,9 @@ def service(name: str, engines: list[StandIn], paths: tuple[str, ...], **more: A
 
 @dataclass
 class StandInFleet:
-    """The engines, by service; the gateway once it is up."""
+    """The engines, by service."""
 
     engines: dict[str, list[StandIn]] = field(default_factory=dict)
-    gateway: LocalGateway | None = None
 
     def start(self) -> StandInFleet:
         names = {"chat": ("chat", "org/sql"), "pool": ("pool",), "voice": ("voice", "org/ear"), "slow": ("slow",)}
@@ -126,6 +126,11 @@ class StandInFleet:
     def keys(self) -> dict[str, Any]:
         return {"format": 1, "keys": [key(name, **limits) for name, limits in CLIENTS.items()]}
 
+    def behind(self, up: Callable[..., LocalGateway]) -> LocalGateway:
+        """A gateway before them, of the fixture ``up``."""
+        return up(self.fleet(), keys=self.keys(), host_names=("localhost", BLUE),
+                  secrets={"engine": ENGINE_KEY, "overflow": {}})  # fmt: skip
+
     def forget(self) -> None:
         for engine in self.all():
             engine.forget()
@@ -136,5 +141,7 @@ class StandInFleet:
                 if "canary" not in str(one.asked)]  # fmt: skip
 
     def the_one(self) -> Reached:
+        """The only request, once its end is known."""
         (one,) = self.reached()
+        wait_until(lambda: one.done or one.hung_up)
         return one
