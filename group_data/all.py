@@ -80,6 +80,10 @@ base_port = 8000
 nginx_connect_timeout_s: _fields.Seconds = 2
 nginx_read_timeout_s: _fields.Seconds = 1800
 client_max_body_size = "32m"
+# Requests of a service that wait in the gateway while its replicas are full, and for how long; the
+# next is answered 429. A service's own `queue` goes before. 0: none waits.
+queue_length = 128
+queue_wait_s = 30
 # Browsers that were told once use https for every port of the name for so long: 31536000 is a year.
 hsts_max_age_s = None  # None: say nothing; 0: have them forget it
 

@@ -24,7 +24,7 @@ gpu_servers = [
 ]
 
 gateways = [
-    ("@rackwright/gw1", {"gateway": {"server_name": "llm.lab.example"}}),
+    ("@rackwright/gw1", {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}}),
 ]
 
 _services = {

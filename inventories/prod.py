@@ -111,6 +111,11 @@ gateways = [
                 # makes a self-signed certificate.
                 "certificate": "/etc/ssl/llm.example.com/fullchain.pem",
                 "certificate_key": "/etc/ssl/llm.example.com/privkey.pem",
+                # Whether each client must send a key of its own (docs/gateway.md). Left out:
+                # everybody may ask; it must be said where engines ask for a key.
+                "ask_keys": True,
+                # The service of requests that name no model; where there is one alone, that.
+                "default": "chat",
             },
         },
     ),
@@ -135,6 +140,24 @@ _services = {
         "objective": "latency",
         # The name clients ask for; the model's name if it is left out.
         "served_model_name": "chat",
+        # More names for it, which clients have in their settings already.
+        "aliases": ["gpt-4o"],
+        # Host names of its own: who asks by one need not name a model. DNS leads them to the
+        # gateway, and its certificate must have them.
+        # "host_names": ["chat.example.com"],
+        # Pages whose browsers may ask (CORS); ["*"] is every page.
+        # "browser_origins": ["https://app.example.com"],
+        # Prompts that begin alike go to one replica, whose cache has the beginning, while it has
+        # room. False: always to the least busy.
+        # "sticky": False,
+        # How many requests wait while all replicas are full, and for how long, in seconds; group
+        # data has what is left out. Then clients are told to come again (429).
+        # "queue": {"length": 64, "wait_s": 10},
+        # What the replicas cannot take goes to an outside API: when no replica is well, and from
+        # "in_flight" requests on if that is given. A budget a day of requests, tokens or both.
+        # "overflow": {"url": "https://api.example.com/v1", "model": "large-chat",
+        #              "key_env": "OVERFLOW_KEY",  # a variable of the machine that runs pyinfra
+        #              "in_flight": 64, "requests_a_day": 1000, "tokens_a_day": 1000000},
     },
     "quick": {
         "model": "llama-3.1-8b-instruct",
@@ -155,6 +178,8 @@ _services = {
         "objective": "throughput",
         # Ports count up from group data's base_port; this one starts where you say.
         "port": 8100,
+        # LoRA adapters of the model (vllm): the name clients ask for, and its folder on the server.
+        "adapters": {"support-sql": "/srv/models/support-sql"},
         # Use fewer GPUs than could run a replica, to keep one in reserve.
         "replicas": 1,
         # At most so many requests at a time in one replica; the rest wait.

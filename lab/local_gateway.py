@@ -22,9 +22,7 @@ from typing import Any
 
 from lab.fleet import ROOT
 from lab.local_nginx import START_S, LocalNginx, local_nginx, wait_for
-from rackwright.desired.gateway import CIPHERS
-from rackwright.desired.gateway_answers import gateway_answers
-from rackwright.desired.render import render
+from rackwright.desired.gateway_config import Places, gateway_config
 
 NAME = "localhost"
 LUA = ROOT / "templates/gateway.lua"
@@ -34,6 +32,7 @@ class UnixConnection(http.client.HTTPConnection):
     """HTTP to a socket of the file system."""
 
     def __init__(self, path: Path, timeout_s: float = 30) -> None:
+        """``path`` is the socket's."""
         super().__init__("localhost", timeout=timeout_s)
         self._path = path
 
@@ -104,45 +103,31 @@ class LocalGateway:
         if not self.certificate.exists():
             make_certificate(self.certificate, self.folder / "gateway.key", self.host_names)
         (self.folder / "gateway.lua").write_bytes(LUA.read_bytes())
-        (self.folder / "gateway.conf").write_bytes(render("gateway.conf.j2", self._values()))
+        (self.folder / "gateway.conf").write_bytes(self._config())
         (self.folder / "nginx.conf").write_text(self._main())
         if os.geteuid() == 0:  # workers are nobody then, and write there
             for path in (self.state, self.folder / "temp"):
                 shutil.chown(path, "www-data", "www-data")
 
-    def _values(self) -> dict[str, Any]:
-        settings = {
-            "client_max_body_size": "32m",
-            "nginx_connect_timeout_s": 2,
-            "nginx_read_timeout_s": 60,
-            **self.settings,
-        }
-        gateway = SimpleNamespace(port=self.port, server_name=NAME)
+    def _config(self) -> bytes:
+        limits = {"client_max_body_size": "32m", "hsts_max_age_s": None}
+        times = {"nginx_connect_timeout_s": 2, "nginx_read_timeout_s": 60}
         places = {
             "folder": self.folder,
             "state": self.state,
             "socket": self.socket_path,
+            "certificate": self.certificate,
+            "certificate_key": self.folder / "gateway.key",
             "access_log": self.access_log,
             "error_log": self.error_log,
-            "trusted": self.trusted,
         }
-        return {
-            "gateway": gateway,
-            "settings": settings,
-            "host_names": self.host_names,
-            "certificate": str(self.certificate),
-            "certificate_key": str(self.folder / "gateway.key"),
-            "ciphers": CIPHERS,
-            "headers": (("X-Request-ID", "$request_id"),),
-            "answers": [
-                answer
-                for answer in gateway_answers(gateway, SimpleNamespace(**settings))
-                if answer.instead_of and not answer.by_name
-            ],
-            "idle_connections": 64,
-            "resolvers": list(self.resolvers),
-            "places": {name: str(path) for name, path in places.items()},
-        }
+        return gateway_config(
+            self.port,
+            self.host_names,
+            Places(**{name: str(path) for name, path in places.items()}, trusted=self.trusted),
+            SimpleNamespace(**{**limits, **times, **self.settings}),
+            self.resolvers,
+        )
 
     def _main(self) -> str:
         temp = self.folder / "temp"
@@ -192,6 +177,22 @@ class LocalGateway:
         is_json = "json" in (answer.headers["Content-Type"] or "")
         return answer.status, json.loads(text) if is_json and text else text
 
+    def nginx_pids(self) -> list[int]:
+        """The master, and its workers."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [self.process.pid, *map(int, children.split())]
+
+    def restart(self) -> None:
+        """End it and start it again: what it shared in memory is gone."""
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(START_S)
+        self.process.args, argv = self.process.args, self.process.args
+        self.process.__init__(argv, env=self.nginx.environment, text=True, start_new_session=True)  # type: ignore[misc]
+        wait_for(self.socket_path)
+        wait_until(lambda: self.ask("GET", "/state")[0] == 200)
+
     def reload(self) -> None:
         """As `systemctl reload nginx` does."""
         assert self.process
@@ -206,9 +207,19 @@ def make_certificate(certificate: Path, key: Path, names: Sequence[str]) -> None
     """A self-signed one, for a day."""
     alternative = ",".join(f"DNS:{name}" for name in names)
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-        + ["-nodes", "-keyout", str(key), "-out", str(certificate), "-days", "1"]
-        + ["-subj", f"/CN={names[0]}", "-addext", f"subjectAltName={alternative}"],
+        [
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+            ),
+            *("-nodes", "-keyout", str(key), "-out", str(certificate), "-days", "1"),
+            *("-subj", f"/CN={names[0]}", "-addext", f"subjectAltName={alternative}"),
+        ],
         check=True,
         capture_output=True,
     )

@@ -74,7 +74,7 @@ class LocalNginx:
 
     @contextmanager
     def running(self, config: Path, prefix: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
-        """Run it on a configuration with ``daemon off``, until the block ends; then gracefully end it.
+        """Run it on a configuration with ``daemon off`` for the block, and end it then.
 
         ``prefix`` is what stands before the command (``taskset``).
         """

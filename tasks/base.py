@@ -6,6 +6,7 @@ from pyinfra.api.deploy import deploy
 from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of
 from rackwright.runner.fleet import this_fleet
+from rackwright.runner.gateway import require_gateway_system
 from rackwright.runner.operations import converge
 
 
@@ -13,6 +14,7 @@ from rackwright.runner.operations import converge
 def base() -> None:
     """Make every host ready for what its role installs."""
     fleet = this_fleet()
+    require_gateway_system(name="A system that can be a gateway", gateway=fleet.gateway)
     items = base_items(
         fleet.settings(host.name),
         server=fleet.server is not None,

@@ -49,12 +49,11 @@ end
 
 -- `i` is behind the opening quote; the answer is behind the closing one, or nil.
 local function after_string(p, i, size)
-    while true do
+    while i < size do
         i = i + tonumber(C.strcspn(p + i, '"\\'))
-        if i >= size then return nil end
         local c = p[i]
         if c == QUOTE then return i + 1 end
-        if c ~= BACKSLASH then return nil end  -- a NUL
+        if c ~= BACKSLASH then return nil end  -- the end, or a NUL
         i = i + 2
     end
 end
@@ -112,8 +111,10 @@ function M.outline(body, wanted)
         i, why = after_value(p, from, size)
         if not i then return nil, "invalid_json", why or "a value has no end" end
         if wanted[name] then
-            if members[name] then return nil, "duplicate_key", format("%q stands twice", name) end
+            if members[name] then return nil, "duplicate_key", name .. " stands twice" end
             members[name] = {from + 1, i}
+        elseif wanted[name and name:lower()] then  -- some engines do not mind the case
+            return nil, "duplicate_key", name:lower() .. " is written in small letters"
         end
         count = count + 1
         if count > MOST_MEMBERS then return nil, "invalid_json", "the body has too many members" end
@@ -126,11 +127,26 @@ function M.outline(body, wanted)
     return members
 end
 
+-- The boundary of a form, or nil: engines differ in how they read what is more than it.
+local function boundary_of(content_type)
+    local kind, rest = (content_type or ""):match("^%s*([^;%s]+)%s*(.*)$")
+    if not kind or kind:lower() ~= "multipart/form-data" then return nil end
+    local boundary
+    while rest ~= "" do
+        local name, value, more = rest:match('^;%s*(%w+)="([^"\\]*)"%s*(.*)$')
+        if not name then name, value, more = rest:match('^;%s*(%w+)=([^%s;"\\]+)%s*(.*)$') end
+        name = name and name:lower()
+        if name == "boundary" and not boundary then boundary = value
+        elseif name ~= "charset" or value:lower() ~= "utf-8" then return nil end
+        rest = more
+    end
+    return boundary and #boundary >= 1 and #boundary <= 70 and boundary or nil
+end
+
 -- The value of a part of a multipart form, as {from, to}: name -> place, for the names wanted.
 function M.form_outline(body, content_type, wanted)
-    local boundary = content_type and (content_type:match('boundary="([^"\\]+)"')
-        or content_type:match("boundary=([^%s;,\"]+)"))
-    if not boundary or #boundary > 70 then return nil, "invalid_form", "the form has no boundary" end
+    local boundary = boundary_of(content_type)
+    if not boundary then return nil, "invalid_form", "the form has no plain boundary" end
     local line = "--" .. boundary
     if sub(body, 1, #line + 2) ~= line .. "\r\n" then
         return nil, "invalid_form", "the form does not begin with its boundary"
@@ -143,17 +159,17 @@ function M.form_outline(body, content_type, wanted)
             return nil, "invalid_form", "a part of the form has no end"
         end
         local head = "\r\n" .. sub(body, at, head_end - 1)
-        local names = select(2, head:lower():gsub("[;%s]name%*?%s*=", ""))
+        local names = select(2, head:lower():gsub("[;%s]name[%s%*=]", ""))
         local name = head:lower():find("\r\ncontent%-disposition:%s*form%-data%s*;")
             and head:match('[;%s][nN][aA][mM][eE]="([^"\\]*)"')
         if not name or names ~= 1 then return nil, "invalid_form", "a part has no plain name" end
         if wanted[name] then
-            if parts[name] then return nil, "duplicate_key", format("%q stands twice", name) end
+            if parts[name] then return nil, "duplicate_key", name .. " stands twice" end
             parts[name] = {head_end + 4, next_line - 1}
         end
         at = next_line + 2 + #line
         local follows = sub(body, at, at + 1)
-        if follows == "--" then return parts end
+        if follows == "--" and find(body, "^\r?\n?$", at + 2) then return parts end
         if follows ~= "\r\n" then return nil, "invalid_form", "a boundary has no end" end
         at = at + 2
     end
@@ -224,7 +240,7 @@ local function prepared(fleet, fleet_hash, keys, keys_hash)
         for _, replica in ipairs(service.replicas) do
             replica.service, replica.served = service, 0
             replica.planned_weight = replica.weight
-            replica.peer = replica.host:find(":", 1, true) and "[" .. replica.host .. "]" or replica.host
+            replica.peer = replica.host:match("^[^%[].*:") and "[" .. replica.host .. "]" or replica.host
             new.replicas[replica.name] = replica
         end
         for _, origin in ipairs(list(service.origins)) do new.origins[origin] = true end
@@ -349,14 +365,27 @@ local REFUSALS = {
     gateway_failed = {500, "the gateway failed: its error log says why"},
 }
 
+-- OpenAI's libraries send whatever ended with 429 or 5xx again, unless they are told not to.
+local NOT_AGAIN = {budget_exceeded = true, overflow_exhausted = true, replica_lost = true,
+                   replica_late = true, gateway_failed = true}
+
 local OPENAI_TYPES = {[401] = "authentication_error", [403] = "permission_error",
                       [404] = "not_found_error", [429] = "rate_limit_error"}
 local ANTHROPIC_TYPES = {[401] = "authentication_error", [403] = "permission_error",
                          [404] = "not_found_error", [413] = "request_too_large",
                          [429] = "rate_limit_error", [503] = "overloaded_error"}
 
+-- Text from outside, as JSON: what is no UTF-8 is not written on.
+local function quoted(text)
+    text = text or ""
+    if find(text, "[\128-\255]") and select(3, ngx.re.find(text, ".", "jou")) then
+        text = text:gsub("[\128-\255]", "?")
+    end
+    return (cjson.encode(text):gsub("\\/", "/"))
+end
+
 local function error_body(code, status, message, anthropic)
-    local text = cjson.encode(message)
+    local text = quoted(message)
     if anthropic then
         local kind = ANTHROPIC_TYPES[status] or status < 500 and "invalid_request_error" or "api_error"
         return format('{"type": "error", "error": {"type": "%s", "message": %s}}\n', kind, text)
@@ -378,7 +407,7 @@ local function refuse(code, message, headers)
     ngx.header["Content-Type"] = "application/json"
     if status == 401 then ngx.header["WWW-Authenticate"] = "Bearer" end
     if status == 503 then ngx.header["Retry-After"] = 5 end
-    if status == 502 or status == 504 or status == 500 then ngx.header["X-Should-Retry"] = "false" end
+    if NOT_AGAIN[code] then ngx.header["X-Should-Retry"] = "false" end
     for name, value in pairs(headers or {}) do ngx.header[name] = value end
     ngx.print(error_body(code, status, message or usual, find(ngx.var.uri, "/v1/messages", 1, true)))
     return ngx.exit(ngx.HTTP_OK)
@@ -388,16 +417,18 @@ end
 
 local NOBODY = {client = "-"}
 
-local function key_of_request()
-    local headers = ngx.req.get_headers(64)
+local function key_of(headers)
     local authorization, other = headers["authorization"], headers["x-api-key"]
-    if type(authorization) == "string" then return authorization:match("^[Bb]earer +(%S+) *$") end
+    if type(authorization) == "string" then 
+        local scheme, secret = authorization:match("^(%a+) +(%S+) *$")
+        return scheme and scheme:lower() == "bearer" and secret or nil
+    end
     return type(other) == "string" and other or nil
 end
 
-local function who_asks()
+local function who_asks(ctx)
     if not data.fleet.keys_required then return NOBODY end
-    local sent = key_of_request()
+    local sent = key_of(ctx.headers)
     local key = sent and #sent <= 256 and data.keys[sha256_hex(sent)]
     if not key then return refuse("invalid_api_key") end
     if key.expires_at and key.expires_at <= ngx.time() then return refuse("key_expired") end
@@ -463,21 +494,27 @@ local function endpoint_of(uri)
     if service then return endpoints[rest], rest, service end
 end
 
+local BOOLEANS = {["true"] = true, ["false"] = true, null = true}
+
+local function text_at(body, place) return place and sub(body, place[1], place[2]) end
+
 local function outlined(ctx, body)
     local wanted = {}
     for name in pairs(WANTED) do wanted[name] = true end
     for _, name in ipairs(ctx.endpoint.prompt) do wanted[name] = true end
     local members, code, why
     if ctx.endpoint.body == "multipart" then
-        members, code, why = M.form_outline(body, ngx.var.http_content_type, wanted)
+        members, code, why = M.form_outline(body, ctx.headers["content-type"], wanted)
     else
         members, code, why = M.outline(body, wanted)
     end
     if not members then return refuse(code, why) end
+    local stream = text_at(body, members.stream)
+    if ctx.endpoint.body == "json" and stream and not BOOLEANS[stream] then
+        return refuse("invalid_json", "the member stream must be true or false")
+    end
     return members
 end
-
-local function text_at(body, place) return place and sub(body, place[1], place[2]) end
 
 local function model_asked(ctx, body, members)
     local text = text_at(body, members.model)
@@ -523,11 +560,12 @@ local function edited(ctx, body, members, model)
         end
         if ctx.asks_usage then
             local options = members.stream_options
-            local value = options and cjson.decode(text_at(body, options))
-            if options and type(value) == "table" then
-                value.include_usage = true
+            if options then
+                local value = cjson.decode(text_at(body, options))
+                value = type(value) == "table" and value or {}
+                value.include_usage, value.continuous_usage_stats = true, nil
                 edits[#edits + 1] = {options[1], options[2], cjson.encode(value)}
-            elseif not options then
+            else
                 insert = insert .. '"stream_options":{"include_usage":true},'
             end
         end
@@ -623,14 +661,13 @@ local function remember(ctx, replica)
     end
 end
 
--- Takes a place of a replica for the request; nil where all that are well are full. The second
--- answer says whether any is well.
+-- Takes a place of a replica for the request; nil where all that are in are full.
 local function claim(ctx)
     while true do
         local total, weights, best = survey(ctx.service, ctx.tried)
-        if weights == 0 then return nil, false end
+        if weights == 0 then return nil end
         local replica = remembered(ctx, total, weights) or best
-        if not replica then return nil, true end
+        if not replica then return nil end
         if count(replica.name, 1) <= replica.slots then
             replica.served = replica.served + 1
             ctx.replica = replica
@@ -853,6 +890,16 @@ local function set_headers()
     end
 end
 
+-- Whether any replica is in, and whether any is only drained: it will be back, so requests wait.
+local function who_is_in(service)
+    local some_in, some_drained = false, false
+    for _, replica in ipairs(service.replicas) do
+        some_in = some_in or replica.usable and replica.weight > 0
+        some_drained = some_drained or replica.drained and not replica.ejected
+    end
+    return some_in, some_drained
+end
+
 -- A replica, or the outside API, or a refusal.
 local function find_place(ctx)
     local service = ctx.service
@@ -861,38 +908,32 @@ local function find_place(ctx)
         and survey(service) >= service.overflow.in_flight then
         return go_outside(ctx)
     end
-    local lines = service.queue and service.queue.length > 0
-    local is_well = true
-    if not lines or counted("line/" .. service.name) == 0 then
-        local replica
-        replica, is_well = claim(ctx)
-        if replica then return end
-    end
-    if not is_well then
-        if outside then return go_outside(ctx) end
-        return refuse(service.overflow and "overflow_exhausted" or "no_replica")
-    end
-    if lines then return wait_for_place(ctx) end
-    if service.queue then return refuse("queue_full", nil, {["Retry-After"] = 5}) end
-    return refuse("no_replica")
+    local may_wait = service.queue and service.queue.length > 0
+    if (not may_wait or counted("line/" .. service.name) == 0) and claim(ctx) then return end
+    local some_in, some_drained = who_is_in(service)
+    if not some_in and outside then return go_outside(ctx) end
+    if may_wait and (some_in or some_drained) then return wait_for_place(ctx) end
+    if some_in then return refuse("queue_full", nil, {["Retry-After"] = 5}) end
+    return refuse(service.overflow and "overflow_exhausted" or "no_replica")
 end
 
 local function route(ctx)
     local uri = ngx.var.uri
-    local prefix, id = uri:match("^(.-)/v1/models/?(.*)$")
-    local own = prefix and (prefix == "" or data.services[sub(prefix, 2)]) and (uri:match("/v1/models$") or id ~= "")
-    if own then
+    local prefix, id = uri:match("^(/?[^/]*)/v1/models$"), ""
+    if not prefix then prefix, id = uri:match("^(/?[^/]*)/v1/models/(.+)$") end
+    if prefix and (prefix == "" or data.services[sub(prefix, 2)]) then
         ctx.service = data.services[sub(prefix, 2)]
         needs_method("GET")
-        ctx.key = who_asks()
+        ctx.key = who_asks(ctx)
         return answer_models(ctx, id)
     end
     ctx.endpoint, ctx.path, ctx.service = endpoint_of(uri)
     if not ctx.endpoint then return refuse("not_found") end
     needs_method(ctx.endpoint.method)
-    ctx.key = who_asks()
-    local encoding = ngx.var.http_content_encoding
-    if encoding and encoding:lower() ~= "identity" then return refuse("encoding_not_supported") end
+    ctx.key = who_asks(ctx)
+    local encoding, kind = ctx.headers["content-encoding"], ctx.headers["content-type"]
+    if encoding and encoding ~= "identity" then return refuse("encoding_not_supported") end
+    if type(kind) == "table" then return refuse("invalid_json", "the header Content-Type stands twice") end
     local body = read_body()
     local members = outlined(ctx, body)
     local model = model_asked(ctx, body, members)
@@ -912,12 +953,13 @@ local function route(ctx)
     if sent ~= body then ngx.req.set_body_data(sent) end
     set_headers()
     ngx.req.set_uri(ctx.path)
+    ngx.req.set_uri_args("")  -- no path takes any, and engines write them into their logs
 end
 
 -- Of every request: ends it, or leaves it to the proxy with ctx.replica.
 function M.access()
     refresh()
-    local ctx = {key = NOBODY}
+    local ctx = {key = NOBODY, headers = ngx.req.get_headers(0)}
     contexts[ngx.var.request_id] = ctx
     local origin = ngx.var.http_origin
     if origin and data.origins[origin] then
@@ -928,6 +970,8 @@ function M.access()
     end
     return route(ctx)
 end
+
+local BUSY = -3  -- to Nginx: no upstream is left
 
 local function release(ctx)
     local replica = ctx.replica
@@ -941,22 +985,29 @@ end
 
 local note_failure  -- below, with the health of replicas
 
--- Connects to the replica that was chosen; where that fails, to another one.
+-- Connects to the replica that was chosen; where that fails, to another one that has room.
 function M.balance()
     local ctx = context()
     if balancer.get_last_failure() then
         note_failure(ctx.replica, "it refuses connections")
-        ctx.tried = ctx.tried or {}
-        ctx.tried[ctx.replica.name] = true
         release(ctx)
-        if not claim(ctx) then return ngx.exit(ngx.ERROR) end
+        if not claim(ctx) then return ngx.exit(BUSY) end  -- what there was a moment ago is full now
     end
-    balancer.set_more_tries(1)
+    ctx.tried = ctx.tried or {}
+    ctx.tried[ctx.replica.name] = true
+    local _, _, another = survey(ctx.service, ctx.tried)
+    if another then balancer.set_more_tries(1) end
     local done, why = balancer.set_current_peer(ctx.replica.peer, ctx.replica.port)
     if not done then
         ngx.log(ngx.CRIT, "rackwright: ", why)
         return ngx.exit(ngx.ERROR)
     end
+end
+
+-- Instead of Nginx's own 405, to methods that it refuses before anything else.
+function M.wrong_method()
+    local endpoint = endpoint_of(ngx.var.uri)
+    return refuse("method_not_allowed", nil, {Allow = endpoint and endpoint.method or "GET, POST"})
 end
 
 -- Instead of Nginx's own 502, 503 and 504.
@@ -973,8 +1024,6 @@ function M.failed()
 end
 
 -- Answers and usage --------------------------------------------------------------------------------
-
-local HEAD_BYTES, TAIL_BYTES = 4096, 16384
 
 function M.header_filter()
     local ctx = context()
@@ -997,23 +1046,28 @@ function M.has(values, wanted)
     return false
 end
 
--- Keeps the first and the last pieces of an answer: its usage is in one of them.
-local function keep(ctx, piece)
-    local tail = ctx.tail
-    if not tail then
-        tail = {size = 0, from = 1, to = 0}
-        ctx.tail, ctx.head = tail, sub(piece, 1, HEAD_BYTES)
-    elseif #ctx.head < 1024 then
-        ctx.head = ctx.head .. sub(piece, 1, HEAD_BYTES)
+local USAGE_BYTES, OVERLAP_BYTES = 4096, 32
+
+-- Takes what an answer calls usage out of its pieces as they pass: the first (where Anthropic's
+-- streams have the prompt's) and the last. Text that a model writes has its quotes escaped.
+local function note_usage(ctx, piece)
+    local open = ctx.usage_open
+    if open then
+        open.text = open.text .. sub(piece, 1, USAGE_BYTES)
+        if #open.text >= USAGE_BYTES then ctx.usage_open = nil end
     end
-    tail.to = tail.to + 1
-    tail[tail.to] = piece
-    tail.size = tail.size + #piece
-    while tail.size - #tail[tail.from] >= TAIL_BYTES do
-        tail.size = tail.size - #tail[tail.from]
-        tail[tail.from] = nil
-        tail.from = tail.from + 1
+    local text, from = (ctx.overlap or "") .. piece, 1
+    while true do
+        local _, brace = find(text, '"usage"%s*:%s*{', from)
+        if not brace then break end
+        if brace > #text - #piece then
+            local found = {text = sub(text, brace, brace + USAGE_BYTES)}
+            ctx.usage_first, ctx.usage_last = ctx.usage_first or found, found
+            ctx.usage_open = brace + USAGE_BYTES > #text and found or nil
+        end
+        from = brace + 1
     end
+    ctx.overlap = sub(text, -OVERLAP_BYTES)
 end
 
 -- Without the event of usage that the client did not ask for. An event goes on as soon as it is whole.
@@ -1049,30 +1103,20 @@ function M.body_filter()
         if not ctx.first_byte then ctx.first_byte = ngx.now() end
         ctx.pieces = (ctx.pieces or 0) + 1
         if ctx.replica then ctx.replica.heard = ngx.now() end
-        keep(ctx, piece)
+        note_usage(ctx, piece)
     end
     if ctx.streams and ctx.asks_usage then ngx.arg[1] = without_usage(ctx, piece, is_last) end
     if is_last then ctx.ended = true end
 end
 
--- The last object that is called usage, decoded.
-local function usage_in(text)
-    local from, last = 1, nil
-    while true do
-        local _, brace = find(text, '"usage"%s*:%s*{', from)
-        if not brace then break end
-        last, from = brace, brace + 1
-    end
-    if not last then return nil end
-    local stop = after_nested(ffi.cast("const char *", text), last - 1, #text)
-    local value = stop and cjson.decode(sub(text, last, stop))
-    return type(value) == "table" and value or nil
-end
-
 local function number(value) return type(value) == "number" and value >= 0 and floor(value) or nil end
 
--- Prompt, cached and completion tokens, as OpenAI's and Anthropic's answers call them.
-local function tokens_in(said)
+-- Prompt, cached and completion tokens, as OpenAI's and Anthropic's answers call them; nil of what
+-- the object does not tell.
+local function tokens_in(found)
+    local stop = found and after_nested(ffi.cast("const char *", found.text), 0, #found.text)
+    local said = stop and cjson.decode(sub(found.text, 1, stop))
+    if type(said) ~= "table" then return end
     local details = said.prompt_tokens_details or said.input_tokens_details
     local cached = type(details) == "table" and number(details.cached_tokens) or number(said.cache_read_input_tokens)
     local prompt = number(said.prompt_tokens) or number(said.input_tokens)
@@ -1080,18 +1124,15 @@ local function tokens_in(said)
 end
 
 local function tokens_of(ctx)
-    if not ctx.tail then return 0, 0, 0 end
-    local tail = usage_in(concat(ctx.tail, "", ctx.tail.from, ctx.tail.to))
-    local head = usage_in(ctx.head)
-    if not tail and not head then
-        if not ctx.streams or ctx.ended then return 0, 0, 0 end
-        -- Cut off by the client: nobody counted, so about as many as there were events.
-        return ceil(ctx.prompt_bytes / 4), 0, ctx.pieces or 0
-    end
-    local prompt, cached, completion = tokens_in(tail or head)
-    if head and tail then
-        local first_prompt, first_cached = tokens_in(head)
+    local prompt, cached, completion = tokens_in(ctx.usage_last)
+    if ctx.usage_first ~= ctx.usage_last then
+        local first_prompt, first_cached, first_completion = tokens_in(ctx.usage_first)
         prompt, cached = prompt or first_prompt, cached or first_cached
+        completion = completion or first_completion
+    end
+    if ctx.streams and not ctx.ended and not (prompt and completion and ctx.asks_usage) then
+        -- Cut off: nobody counted to the end, so about as many as there were events.
+        return max(prompt or 0, ceil(ctx.prompt_bytes / 4)), cached or 0, max(completion or 0, ctx.pieces or 0)
     end
     return prompt or 0, cached or 0, completion or 0
 end
@@ -1127,8 +1168,6 @@ local function count_usage(ctx, prompt, cached, completion)
     end
     if ctx.outside then use_overflow(ctx.service, "tokens", all) end
 end
-
-local function quoted(text) return (cjson.encode(text or ""):gsub("\\/", "/")) end
 
 local function log_line(ctx, status, prompt, cached, completion)
     local var, started = ngx.var, ngx.req.start_time()
@@ -1189,7 +1228,7 @@ end
 -- dead: one that still sends something stays in. It comes back when it has completed a real request.
 -- The last one that is in stays in: its own errors say more than ours.
 
-local ROUND_S, QUIET_S, CANARY_S = 2, 4, 20
+local ROUND_S, QUIET_S, CANARY_S = 2, 3, 20
 local FAILURES = 3  -- in a row
 local failures = {}  -- of this worker: replica -> how often in a row, since when
 
@@ -1296,7 +1335,7 @@ local function look_at(replica)
     end
     local status, why = ask(replica, "GET", replica.service.health, "", ROUND_S - 0.2)
     local heard = live:get("heard:" .. replica.name)
-    local is_busy = status == nil and why == "it answers nothing" and heard and now - heard < QUIET_S
+    local is_busy = status == nil and why == "it answers nothing" and heard and ngx.now() - heard < ROUND_S
     if (status and status < 500) or is_busy then
         failures[replica.name] = nil
     else
@@ -1496,8 +1535,9 @@ local function put_replica(name)
     local replica = data.replicas[name]
     if not replica then return answer(404, '{"error": "not a replica of this gateway"}\n') end
     ngx.req.read_body()
-    local asked = cjson.decode(ngx.req.get_body_data() or "")
-    if type(asked) ~= "table" then return answer(400, '{"error": "the body is no JSON object"}\n') end
+    local text = ngx.req.get_body_data() or ""
+    local asked = cjson.decode(text)
+    if type(asked) ~= "table" or not text:match("^%s*{") then return answer(400, '{"error": "the body is no JSON object"}\n') end
     local weight = asked.weight
     local rules = {
         {asked.drained == nil or type(asked.drained) == "boolean", "drained must be true or false"},
@@ -1568,10 +1608,15 @@ local function tell_heard()
     end
 end
 
-local function each_second(premature)
+local function each_second()
     tell_heard()
     share_figures()
-    if premature then M.save_usage() end
+end
+
+-- Of every worker, however it is ended.
+function M.stop()
+    share_figures()
+    M.save_usage()
 end
 
 local function take_slot()
@@ -1592,8 +1637,9 @@ function M.start()
     if ngx.worker.id() ~= 0 then return end
     ngx.timer.every(ROUND_S, look_at_all)
     ngx.timer.every(5, function(premature)
+        if premature then return end
         M.save_usage()
-        if not premature then give_back_of_the_dead() end
+        give_back_of_the_dead()
     end)
 end
 

@@ -27,7 +27,7 @@ def plan(inventory: str, as_json: bool, without_secrets: bool) -> None:
     """Validate an inventory and print its plan. Connects to no host."""
     read = load_inventory(inventory)
     fleet = fleet_of(read) if without_secrets else fleet_with_secrets(read)
-    for fault in secret_faults(fleet.spec.settings):
+    for fault in secret_faults(fleet.spec):
         tell(f"warning: {fault}; a deploy is refused until then", err=True)
     if as_json:
         tell(json.dumps(plan_document(fleet.plan), indent=1))

@@ -64,10 +64,15 @@ def _fault(server: ServerSpec, said: Mapping[str, Any], host: str) -> Fault | No
     return None
 
 
+def ip_of(address: str, resolved: Mapping[str, str]) -> str:
+    """As Nginx has a server's host: its IP address, one of IPv6 in brackets."""
+    ip = resolved.get(address, address)
+    return f"[{ip}]" if ":" in ip else ip
+
+
 def address_of(address: str, port: int, resolved: Mapping[str, str]) -> str:
     """As Nginx has a server: its IP address, and the port."""
-    ip = resolved.get(address, address)
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+    return f"{ip_of(address, resolved)}:{port}"
 
 
 def _servers(upstreams: Sequence[Upstream]) -> Iterator[ServerSpec]:

@@ -10,7 +10,10 @@ from rackwright.engines import Engine
 from rackwright.spec import Settings
 
 SERVER_PACKAGES = ("ca-certificates", "python3-venv")
-GATEWAY_PACKAGES = ("ca-certificates", "nginx", "openssl")
+GATEWAY_PACKAGES = (
+    *("ca-certificates", "nginx", "openssl"),
+    *("libnginx-mod-http-lua", "lua-resty-core", "lua-resty-lrucache", "lua-cjson"),
+)
 
 
 def base_items(

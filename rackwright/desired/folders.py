@@ -21,8 +21,11 @@ def config_folder(settings: Settings) -> Directory:
 
 
 def state_folder(settings: Settings) -> Directory:
-    """Root's: weights, in a folder that is the engines' user's, and what was found of them."""
-    return Directory(settings.state_dir, inside=("models", "units", "verified"))
+    """Root's: weights, in a folder that is the engines' user's, and what was found of them.
+
+    Of a gateway what it knows, in a folder that is Nginx's user's.
+    """
+    return Directory(settings.state_dir, inside=("models", "units", "verified", "gateway"))
 
 
 def cache_folder(settings: Settings, replicas: Sequence[Replica] = ()) -> Directory:

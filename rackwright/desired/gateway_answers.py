@@ -1,4 +1,4 @@
-"""What the gateway answers itself, in the form of OpenAI's errors, so that clients can read it."""
+"""What Nginx answers itself, before or instead of the Lua, so that OpenAI's clients can read it."""
 
 from __future__ import annotations
 
@@ -6,28 +6,24 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rackwright.spec import GatewaySpec, Settings
-
 
 @dataclass(frozen=True)
 class GatewayAnswer:
     """An error of the gateway's own: ``code`` names it, to the client and in the configuration.
 
-    ``instead_of`` are Nginx's statuses that it stands for. ``by_name``: the request's path is
-    known and kept; an answer to one that could not be read has a path of its own.
+    ``instead_of`` are Nginx's statuses that it stands for.
     """
 
     code: str
     status: int
     message: str
-    instead_of: tuple[int, ...] = ()
+    instead_of: tuple[int, ...]
     headers: tuple[tuple[str, str], ...] = ()
-    by_name: bool = False
 
     @property
     def location(self) -> str:
         """Where Nginx has it."""
-        return f"@{self.code}" if self.by_name else f"/rackwright/{self.code}"
+        return f"/rackwright/{self.code}"
 
     @property
     def body(self) -> str:
@@ -41,41 +37,25 @@ NOT_AGAIN = (("X-Should-Retry", "false"),)
 """OpenAI's clients send whatever ended with 5xx again, unless they are told not to."""
 
 
-def gateway_answers(gateway: GatewaySpec, settings: Settings) -> Iterator[GatewayAnswer]:
-    """Every error that a client can get of the gateway itself."""
-    yield from _to_faulty_requests(gateway.server_name, settings.client_max_body_size)
-    yield from _of_failures()
+def gateway_answers(name: str, most: str) -> Iterator[GatewayAnswer]:
+    """Every error that Nginx makes by itself. ``name`` is the gateway's, ``most`` the largest body.
 
-
-def _to_faulty_requests(name: str, most: str) -> Iterator[GatewayAnswer]:
+    Those of the Lua are in templates/gateway.lua.
+    """
     answer = GatewayAnswer
     yield answer("bad_request", 400, "the request is not valid HTTP", (400,))
     yield answer("plain_http", 400, "this port speaks TLS: ask for https://", (497,))
     yield answer("forbidden", 403, "the gateway does not let this client in", (403,))
     yield answer("not_found", 404, "not a path of this gateway", (404,))
-    methods = (("Allow", "$rackwright_methods"),)
-    message = "the path takes another method: see the header Allow"
-    yield answer("method_not_allowed", 405, message, (405,), methods, by_name=True)
     yield answer("length_required", 411, "the request does not say how long it is", (411,))
     yield answer("request_too_large", 413, f"the request has more than {most}", (413,))
     yield answer("uri_too_long", 414, "the path of the request is too long", (414,))
     message = f"this is not the gateway of that name: ask for https://{name}"
     yield answer("misdirected_request", 421, message, (421,))
-    yield answer("rate_limited", 429, "too many requests of this client", (429,))
     yield answer("headers_too_large", 431, "the headers of the request are too large", (494,))
+    message = "the gateway failed: its error log says why"
+    yield answer("gateway_failed", 500, message, (500, 507), NOT_AGAIN)
     message = "the transfer encoding is not known"
     yield answer("not_implemented", 501, message, (501,), NOT_AGAIN)
     message = "the version of HTTP is not known"
     yield answer("version_not_supported", 505, message, (505,), NOT_AGAIN)
-
-
-def _of_failures() -> Iterator[GatewayAnswer]:
-    answer = GatewayAnswer
-    message = "the gateway failed: its error log says why"
-    yield answer("gateway_failed", 500, message, (500, 507), NOT_AGAIN)
-    message = "no replica can take the request now: it was sent to none of them"
-    yield answer("no_replica", 503, message, headers=(("Retry-After", "5"),), by_name=True)
-    message = "the replica failed after the request had been sent to it: it was not sent again"
-    yield answer("replica_lost", 502, message, headers=NOT_AGAIN, by_name=True)
-    message = "the replica had the request and did not answer in time: it was not sent again"
-    yield answer("replica_late", 504, message, headers=NOT_AGAIN, by_name=True)

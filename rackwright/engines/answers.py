@@ -15,6 +15,13 @@ class Ask(NamedTuple):
     body: Mapping[str, Any] | None = None
 
 
+class Canary(NamedTuple):
+    """A POST that proves a replica: its answer is a completion."""
+
+    path: str
+    body: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Loaded:
     """What an engine says that it holds; None where it does not say.

@@ -18,6 +18,8 @@ COMMON_KEYS = frozenset(
         *("served_model_name",),
         # which weights; the rules of the inventory say which of them an engine loads
         *("model", "revision", "path", "gguf"),
+        # the gateway reads these; no engine is told
+        *("aliases", "host_names", "browser_origins", "sticky", "queue", "overflow"),
     )
 )
 """Keys of a service that mean something with every engine. All others are understood by those that

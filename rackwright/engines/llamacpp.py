@@ -131,6 +131,11 @@ class LlamaCpp(Engine):
     splits = Splits(by_layers=True)
     options = _OPTIONS
     extra_form = Form.WORDS
+    # tools/server/server.cpp; reranking and audio want flags that no replica is given.
+    paths = (
+        *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"),
+        *("/tokenize", "/detokenize", "/v1/messages", "/v1/messages/count_tokens"),
+    )
     metrics_path = "/metrics"
     figures: Mapping[str, tuple[str, str]] = {
         "requests_running": ("llamacpp:requests_processing", ""),

@@ -52,6 +52,11 @@ class Ollama(Engine):
     oldest_gpu = (5, 0)
     pulls = True
     lists_context = False
+    # server/routes.go; images are of models that draw.
+    paths = (
+        *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"),
+        *("/v1/images/generations", "/v1/messages"),
+    )
     kv_cache_dtypes = ("auto", "f16", "q8_0", "q4_0")
     scripts = ("ollama_model",)
 

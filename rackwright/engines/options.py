@@ -74,9 +74,9 @@ class Option:
     """One option, by its ``flag`` without the leading dashes.
 
     ``key`` is the service key it carries, None where it comes from the plan. ``of`` is its value: a
-    bare flag if True, its ``--no-`` form if False, not given if None; left out, it is what the
-    service says for ``key``. With neither, the option is never given: it is only refused.
-    ``aliases`` are other names of the flag.
+    bare flag if True, its ``--no-`` form if False, not given if None, a word each of a tuple; left
+    out, it is what the service says for ``key``. With neither, the option is never given: it is
+    only refused. ``aliases`` are other names of the flag.
     """
 
     flag: str
@@ -136,6 +136,8 @@ def _extra(flag: str, value: object, form: Form) -> tuple[str, ...]:
 
 
 def _written(flag: str, value: object, form: Form) -> tuple[str, ...]:
+    if isinstance(value, tuple):
+        return (f"--{flag}", *map(str, value))
     if isinstance(value, bool):
         return (f"--{flag}" if value else f"--no-{flag}",)
     return (f"--{flag}={value}",) if form is Form.EQUALS else (f"--{flag}", str(value))

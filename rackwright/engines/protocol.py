@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rackwright.engines import options
-from rackwright.engines.answers import Ask, Loaded, models_listed
+from rackwright.engines.answers import Ask, Canary, Loaded, models_listed
 from rackwright.engines.options import Form, Launch, Option
 from rackwright.engines.splits import Splits
 
@@ -38,6 +38,9 @@ class Engine(Protocol):
     until it has all its tokens, and to count them as they come. ``lists_context``: its list of
     models says the context.
 
+    ``paths`` are those of ``ENDPOINTS`` that it answers, for models that can. ``usage_in_streams``:
+    asked for it (``stream_options.include_usage``), a stream ends with the tokens that it took.
+
     ``key_variable`` is the environment variable of its API key, None where it has no such thing.
     ``serves_gguf``: its weights are one GGUF file; else a directory of a repository, fetched by
     ``downloader``, a program of its release; ``torch_program`` is the interpreter of one that
@@ -66,6 +69,9 @@ class Engine(Protocol):
     key_variable: str | None = None
     downloader: str | None = None
     torch_program: str | None = None
+    paths: tuple[str, ...] = ()
+    usage_in_streams: bool = True
+
     serves_gguf: bool = False
     pulls: bool = False
     predicts: bool = False
@@ -148,6 +154,12 @@ class Engine(Protocol):
     def listed(self, body: Any) -> dict[str, int | None] | None:
         """Served name to context length from its list of models; None when it is not one."""
         return models_listed(body)
+
+    def canary(self, served_model_name: str) -> Canary:
+        """The smallest request that only a replica which works completes."""
+        hello = [{"role": "user", "content": "Hi"}]
+        body = {"model": served_model_name, "max_tokens": 1, "messages": hello}
+        return Canary(self.completions_path, body)
 
     def questions(self, replica: Replica) -> tuple[Ask, ...]:
         """What ``loaded`` needs to be asked."""

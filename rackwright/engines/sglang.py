@@ -84,6 +84,8 @@ _OPTIONS = (
     ),
     Option("dtype", of=lambda launch: launch.replica.dtype, form=Form.WORDS),
     Option("enable-metrics", of=lambda _: True),
+    # So that the gateway can say how many tokens of a prompt were cached.
+    Option("enable-cache-report", of=lambda _: True),
     # Those that only some replicas need.
     Option(
         "ep-size",
@@ -138,6 +140,13 @@ class SgLang(Engine):
     splits = Splits(tensor=True, pipeline=True, expert=True, data=True, servers=True)
     options = _OPTIONS
     cuda_builds = _CUDA_BUILDS
+    # srt/entrypoints/http_server.py, 0.5.23.
+    paths = (
+        *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"),
+        *("/v1/rerank", "/v1/score", "/v1/audio/transcriptions"),
+        *("/tokenize", "/v1/tokenize", "/detokenize", "/v1/detokenize"),
+        *("/v1/messages", "/v1/messages/count_tokens"),
+    )
     metrics_path = "/metrics"
     figures: Mapping[str, tuple[str, str]] = {
         "requests_running": ("sglang:num_running_reqs", ""),

@@ -56,6 +56,11 @@ def _kv_cache_dtype(launch: Launch) -> str | None:
     return None if dtype == "auto" else dtype
 
 
+def _adapters(launch: Launch) -> tuple[str, ...] | None:
+    """Each as ``name=path``, a word of its own."""
+    return tuple(f"{name}={path}" for name, path in launch.service.adapters.items()) or None
+
+
 # fmt: off
 # Those that no replica is given.
 _REFUSED = (
@@ -68,7 +73,7 @@ _REFUSED = (
         "data-parallel-external-lb", "data-parallel-hybrid-lb", "data-parallel-rank",
         "data-parallel-rpc-port", "data-parallel-size", "data-parallel-size-local",
         "data-parallel-start-rank", "decode-context-parallel-size", "device-ids",
-        "device-memory-utilization", "enable-lora", "hf-config-path", "hf-overrides",
+        "device-memory-utilization", "hf-config-path", "hf-overrides",
         "kv-cache-memory-bytes", "kv-offloading-size", "max-cudagraph-capture-size",
         "num-gpu-blocks-override", "prefill-context-parallel-size", "quantization-config",
         "spec-method", "spec-model", "spec-tokens", "speculative-config",
@@ -93,7 +98,11 @@ _OPTIONS = (
     Option("gpu-memory-utilization", of=_share, form=Form.WORDS),
     Option("dtype", of=lambda launch: launch.replica.dtype, form=Form.WORDS),
     Option("shutdown-timeout", of=lambda launch: launch.settings.stop_timeout_s, form=Form.WORDS),
+    # So that the gateway can say how many tokens of a prompt were cached.
+    Option("enable-prompt-tokens-details", of=lambda _: True),
     # Those that only some replicas need.
+    Option("enable-lora", key="adapters", of=lambda launch: bool(launch.service.adapters) or None),
+    Option("lora-modules", key="adapters", of=_adapters, form=Form.WORDS),
     Option("enable-expert-parallel", of=lambda launch: launch.split.expert_parallel or None),
     Option("quantization", key="quantization"),
     Option("kv-cache-dtype", of=_kv_cache_dtype),
@@ -162,6 +171,13 @@ class Vllm(Engine):
     torch_program = "bin/python"
     predicts = True
     kv_cache_dtypes = ("auto", "fp8")
+    # The routers of vllm/entrypoints, 0.32; which of them are there depends on the model.
+    paths = (
+        *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"),
+        *("/rerank", "/v1/rerank", "/v2/rerank", "/score", "/v1/score"),
+        *("/v1/audio/transcriptions", "/v1/audio/translations", "/tokenize", "/detokenize"),
+        *("/v1/messages", "/v1/messages/count_tokens"),
+    )
     version_path = "/version"
     metrics_path = "/metrics"
     # kv_cache_size_tokens is what vLLM also logs at start, with requests of the longest context;

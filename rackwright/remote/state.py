@@ -11,6 +11,7 @@ from rackwright.remote.items import (
     accounts,
     certificates,
     files,
+    gateway_data,
     initramfs,
     leftovers,
     nginx_limits,
@@ -38,6 +39,7 @@ def observe(queries: Sequence[Values]) -> list[Values]:
         "certificate": certificates.seen,
         "initramfs": initramfs.seen,
         "limits": nginx_limits.seen,
+        "gateway data": gateway_data.seen,
         "units": lambda q: {"units": [path.name for path in leftovers.other_units(q)]},
         "absent": lambda q: (
             {"there": True} if leftovers.is_there(Path(q["key"]), q["mark"]) else {}
@@ -50,6 +52,8 @@ def observe(queries: Sequence[Values]) -> list[Values]:
 
 def apply(changes: Sequence[Values]) -> None:
     """Make the changes in their order, alone on this host: packages first, units last.
+
+    A gateway reads its data again after that.
 
     None of them where one is of something that is not ours.
     """
@@ -73,6 +77,7 @@ def apply(changes: Sequence[Values]) -> None:
             if change["kind"] in make:
                 make[change["kind"]](change)
         units.make([c for c in changes if c["kind"] == "unit"], before)
+        gateway_data.make([c for c in changes if c["kind"] == "gateway data"], before)
 
 
 def _refuse_foreign(changes: Sequence[Values]) -> None:

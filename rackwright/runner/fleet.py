@@ -105,7 +105,7 @@ def fleet_with_secrets(inventory: Inventory) -> FleetRun:
     Raises SpecError with what is wrong with them, before a host is touched.
     """
     fleet = fleet_of(inventory)
-    require_secrets(fleet.spec.settings)
+    require_secrets(fleet.spec)
     return fleet
 
 

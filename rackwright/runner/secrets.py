@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rackwright.errors import Fault, SpecError, gathered
 from rackwright.schema.secrets import secret_rule
-from rackwright.spec import Settings
+from rackwright.spec import FleetSpec, ServiceSpec, Settings
 
 HEADING = "in this machine's environment; no host was touched"
 
@@ -18,29 +18,43 @@ def secret(variable: str, source: str | None) -> dict[str, str]:
     return {variable: value} if value else {}
 
 
-def require_secrets(settings: Mapping[str, Settings]) -> None:
-    """Raise SpecError for variables that hosts' settings name and that hold no key or token.
+def require_secrets(fleet: FleetSpec) -> None:
+    """Raise SpecError for variables that settings and services name and that hold no key or token.
 
     No message has a value.
     """
-    if faults := list(secret_faults(settings)):
+    if faults := list(secret_faults(fleet)):
         raise SpecError(faults, HEADING)
 
 
-def secret_faults(settings: Mapping[str, Settings]) -> Iterator[Fault]:
+def secret_faults(fleet: FleetSpec) -> Iterator[Fault]:
     """What is wrong with them: an engine whose key is not there would answer everybody.
 
     A token is for gated repositories only, so it may be absent.
     """
-    found = ((name, fault) for name, own in settings.items() for fault in _faults(own))
+    found = ((name, fault) for name, own in fleet.settings.items() for fault in _of_host(own))
     yield from gathered(found)
+    for service in fleet.services.values():
+        yield from _of_service(service)
 
 
-def _faults(settings: Settings) -> Iterator[Fault]:
-    needed, wanted = settings.engine_api_key_env, settings.hf_token_env
-    if needed and not os.environ.get(needed):
-        unset = "is empty" if needed in os.environ else "is not set"
-        yield Fault("settings.engine_api_key_env", f"names {needed}, which {unset} here: export it")
-    for key, name in (("engine_api_key_env", needed), ("hf_token_env", wanted)):
-        if name and (value := os.environ.get(name)) and (rule := secret_rule(value)):
-            yield Fault(f"settings.{key}", f"names {name}, whose value {rule}")
+def _of_host(settings: Settings) -> Iterator[Fault]:
+    yield from _needed("settings.engine_api_key_env", settings.engine_api_key_env)
+    yield from _as_written("settings.hf_token_env", settings.hf_token_env)
+
+
+def _of_service(service: ServiceSpec) -> Iterator[Fault]:
+    if service.overflow:
+        yield from _needed(f"services[{service.name}].overflow.key_env", service.overflow.key_env)
+
+
+def _needed(path: str, name: str | None) -> Iterator[Fault]:
+    if name and not os.environ.get(name):
+        unset = "is empty" if name in os.environ else "is not set"
+        yield Fault(path, f"names {name}, which {unset} here: export it")
+    yield from _as_written(path, name)
+
+
+def _as_written(path: str, name: str | None) -> Iterator[Fault]:
+    if name and (value := os.environ.get(name)) and (rule := secret_rule(value)):
+        yield Fault(path, f"names {name}, whose value {rule}")

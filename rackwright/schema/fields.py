@@ -242,6 +242,7 @@ def _countable(value: int) -> int:
 
 
 Count = Annotated[int, Field(strict=True, ge=1), AfterValidator(_countable)]
+Whole = Annotated[int, Field(strict=True, ge=0), AfterValidator(_countable)]
 HostName = Annotated[
     str,
     Field(
@@ -332,6 +333,32 @@ ServedName = Annotated[
     ),
 ]
 """What clients ask for, and a model's own name, which stands for it: both end in files of hosts."""
+
+
+def _one_site(value: str) -> str:
+    """What a browser sends as ``Origin``: no path, not even a slash; ``*`` is every page."""
+    if value != "*" and not re.fullmatch(_ORIGIN, value):
+        raise ValueError("must be an origin such as https://app.example.com, without a path, or *")
+    return reachable(value)
+
+
+_ORIGIN = r"https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
+Origin = Annotated[str, Field(max_length=300), AfterValidator(_one_site)]
+
+
+def _of_an_api(value: str) -> str:
+    """Of an API that is asked over TLS: its name tells whose certificate it must have."""
+    if not value.startswith("https://"):
+        raise ValueError("must be https://: requests and its key leave the fleet")
+    if not re.fullmatch(_API_URL, value):
+        raise ValueError("must be a URL such as https://api.example.com/v1, without ? and #")
+    return reachable(value).rstrip("/")
+
+
+_API_URL = r"https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?"
+ApiUrl = Annotated[str, Field(max_length=1000), AfterValidator(_of_an_api)]
+Adapters = dict[ServedName, WeightsPath]
+"""LoRA adapters by the name that clients ask for, each a folder on the servers."""
 Scalar = str | int | float | bool | None
 GpuIndex = Annotated[int, Field(strict=True, ge=0)]
 NvmlIndex = Annotated[int, Field(strict=True, ge=0, le=63)]

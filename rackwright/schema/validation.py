@@ -33,6 +33,8 @@ _TYPES = {
     "frozen_set_type": "must be a list",
     "too_short": "must not be empty",
 }
+_KEY = "[key]"
+"""What pydantic puts behind the key of a dict that is at fault itself."""
 _RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 
 
@@ -109,7 +111,8 @@ def _of_dict(name: str, field: FieldInfo | None) -> bool:
 
 
 def _fault(detail: ErrorDetails, model: type[BaseModel], path: str) -> Fault:
-    where = path + "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in detail["loc"])
+    loc = detail["loc"][:-1] if detail["loc"][-1:] == (_KEY,) else detail["loc"]
+    where = path + "".join(f"[{at}]" if isinstance(at, int) else f".{at}" for at in loc)
     owner, field = _locate(model, detail["loc"])
     value = None if detail["type"] in ("missing", "extra_forbidden") else detail["input"]
     if detail["type"] == "value_error" and isinstance(value, dict):
@@ -139,9 +142,15 @@ def _inner_model(field: FieldInfo | None) -> type[BaseModel] | None:
     return None
 
 
-def _constrained(field: FieldInfo | None) -> FieldInfo | None:
-    """Where a field's limits are declared: on itself, or inside ``Annotated[...] | None``."""
-    for candidate in get_args(field.annotation) if field else ():
+def _constrained(field: FieldInfo | None, of_key: bool = False) -> FieldInfo | None:
+    """Where a field's limits are declared: on itself, or inside ``Annotated[...] | None``.
+
+    Of a dict those of its values, or of its keys.
+    """
+    kinds = get_args(field.annotation) if field else ()
+    if field and get_origin(field.annotation) is dict and not of_key:
+        kinds = kinds[1:]
+    for candidate in kinds:
         for extra in getattr(candidate, "__metadata__", ()):
             if isinstance(extra, FieldInfo):
                 return extra
@@ -158,7 +167,7 @@ def _rule(detail: ErrorDetails, owner: type[BaseModel], field: FieldInfo | None)
         return str(detail["ctx"]["error"])
     if kind == "literal_error":
         return _choice(detail, field)
-    limits = _constrained(field)
+    limits = _constrained(field, of_key=detail["loc"][-1:] == (_KEY,))
     if kind in _RANGE_ERRORS and limits and (bounds := _bounds(limits)):
         return bounds
     if kind == "string_pattern_mismatch" and limits and limits.description:

@@ -2,7 +2,7 @@
 
 from rackwright.spec.fleet import FleetSpec
 from rackwright.spec.servers import GatewaySpec, GpuSpec, OtherGpuSpec, ServerSpec
-from rackwright.spec.services import ServiceSpec, Target
+from rackwright.spec.services import OverflowSpec, QueueSpec, ServiceSpec, Target
 from rackwright.spec.settings import Settings, SettingsModel
 
 __all__ = [
@@ -10,6 +10,8 @@ __all__ = [
     "GatewaySpec",
     "GpuSpec",
     "OtherGpuSpec",
+    "OverflowSpec",
+    "QueueSpec",
     "ServerSpec",
     "ServiceSpec",
     "Settings",

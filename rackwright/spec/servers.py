@@ -18,6 +18,7 @@ from rackwright.schema.fields import (
     NvmlIndex,
     PcieGenerations,
     PcieLanes,
+    UnitName,
 )
 from rackwright.schema.ports import GatewayPort
 
@@ -156,7 +157,9 @@ def _within(groups: GpuGroups | None, indexes: Collection[int]) -> GpuGroups | N
 class GatewaySpec(Entry):
     """One gateway. ``certificate`` and its key are PEM files on the gateway, or both None.
 
-    Clients ask for it by ``server_name`` or one of ``other_names``, and by no other.
+    Clients ask for it by ``server_name`` or one of ``other_names``, or by a host name of a service;
+    by no other. ``ask_keys``: each must send a key of its own; None where nothing says so.
+    ``default`` is the service of requests that name no model.
     """
 
     name: HostName
@@ -165,3 +168,5 @@ class GatewaySpec(Entry):
     port: GatewayPort = 443
     certificate: AbsolutePath | None = None
     certificate_key: AbsolutePath | None = None
+    ask_keys: bool | None = Field(None, strict=True)
+    default: UnitName | None = None

@@ -11,15 +11,22 @@ from rackwright.models import Shape
 from rackwright.models.spec import Gguf, ModelSource, ModelSpec, quantized
 from rackwright.schema.fields import (
     WHY_UNSEEN,
+    Adapters,
+    Address,
+    ApiUrl,
     Count,
+    Duration,
     Entry,
     Fraction,
     GpuIndex,
+    Origin,
     Revision,
     Scalar,
     ServedName,
     UnitName,
+    VariableName,
     WeightsPath,
+    Whole,
     unseen,
 )
 from rackwright.schema.ports import EnginePort
@@ -55,6 +62,31 @@ def _plain_flags(value: object) -> object:
 Flags = Annotated[dict[str, Scalar], BeforeValidator(_plain_flags)]
 
 
+class QueueSpec(Entry):
+    """Where requests wait for a replica: at most ``length`` of them, for ``wait_s`` seconds each.
+
+    A length of 0: none waits. What is left out is group data's.
+    """
+
+    length: Whole | None = None
+    wait_s: Duration | None = None
+
+
+class OverflowSpec(Entry):
+    """An outside API that takes what the replicas cannot, within a budget of each day (UTC).
+
+    It begins at ``in_flight`` requests of the service, or when no replica is well. ``key_env`` is
+    the variable of the machine that runs pyinfra that has its key, ``model`` its name there.
+    """
+
+    url: ApiUrl
+    model: ServedName
+    key_env: VariableName
+    in_flight: Count | None = None
+    requests_a_day: Count | None = None
+    tokens_a_day: Count | None = None
+
+
 class ServiceSpec(Entry):
     """One model offered to clients, by the servers that run it.
 
@@ -64,6 +96,11 @@ class ServiceSpec(Entry):
     ``concurrency`` is how many requests are expected at once on a server: so many of
     ``max_model_len`` must fit, and speed is judged with so many; else with full GPUs.
     ``servers_per_replica`` above 1 makes one replica of several servers.
+
+    Clients ask for it by ``served_model_name``, one of its ``aliases``, or one of its LoRA
+    ``adapters`` (name to folder); by one of its own ``host_names`` without any name.
+    ``browser_origins`` are pages that may ask too (CORS). ``sticky``: prompts that begin alike go
+    to one replica, while that has room.
     """
 
     name: UnitName
@@ -90,6 +127,13 @@ class ServiceSpec(Entry):
     revision: Revision | None = None
     path: WeightsPath | None = None
     gguf: Gguf | None = None
+    aliases: tuple[ServedName, ...] = ()
+    adapters: Adapters = Field(default_factory=dict)
+    host_names: tuple[Address, ...] = ()
+    browser_origins: tuple[Origin, ...] = ()
+    sticky: bool = Field(True, strict=True)
+    queue: QueueSpec = QueueSpec()
+    overflow: OverflowSpec | None = None
     extra_args: Annotated[dict[str, Scalar], BeforeValidator(_plain_flags)] = Field(
         default_factory=dict
     )
@@ -107,6 +151,11 @@ class ServiceSpec(Entry):
     def served_as(self) -> str:
         """The model name that clients ask for: ``served_model_name``, or the model's own."""
         return self.served_model_name or self.model
+
+    @property
+    def asked_as(self) -> tuple[str, ...]:
+        """Every name that clients may ask for."""
+        return (self.served_as, *self.aliases, *self.adapters)
 
     def gguf_of(self, model: ModelSpec) -> Gguf | None:
         """The GGUF file this service runs: its own over the model's."""

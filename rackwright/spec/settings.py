@@ -17,6 +17,7 @@ from rackwright.schema.fields import (
     ProjectPath,
     Seconds,
     VariableName,
+    Whole,
     from_text,
     no_detours,
     only_places,
@@ -128,6 +129,8 @@ class Settings(SettingsModel):
     hf_token_env: VariableName
 
     client_max_body_size: NginxSize
+    queue_length: Annotated[Whole, BeforeValidator(from_text)]
+    queue_wait_s: Duration
     hsts_max_age_s: Duration | None
 
     start_timeout_s: Seconds

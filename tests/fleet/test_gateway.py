@@ -6,7 +6,8 @@ from testinfra.host import Host as Machine
 
 from rackwright.desired import paths
 from rackwright.desired.addresses import named_addresses, resolved
-from rackwright.desired.gateway import CONFIG, gateway_items
+from rackwright.desired.gateway import gateway_items
+from rackwright.desired.gateway_places import CONFIG
 from rackwright.desired.items import File
 from rackwright.runner.fleet import FleetRun
 from rackwright.spec import GatewaySpec, Settings

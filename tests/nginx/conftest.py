@@ -47,13 +47,23 @@ def nothing_went_wrong(request: pytest.FixtureRequest) -> Iterator[None]:
     gateway: LocalGateway | None = request.node.funcargs.get("gateway")
     if gateway is None:
         return
-    faults = [line for line in gateway.error_log.read_text().splitlines() if "[error]" in line or "lua" in line.lower() and "[crit]" in line and "rackwright:" not in line]
+    faults = [
+        line
+        for line in gateway.error_log.read_text().splitlines()
+        if "[error]" in line
+        or ("lua" in line.lower() and "[crit]" in line and "rackwright:" not in line)
+    ]
     assert not faults, faults[:3]
 
 
 def client(gateway: LocalGateway, **more: Any) -> httpx.Client:
     """A client of HTTP/1.1 that trusts the gateway."""
-    return httpx.Client(base_url=gateway.url, verify=ssl.create_default_context(cafile=str(gateway.certificate)), timeout=30, **more)
+    return httpx.Client(
+        base_url=gateway.url,
+        verify=ssl.create_default_context(cafile=str(gateway.certificate)),
+        timeout=30,
+        **more,
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Stands in for an engine behind the gateway's Lua: a test says how each behaves, and reads what came.
+"""Stands in for an engine behind the gateway: a test says how it behaves, and reads what came.
 
 It answers health and completions; nothing is computed. A body may say how its answer goes:
 ``delay_s`` before it, ``events`` of a stream, ``gap_s`` between them, ``status``, ``die`` instead.
@@ -36,7 +36,8 @@ class Request:
 class ControlledEngine:
     """One engine on a port of loopback, in a thread of its own.
 
-    ``mode``: "well", "errors" (500 to everything) or "silent" (takes requests, answers none).
+    ``mode``: "well", "errors" (500 to everything), "silent" (takes requests, answers none) or
+    "stuck" (its health is well, and it completes nothing).
     """
 
     mode: str = "well"
@@ -51,7 +52,11 @@ class ControlledEngine:
 
     def posts(self) -> list[Request]:
         """The requests that were no looks at its health, nor the gateway's own completions."""
-        return [one for one in self.requests if one.line.startswith("POST") and b"canary" not in one.body]
+        return [
+            one
+            for one in self.requests
+            if one.line.startswith("POST") and b"canary" not in one.body
+        ]
 
     @contextmanager
     def running(self) -> Iterator[ControlledEngine]:
@@ -105,14 +110,16 @@ class ControlledEngine:
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin1").strip().split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (h.partition(":") for h in lines)}
+        headers = {
+            name.lower(): value.strip() for name, _, value in (h.partition(":") for h in lines)
+        }
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         request = Request(line, headers, body)
         self.requests.append(request)
-        if self.mode == "silent":
+        if self.mode == "silent" or (self.mode == "stuck" and line.startswith("POST")):
             await reader.read()
             raise ConnectionError
-        self.in_flight += 1
+        self.in_flight += line.startswith("POST")
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await self._answer(request, writer)
@@ -120,7 +127,7 @@ class ControlledEngine:
             request.hung_up = True
             raise
         finally:
-            self.in_flight -= 1
+            self.in_flight -= line.startswith("POST")
         if headers.get("connection") == "close":
             raise ConnectionError
 
@@ -152,7 +159,9 @@ async def _send(writer: asyncio.StreamWriter, status: int, value: Any) -> None:
 
 async def _stream(writer: asyncio.StreamWriter, how: dict[str, Any]) -> None:
     """As vLLM's: usage in an event of its own, and only for those who ask."""
-    head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     writer.write(head.encode())
     count = how.get("events", 5)
     events = [{"choices": [{"delta": {"content": f"t{n}"}}]} for n in range(count)]

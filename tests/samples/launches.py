@@ -69,6 +69,8 @@ def launches(engine: Engine) -> Iterator[Launch]:
 
 def example(key: str) -> Any:
     """A value of a service's key, by its type, other than its default."""
+    if key == "adapters":
+        return {"sql": "/srv/models/sql", "code.v2": "/srv/models/code"}
     field = ServiceSpec.model_fields[key]
     kinds = [kind for kind in _kinds(field.annotation) if kind is not type(None)]
     for kind in kinds:

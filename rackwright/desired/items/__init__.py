@@ -9,6 +9,7 @@ from rackwright.desired.items.absent import Absent
 from rackwright.desired.items.certificates import Certificate
 from rackwright.desired.items.comparing import Change, differences, payload, query
 from rackwright.desired.items.files import Directory, File, Symlink
+from rackwright.desired.items.gateway_data import GatewayData
 from rackwright.desired.items.item import Item
 from rackwright.desired.items.nginx_limits import NginxLimits
 from rackwright.desired.items.packages import Initramfs, Package, upstream_version
@@ -21,6 +22,7 @@ __all__ = [
     "Change",
     "Directory",
     "File",
+    "GatewayData",
     "Initramfs",
     "Item",
     "NginxLimits",

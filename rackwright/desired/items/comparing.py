@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rackwright.desired.items.certificates import Certificate
+from rackwright.desired.items.gateway_data import GatewayData
 from rackwright.desired.items.item import Item, Observed
 from rackwright.desired.items.units import Unit
 
@@ -38,7 +39,8 @@ def differences(items: Sequence[Item], observed: Sequence[Observed]) -> list[Cha
     """Compare items with what the host answered, position by position.
 
     A unit also counts as different when something it restarts or reloads on does: its stamp
-    already says so, because the stamp is of the desired content.
+    already says so, because the stamp is of the desired content. What has no content here, or is
+    not known by one, says so by its own change.
     """
     changes: list[Change] = []
     for item, seen in zip(items, observed, strict=True):
@@ -50,6 +52,8 @@ def differences(items: Sequence[Item], observed: Sequence[Observed]) -> list[Cha
 def _outdated(item: Item, changes: Sequence[Change]) -> str | None:
     """A certificate that is made anew is of no desired content, so no stamp can tell."""
     made = [change.item for change in changes if isinstance(change.item, Certificate)]
+    if isinstance(item, GatewayData) and any(c.item.key == item.keys_path for c in changes):
+        return "has older keys loaded: load"
     if isinstance(item, Unit) and any(one in item.reload_on for one in made):
         return "has an older certificate loaded: reload"
     return None

@@ -10,6 +10,7 @@ from rackwright.inventory.rules.claims import claims, twice
 from rackwright.inventory.rules.declared import Declared
 from rackwright.inventory.rules.delays import delay_faults
 from rackwright.inventory.rules.folders import folder_faults
+from rackwright.inventory.rules.gateways import asking_faults
 from rackwright.inventory.rules.servers import gateway_faults, server_faults
 from rackwright.inventory.rules.services import service_faults
 from rackwright.inventory.rules.weights import model_faults
@@ -31,6 +32,7 @@ def check(fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     for service in fleet.services.values():
         yield from model_faults(service, fleet, declared)
         yield from service_faults(service, fleet, declared)
+    yield from asking_faults(fleet, declared)
     yield from delay_faults(fleet)
     yield from folder_faults(fleet)
     yield from twice(fleet)

@@ -11,11 +11,10 @@ from rackwright.spec import FleetSpec
 
 
 def twice(fleet: FleetSpec) -> Iterator[Fault]:
-    """Addresses that two servers give, and names by which two services are served."""
+    """Addresses that two servers give."""
     yield from _twice(
         {f"servers[{s.name}].address": s.address.lower() for s in fleet.servers.values()}
     )
-    yield from _twice({f"services[{s.name}]": s.served_as for s in fleet.services.values()})
 
 
 def claims(fleet: FleetSpec) -> Iterator[Fault]:
@@ -42,9 +41,7 @@ def _claimed_twice(claims: Mapping[str, Any]) -> Iterator[Fault]:
 def _twice(values: Mapping[str, str]) -> Iterator[Fault]:
     for value, paths in _shared(values):
         for path in paths[1:]:
-            what = "is served" if path.startswith("services") else "is given"
-            hint = ", set served_model_name" if path.startswith("services") else ""
-            yield Fault(path, f"{what} by {paths[0]} already{hint}", value)
+            yield Fault(path, f"is given by {paths[0]} already", value)
 
 
 def _shared(values: Mapping[str, Any]) -> Iterable[tuple[Any, list[str]]]:

@@ -1,11 +1,15 @@
-"""Host names, looked up as every program of the host does: hosts file, name servers."""
+"""Host names, looked up as every program of the host does, and the name servers it asks."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
+
+RESOLV_CONF = Path("/etc/resolv.conf")
 
 Values = dict[str, Any]
 
@@ -26,3 +30,24 @@ def _addresses(name: str) -> Values:
 
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
+
+
+def nameservers() -> list[str]:
+    """Those of resolv.conf(5) in their order, as Nginx takes them: IPv6 in brackets.
+
+    Nginx has no scopes (``fe80::1%eth0``), so such a server is left out.
+    """
+    try:
+        lines = RESOLV_CONF.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    words = [line.split() for line in lines]
+    named = [line[1] for line in words if line[:1] == ["nameserver"] and len(line) > 1]
+    return [f"[{name}]" if ":" in name else name for name in named if _is_plain(name)]
+
+
+def _is_plain(name: str) -> bool:
+    try:
+        return "%" not in name and bool(ip_address(name))
+    except ValueError:
+        return False

@@ -76,6 +76,8 @@ def remove(change: Values) -> None:
     if change["reload"]:
         run("systemctl", "try-reload-or-restart", change["reload"])
     _take_away(_aside(path))
+    if UNIT_FILES in path.parents:
+        run("systemctl", "daemon-reload")
 
 
 def _take_away(path: Path) -> None:

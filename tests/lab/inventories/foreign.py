@@ -9,7 +9,7 @@ lab = [
         f"@rackwright/{_host.name}",
         {
             "server": {"address": _host.address, "gpus": {"type": "h200-sxm-141gb", "count": 1}},
-            "gateway": {"server_name": "foreign.lab.example"},
+            "gateway": {"server_name": "foreign.lab.example", "ask_keys": False},
         },
     ),
 ]

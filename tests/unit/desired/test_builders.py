@@ -10,12 +10,22 @@ import pytest
 from rackwright.desired import paths
 from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of, lock_items, release_request
-from rackwright.desired.gateway import CONFIG, OPENAI_PATHS, gateway_items
+from rackwright.desired.gateway import (
+    CONFIG,
+    FLEET,
+    KEYS,
+    OPENAI_PATHS,
+    SOCKET,
+    SOCKET_AT_BOOT,
+    SOCKET_FOLDER,
+    gateway_items,
+)
 from rackwright.desired.items import (
     Absent,
     Certificate,
     Directory,
     File,
+    GatewayData,
     Item,
     NginxLimits,
     NoOtherUnits,
@@ -496,12 +506,31 @@ def test_a_certificate_is_made_only_where_none_is_given() -> None:
 
 @pytest.mark.parametrize("sample", [lab, two_services])
 def test_nginx_is_tested_then_reloaded(sample: Callable[[], Sample]) -> None:
-    *before, unit = sample().gateway()
+    *before, unit, data = sample().gateway()
     assert isinstance(unit, Unit)
     assert (unit.key, unit.validate) == ("nginx.service", ("nginx", "-t", "-q"))
     assert unit.restart_on == ()
     watched = [one for one in before if isinstance(one, File | Certificate | NginxLimits)]
-    assert sorted(unit.reload_on, key=str) == sorted(watched, key=str)
+    unread = [one for one in watched if one.key in (FLEET, SOCKET_AT_BOOT)]
+    assert sorted(unit.reload_on, key=str) == sorted(
+        (one for one in watched if one not in unread), key=str
+    )
+    fleet = next(one for one in unread if one.key == FLEET)
+    assert data == GatewayData(SOCKET, fleet, KEYS)
+
+
+def test_the_plan_is_data_that_nginx_and_root_alone_read() -> None:
+    items = {one.key: one for one in two_services().gateway()}
+    fleet = items[FLEET]
+    assert isinstance(fleet, File)
+    assert (fleet.mode, fleet.owner, fleet.group) == (0o640, "root", "www-data")
+    assert items[SOCKET_FOLDER] == Directory(SOCKET_FOLDER, mode=0o700)
+    live = items["/var/lib/rackwright/gateway"]
+    assert isinstance(live, Directory)
+    assert (live.mode, live.owner, live.group) == (0o750, "www-data", "www-data")
+    for way in ("/etc/nginx/rackwright", "/var/lib/rackwright"):
+        folder = items[way]
+        assert isinstance(folder, Directory) and folder.mode == 0o755  # workers go through it
 
 
 # --- base, engine, weights -------------------------------------------------------------------
@@ -517,7 +546,8 @@ def test_base_of_each_role() -> None:
     gpu = base_items(settings, server=True, gateway=False)
     assert "libnuma1" not in packages(gpu)  # no replica, no engine
     both = base_items(settings, server=True, gateway=True)
-    assert packages(gateway) == {"ca-certificates", "nginx", "openssl"}
+    lua = {"libnginx-mod-http-lua", "lua-resty-core", "lua-resty-lrucache", "lua-cjson"}
+    assert packages(gateway) == {"ca-certificates", "nginx", "openssl", *lua}
     assert "python3-venv" in packages(gpu) and "nginx" not in packages(gpu)
     assert packages(both) == packages(gateway) | packages(gpu)
     assert not [one for one in gateway if isinstance(one, User)]

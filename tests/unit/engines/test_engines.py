@@ -53,7 +53,7 @@ def test_the_command_line_is_the_plan() -> None:
         "--served-model-name llama-3.1-8b-instruct --host 192.0.2.11 --port 8000 "
         "--tensor-parallel-size 2 --pipeline-parallel-size 1 --max-model-len 8192 "
         "--max-num-seqs 1024 --max-num-batched-tokens 8192 --gpu-memory-utilization 0.9 "
-        "--dtype bfloat16 --shutdown-timeout 120"
+        "--dtype bfloat16 --shutdown-timeout 120 --enable-prompt-tokens-details"
     )
 
 

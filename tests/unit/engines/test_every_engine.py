@@ -129,6 +129,7 @@ def test_a_key_goes_into_the_environment_file_alone(engine: Engine) -> None:
 
 def test_an_engine_without_keys_is_refused_where_one_is_set(engine: Engine) -> None:
     asked = {name: {**each, "engine_api_key_env": "KEY"} for name, each in data(engine).items()}
+    asked["gw1"]["gateway"] = {"server_name": "llm.example.com", "ask_keys": True}
     if engine.key_variable:
         load_fleet(asked)
         return

@@ -40,7 +40,7 @@ def test_the_command_line_is_the_plan() -> None:
         "-m sglang.launch_server --model-path /m --served-model-name llama-3.1-8b-instruct "
         "--host 192.0.2.11 --port 8000 --tp-size 1 --pp-size 1 --context-length 8192 "
         "--max-running-requests 256 --chunked-prefill-size 8192 --mem-fraction-static 0.88 "
-        "--dtype bfloat16 --enable-metrics"
+        "--dtype bfloat16 --enable-metrics --enable-cache-report"
     )
 
 

@@ -28,6 +28,8 @@ from rackwright.spec import (
     GatewaySpec,
     GpuSpec,
     OtherGpuSpec,
+    OverflowSpec,
+    QueueSpec,
     ServerSpec,
     ServiceSpec,
     Target,
@@ -42,7 +44,7 @@ OBJECTIVES = ("latency", "throughput")
 SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "gpu_servers": (ServerSpec, GpuSpec, OtherGpuSpec),
     "gateways": (GatewaySpec,),
-    "_services": (ServiceSpec, Target, Gguf),
+    "_services": (ServiceSpec, Target, Gguf, QueueSpec, OverflowSpec),
     "_models": (ModelSpec, ModelSource, Figures),
     "_gpu_types": (GpuType, NvLink),
 }

@@ -80,6 +80,19 @@ def everything() -> dict[str, dict[str, Any]]:
         kv_cache_dtype="fp8",
         enforce_eager=True,
         extra_args={"seed": 1},
+        aliases=["gpt-4o"],
+        host_names=["own.example.com"],
+        browser_origins=["https://app.example.com"],
+        sticky=False,
+        queue={"length": 0, "wait_s": 1},
+        overflow={
+            "url": "https://api.example.com/v1",
+            "model": "big",
+            "key_env": "KEY",
+            "in_flight": 4,
+            "requests_a_day": 5,
+            "tokens_a_day": 6,
+        },
     )
     keys = {option.key for option in ENGINES["vllm"].options if option.key}
     own = {key: example(key) for key in keys} | own
@@ -89,6 +102,7 @@ def everything() -> dict[str, dict[str, Any]]:
     layers = service("tiny", engine="llamacpp", servers=["gpu4"], revision=..., gguf=file)
     layers |= {"max_model_len": 2048, "served_model_name": "layers"}
     gateway = {"server_name": "a.example.com", "certificate": "/a", "certificate_key": "/b"}
+    gateway |= {"ask_keys": True, "default": "own"}
     islands = {"nvlink_islands": [[0, 1]], "numa_nodes": [[0], [1, 5]], "fabric_manager": "own"}
     islands |= {"other_gpus": [{"type": "l4-24gb", "count": 1, "indexes": [5]}]}
     servers = {

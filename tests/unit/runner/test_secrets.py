@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from rackwright.errors import SpecError
+from rackwright.inventory.reading import load_fleet
 from rackwright.runner.secrets import require_secrets
+from rackwright.spec import FleetSpec, Settings
 from tests.samples.commands import BIN, ROOT
-from tests.samples.fleet import settings
+from tests.samples.fleet import hosts, service, settings
 
 INVENTORY = """
 from inventories.lab import all as _lab
@@ -37,6 +39,11 @@ BROKEN = [
         "sk-abc" + "x" * 4096,
     ),
 ]
+
+
+def fleet(**own: Settings) -> FleetSpec:
+    """Hosts of which only the settings are asked."""
+    return load_fleet(hosts()).model_copy(update={"settings": own})
 
 
 @pytest.fixture
@@ -105,7 +112,7 @@ def test_what_would_not_stay_in_its_line_is_refused_and_not_shown(
     monkeypatch.setenv("RW_TEST_TOKEN", value)
     own = settings(engine_api_key_env="RW_TEST_KEY", hf_token_env="RW_TEST_TOKEN")
     with pytest.raises(SpecError) as caught:
-        require_secrets({"gpu1": own, "gpu2": own})
+        require_secrets(fleet(gpu1=own, gpu2=own))
     rule = "must have at most 4096 characters" if len(value) > 4096 else PRINTABLE
     assert [str(fault) for fault in caught.value.faults] == [
         f"settings[gpu1, gpu2].engine_api_key_env: names RW_TEST_KEY, whose value {rule}",
@@ -128,7 +135,31 @@ def test_an_operator_is_told_of_both_and_shown_neither(inventory: Path) -> None:
 @pytest.mark.parametrize("value", ["sk-abc", "hf_Ab0", "a.b_c~d+e/f=", 's3cr$t"key', "x" * 4096])
 def test_keys_as_people_have_them_are_taken(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RW_TEST_KEY", value)
-    require_secrets({"gpu1": settings(engine_api_key_env="RW_TEST_KEY")})
+    require_secrets(fleet(gpu1=settings(engine_api_key_env="RW_TEST_KEY")))
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        (None, "names RW_TEST_OUTSIDE, which is not set here: export it"),
+        ("", "names RW_TEST_OUTSIDE, which is empty here: export it"),
+        ("sk abc", f"names RW_TEST_OUTSIDE, whose value {PRINTABLE}"),
+    ],
+)
+def test_the_key_of_an_outside_api_is_there_too(
+    value: str | None, rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RW_TEST_OUTSIDE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("RW_TEST_OUTSIDE", value)
+    outside = {"url": "https://api.example.com", "model": "m", "key_env": "RW_TEST_OUTSIDE"}
+    chat = service(overflow=outside | {"tokens_a_day": 1})
+    spec = load_fleet(hosts(services={"chat": chat}))
+    with pytest.raises(SpecError) as caught:
+        require_secrets(spec)
+    assert [str(fault) for fault in caught.value.faults] == [
+        f"services[chat].overflow.key_env: {rule}"
+    ]
 
 
 def test_a_plan_without_secrets_is_asked_for_and_says_which_a_deploy_wants(

@@ -1,0 +1,129 @@
+"""What a gateway decides by, as data: the plan's services and replicas in one JSON file.
+
+The Lua is the same on every gateway; this is read again without a reload of Nginx.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+
+from rackwright.desired.addresses import ip_of
+from rackwright.engines import ENGINES
+from rackwright.engines.endpoints import ENDPOINTS
+from rackwright.plan import Replica, Upstream
+from rackwright.planning.loads import TYPICAL
+from rackwright.spec import GatewaySpec, OverflowSpec, ServiceSpec, Settings, Target
+
+FORMAT = 1
+CREATED_UNIX_S = 1_790_000_000
+"""What lists of models say of each. Any time would do; that of a deploy would make each one other
+data."""
+_TYPICAL_TOKENS = TYPICAL.input_tokens + TYPICAL.output_tokens
+
+
+def fleet_data(
+    gateway: GatewaySpec,
+    upstreams: Sequence[Upstream],
+    settings: Settings,
+    resolved: Mapping[str, str],
+) -> bytes:
+    """The file for one gateway: the same bytes for the same plan.
+
+    ``resolved`` has the IP address of each server that is declared by name.
+    """
+    data = {
+        "format": FORMAT,
+        "gateway": gateway.name.removeprefix("@"),
+        "keys_required": bool(gateway.ask_keys),
+        "default": gateway.default,
+        "endpoints": {path: asdict(endpoint) for path, endpoint in ENDPOINTS.items()},
+        "hosts": {
+            name.lower(): upstream.service.name
+            for upstream in upstreams
+            for name in upstream.service.host_names
+        },
+        "services": {
+            upstream.service.name: _service(upstream, settings, resolved) for upstream in upstreams
+        },
+    }
+    return (json.dumps(data, indent=1) + "\n").encode()
+
+
+def _service(upstream: Upstream, settings: Settings, resolved: Mapping[str, str]) -> dict[str, Any]:
+    service, engine = upstream.service, ENGINES[upstream.service.engine]
+    return {
+        "model": service.served_as,
+        "aliases": service.aliases,
+        "adapters": list(service.adapters),
+        "context": service.max_model_len,
+        "created": CREATED_UNIX_S,
+        "paths": engine.paths,
+        "health": engine.health_path,
+        "canary": engine.canary(service.served_as)._asdict(),
+        "usage_in_streams": "ask" if engine.usage_in_streams else "never",
+        "sticky": service.sticky,
+        "origins": service.browser_origins,
+        "queue": _queue(service, settings),
+        "replicas": _replicas(upstream.replicas, resolved),
+        "overflow": _overflow(service.overflow),
+    }
+
+
+def _queue(service: ServiceSpec, settings: Settings) -> dict[str, int]:
+    own = service.queue
+    return {
+        "length": settings.queue_length if own.length is None else own.length,
+        "wait_s": settings.queue_wait_s if own.wait_s is None else own.wait_s,
+    }
+
+
+def _replicas(replicas: Sequence[Replica], resolved: Mapping[str, str]) -> list[dict[str, Any]]:
+    """``host`` as an URL has it. Where each replica's speed is predicted, it is the weight."""
+    timed = all(replica.speeds for replica in replicas)
+    powers = [replica.speeds[-1].out_tok_s if timed else slots(replica) for replica in replicas]
+    return [
+        {
+            "name": replica.name,
+            "host": ip_of(replica.server.address, resolved),
+            "port": replica.port,
+            "slots": slots(replica),
+            "weight": round(power / max(powers), 3),
+        }
+        for replica, power in zip(replicas, powers, strict=True)
+    ]
+
+
+def slots(replica: Replica) -> int:
+    """How many requests a replica takes at once: as busy as the plan says that it can be.
+
+    With a target so many as it was planned for, since more are slower than it allows. Else what
+    the engine runs at most, and of typical requests no more than its KV cache holds.
+    """
+    most = replica.limits.max_num_seqs
+    if isinstance(replica.service.objective, Target) and replica.speeds:
+        return min(most, replica.speeds[-1].concurrency)
+    if ENGINES[replica.service.engine].serves_gguf:
+        return most  # each slot has its own cache
+    tokens = min(_TYPICAL_TOKENS, replica.limits.max_model_len)
+    return max(1, min(most, replica.memory.kv_cache_tokens // tokens))
+
+
+def _overflow(overflow: OverflowSpec | None) -> dict[str, Any] | None:
+    """Its key is no part of this: it is in a file of root's."""
+    if overflow is None:
+        return None
+    url = urlsplit(overflow.url)
+    return {
+        "host": url.hostname,
+        "port": url.port or 443,
+        "prefix": url.path,
+        "model": overflow.model,
+        "in_flight": overflow.in_flight,
+        "requests_a_day": overflow.requests_a_day,
+        "tokens_a_day": overflow.tokens_a_day,
+        "scheme": "bearer",
+    }

@@ -1,0 +1,57 @@
+"""Where a gateway has its configuration, data, live state and local socket."""
+
+from __future__ import annotations
+
+from rackwright.desired.folders import state_folder
+from rackwright.desired.items import Absent, Directory, File, Item
+from rackwright.remote.items.own import MARK as OWN
+from rackwright.spec import Settings
+
+CONFIG = "/etc/nginx/conf.d/rackwright.conf"
+MARK = "# Written by Rackwright"
+FOLDER = "/etc/nginx/rackwright"
+LUA, FLEET, KEYS = f"{FOLDER}/gateway.lua", f"{FOLDER}/fleet.json", f"{FOLDER}/keys.json"
+NGINX = "www-data"
+"""User and group of Debian's and Ubuntu's Nginx: its workers read data and keep what they know."""
+SOCKET_FOLDER = "/run/rackwright-gateway"
+SOCKET = f"{SOCKET_FOLDER}/state.sock"
+SOCKET_AT_BOOT = "/etc/tmpfiles.d/rackwright-gateway.conf"
+DROP_IN = "/etc/systemd/system/nginx.service.d/rackwright.conf"
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+"""Whose certificates an outside API may have: those that the distribution trusts."""
+
+
+def live_folder(settings: Settings) -> str:
+    """Where a gateway keeps what must outlive its restart."""
+    return f"{settings.state_dir}/gateway"
+
+
+def folder_items(settings: Settings) -> list[Item]:
+    """Folders, and what makes the socket's again at each boot."""
+    at_boot = f"{MARK}: the gateway's local socket, for root alone.\nd {SOCKET_FOLDER} 0700\n"
+    access = {"owner": NGINX, "group": NGINX}
+    known = ("state.json", "usage.json")
+    return [
+        Directory(FOLDER, inside=("gateway.lua", "fleet.json")),
+        state_folder(settings),
+        Directory(live_folder(settings), 0o750, **access, inside=known),
+        File(SOCKET_AT_BOOT, at_boot.encode()),
+        Directory(SOCKET_FOLDER, mode=0o700),
+    ]
+
+
+def drop_in_file() -> File:
+    """For Nginx' unit: it leaves its socket behind when it stops, and would not start then."""
+    text = f"{MARK}: Nginx does not start where its socket is left of before.\n[Service]\n"
+    return File(DROP_IN, f"{text}ExecStartPre=-/bin/rm -f {SOCKET}\n".encode())
+
+
+def no_gateway(settings: Settings) -> list[Item]:
+    """Of every host that is none: it may have been one. Nginx forgets the configuration first."""
+    return [
+        Absent(CONFIG, MARK, reload="nginx.service"),
+        Absent(DROP_IN, MARK),
+        Absent(SOCKET_AT_BOOT, MARK),
+        Absent(FOLDER, OWN),
+        Absent(live_folder(settings), OWN),
+    ]
