@@ -88,7 +88,7 @@ HEADS = [
     Sent("a header without a name", head("GET", "/v1/models", b": a\r\n") + b"\r\n", "400 bad_request"),
     Sent("1,000 headers", head(more=b"".join(b"X-%d: %b\r\n" % (n, b"a" * 50) for n in range(1000))) + b"\r\n", "431 headers_too_large"),
     Sent("100,000 headers", head(more=b"X: a\r\n" * 100_000) + b"\r\n", "431 headers_too_large"),
-    Sent("100 headers before the key", head(more=b"".join(b"X-%d: a\r\n" % n for n in range(100)) + KEY + b"Content-Length: 35\r\n", key=b"")
+    Sent("90 headers before the key", head(more=b"".join(b"X-%d: a\r\n" % n for n in range(90)) + KEY + b"Content-Length: 35\r\n", key=b"")
          + b"\r\n" + GOOD, "200", "chat"),
     Sent("a header of 1 MiB", head(more=b"X: " + b"a" * 2**20 + b"\r\n") + b"\r\n", "431 headers_too_large"),
     Sent("a header's name of 9 KB", head(more=b"X" * 9000 + b": a\r\n") + b"\r\n", "431 headers_too_large"),
