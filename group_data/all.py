@@ -64,6 +64,7 @@ llamacpp_program = "bin/llama-server"  # in the archive
 # Names of variables on the machine that runs pyinfra. No secret is written in a file here.
 hf_token_env = "HF_TOKEN"  # for gated repositories
 engine_api_key_env = None  # must then be set; None: the gateway is the only door, asks for no key
+gateway_key_env = None  # of gateways that ask for keys: what `verify` asks with (docs/gateway.md)
 
 # Limits in seconds. A 70B model takes minutes to load; a long answer takes minutes to finish.
 start_timeout_s = 1800

@@ -5,6 +5,7 @@ from pyinfra.api.deploy import deploy
 
 from rackwright.runner.fleet import this_fleet
 from rackwright.runner.gateway import converge_gateway
+from rackwright.runner.secrets import key_files
 
 
 @deploy("Gateway")
@@ -16,4 +17,5 @@ def gateway() -> None:
         gateway=fleet.gateway,
         upstreams=fleet.plan.upstreams,
         settings=fleet.settings(host.name),
+        keys=key_files(fleet.clients, fleet.spec, host.name),
     )

@@ -26,6 +26,7 @@ local folder, state_folder, trusted_secrets
 local live = ngx.shared.rackwright_live          -- counts, drains, weights, ejections
 local clients = ngx.shared.rackwright_clients    -- limits of clients, by minute
 local prefixes = ngx.shared.rackwright_prefixes  -- the start of a prompt -> the replica that has it
+local texts = ngx.shared.rackwright_texts        -- fleet.json and keys.json, as they were read last
 local usage = ngx.shared.rackwright_usage        -- of today, and totals since the start
 
 -- An outline of JSON -------------------------------------------------------------------------------
@@ -207,14 +208,11 @@ end
 local function list(value) return type(value) == "table" and value or {} end
 local function given(value) return value ~= nil and value ~= cjson.null and value or nil end
 
-local function read_json(name, optional)
-    local text, why = read_file(folder .. "/" .. name)
-    if not text and optional then return {}, "" end
-    local value = text and cjson.decode(text)
-    if type(value) ~= "table" then
-        return nil, nil, format("%s: %s", name, why or "is no JSON")
-    end
-    if value.format ~= 1 then return nil, nil, name .. ": is of another version of Rackwright" end
+local function parsed(name, text, optional)
+    if text == "" and optional then return {}, "" end
+    local value = cjson.decode(text)
+    if type(value) ~= "table" then return nil, name .. ": is no JSON" end
+    if value.format ~= 1 then return nil, name .. ": is of another version of Rackwright" end
     return value, sha256_hex(text)
 end
 
@@ -238,7 +236,7 @@ local function prepared(fleet, fleet_hash, keys, keys_hash)
         service.overflow, service.queue = given(service.overflow), given(service.queue)
         for _, path in ipairs(service.paths) do service.answers[path] = true end
         for _, replica in ipairs(service.replicas) do
-            replica.service, replica.served = service, 0
+            replica.service, replica.served, replica.served_key = service, 0, "served:" .. replica.name
             replica.planned_weight = replica.weight
             replica.peer = replica.host:match("^[^%[].*:") and "[" .. replica.host .. "]" or replica.host
             new.replicas[replica.name] = replica
@@ -261,14 +259,29 @@ local function prepared(fleet, fleet_hash, keys, keys_hash)
     return new
 end
 
--- Both files, or nil and what is wrong with one of them.
-local function read_data()
-    local fleet, fleet_hash, why = read_json("fleet.json")
-    if not fleet then return nil, why end
-    local keys, keys_hash, wrong = read_json("keys.json", true)
-    if not keys then return nil, wrong end
+-- What the two texts say, or nil and what is wrong with one of them.
+local function understood(fleet_text, keys_text)
+    local fleet, fleet_hash = parsed("fleet.json", fleet_text)
+    if not fleet then return nil, fleet_hash end
+    local keys, keys_hash = parsed("keys.json", keys_text, true)
+    if not keys then return nil, keys_hash end
     local done, new = pcall(prepared, fleet, fleet_hash, keys, keys_hash)
     if not done then return nil, "fleet.json or keys.json: " .. tostring(new) end
+    return new
+end
+
+-- Reads both files for all workers: they take the same texts from here, whatever becomes of the files.
+local function read_data()
+    local fleet_text, why = read_file(folder .. "/fleet.json")
+    local keys_text = read_file(folder .. "/keys.json") or ""
+    if not fleet_text then return nil, why end
+    local new, wrong = understood(fleet_text, keys_text)
+    if not new then return nil, wrong end
+    for name, text in pairs({fleet = fleet_text, keys = keys_text}) do
+        local kept, full = texts:set(name, text)
+        if not kept then return nil, name .. ".json: " .. full end
+    end
+    new.loads = live:incr("loads", 1, 0)
     return new
 end
 
@@ -287,8 +300,7 @@ local function refresh()
     if version == known_version then return end
     local loads = live:get("loads")
     if data.loads ~= loads then
-        local new, why = read_data()
-        if new then data = new else ngx.log(ngx.CRIT, "rackwright: ", why) end
+        data = understood(texts:get("fleet"), texts:get("keys"))
         data.loads = loads
     end
     known_version = version
@@ -301,12 +313,19 @@ local function changed() live:incr("version", 1, 0) end
 -- Of what is in flight. All workers share a count; each also knows its own part, so that what a
 -- worker held that was killed can be given back.
 
+local totals_of, parts_of = {}, {}  -- name -> key, so that none is put together twice
+
 local function count(name, by)
-    live:incr("part:" .. ngx.worker.pid() .. ":" .. name, by, 0)
-    return live:incr("count:" .. name, by, 0)
+    local total, part = totals_of[name], parts_of[name]
+    if not part then
+        total, part = "count:" .. name, "part:" .. ngx.worker.pid() .. ":" .. name
+        totals_of[name], parts_of[name] = total, part
+    end
+    live:incr(part, by, 0)
+    return live:incr(total, by, 0)
 end
 
-local function counted(name) return live:get("count:" .. name) or 0 end
+local function counted(name) return live:get(totals_of[name] or "count:" .. name) or 0 end
 
 local function give_back_of_the_dead()
     for _, key in ipairs(live:get_keys(0)) do
@@ -323,6 +342,8 @@ end
 
 -- Figures that nobody decides by are added up here first, and shared once a second.
 local pending = {}
+
+local function today() return sub(ngx.utctime(), 1, 10) end
 
 local function add(key, by) pending[key] = (pending[key] or 0) + by end
 
@@ -378,6 +399,7 @@ local ANTHROPIC_TYPES = {[401] = "authentication_error", [403] = "permission_err
 -- Text from outside, as JSON: what is no UTF-8 is not written on.
 local function quoted(text)
     text = text or ""
+    if not find(text, '[%c"\\\128-\255]') then return '"' .. text .. '"' end
     if find(text, "[\128-\255]") and select(3, ngx.re.find(text, ".", "jou")) then
         text = text:gsub("[\128-\255]", "?")
     end
@@ -447,7 +469,7 @@ local function use_in_a_minute(kind, client, by)
     clients:incr(kind .. client .. ":" .. floor(ngx.now() / 60), by, 0, 130)
 end
 
-local function month_key(client) return "month:" .. os.date("!%Y-%m") .. ":" .. client end
+local function month_key(client) return "month:" .. sub(today(), 1, 7) .. ":" .. client end
 
 local function keep_limits(ctx)
     local key, client = ctx.key, ctx.key.client
@@ -791,11 +813,11 @@ end
 -- Overflow -----------------------------------------------------------------------------------------
 
 local function overflow_used(service, what)
-    return clients:get(format("overflow:%s:%s:%s", os.date("!%Y-%m-%d"), service.name, what)) or 0
+    return clients:get(format("overflow:%s:%s:%s", today(), service.name, what)) or 0
 end
 
 local function use_overflow(service, what, by)
-    clients:incr(format("overflow:%s:%s:%s", os.date("!%Y-%m-%d"), service.name, what), by, 0, 172800)
+    clients:incr(format("overflow:%s:%s:%s", today(), service.name, what), by, 0, 172800)
 end
 
 local function overflow_has_budget(service)
@@ -1139,27 +1161,65 @@ end
 
 local BUCKETS_S = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 
+-- Keys of figures, made once a service (or client and model) and kept with it.
+local function histogram(name, service)
+    local keys = {bounds = {}, count = format("sum:%s_count{service=%q}", name, service.name),
+                  sum = format("sum:%s_sum{service=%q}", name, service.name)}
+    for place, bound in ipairs(BUCKETS_S) do
+        keys.bounds[place] = format("sum:%s_bucket{service=%q,le=%q}", name, service.name, tostring(bound))
+    end
+    return keys
+end
+
 local function observe(name, service, value)
-    for _, bucket in ipairs(BUCKETS_S) do
-        if value <= bucket then
-            add(format("sum:%s_bucket{service=%q,le=%q}", name, service, tostring(bucket)), 1)
+    local keys = service[name]
+    if not keys then
+        keys = histogram(name, service)
+        service[name] = keys
+    end
+    for place = 1, #BUCKETS_S do
+        if value <= BUCKETS_S[place] then
+            add(keys.bounds[place], 1)
             break
         end
     end
-    add(format("sum:%s_count{service=%q}", name, service), 1)
-    add(format("sum:%s_sum{service=%q}", name, service), value)
+    add(keys.count, 1)
+    add(keys.sum, value)
+end
+
+local usage_keys, usage_keys_day = {}, ""
+
+local function keys_of_usage(client, model)
+    local day = today()
+    if day ~= usage_keys_day then usage_keys, usage_keys_day = {}, day end
+    local name = client .. "\t" .. model
+    local keys = usage_keys[name]
+    if not keys then
+        local start, labels = format("day:%s\t%s\t", day, name), format("_total{client=%q,model=%q}", client, model)
+        keys = {requests = start .. "requests", overflow = start .. "overflow_requests", days = {}, sums = {}}
+        for place, field in ipairs({"prompt_tokens", "cached_tokens", "completion_tokens"}) do
+            keys.days[place] = start .. field
+            keys.sums[place] = "sum:rackwright_gateway_" .. field .. labels
+        end
+        usage_keys[name] = keys
+    end
+    return keys
+end
+
+local function add_tokens(keys, place, value)
+    if value > 0 then
+        add(keys.days[place], value)
+        add(keys.sums[place], value)
+    end
 end
 
 local function count_usage(ctx, prompt, cached, completion)
-    local key = format("day:%s\t%s\t%s\t", os.date("!%Y-%m-%d"), ctx.key.client, ctx.asked)
-    add(key .. "requests", 1)
-    if ctx.outside then add(key .. "overflow_requests", 1) end
-    for name, value in pairs({prompt_tokens = prompt, cached_tokens = cached, completion_tokens = completion}) do
-        if value > 0 then
-            add(key .. name, value)
-            add(format("sum:rackwright_gateway_%s_total{client=%q,model=%q}", name, ctx.key.client, ctx.asked), value)
-        end
-    end
+    local keys = keys_of_usage(ctx.key.client, ctx.asked)
+    add(keys.requests, 1)
+    if ctx.outside then add(keys.overflow, 1) end
+    add_tokens(keys, 1, prompt)
+    add_tokens(keys, 2, cached)
+    add_tokens(keys, 3, completion)
     local all = prompt + completion
     if all == 0 then return end
     if ctx.key ~= NOBODY then
@@ -1167,6 +1227,22 @@ local function count_usage(ctx, prompt, cached, completion)
         if ctx.key.tokens_a_minute then use_in_a_minute("tokens:", ctx.key.client, all) end
     end
     if ctx.outside then use_overflow(ctx.service, "tokens", all) end
+end
+
+-- Of answers by service, replica and status.
+local answers_keys = {}
+
+local function count_answer(service, name, status)
+    local by_name = answers_keys[name]
+    if not by_name then
+        by_name = {}
+        answers_keys[name] = by_name
+    end
+    local known = service .. status
+    if not by_name[known] then
+        by_name[known] = format('sum:rackwright_gateway_requests_total{service=%q,replica=%q,status="%d"}', service, name, status)
+    end
+    add(by_name[known], 1)
 end
 
 local function log_line(ctx, status, prompt, cached, completion)
@@ -1177,7 +1253,7 @@ local function log_line(ctx, status, prompt, cached, completion)
     return format('{"time": "%s", "client": %s, "model": %s, "service": %s, "replica": %s, "method": %s, '
         .. '"path": %s, "status": %d, "bytes": %d, "request_s": %.3f, "first_byte_s": %s, "prompt_tokens": %d, '
         .. '"cached_tokens": %d, "completion_tokens": %d, "code": %s, "request_id": "%s", "address": "%s"}',
-        os.date("!%Y-%m-%dT%H:%M:%SZ", ngx.time()), quoted(ctx.key.client), quoted(ctx.asked),
+        sub(ngx.utctime(), 1, 10) .. "T" .. sub(ngx.utctime(), 12) .. "Z", quoted(ctx.key.client), quoted(ctx.asked),
         quoted(ctx.service and ctx.service.name), quoted(name), quoted(var.request_method), quoted(path), status,
         tonumber(var.bytes_sent) or 0, ngx.now() - started,
         ctx.first_byte and format("%.3f", ctx.first_byte - started) or "null", prompt, cached, completion,
@@ -1211,15 +1287,14 @@ function M.log()
     if ctx.endpoint and ctx.service and not ctx.code then
         prompt, cached, completion = tokens_of(ctx)
         if status < 400 or status == 499 then count_usage(ctx, prompt, cached, completion) end
-        observe("rackwright_gateway_request_seconds", ctx.service.name, ngx.now() - ngx.req.start_time())
+        observe("rackwright_gateway_request_seconds", ctx.service, ngx.now() - ngx.req.start_time())
         if ctx.first_byte then
-            observe("rackwright_gateway_first_byte_seconds", ctx.service.name, ctx.first_byte - ngx.req.start_time())
+            observe("rackwright_gateway_first_byte_seconds", ctx.service, ctx.first_byte - ngx.req.start_time())
         end
     end
-    local name = ctx.outside and "overflow" or ctx.last and ctx.last.name or "-"
-    add(format("sum:rackwright_gateway_requests_total{service=%q,replica=%q,status=\"%d\"}",
-        ctx.service and ctx.service.name or "-", name, status), 1)
-    if ctx.last and ctx.endpoint then add("served:" .. ctx.last.name, 1) end
+    local last = ctx.last
+    count_answer(ctx.service and ctx.service.name or "-", ctx.outside and "overflow" or last and last.name or "-", status)
+    if last then add(last.served_key, 1) end
     ngx.var.rackwright_line = log_line(ctx, status, prompt, cached, completion)
 end
 
@@ -1415,7 +1490,7 @@ local FIELDS = {"requests", "prompt_tokens", "cached_tokens", "completion_tokens
 -- Of today, as rows: one of each client and model.
 local function rows_of_today()
     local rows, by_name = {}, {}
-    local today = os.date("!%Y-%m-%d")
+    local today = today()
     for _, key in ipairs(usage:get_keys(0)) do
         local day, client, model, field = key:match("^day:([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)$")
         if day == today then
@@ -1441,14 +1516,14 @@ function M.save_usage()
     local version = live:get("usage_version")
     if version == live:get("usage_saved") then return end
     live:set("usage_saved", version)
-    write_file(usage_path(os.date("!%Y-%m-%d")), encoded(rows_of_today()))
+    write_file(usage_path(today()), encoded(rows_of_today()))
 end
 
 local function rows_since(since)
     local rows, day_s = {}, 86400
     local year, month, day = since:match("^(%d%d%d%d)-(%d%d)-(%d%d)$")
     local from = os.time({year = year, month = month, day = day, hour = 12})
-    local today = os.date("!%Y-%m-%d")
+    local today = today()
     for at = max(from, ngx.time() - 400 * day_s), ngx.time() + day_s, day_s do
         local name = os.date("!%Y-%m-%d", at)
         if name >= today then break end
@@ -1462,7 +1537,7 @@ end
 
 -- After a restart: what was used today, and this month, goes on.
 local function restore_usage()
-    local today, month = os.date("!%Y-%m-%d"), os.date("!%Y-%m-01")
+    local today, month = today(), os.date("!%Y-%m-01")
     for _, row in ipairs(list(cjson.decode(read_file(usage_path(today)) or ""))) do
         for _, field in ipairs(FIELDS) do
             usage:set(format("day:%s\t%s\t%s\t%s", today, row.client, row.model, field), row[field] or 0)
@@ -1521,7 +1596,6 @@ end
 local function load()
     local new, why = read_data()
     if not new then return answer(422, cjson.encode({error = why}) .. "\n") end
-    live:incr("loads", 1, 0)
     changed()
     refresh()
     return answer(200, cjson.encode({fleet = data.fleet_hash, keys = data.keys_count}) .. "\n")
@@ -1593,9 +1667,7 @@ function M.init(where, state_where)
         restore_state()
         restore_usage()
     end
-    live:incr("loads", 1, 0)
     changed()
-    data.loads = live:get("loads")
 end
 
 local function tell_heard()
@@ -1641,6 +1713,22 @@ function M.start()
         M.save_usage()
         give_back_of_the_dead()
     end)
+end
+
+-- Below crit, Nginx writes whole request lines into its error log, so it is kept at crit; a fault of
+-- this file must be read there nevertheless.
+local function guarded(phase)
+    local run = M[phase]
+    M[phase] = function()
+        local done, why = pcall(run)
+        if done then return end
+        ngx.log(ngx.CRIT, "rackwright: fault in ", phase, ": ", why)
+        if phase == "access" then return ngx.exit(500) end
+    end
+end
+
+for _, phase in ipairs({"access", "balance", "failed", "header_filter", "body_filter", "log", "socket"}) do
+    guarded(phase)
 end
 
 return M

@@ -222,8 +222,8 @@ class PlannedHost:
 class PlannedService:
     """What the checks need to know of a service behind a gateway; ``host`` is the gateway.
 
-    ``addresses`` (``192.0.2.11:8000``) are those of ``replicas``, one each, in Nginx's
-    ``upstream``; by name where they are declared so. A worker must hold so many ``connections``.
+    ``addresses`` (``192.0.2.11:8000``) are those of ``replicas``, one each; by name where they are
+    declared so. A worker must hold so many ``connections``.
     """
 
     KIND: ClassVar[str] = "service"
@@ -234,7 +234,6 @@ class PlannedService:
     served_model_name: str
     replicas: tuple[str, ...]
     engine: str
-    upstream: str = ""
     addresses: tuple[str, ...] = ()
     connections: int = 0
 

@@ -67,13 +67,14 @@ def _service(upstream: Upstream, settings: Settings, resolved: Mapping[str, str]
         "usage_in_streams": "ask" if engine.usage_in_streams else "never",
         "sticky": service.sticky,
         "origins": service.browser_origins,
-        "queue": _queue(service, settings),
+        "queue": queue_of(service, settings),
         "replicas": _replicas(upstream.replicas, resolved),
         "overflow": _overflow(service.overflow),
     }
 
 
-def _queue(service: ServiceSpec, settings: Settings) -> dict[str, int]:
+def queue_of(service: ServiceSpec, settings: Settings) -> dict[str, int]:
+    """How many requests of a service may wait, and for how long: its own, or group data's."""
     own = service.queue
     return {
         "length": settings.queue_length if own.length is None else own.length,

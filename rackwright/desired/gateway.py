@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rackwright.desired import paths
-from rackwright.desired.fleet_data import fleet_data
+from rackwright.desired.fleet_data import fleet_data, queue_of
 from rackwright.desired.folders import config_folder
 from rackwright.desired.gateway_config import IDLE_CONNECTIONS, Places, gateway_config
+from rackwright.desired.gateway_keys import NO_KEYS, KeyFiles
 from rackwright.desired.gateway_places import (
     CONFIG,
     FLEET,
@@ -39,19 +40,16 @@ MOST_CONNECTIONS = 500_000
 """A process may open 1,048,576 files unless the kernel is told otherwise (fs.nr_open)."""
 
 
-def upstream_name(upstream: Upstream) -> str:
-    """What Nginx calls the replicas of a service."""
-    return f"rackwright_{upstream.service.name.replace('-', '_')}"
-
-
-def connections(upstreams: Sequence[Upstream]) -> int:
+def connections(upstreams: Sequence[Upstream], settings: Settings) -> int:
     """What a worker must be able to hold, if all come to it.
 
-    Two for each request, to its client and its replica; and for each that runs one that waits.
+    Two for each request that runs, to its client and its replica; and as many again for those that
+    wait: as many as run, or as the services' queues take.
     """
     slots = sum(one.limits.max_num_seqs for upstream in upstreams for one in upstream.replicas)
-    needed = 2 * (slots + slots) + IDLE_CONNECTIONS + SPARE_CONNECTIONS
-    return min(needed, MOST_CONNECTIONS)
+    waiting = sum(queue_of(upstream.service, settings)["length"] for upstream in upstreams)
+    needed = 2 * (slots + max(slots, waiting))
+    return min(needed + IDLE_CONNECTIONS + SPARE_CONNECTIONS, MOST_CONNECTIONS)
 
 
 def gateway_items(
@@ -60,8 +58,9 @@ def gateway_items(
     settings: Settings,
     resolved: Mapping[str, str],
     nameservers: Sequence[str] = (),
+    keys: KeyFiles = NO_KEYS,
 ) -> list[Item]:
-    """Certificate, limits, configuration, data and unit; all is tested before it is loaded.
+    """Certificate, folders, configuration, limits, unit and data; tested before it is loaded.
 
     ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up no replica
     itself, so it starts without a name server. ``nameservers`` are asked for outside APIs alone.
@@ -74,26 +73,25 @@ def gateway_items(
     places = Places(FOLDER, live_folder(settings), SOCKET, certificate, key, TRUSTED)
     names = host_names(gateway, upstreams)
     asked = nameservers if overflows(upstreams) else ()
-    config = File(CONFIG, gateway_config(gateway.port, names, places, settings, asked))
-    lua = File(LUA, (paths.PROJECT / "templates/gateway.lua").read_bytes())
-    needed = connections(upstreams)
-    limits = NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed)
-    validate = ("nginx", "-t", "-q")
-    drop_in = drop_in_file()
-    unit = Unit("nginx.service", reload_on=(config, lua, limits, drop_in, *made), validate=validate)
-    folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
+    needed = connections(upstreams, settings)
+    loaded = (
+        File(CONFIG, gateway_config(gateway.port, names, places, settings, asked)),
+        File(LUA, (paths.PROJECT / "templates/gateway.lua").read_bytes()),
+        keys.own,
+        drop_in_file(),
+        NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed),
+    )
     content = fleet_data(gateway, upstreams, settings, resolved)
     fleet = File(FLEET, content, mode=0o640, group=NGINX)
+    folders = [config_folder(settings), Directory(f"{settings.config_dir}/tls", mode=0o750)]
     return [
         *(folders if made else []),
         *made,
         *folder_items(settings),
-        drop_in,
         fleet,
-        lua,
-        config,
-        limits,
-        unit,
+        keys.clients,
+        *loaded,
+        Unit("nginx.service", reload_on=(*loaded, *made), validate=("nginx", "-t", "-q")),
         GatewayData(SOCKET, fleet, KEYS),
     ]
 

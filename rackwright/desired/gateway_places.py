@@ -10,7 +10,8 @@ from rackwright.spec import Settings
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
 MARK = "# Written by Rackwright"
 FOLDER = "/etc/nginx/rackwright"
-LUA, FLEET, KEYS = f"{FOLDER}/gateway.lua", f"{FOLDER}/fleet.json", f"{FOLDER}/keys.json"
+LUA = f"{FOLDER}/gateway.lua"
+FLEET, KEYS, SECRETS = (f"{FOLDER}/{name}.json" for name in ("fleet", "keys", "secrets"))
 NGINX = "www-data"
 """User and group of Debian's and Ubuntu's Nginx: its workers read data and keep what they know."""
 SOCKET_FOLDER = "/run/rackwright-gateway"

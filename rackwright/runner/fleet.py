@@ -14,6 +14,7 @@ from pyinfra.context import host as current_host
 
 from rackwright.causes.secrets import redacted
 from rackwright.checks.results import CheckResult
+from rackwright.clients import Clients
 from rackwright.errors import PlanError, RackwrightError, SpecError
 from rackwright.exits import tell
 from rackwright.inventory.project_files import project_file_faults
@@ -21,6 +22,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from rackwright.report import plan_text
+from rackwright.runner.clients import clients_of
 from rackwright.runner.host_data import host_data, jump_faults, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
 from rackwright.runner.progress import heard_first
@@ -44,11 +46,13 @@ class StageFailure(NamedTuple):
 class FleetRun:
     """Spec and plan of all hosts, and what this run has observed of them so far.
 
+    ``clients`` may come in by the gateways; they are read for those who take secrets to hosts.
     ``failed`` has the hosts that a stage refused to go on with, and why.
     """
 
     spec: FleetSpec
     plan: FleetPlan
+    clients: Clients = field(default_factory=dict)
     observations: dict[str, dict[str, Any]] = field(default_factory=dict)
     failed: dict[str, StageFailure] = field(default_factory=dict)
     results: list[CheckResult] = field(default_factory=list)
@@ -102,10 +106,12 @@ def fleet_of(inventory: Inventory) -> FleetRun:
 def fleet_with_secrets(inventory: Inventory) -> FleetRun:
     """The same, for those who take secrets to hosts: every one that settings name is there.
 
-    Raises SpecError with what is wrong with them, before a host is touched.
+    With the clients of the gateways. Raises SpecError with what is wrong with them, before a host
+    is touched.
     """
     fleet = fleet_of(inventory)
     require_secrets(fleet.spec)
+    fleet.clients = clients_of(inventory, fleet.spec)
     return fleet
 
 

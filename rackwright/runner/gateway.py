@@ -11,6 +11,7 @@ from pyinfra.context import host
 
 from rackwright.desired.addresses import is_ip, name_faults, named_addresses, resolved
 from rackwright.desired.gateway import gateway_items, overflows
+from rackwright.desired.gateway_keys import KeyFiles
 from rackwright.desired.gateway_places import no_gateway
 from rackwright.desired.gateway_system import REMEDY, unfit
 from rackwright.errors import HostError
@@ -42,7 +43,7 @@ def require_gateway_system(gateway: GatewaySpec | None) -> Generator[FunctionCom
 
 @operation()
 def converge_gateway(
-    gateway: GatewaySpec | None, upstreams: Sequence[Upstream], settings: Settings
+    gateway: GatewaySpec | None, upstreams: Sequence[Upstream], settings: Settings, keys: KeyFiles
 ) -> Generator[FunctionCommand]:
     """Look up what is declared by name, then converge on a configuration that names none.
 
@@ -60,7 +61,7 @@ def converge_gateway(
         yield refuse(*refusal)
         return
     addresses, nameservers = resolved(known["names"]), _nameservers(known)
-    items = gateway_items(gateway, upstreams, settings, addresses, nameservers)
+    items = gateway_items(gateway, upstreams, settings, addresses, nameservers, keys)
     yield from converge._inner(items=items)
 
 

@@ -155,6 +155,12 @@ def remember(inventory: Inventory, file: InventoryFile) -> None:
     _files[inventory] = file
 
 
+def path_of(inventory: Inventory) -> Path | None:
+    """The file an inventory was made of; None where that is not known."""
+    file = _files.get(inventory)
+    return file.path if file else _path_given_to_pyinfra()
+
+
 def file_faults(inventory: Inventory) -> list[Fault]:
     """What is wrong with an inventory's hosts, and with the file that it was made of, if it was."""
     file = _files.get(inventory) or _given_to_pyinfra()
@@ -168,8 +174,18 @@ def file_faults(inventory: Inventory) -> list[Fault]:
 
 def _given_to_pyinfra() -> InventoryFile | None:
     """The file on pyinfra's own command line."""
-    given = getattr(click.get_current_context(silent=True), "params", {})
-    path = given.get("inventory")
-    if not isinstance(path, str) or not Path(path).is_file():
+    path = _path_given_to_pyinfra()
+    if path is None:
         return None
-    return InventoryFile.read(path, str(Path.cwd()), tuple(given.get("group_data") or ()))
+    return InventoryFile.read(str(path), str(Path.cwd()), tuple(_given().get("group_data") or ()))
+
+
+def _path_given_to_pyinfra() -> Path | None:
+    path = _given().get("inventory")
+    return Path(path) if isinstance(path, str) and Path(path).is_file() else None
+
+
+def _given() -> dict[str, Any]:
+    """The words of the command line that runs."""
+    given: dict[str, Any] = getattr(click.get_current_context(silent=True), "params", {})
+    return given

@@ -9,6 +9,7 @@ from pyinfra.context import host
 
 from rackwright.desired import paths
 from rackwright.desired.addresses import named_addresses
+from rackwright.desired.gateway_places import FLEET, LUA, SECRETS, SOCKET
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.runner.fleet import FleetRun
@@ -96,7 +97,8 @@ def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | No
     if gateway is None:
         return None
     made, _ = paths.certificate_paths(settings.config_dir)
-    key = secret("key", settings.engine_api_key_env).get("key", "")
+    source = settings.gateway_key_env if gateway.ask_keys else settings.engine_api_key_env
+    key = secret("key", source).get("key", "")
     alone = len(fleet.plan.upstreams) == 1
     services = [
         {
@@ -113,5 +115,8 @@ def _gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | No
         "port": gateway.port,
         "certificate": None if gateway.certificate else made,
         "names": named_addresses(fleet.plan.upstreams),
+        "loads": [LUA, SECRETS],
+        "fleet_path": FLEET,
+        "socket": SOCKET,
         "services": services,
     }

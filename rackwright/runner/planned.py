@@ -18,7 +18,7 @@ from rackwright.checks.planned import (
     Tenant,
 )
 from rackwright.desired import paths
-from rackwright.desired.gateway import connections, upstream_name
+from rackwright.desired.gateway import connections
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.planning.topology import islands
@@ -50,10 +50,9 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
             server_name=gateway.server_name,
             served_model_name=upstream.service.served_as,
             replicas=tuple(replica.name for replica in upstream.replicas),
-            upstream=upstream_name(upstream),
             engine=upstream.service.engine,
             addresses=tuple(f"{one.server.address}:{one.port}" for one in upstream.replicas),
-            connections=connections(fleet.plan.upstreams),
+            connections=connections(fleet.plan.upstreams, fleet.settings(name)),
         )
         for name, gateway in gateways.items()
         for upstream in fleet.plan.upstreams

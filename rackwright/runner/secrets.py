@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from rackwright.clients import Clients
+from rackwright.desired.gateway_keys import KeyFiles, keys_file, secrets_file
 from rackwright.errors import Fault, SpecError, gathered
 from rackwright.schema.secrets import secret_rule
 from rackwright.spec import FleetSpec, ServiceSpec, Settings
@@ -16,6 +18,20 @@ def secret(variable: str, source: str | None) -> dict[str, str]:
     """``{variable: value}`` from the controller's variable named ``source``; empty when unset."""
     value = os.environ.get(source, "") if source else ""
     return {variable: value} if value else {}
+
+
+def key_files(clients: Clients, spec: FleetSpec, gateway: str) -> KeyFiles:
+    """What a gateway is to have of keys: those of its clients, the engines', those of outside APIs.
+
+    ``gateway`` is the host's name.
+    """
+    engine = secret("key", spec.settings[gateway].engine_api_key_env)
+    outside = {
+        service.name: os.environ.get(service.overflow.key_env, "")
+        for service in spec.services.values()
+        if service.overflow
+    }
+    return KeyFiles(keys_file(clients), secrets_file(engine.get("key", ""), outside))
 
 
 def require_secrets(fleet: FleetSpec) -> None:
@@ -40,6 +56,7 @@ def secret_faults(fleet: FleetSpec) -> Iterator[Fault]:
 
 def _of_host(settings: Settings) -> Iterator[Fault]:
     yield from _needed("settings.engine_api_key_env", settings.engine_api_key_env)
+    yield from _needed("settings.gateway_key_env", settings.gateway_key_env)
     yield from _as_written("settings.hf_token_env", settings.hf_token_env)
 
 

@@ -130,8 +130,13 @@ def _locate(
         if field is not None and inner is None:
             break
         model = inner or model
-        field = model.model_fields.get(str(at))
+        field = _fields(model).get(str(at))
     return model, field
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """By the key that the operator writes: a word of Python's is no name of a field."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _inner_model(field: FieldInfo | None) -> type[BaseModel] | None:
@@ -162,7 +167,7 @@ def _rule(detail: ErrorDetails, owner: type[BaseModel], field: FieldInfo | None)
     if kind == "missing":
         return "is required"
     if kind == "extra_forbidden":
-        return nearest(str(detail["loc"][-1]), owner.model_fields, "key")
+        return nearest(str(detail["loc"][-1]), _fields(owner), "key")
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     if kind == "literal_error":

@@ -123,6 +123,7 @@ class Settings(SettingsModel):
     reboot: Literal["never", "if-needed"]
 
     engine_api_key_env: VariableName | None
+    gateway_key_env: VariableName | None
 
     uv_requirements: ProjectPath
     compile_bytecode: bool

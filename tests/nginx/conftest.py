@@ -47,12 +47,8 @@ def nothing_went_wrong(request: pytest.FixtureRequest) -> Iterator[None]:
     gateway: LocalGateway | None = request.node.funcargs.get("gateway")
     if gateway is None:
         return
-    faults = [
-        line
-        for line in gateway.error_log.read_text().splitlines()
-        if "[error]" in line
-        or ("lua" in line.lower() and "[crit]" in line and "rackwright:" not in line)
-    ]
+    lines = gateway.error_log.read_text().splitlines()
+    faults = [line for line in lines if "fault in" in line or "lua entry thread" in line]
     assert not faults, faults[:3]
 
 

@@ -41,6 +41,10 @@ def _fleet() -> Hosts:
     chat = service(
         "own", revision=..., gpus={"gpu1": [0]}, extra_args={"seed": "1"}, max_model_len=1024
     )
+    chat |= {"aliases": ["gpt-4o"], "adapters": {"sql": "/srv/models/sql"}}
+    chat |= {"host_names": ["own.example.com"], "browser_origins": ["https://app.example.com"]}
+    outside = {"url": "https://api.example.com/v1", "model": "big", "key_env": "KEY"}
+    chat["overflow"] = outside | {"tokens_a_day": 1}
     pull = {"pull": "llama3.2:3b", "sha256": GGUF["sha256"], "size_bytes": 2_000_000_000}
     more: dict[str, Any] = {"revision": ..., "max_model_len": 1024}
     services = {
@@ -64,7 +68,7 @@ def _fleet() -> Hosts:
     return hosts(servers, services, gateway, models={"own": deepcopy(TINY)}, **settings)
 
 
-def _at(*place: str) -> Callable[[Hosts, str], None]:
+def _at(*place: Any) -> Callable[[Hosts, str], None]:
     """The value of a key of nested dicts, from the host down; ``*`` is every host."""
 
     def put(data: Hosts, text: str) -> None:
@@ -99,6 +103,10 @@ def _flag(data: Hosts, text: str) -> None:
     data["gpu1"]["services"]["chat"]["extra_args"] = {text: "1"}
 
 
+def _adapter(data: Hosts, text: str) -> None:
+    data["gpu1"]["services"]["chat"]["adapters"] = {text: "/srv/models/sql"}
+
+
 def _variable(data: Hosts, text: str) -> None:
     data["gpu1"]["engine_environment"] = {text: "1"}
 
@@ -109,14 +117,21 @@ PLACES: dict[str, Callable[[Hosts, str], None]] = {
     "service": _named("services", "chat"),
     "host": _host,
     "flag": _flag,
+    "adapter": _adapter,
     "variable": _variable,
     **{
-        " ".join(place[1:]): _at(*place)
+        " ".join(map(str, place[1:])): _at(*place)
         for place in (
             ("*", "models", "own", "path"),
             (*SERVICES, "chat", "served_model_name"),
             (*SERVICES, "chat", "path"),
             (*SERVICES, "chat", "extra_args", "seed"),
+            (*SERVICES, "chat", "aliases", 0),
+            (*SERVICES, "chat", "adapters", "sql"),
+            (*SERVICES, "chat", "host_names", 0),
+            (*SERVICES, "chat", "browser_origins", 0),
+            (*SERVICES, "chat", "overflow", "url"),
+            (*SERVICES, "chat", "overflow", "model"),
             (*SERVICES, "repo", "revision"),
             (*SERVICES, "file", "gguf", "repo"),
             (*SERVICES, "file", "gguf", "file"),
@@ -176,6 +191,6 @@ def rendered(place: str = "", text: str = "") -> Rendered:
         settings = spec.settings[host]
         items = replica_items(made.on(host), settings, UUIDS, KEY)
         if gateway := spec.gateways.get(host):
-            items += gateway_items(gateway, made.upstreams, settings, {})
+            items += gateway_items(gateway, made.upstreams, settings, {}, ("192.0.2.53",))
         files |= {(host, i.key): i.content.decode() for i in items if isinstance(i, File)}
     return Rendered(spec, made, files)

@@ -9,7 +9,7 @@ from rackwright.checks.observed import Observation, answer_of
 from rackwright.checks.planned import PlannedService
 from rackwright.checks.replica.completion import tokens_of
 from rackwright.checks.results import Finding, Status
-from rackwright.checks.service.asked import LOOK, asked
+from rackwright.checks.service.asked import LOOK, asked, remedy
 from rackwright.checks.service.healthy import SERVICE, by
 
 
@@ -20,7 +20,7 @@ def judge(planned: PlannedService, seen: Observation) -> Finding:
     for observed in replies:
         reply, status, why = answer_of(observed)
         if reply is None:
-            return Finding(status, why, LOOK)
+            return Finding(status, why, remedy(observed))
         try:
             tokens_of(reply.get("body"), planned.served_model_name)
         except ValueError as wrong:
@@ -45,6 +45,11 @@ CHECK = Check(
             "a completion over TLS that fails",
             Status.CRITICAL,
             {"services.chat.completions.1": {"status": 502, "body": "no"}},
+        ),
+        Example(
+            "a gateway that lets nobody in without a key",
+            Status.CRITICAL,
+            {"services.chat.completions.0": {"status": 401, "body": "no key"}},
         ),
         Example(
             "a replica that gets no requests",

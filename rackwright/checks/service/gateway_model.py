@@ -6,16 +6,17 @@ from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation, answer_of
 from rackwright.checks.planned import PlannedService
 from rackwright.checks.results import Finding, Status
-from rackwright.checks.service.asked import LOOK, asked
+from rackwright.checks.service.asked import LOOK, asked, remedy
 from rackwright.checks.service.healthy import SERVICE
 from rackwright.engines import ENGINES
 
 
 def judge(planned: PlannedService, seen: Observation) -> Finding:
     """CRITICAL unless /v1/models over TLS names the service's model."""
-    reply, status, why = answer_of(asked(planned, seen).get("models"))
+    observed = asked(planned, seen).get("models")
+    reply, status, why = answer_of(observed)
     if reply is None:
-        return Finding(status, why, LOOK)
+        return Finding(status, why, remedy(observed))
     models = ENGINES[planned.engine].listed(reply.get("body"))
     if models is None:
         return Finding(Status.UNKNOWN, "the answer is not a model list", LOOK)

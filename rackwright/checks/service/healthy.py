@@ -15,9 +15,9 @@ def by(name: str | None, **changed: Any) -> dict[str, Any]:
 
 
 FIRST, SECOND = (
-    {"address": f"192.0.2.1{number}:8000", "options": ["max_fails=2"]} for number in (1, 2)
+    {"name": f"chat-gpu{number}-0", "host": f"192.0.2.1{number}", "port": 8000} for number in (1, 2)
 )
-"""As Nginx names the two in its upstream."""
+"""As the gateway's data name the two."""
 SERVICE = Sample(
     PlannedService(
         name="chat",
@@ -26,7 +26,6 @@ SERVICE = Sample(
         served_model_name="llama",
         replicas=("chat-gpu1-0", "chat-gpu2-0"),
         engine="vllm",
-        upstream="rackwright_chat",
         addresses=("192.0.2.11:8000", "gpu2:8000"),
         connections=4096,
     ),
@@ -35,9 +34,15 @@ SERVICE = Sample(
         "configuration": {
             "ok": True,
             "words": "",
-            "upstreams": {"rackwright_chat": [FIRST, SECOND], "other": []},
             "limits": {"worker_connections": 4096},
             "changed_unix_s": 1000.0,
+        },
+        "data": {"sha256": "ab" * 32, "services": {"chat": {"replicas": [FIRST, SECOND]}}},
+        "live": {
+            "loaded": {"fleet": "ab" * 32},
+            "services": {
+                "chat": {"replicas": {one["name"]: {"state": "in"} for one in (FIRST, SECOND)}}
+            },
         },
         "loaded_unix_s": 1000.5,
         "worker_open_files": 8192,

@@ -37,6 +37,6 @@ class GatewayData:
             return "not loaded: load"
         if seen["loaded"].get("fleet") != self.fleet.sha256:
             return "has an older plan loaded: load"
-        if seen["loaded"].get("keys_sha256") != seen["files"]["keys_sha256"]:
+        if (seen["loaded"].get("keys_sha256") or None) != seen["files"]["keys_sha256"]:
             return "has older keys loaded: load"
         return None

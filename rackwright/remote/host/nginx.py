@@ -1,10 +1,10 @@
-"""Nginx's configuration as the next reload would take it, the upstreams in it, and its age."""
+"""Nginx's configuration as the next reload would take it, the limits in it, and its age."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,11 @@ LIMITS = ("worker_connections", "worker_rlimit_nofile")
 FILE = re.compile(r"^# configuration file (\S+):$", re.MULTILINE)
 
 
-def configuration() -> Values:
-    """``ok``, ``words`` of the test, ``upstreams``, and ``changed_unix_s`` of the newest file."""
+def configuration(beside: Sequence[str] = ()) -> Values:
+    """``ok``, ``words`` of the test, ``limits``, and ``changed_unix_s`` of the newest file.
+
+    ``beside`` are files that it loads and does not tell of.
+    """
     try:
         nginx = ended("nginx", "-T", "-q")
     except OSError as error:
@@ -33,23 +36,13 @@ def configuration() -> Values:
     said = {"ok": nginx.returncode == 0, "words": nginx.stderr.strip()[-500:]}
     if not said["ok"]:
         return said
-    files = [Path(path) for path in FILE.findall(nginx.stdout)]
+    files = [Path(path) for path in (*FILE.findall(nginx.stdout), *beside)]
     changed = [path.stat().st_mtime for path in files if path.exists()]
     return {
         **said,
-        "upstreams": upstreams(nginx.stdout),
         "limits": limits(nginx.stdout),
         "changed_unix_s": max(changed, default=0),
     }
-
-
-def upstreams(text: str) -> dict[str, list[Values]]:
-    """Servers of every upstream: ``address`` and ``options`` (``down``, ``max_fails=2``, ...)."""
-    statements, found = _statements(text), {}
-    for words, end in statements:
-        if end == "{" and len(words) == 2 and words[0] == "upstream":
-            found[words[1]] = list(_servers(statements))
-    return found
 
 
 def limits(text: str) -> dict[str, int]:
@@ -85,17 +78,6 @@ def _place(text: str, name: str) -> tuple[int, int, str, str]:
         raise ValueError(f"it has no block `events`, so {name} cannot be put there")
     at, before = (events[1], "\n    ") if name == "worker_connections" else (events[0], "")
     return at, at, f"{before}{name} ", ";" if before else ";\n"
-
-
-def _servers(statements: Iterator[tuple[list[str], str]]) -> Iterator[Values]:
-    """Those of the block that has just begun, up to its end; blocks inside it have none."""
-    depth = 1
-    for words, end in statements:
-        if depth == 1 and end == ";" and words[:1] == ["server"] and words[1:]:
-            yield {"address": words[1], "options": words[2:]}
-        depth += {"{": 1, "}": -1}.get(end, 0)
-        if not depth:
-            return
 
 
 def _statements(text: str) -> Iterator[tuple[list[str], str]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from functools import cache
+from hashlib import sha256
 from http.client import HTTPSConnection
+from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.gateway_socket import ask
 from rackwright.remote.host.names import looked_up
 from rackwright.remote.host.nginx import configuration, loaded_unix_s, worker_open_files
 from rackwright.remote.host.systemd import service_unit
@@ -23,13 +27,35 @@ def gateway(asked: Values) -> Values:
     master = int(nginx.get("MainPID") or 0)
     return {
         "unit": nginx,
-        "configuration": configuration(),
+        "configuration": configuration(asked["loads"]),
+        "data": _data(asked["fleet_path"]),
+        "live": _live(asked["socket"]),
         "loaded_unix_s": loaded_unix_s(master),
         "worker_open_files": worker_open_files(master),
         "names": looked_up(asked["names"]),
         "services": services,
         "closed_path": _gateway_call(asked, "GET", "/metrics"),
     }
+
+
+def _data(path: str) -> Values:
+    """Digest of the gateway's data as they lie there, and its services; ``error`` without them."""
+    try:
+        content = Path(path).read_bytes()
+        return {"sha256": sha256(content).hexdigest(), "services": json.loads(content)["services"]}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        return {"error": f"{path} cannot be read ({type(error).__name__})"}
+
+
+def _live(socket_path: str) -> Values:
+    """What the gateway says of itself; ``error`` where it says nothing."""
+    try:
+        status, state = ask(socket_path, "GET", "/state")
+    except OSError as error:
+        return {"error": f"{socket_path}: {error}"}
+    if status != 200 or not isinstance(state, dict):
+        return {"error": f"{socket_path} answers {status}: {str(state)[:200]}"}
+    return state
 
 
 def _service(asked: Values, service: Values) -> Values:

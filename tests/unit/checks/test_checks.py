@@ -69,16 +69,24 @@ def gpus(first: Any, second: Any) -> dict[str, Any]:
 
 BOTH = [by("chat-gpu1-0"), by("chat-gpu2-0")]
 TWO = [FIRST, SECOND]
-CONFIGURATION = GATEWAY["configuration"]
+CONFIGURATION, LIVE = GATEWAY["configuration"], GATEWAY["live"]
 
 
 def service(**more: Any) -> dict[str, Any]:
     return {**GATEWAY, "services": {"chat": {**GATEWAY["services"]["chat"], **more}}}
 
 
-def balanced(*servers: Any, **more: Any) -> dict[str, Any]:
-    found = {**CONFIGURATION, "upstreams": {"rackwright_chat": list(servers)}, **more}
-    return {**GATEWAY, "configuration": found}
+def balanced(*replicas: Any, **more: Any) -> dict[str, Any]:
+    """The gateway's data with these replicas, and more of Nginx's configuration."""
+    data = {**GATEWAY["data"], "services": {"chat": {"replicas": list(replicas)}}}
+    return {**GATEWAY, "data": data, "configuration": {**CONFIGURATION, **more}}
+
+
+def living(**states: Any) -> dict[str, Any]:
+    """What the gateway says of ``gpu1`` and ``gpu2``."""
+    named = {f"chat-{name}-0": state for name, state in states.items()}
+    replicas = {**LIVE["services"]["chat"]["replicas"], **named}
+    return {**GATEWAY, "live": {**LIVE, "services": {"chat": {"replicas": replicas}}}}
 
 
 def listed(name: Any, length: Any) -> dict[str, Any]:
@@ -323,16 +331,34 @@ GATEWAY_TABLE: list[tuple[Check[PlannedService], dict[str, Any], Status, str]] =
         "1 of 2 replicas get no requests: chat-gpu2-0 (192.0.2.12:8000)",
     ),
     (upstream.CHECK, balanced(), CRITICAL, "2 of 2 replicas get no requests"),
-    (upstream.CHECK, {**GATEWAY, "configuration": {"upstreams": {}}}, CRITICAL, "2 of 2 replicas"),
+    (upstream.CHECK, {**GATEWAY, "data": {"services": {}}}, CRITICAL, "2 of 2 replicas"),
+    (upstream.CHECK, balanced("x", {"host": 1}, TWO[0]), CRITICAL, "chat-gpu2-0 (192.0.2.12"),
     (
         upstream.CHECK,
-        balanced(TWO[0], {**TWO[1], "options": ["down"]}),
-        CRITICAL,
-        "chat-gpu2-0 (192.0.2.12:8000)",
+        living(gpu2={"state": "drained", "why": "an upgrade"}),
+        WARN,
+        "chat-gpu2-0 is drained (an upgrade)",
     ),
     (
         upstream.CHECK,
-        balanced(*TWO, {"address": "192.0.2.99:8000", "options": []}),
+        living(gpu1={"state": "ejected", "why": "no answer"}, gpu2={"state": "ejected"}),
+        CRITICAL,
+        "chat-gpu1-0 is ejected (no answer), chat-gpu2-0 is ejected (nobody says why)",
+    ),
+    (upstream.CHECK, living(gpu2=None), WARN, "chat-gpu2-0 is not known"),
+    (
+        upstream.CHECK,
+        {**GATEWAY, "live": {**LIVE, "loaded": {}}},
+        WARN,
+        "has not loaded the data that lie there",
+    ),
+    (upstream.CHECK, {**GATEWAY, "live": {"error": "nobody listens"}}, UNKNOWN, "nobody listens"),
+    (upstream.CHECK, {**GATEWAY, "live": None}, UNKNOWN, "was not observed"),
+    (upstream.CHECK, {**GATEWAY, "data": {"error": "no file"}}, UNKNOWN, "no file"),
+    (upstream.CHECK, {**GATEWAY, "data": []}, UNKNOWN, "was not observed"),
+    (
+        upstream.CHECK,
+        balanced(*TWO, {"name": "x", "host": "192.0.2.99", "port": 8000}),
         WARN,
         "192.0.2.99:8000, which the plan does not know",
     ),
@@ -370,9 +396,9 @@ GATEWAY_TABLE: list[tuple[Check[PlannedService], dict[str, Any], Status, str]] =
         upstream.CHECK,
         {**GATEWAY, "configuration": {"ok": False, "words": "unknown directive"}},
         UNKNOWN,
-        "unknown directive",
+        "could not be told",
     ),
-    (upstream.CHECK, {**GATEWAY, "configuration": None}, UNKNOWN, "was not read"),
+    (upstream.CHECK, {**GATEWAY, "configuration": None}, UNKNOWN, "could not be told"),
     (closed_paths.CHECK, GATEWAY, OK, "refused with 404"),
     (
         closed_paths.CHECK,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -13,14 +14,14 @@ from rackwright.desired.addresses import (
     own_name_fault,
     resolved,
 )
-from rackwright.desired.gateway import CONFIG, gateway_items
+from rackwright.desired.gateway import gateway_items
+from rackwright.desired.gateway_places import FLEET
 from rackwright.desired.items import File
 from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan
 from rackwright.planning.placing import plan
 from rackwright.spec import FleetSpec
 from tests.samples.fleet import hosts, server, service
-from tests.samples.nginx import directives, named, values
 
 FIRST, SECOND = "gpu-one.example.com", "gpu-two.example.com"
 
@@ -41,20 +42,17 @@ def test_names_are_looked_up_and_addresses_are_not() -> None:
     assert named_addresses(planned.upstreams) == [FIRST, SECOND]
 
 
-def test_nginx_is_given_addresses_and_tells_replicas_by_them() -> None:
+def test_the_gateway_is_given_addresses_and_no_name() -> None:
     spec, planned = fleet(FIRST, SECOND)
     known = resolved({FIRST: said("192.0.2.11"), SECOND: said("2001:db8::2")})
     items = gateway_items(spec.gateways["gw1"], planned.upstreams, spec.settings["gw1"], known)
-    (content,) = [i.content for i in items if isinstance(i, File) and i.key == CONFIG]
-    conf = directives(content.decode())
-    (upstream,) = named(conf, "upstream")
-    assert [args[0] for args in values(upstream["block"], "server")] == [
-        "192.0.2.11:8000",
-        "[2001:db8::2]:8000",
+    (content,) = [i.content for i in items if isinstance(i, File) and i.key == FLEET]
+    replicas = json.loads(content)["services"]["chat"]["replicas"]
+    assert [(one["name"], one["host"], one["port"]) for one in replicas] == [
+        ("chat-gpu1-0", "192.0.2.11", 8000),
+        ("chat-gpu2-0", "[2001:db8::2]", 8000),
     ]
-    (names,) = [one["block"] for one in named(conf, "map") if one["args"][0] == "$upstream_addr"]
-    assert values(names, r"~(^|[ ,])\[2001:db8::2\]:8000$") == [["chat-gpu2-0"]]
-    assert b"example.com:8000" not in content
+    assert not [i for i in items if isinstance(i, File) and FIRST.encode() in i.content]
 
 
 @pytest.mark.parametrize(

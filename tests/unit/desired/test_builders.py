@@ -10,15 +10,15 @@ import pytest
 from rackwright.desired import paths
 from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of, lock_items, release_request
-from rackwright.desired.gateway import (
+from rackwright.desired.gateway import gateway_items
+from rackwright.desired.gateway_places import (
     CONFIG,
     FLEET,
     KEYS,
-    OPENAI_PATHS,
     SOCKET,
     SOCKET_AT_BOOT,
     SOCKET_FOLDER,
-    gateway_items,
+    no_gateway,
 )
 from rackwright.desired.items import (
     Absent,
@@ -49,6 +49,7 @@ Golden = Callable[[str, bytes], None]
 UUIDS = [f"GPU-{index}{index}{index}{index}-aaaa" for index in range(8)]
 CPU_LOCK = "lab/vllm-0.32.0-cpu.txt"
 KEY = 's3cr$t"key'
+SECOND = b"192.0.2.12"
 
 
 class Sample:
@@ -304,10 +305,9 @@ def test_the_second_server_restarts_like_any_other() -> None:
 
 
 def test_the_gateway_asks_the_first_server_of_a_replica_alone() -> None:
-    (upstream,) = named(config(span), "upstream")
-    (server,) = values(upstream["block"], "server")
-    assert server[0] == "192.0.2.11:8000" and server[1].startswith("max_fails=")
-    assert "192.0.2.12" not in text(span().gateway(), CONFIG)
+    (replica,) = fleet(span)["services"]["chat"]["replicas"]
+    assert (replica["host"], replica["port"]) == ("192.0.2.11", 8000)
+    assert not [one for one in span().gateway() if isinstance(one, File) and SECOND in one.content]
 
 
 # --- gateway ---------------------------------------------------------------------------------
@@ -317,9 +317,16 @@ def config(sample: Callable[[], Sample]) -> list[Directive]:
     return directives(text(sample().gateway(), CONFIG))
 
 
+def fleet(sample: Callable[[], Sample]) -> dict[str, Any]:
+    """What the gateway decides by."""
+    found: dict[str, Any] = json.loads(text(sample().gateway(), FLEET))
+    return found
+
+
 def open_locations(conf: list[Directive]) -> dict[str, list[Directive]]:
     """What a client reaches by its path: not what Nginx goes to by itself."""
-    found = {one["args"][-1]: one["block"] for one in named(conf, "location")}
+    (clients, _) = (one["block"] for one in named(conf, "server") if "block" in one)
+    found = {one["args"][-1]: one["block"] for one in named(clients, "location")}
     return {
         path: block
         for path, block in found.items()
@@ -327,41 +334,39 @@ def open_locations(conf: list[Directive]) -> dict[str, list[Directive]]:
     }
 
 
-def test_only_openai_paths_get_through() -> None:
-    found = open_locations(config(lab))
-    assert found.keys() == {"/", *OPENAI_PATHS, *(f"/chat{path}" for path in OPENAI_PATHS)}
-    exact = {args[1] for args in values(config(lab), "location") if args[0] == "="}
-    assert found.keys() - exact == {"/"}
-    assert values(found["/"], "proxy_pass") == []
-    assert values(found["/"], "return")[-1] == ["404"]
+@pytest.mark.parametrize("sample", [lab, two_services])
+def test_nothing_reaches_a_replica_that_was_not_decided_on(sample: Callable[[], Sample]) -> None:
+    """A request by another name is told so before that; which paths there are, is data."""
+    (block,) = open_locations(config(sample)).values()
+    named_first, *others = values(block, "if")
+    assert named_first == ["$rackwright_is_named", "=", "0"] and not others
+    assert values(block, "return") == [["421"]]
+    words = [one["directive"] for one in block]
+    assert words.index("access_by_lua_block") < words.index("proxy_pass")
+    assert values(config(sample), "proxy_pass") == [["http://rackwright_replica"]]
 
 
-def test_with_two_services_each_path_names_its_service() -> None:
-    found = open_locations(config(two_services)).keys() - {"/"}
-    assert found == {f"/{name}{path}" for name in ("chat", "small-talk") for path in OPENAI_PATHS}
-
-
-def test_a_path_takes_one_method_one_name_and_reaches_the_engine_as_it_is_called() -> None:
-    for location, block in open_locations(config(lab)).items():
-        if location == "/":
-            continue
-        path = location.removeprefix("/chat")
-        named_first, method = values(block, "if")
-        assert named_first == ["$rackwright_is_named", "=", "0"]
-        assert method == ["$request_method", "!=", OPENAI_PATHS[path]]
-        assert values(block, "return") == [["421"], ["405"]]
-        assert values(block, "proxy_pass") == [[f"http://rackwright_chat{path}"]]
+def test_the_data_are_put_beside_the_lua_and_read_by_nobody_else() -> None:
+    for item in two_services().gateway():
+        if isinstance(item, File) and item.key.endswith(".json"):
+            assert not item.mode & 0o007, item.key
 
 
 def test_every_error_of_the_gateway_is_one_of_openai() -> None:
     """Each that Nginx makes has an answer; each answer is what OpenAI's clients read."""
     conf = config(lab)
-    (server_block,) = [one["block"] for one in named(conf, "server") if "block" in one]
-    listed = {
-        code for args in values(server_block, "error_page") for code in args if code.isdigit()
-    }
-    by_request = {"400", "403", "404", "405", "411", "413", "414", "421", "429", "494", "497"}
+    (server_block, _) = (one["block"] for one in named(conf, "server") if "block" in one)
+    pages = values(server_block, "error_page")
+    listed = {code for args in pages for code in args if code.isdigit()}
+    by_request = {"400", "403", "404", "405", "411", "413", "414", "421", "494", "497"}
     assert listed == by_request | {"500", "501", "502", "503", "504", "505", "507"}
+    by_lua = [
+        args for args in pages if args[-1].startswith("@")
+    ]  # what became of a replica, it knows
+    assert by_lua == [
+        ["502", "503", "504", "@rackwright_failed"],
+        ["405", "@rackwright_wrong_method"],
+    ]
     answers = [
         (args, headers)
         for one in named(conf, "location")
@@ -394,8 +399,9 @@ def test_it_knows_its_own_names_and_no_other() -> None:
 
 def test_the_gateway_speaks_for_itself() -> None:
     conf = config(lab)
-    hidden = ["X-Rackwright-Replica"], ["X-Request-ID"], ["Strict-Transport-Security"]
-    assert values(conf, "proxy_hide_header") == list(hidden)
+    own = {"X-Rackwright-Replica", "X-Request-ID", "Strict-Transport-Security", "Vary"}
+    own |= {"Access-Control-Allow-Origin", "Access-Control-Expose-Headers"}
+    assert {args[0] for args in values(conf, "proxy_hide_header")} == own
     steering = {f"X-Accel-{what}" for what in ("Redirect", "Buffering", "Limit-Rate", "Charset")}
     assert [set(names) for names in values(conf, "proxy_ignore_headers")] == [steering]
     assert ["Host", "localhost"] in values(conf, "proxy_set_header")
@@ -409,33 +415,6 @@ def test_an_answer_of_its_own_has_no_limit_that_would_answer_for_it() -> None:
     assert "/rackwright/request_too_large" in {one["args"][-1] for one in internal}
     for one in internal:
         assert values(one["block"], "client_max_body_size") == [["0"]]
-
-
-@pytest.mark.parametrize(
-    ("line", "logged"),
-    [
-        ("GET /v1/models HTTP/1.1", "GET /v1/models HTTP/1.1"),
-        ("GET /v1/models?key=secret HTTP/1.1", "GET /v1/models"),
-        ("GET /v1/models#secret HTTP/1.1", "GET /v1/models"),
-        ("GET /v1/a@b HTTP/1.1", "GET /v1/a@b HTTP/1.1"),
-        ("GET https://llm.example.com/a@b HTTP/1.1", "GET https://llm.example.com/a@b HTTP/1.1"),
-        ("GET https://user:secret@llm.example.com/v1/models HTTP/1.1", "-"),
-        ("GET https://secret@ HTTP/1.1", "-"),
-        ("", ""),
-    ],
-)
-def test_no_secret_of_a_request_line_is_logged(line: str, logged: str) -> None:
-    (lines,) = [one for one in named(config(lab), "map") if one["args"][0] == "$request"]
-    rules = [(one["directive"], one["args"][0]) for one in lines["block"][1:]]
-    expression, value = next(
-        (name[1:], value) for name, value in rules if re.search(_python_s(name[1:]), line)
-    )
-    found = re.search(_python_s(expression), line)
-    assert (found[1] if value.startswith("$") and found else value) == logged
-
-
-def _python_s(expression: str) -> str:
-    return expression.replace("(?<", "(?P<")
 
 
 def test_tls_is_of_ciphers_that_authenticate_what_they_encrypt() -> None:
@@ -457,8 +436,8 @@ def test_hsts_is_said_only_where_it_is_wanted(setting: int | None, header: str |
 
 def test_workers_share_what_they_count_and_hold_what_is_planned() -> None:
     sample = two_services()
-    upstreams = [one["block"] for one in named(config(two_services), "upstream")]
-    assert all(values(block, "zone") for block in upstreams)
+    shared = [args[0] for args in values(config(two_services), "lua_shared_dict")]
+    assert "rackwright_live" in shared
     (limits,) = [one for one in sample.gateway() if isinstance(one, NginxLimits)]
     slots = sum(one.limits.max_num_seqs for one in sample.plan.replicas)
     assert limits.worker_connections >= 4 * slots  # client and engine; one waits for each that runs
@@ -468,9 +447,11 @@ def test_workers_share_what_they_count_and_hold_what_is_planned() -> None:
 @pytest.mark.parametrize("sample", [lab, two_services])
 def test_requests_are_shared_out_and_never_sent_twice(sample: Callable[[], Sample]) -> None:
     conf = config(sample)
-    upstreams = [one["block"] for one in named(conf, "upstream")]
-    assert len(upstreams) == len(sample().plan.upstreams)
-    assert all(values(upstream, "least_conn") == [[]] for upstream in upstreams)
+    (upstream,) = [one["block"] for one in named(conf, "upstream")]
+    assert [one["directive"] for one in upstream if "lua" in one["directive"]] == [
+        "balancer_by_lua_block"
+    ]
+    assert list(fleet(sample)["services"]) == [u.service.name for u in sample().plan.upstreams]
     assert values(conf, "proxy_next_upstream") == [["error", "timeout"]]  # no non_idempotent
 
 
@@ -482,18 +463,31 @@ def test_streaming_is_not_held_up(sample: Callable[[], Sample]) -> None:
     assert timeout.endswith("s") and int(timeout[:-1]) > 640  # a long answer, not streamed
 
 
-def test_every_replica_is_an_upstream_and_has_its_name() -> None:
-    sample = two_services()
-    conf = config(two_services)
-    upstreams = named(conf, "upstream")
-    servers = dict(args[:2] for each in upstreams for args in values(each["block"], "server"))
-    (names,) = [one["block"] for one in named(conf, "map") if one["args"][0] == "$upstream_addr"]
-    assert len(servers) == len(sample.plan.replicas)
-    for replica in sample.plan.replicas:
-        where = f"{replica.server.address}:{replica.port}"
-        assert servers[where] == "max_fails=0"  # slow answers take nobody out
-        escaped = where.replace(".", "\\.")
-        assert values(names, f"~(^|[ ,]){escaped}$") == [[replica.name]]
+@pytest.mark.parametrize("sample", [lab, two_services])
+def test_every_replica_is_told_by_its_name(sample: Callable[[], Sample]) -> None:
+    services = fleet(sample)["services"].values()
+    told = {
+        one["name"]: (one["host"], one["port"]) for each in services for one in each["replicas"]
+    }
+    assert told == {one.name: (one.server.address, one.port) for one in sample().plan.replicas}
+
+
+def test_a_host_that_is_no_gateway_any_more_loses_what_it_had_as_one() -> None:
+    gone = no_gateway(lab().settings())
+    assert gone[0] == Absent(CONFIG, "# Written by Rackwright", reload="nginx.service")
+    made = [one for one in lab().gateway() if isinstance(one, File | Directory)]
+    kept = ("/etc/rackwright", "/etc/rackwright/tls", "/var/lib/rackwright", SOCKET_FOLDER)
+    for one in made:
+        if one.key not in kept:  # others' too, or gone with the next boot
+            assert any(one.key == each.key or one.key.startswith(f"{each.key}/") for each in gone)
+    for item in gone:
+        ours = [one for one in made if one.key == item.key]
+        assert isinstance(item, Absent) and ours
+        (one,) = ours
+        if isinstance(one, Directory):
+            assert one.inside and item.mark == ".rackwright"  # the mark that is left in it
+        else:
+            assert one.content.startswith(item.mark.encode())
 
 
 def test_a_certificate_is_made_only_where_none_is_given() -> None:
@@ -511,12 +505,12 @@ def test_nginx_is_tested_then_reloaded(sample: Callable[[], Sample]) -> None:
     assert (unit.key, unit.validate) == ("nginx.service", ("nginx", "-t", "-q"))
     assert unit.restart_on == ()
     watched = [one for one in before if isinstance(one, File | Certificate | NginxLimits)]
-    unread = [one for one in watched if one.key in (FLEET, SOCKET_AT_BOOT)]
+    unread = {one.key: one for one in watched if one.key in (FLEET, KEYS, SOCKET_AT_BOOT)}
     assert sorted(unit.reload_on, key=str) == sorted(
-        (one for one in watched if one not in unread), key=str
+        (one for one in watched if one.key not in unread), key=str
     )
-    fleet = next(one for one in unread if one.key == FLEET)
-    assert data == GatewayData(SOCKET, fleet, KEYS)
+    fleet = unread[FLEET]
+    assert isinstance(fleet, File) and data == GatewayData(SOCKET, fleet, KEYS)
 
 
 def test_the_plan_is_data_that_nginx_and_root_alone_read() -> None:

@@ -6,6 +6,7 @@ running systemd).
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -16,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rackwright.desired import paths
+from rackwright.desired.gateway_places import CONFIG, FLEET
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
 from rackwright.errors import RenderError, SpecError
 from rackwright.plan import Replica
+from rackwright.spec import ServiceSpec
 from tests.samples.hostile import KEY, PLACES, TEXTS, UUIDS, Rendered, rendered
 from tests.samples.nginx import Directive, directives, values
 from tests.samples.systemd import LoadedUnit, loaded
@@ -42,7 +45,7 @@ def shape(block: list[Directive], *, keys: bool = False) -> list[object]:
 
 
 SOUND = rendered()
-GATEWAY = ("gw1", "/etc/nginx/conf.d/rackwright.conf")
+GATEWAY = ("gw1", CONFIG)
 
 
 def judge(*fleets: Rendered) -> None:
@@ -109,16 +112,40 @@ def judge_gateway(made: Rendered) -> None:
     block, sound = (directives(each.files[GATEWAY]) for each in (made, SOUND))
     assert shape(block) == shape(sound)
     gateway = made.spec.gateways["gw1"]
-    ((expression,),) = values(block, "server_name")
-    name = gateway.server_name.lower()
-    assert expression.startswith("~^") and re.fullmatch(expression[1:], name)
-    assert (
-        not re.fullmatch(expression[1:], name.replace(".", "x").replace("[", "")) or "." not in name
-    )
+    expressions = [words[0] for words in values(block, "server_name")]
+    names = (gateway.server_name, *chat_of(made).host_names)
+    for expression, name in zip(expressions, map(str.lower, names), strict=True):
+        assert expression.startswith("~^") and re.fullmatch(expression[1:], name)
+        other = name.replace(".", "x").replace("[", "")
+        assert not re.fullmatch(expression[1:], other) or "." not in name
     assert values(block, "ssl_certificate") == [[gateway.certificate]]
     assert values(block, "ssl_certificate_key") == [[gateway.certificate_key]]
-    servers = {words[0] for words in values(block, "server")[:-1]}
-    assert servers == {f"{r.server.address}:{r.port}" for r in made.plan.replicas}
+    judge_data(made)
+
+
+def chat_of(made: Rendered) -> ServiceSpec:
+    """The service that has every key; it may be called otherwise."""
+    return next(one for one in made.spec.services.values() if one.overflow)
+
+
+def judge_data(made: Rendered) -> None:
+    """What the Lua reads is what was declared, no more and no less."""
+    told = json.loads(made.files["gw1", FLEET])
+    replicas = [one for service in told["services"].values() for one in service["replicas"]]
+    assert {(one["host"], one["port"]) for one in replicas} == {
+        (one.server.address, one.port) for one in made.plan.replicas
+    }
+    service, chat = chat_of(made), told["services"][chat_of(made).name]
+    assert service.overflow
+    assert (chat["model"], chat["aliases"]) == (service.served_as, list(service.aliases))
+    assert chat["adapters"] == list(service.adapters)
+    assert chat["origins"] == list(service.browser_origins)
+    assert told["hosts"] == {name.lower(): service.name for name in service.host_names}
+    outside = chat["overflow"]
+    assert outside["model"] == service.overflow.model
+    host, _, prefix = service.overflow.url.removeprefix("https://").partition("/")
+    assert f"{outside['host']}:{outside['port']}" in (host.lower(), f"{host.lower()}:443")
+    assert outside["prefix"].removeprefix("/") == prefix
 
 
 def test_the_sound_fleet_is_as_planned() -> None:

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from rackwright.remote.host import nginx
 from rackwright.remote.served import metrics
-from tests.samples.nginx import Directive, directives, named
+from tests.samples.nginx import Directive, directives
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -137,7 +137,8 @@ def test_a_line_without_end_is_gone_through_once() -> None:
 # --- Nginx -------------------------------------------------------------------------------------
 
 BLANKS = st.sampled_from([" ", "\n", "\t\n ", " # server q; } {\n", "\n#'\n"])
-PLAIN = ("a", "server", "upstream", "b:80", "w=2", "$x", "${y}z", "a#b", "c'd", "\\;e")
+LIMITS = ("worker_connections", "worker_rlimit_nofile")
+PLAIN = ("a", "7", "512", *LIMITS, "b:80", "w=2", "$x", "${y}z", "a#b", "c'd", "\\;e")
 QUOTED = ('"; server q;"', "'upstream q {'", '"# no"', "'}'", '"it\'s"', '""')
 WORDS = st.sampled_from((*PLAIN, *QUOTED))
 
@@ -155,31 +156,38 @@ def blocks(head: st.SearchStrategy[str], inner: st.SearchStrategy[str]) -> st.Se
     return st.builds("{}{{{}{}}}".format, head, BLANKS, within)
 
 
-SIMPLE = heads(("server", "keepalive", "upstream"), least=1).map("{};".format)
-NESTED = blocks(heads(("server", "location")), SIMPLE)
-UPSTREAM = blocks(heads(("upstream",), 1, 1), SIMPLE | NESTED)
+SIMPLE = heads((*LIMITS, "keepalive"), least=1).map("{};".format)
+LIMIT = heads(LIMITS, 1, 1).map("{};".format)
+NESTED = blocks(heads(("server", "location")), SIMPLE | LIMIT)
+EVENTS = blocks(heads(("events",), most=0), LIMIT | SIMPLE | NESTED)
 CONFIGURATIONS = st.lists(
-    SIMPLE | UPSTREAM | NESTED | blocks(heads(("http",), most=0), UPSTREAM | NESTED), max_size=5
+    SIMPLE | LIMIT | EVENTS | NESTED | blocks(heads(("http",), most=0), EVENTS | NESTED), max_size=5
 ).map("".join)
 
 
-def upstreams_of_library(text: str) -> dict[str, list[dict[str, object]]]:
-    blocks = (one for one in named(directives(text, strictly=False), "upstream") if "block" in one)
-    return {one["args"][0]: list(_servers(one["block"])) for one in blocks}
+def limits_of_library(text: str) -> dict[str, int]:
+    said = {
+        one["directive"]: one["args"][0]
+        for one in every(directives(text, strictly=False))
+        if one["directive"] in LIMITS and len(one["args"]) == 1
+    }
+    return {name: int(value) for name, value in said.items() if value.isdigit()}
 
 
-def _servers(block: list[Directive]) -> Iterator[dict[str, object]]:
+def every(block: list[Directive]) -> Iterator[Directive]:
+    """Each directive, in the order of the text."""
     for directive in block:
-        if directive["directive"] == "server" and "block" not in directive:
-            yield {"address": directive["args"][0], "options": directive["args"][1:]}
+        yield directive
+        yield from every(directive.get("block", []))
 
 
 @given(CONFIGURATIONS)
-def test_upstreams_are_read_alike(text: str) -> None:
-    assert nginx.upstreams(text) == upstreams_of_library(text)
+def test_limits_are_read_alike(text: str) -> None:
+    assert nginx.limits(text) == limits_of_library(text)
 
 
 BALANCED = """
+worker_rlimit_nofile 9;
 upstream chat {
     server 0.0.0.1;  # a place is wanted
     balancer_by_lua_block {
@@ -189,22 +197,22 @@ upstream chat {
     server 0.0.0.2 backup;
     keepalive 64;
 }
-upstream next { server 192.0.2.11:8000; }
+events { worker_connections 512; }
 """
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "upstream a { server b;# server c;\n}",
-        "upstream a {server b;server c down;}upstream d{}",
-        'upstream "a" { server "b:1" weight=2; }',
-        "log_format x 'a # b'; upstream a { server b; }",
-        'return 200 "upstream x { server y; }"; upstream a { server b; }',
-        "map $a $b { server c; upstream d; }",
+        "events { worker_connections 5;# worker_connections 6;\n}",
+        "events {worker_connections 5;multi_accept on;}worker_rlimit_nofile 7;",
+        'events { worker_connections "5"; }',
+        "log_format x 'a # b'; events { worker_connections 5; }",
+        'return 200 "events { worker_connections 6; }"; events { worker_connections 5; }',
+        "events { worker_connections 5 6; worker_connections five; }",
         BALANCED,
         *(path.read_text() for path in sorted((DATA / "golden").glob("gateway-*.conf"))),
     ],
 )
 def test_comments_quotes_and_lua_are_read_alike(text: str) -> None:
-    assert nginx.upstreams(text) == upstreams_of_library(text)
+    assert nginx.limits(text) == limits_of_library(text)

@@ -1,4 +1,4 @@
-"""What the host's half measures: metrics, streams, bursts, Nginx's upstreams, limits and disks."""
+"""What the host's half measures: metrics, streams, bursts, Nginx, limits and disks."""
 
 from __future__ import annotations
 
@@ -317,6 +317,8 @@ def test_no_driver_is_a_reason(engine: Streamer, nvml: Nvml, monkeypatch: Any) -
 # --- Nginx -------------------------------------------------------------------------------------
 
 CONFIG = """# configuration file {path}:
+worker_rlimit_nofile 2048;
+events { worker_connections 1024; }  # worker_connections 1;
 http {
     # upstream old { server 192.0.2.1:1; }
     log_format main '$remote_addr "$request" upstream=$upstream_addr # no comment';
@@ -333,22 +335,14 @@ http {
 """
 
 
-def test_upstreams_of_a_configuration() -> None:
-    assert nginx.upstreams(CONFIG) == {
-        "rackwright_chat": [
-            {"address": "192.0.2.11:8000", "options": ["max_fails=2", "fail_timeout=10s"]},
-            {"address": "192.0.2.12:8000", "options": ["down"]},
-            {"address": "unix:/run/x.sock", "options": ["backup"]},
-        ],
-        "empty": [],
-    }
+def test_limits_of_a_configuration() -> None:
+    said = {"worker_connections": 1024, "worker_rlimit_nofile": 2048}
+    assert nginx.limits(CONFIG) == said
 
 
-def test_the_upstreams_of_what_is_deployed() -> None:
+def test_what_is_deployed_says_no_limit_of_its_own() -> None:
     golden = Path(__file__).parents[2] / "data/golden/gateway-two.conf"
-    found = nginx.upstreams(golden.read_text())
-    assert found and all(servers for servers in found.values())
-    assert all(one["address"].count(":") == 1 for each in found.values() for one in each)
+    assert nginx.limits(golden.read_text()) == {}  # they are raised in Nginx's main file
 
 
 def test_the_configuration_as_nginx_would_load_it(command: Command, tmp_path: Path) -> None:
@@ -358,10 +352,21 @@ def test_the_configuration_as_nginx_would_load_it(command: Command, tmp_path: Pa
     command("nginx", f'[ "$*" = "-T -q" ] && cat {path}')
     seen = nginx.configuration()
     assert (seen["ok"], seen["words"], seen["changed_unix_s"]) == (True, "", 5000)
-    assert list(seen["upstreams"]) == ["rackwright_chat", "empty"]
+    assert seen["limits"] == nginx.limits(CONFIG)
 
 
-def test_a_configuration_with_faults_names_no_upstreams(command: Command) -> None:
+def test_a_file_that_nginx_does_not_tell_of_is_of_the_configuration(
+    command: Command, tmp_path: Path
+) -> None:
+    path, lua = tmp_path / "rackwright.conf", tmp_path / "gateway.lua"
+    for file, time_s in ((path, 5000), (lua, 6000)):
+        file.write_text(CONFIG.replace("{path}", str(path)))
+        os.utime(file, (time_s, time_s))
+    command("nginx", f"cat {path}")
+    assert nginx.configuration([str(lua), str(tmp_path / "none")])["changed_unix_s"] == 6000
+
+
+def test_a_configuration_with_faults_tells_nothing_else(command: Command) -> None:
     command("nginx", "echo 'upstream x { server y; }'; echo 'unknown directive' >&2; exit 1")
     assert nginx.configuration() == {"ok": False, "words": "unknown directive"}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rackwright.remote import names
+from rackwright.remote import gateway_host, names
+from rackwright.remote.host import names as host_names
 from tests.samples.travelling import run
 
 KNOWN = {
@@ -38,3 +40,27 @@ def test_it_runs_on_a_host() -> None:
     found = json.loads(run("names", ["localhost", "a" * 64]).stdout)  # a label has 63 at most
     assert found["localhost"] == {"addresses": ["127.0.0.1"]}
     assert found["a" * 64]["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("nameserver 192.0.2.1\nnameserver 2001:db8::1\n", ["192.0.2.1", "[2001:db8::1]"]),
+        ("# nameserver 192.0.2.9\nsearch a\n nameserver\t127.0.0.53 \n", ["127.0.0.53"]),
+        ("nameserver fe80::1%eth0\nnameserver x;y\nnameserver\noptions edns0\n", []),
+        ("", []),
+    ],
+)
+def test_name_servers_as_nginx_takes_them(
+    text: str, found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_names, "RESOLV_CONF", tmp_path / "resolv.conf")
+    assert host_names.nameservers() == []
+    (tmp_path / "resolv.conf").write_text(text)
+    assert host_names.nameservers() == found
+
+
+def test_a_gateway_tells_what_its_configuration_needs() -> None:
+    told = gateway_host.main(["localhost"])
+    assert told["system"]["ID"] and "addresses" in told["names"]["localhost"]
+    assert told["nameservers"] == host_names.nameservers()

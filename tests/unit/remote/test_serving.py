@@ -461,10 +461,11 @@ def test_systemd_that_cannot_be_asked_is_nothing_observed(monkeypatch: pytest.Mo
 
 
 NGINX = """# configuration file /etc/hosts:
-upstream rackwright_chat {
-    server 192.0.2.11:8000;
+events {
+    worker_connections 1024;
 }
 """
+DATA = {"services": {"chat": {"replicas": [{"name": "chat-gpu1-0"}]}}}
 
 
 @pytest.fixture
@@ -480,12 +481,16 @@ def gateway(tmp_path: Path) -> Iterator[tuple[Server, dict[str, Any]]]:
     server = Server()
     server.socket = context.wrap_socket(server.socket, server_side=True)
     service = {"name": "chat", "prefix": "/chat", "served_model_name": "llama", "completions": 3}
+    (tmp_path / "fleet.json").write_text(json.dumps(DATA))
     ask = {
         "server_name": "llm.lab.example",
         "port": server.port,
         "certificate": str(certificate),
         "services": [{**service, "key": KEY}],
         "names": ["localhost"],
+        "loads": [],
+        "fleet_path": str(tmp_path / "fleet.json"),
+        "socket": str(tmp_path / "state.sock"),
     }
     for one in run(server):
         yield one, ask
@@ -498,7 +503,9 @@ def test_the_gateway_as_a_client_sees_it(
     command("nginx", f"cat <<'END'\n{NGINX}END")
     seen = serving.main({"replicas": [], "gateway": ask, "folders": []})["gateway"]
     assert (seen["configuration"]["ok"], seen["configuration"]["words"]) == (True, "")
-    assert seen["configuration"]["upstreams"].keys() == {"rackwright_chat"}
+    assert seen["configuration"]["limits"] == {"worker_connections": 1024}
+    assert seen["data"]["services"] == DATA["services"] and len(seen["data"]["sha256"]) == 64
+    assert "state.sock" in seen["live"]["error"]  # nobody listens
     assert seen["loaded_unix_s"] is None  # this nginx has no process
     assert seen["worker_open_files"] is None
     assert seen["names"]["localhost"]["addresses"] == ["127.0.0.1"]

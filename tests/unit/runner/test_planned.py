@@ -143,13 +143,10 @@ def test_weights_of_the_operators_own_need_no_room_beside_them() -> None:
     assert gpu1.folders[-1] == ("/srv/models/tiny-llama", "weights", 0)
 
 
-def test_a_service_knows_its_upstream() -> None:
+def test_a_service_knows_its_replicas() -> None:
     fleet = fleet_of(lab_hosts())
     (one,) = told(fleet, PlannedService)
-    assert (one.upstream, one.addresses) == (
-        "rackwright_chat",
-        ("192.0.2.11:8000", "192.0.2.12:8000"),
-    )
+    assert one.addresses == ("192.0.2.11:8000", "192.0.2.12:8000")
     assert one.replicas == ("chat-gpu1-0", "chat-gpu2-0")
 
 

@@ -1,0 +1,101 @@
+"""Gateways asked over their local sockets: what they do now, and to do otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+
+from rackwright.errors import HostError, RefusedError, nearest
+from rackwright.plan import FleetPlan
+from rackwright.runner.asking import Answer, ask_all
+from rackwright.runner.fleet import FleetRun
+from rackwright.runner.remote_call import call
+
+TIMEOUT_S = 60
+
+
+class Question(NamedTuple):
+    """One request to a gateway's socket."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+
+
+def ask_gateways(
+    inventory: Inventory, question: Question, only: Collection[str]
+) -> dict[str, Answer]:
+    """``{"body": ...}`` of each of these gateways by name; ``{"error": why}`` of one without.
+
+    Whatever is no success is an error too, in the gateway's words.
+    """
+    return ask_all(inventory, lambda host: ask_gateway(host, question), only=only)
+
+
+def ask_gateway(host: Host, question: Question) -> Answer:
+    """One gateway's answer. Raises HostError where it gave none, or said no."""
+    said: Answer = call(host, "gateway_state", question._asdict(), timeout_s=TIMEOUT_S, kind=dict)
+    if "error" in said:
+        raise HostError(str(said["error"]))
+    if said["status"] != 200:
+        raise HostError(f"{said['status']}: {_words(said['body'])}")
+    return {"body": said["body"]}
+
+
+def change_replica(
+    inventory: Inventory,
+    fleet: FleetRun,
+    replica: str,
+    wanted: dict[str, Any],
+    on: str | None = None,
+) -> dict[str, Answer]:
+    """Have all gateways, or the one named, see a replica so (``drained``, ``why``, ``weight``).
+
+    Its state on each by the gateway's name; ``{"error": why}`` of one without an answer. Raises
+    RefusedError for names that are not there, before any gateway is asked.
+    """
+    must_be_routed(fleet.plan, replica)
+    question = Question("PUT", f"/replicas/{replica}", wanted)
+    return ask_gateways(inventory, question, gateways_of(fleet, on))
+
+
+def _words(body: object) -> str:
+    return str(body.get("error", body) if isinstance(body, dict) else body)
+
+
+def gateways_of(fleet: FleetRun, named: str | None = None) -> tuple[str, ...]:
+    """The gateways of an inventory, or the one that is named.
+
+    Raises RefusedError where there is none, or none of that name.
+    """
+    known = tuple(fleet.spec.gateways)
+    if not known:
+        raise RefusedError("the inventory has no gateway")
+    if named is not None and named not in known:
+        raise RefusedError(f"gateway {named!r} {nearest(named, known)}")
+    return known if named is None else (named,)
+
+
+def must_be_routed(plan: FleetPlan, replica: str) -> None:
+    """Raise RefusedError for a replica that no gateway sends requests to, with the nearest name."""
+    known = {one.name for upstream in plan.upstreams for one in upstream.replicas}
+    if replica not in known:
+        raise RefusedError(f"replica {replica!r} {nearest(replica, known)}")
+
+
+def heard(answers: dict[str, Answer]) -> list[str]:
+    """The gateways that gave an answer, by name."""
+    return sorted(name for name, said in answers.items() if "error" not in said)
+
+
+def must_have_answered(answers: dict[str, Answer], remedy: str = "") -> None:
+    """Raise HostError that names every gateway without an answer; ``remedy`` is said of them all.
+
+    What the others answered is to be shown before.
+    """
+    if missing := sorted(answers.keys() - heard(answers)):
+        words = "\n".join(f"{name}: {answers[name]['error']}" for name in missing)
+        raise HostError(f"{words}{f'; {remedy}' if remedy else ''}")
