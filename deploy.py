@@ -8,6 +8,7 @@ from rackwright.runner.fleet import this_fleet
 from tasks.base import base
 from tasks.driver import driver
 from tasks.engines import engines
+from tasks.firewall import firewall
 from tasks.gateway import gateway
 from tasks.models import models
 from tasks.replicas import replicas
@@ -17,6 +18,9 @@ fleet = this_fleet()
 
 if fleet.wants("base"):
     base()
+
+if fleet.wants("firewall"):
+    firewall()
 
 if fleet.wants("driver"):
     driver()

@@ -88,6 +88,14 @@ queue_wait_s = 30
 # Browsers that were told once use https for every port of the name for so long: 31536000 is a year.
 hsts_max_age_s = None  # None: say nothing; 0: have them forget it
 
+# Who may come in, by a table of nftables of our own (docs/gateway.md, "Firewall"). "engines": to
+# ports of engines only gateways, the replica's own peers and monitors, all else is as it was.
+# "host": SSH and what is declared alone, on gateways too. "off": none, and ours is taken away.
+firewall = "engines"
+firewall_monitors = ()  # addresses, networks or host names: ("10.1.0.5", "monitor.example.com")
+firewall_ports = ()  # of "host", open to all: (9100, "51820/udp")
+firewall_confirm_s = 60  # until a change that no new connection confirms rolls itself back
+
 # Of a run: all stages, or a comma list of some (`--data stages=gateway,verify`).
 stages = "all"
 

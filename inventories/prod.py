@@ -107,6 +107,9 @@ gateways = [
                 # not answer.
                 "other_names": ["llm.internal.example.com"],
                 "port": 443,
+                # Where servers see it come from, for their firewall (docs/gateway.md). Left out,
+                # the gateway itself is asked which address it takes to reach them.
+                "address": "192.0.2.10",
                 # PEM files that are on the gateway already. Leave both out and the first run
                 # makes a self-signed certificate.
                 "certificate": "/etc/ssl/llm.example.com/fullchain.pem",

@@ -20,5 +20,6 @@ def base() -> None:
         server=fleet.server is not None,
         gateway=fleet.gateway is not None,
         engines=engines_of(fleet.replicas),
+        firewall=fleet.firewall is not None,
     )
     converge(name="Packages, user and folders", items=items)

@@ -11,6 +11,7 @@ from rackwright.checks.observed import Observation, of_declared, part_of
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
     from rackwright.plan import Speed
+    from rackwright.planning.firewall import Firewall
 
 
 class Planned(Protocol):
@@ -201,12 +202,13 @@ class Folder(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedHost:
-    """What the checks need to know of any host."""
+    """What the checks need to know of any host. ``firewall`` is None where that is not ours."""
 
     KIND: ClassVar[str] = "host"
 
     host: str
     folders: tuple[Folder, ...]
+    firewall: Firewall | None = None
 
     @property
     def name(self) -> str:

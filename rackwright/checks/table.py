@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rackwright.checks.check import Check, P, Sample
-from rackwright.checks.host import clock, disk
+from rackwright.checks.host import clock, disk, firewall
 from rackwright.checks.replica import (
     balance,
     bandwidth,
@@ -49,6 +49,7 @@ from rackwright.checks.service import (
 CHECKS: tuple[Check[Any], ...] = (
     clock.CHECK,
     disk.CHECK,
+    firewall.CHECK,
     driver.CHECK,
     next_boot.CHECK,
     gpus.CHECK,

@@ -15,15 +15,23 @@ GATEWAY_PACKAGES = (
     *("libnginx-mod-http-lua", "lua-resty-core", "lua-resty-lrucache", "lua-cjson"),
 )
 
+FIREWALL_PACKAGES = ("nftables",)
+
 
 def base_items(
-    settings: Settings, *, server: bool, gateway: bool, engines: Sequence[Engine] = ()
+    settings: Settings,
+    *,
+    server: bool,
+    gateway: bool,
+    engines: Sequence[Engine] = (),
+    firewall: bool = False,
 ) -> list[Item]:
     """Packages, the engines' user, and the folders everything else goes into.
 
-    ``engines`` are those of the host's replicas, each with packages that its release needs.
+    ``engines`` are those of the host's replicas, each with packages that its release needs;
+    ``firewall`` says that the host is to have one.
     """
-    names = set(GATEWAY_PACKAGES if gateway else ())
+    names = {*(GATEWAY_PACKAGES if gateway else ()), *(FIREWALL_PACKAGES if firewall else ())}
     if server:
         names.update(SERVER_PACKAGES, *(each.release(settings).packages for each in engines))
     items: list[Item] = [Package(name) for name in sorted(names)]

@@ -63,7 +63,7 @@ def _service(upstream: Upstream, settings: Settings, resolved: Mapping[str, str]
         "created": CREATED_UNIX_S,
         "paths": engine.paths,
         "health": engine.health_path,
-        "canary": engine.canary(service.served_as)._asdict(),
+        "canary": engine.canary(service)._asdict(),
         "usage_in_streams": "ask" if engine.usage_in_streams else "never",
         "sticky": service.sticky,
         "origins": service.browser_origins,

@@ -17,7 +17,7 @@ def root_folder(settings: Settings) -> Directory:
 
 def config_folder(settings: Settings) -> Directory:
     """Root's: environment files and certificates."""
-    return Directory(settings.config_dir, inside=("replicas", "tls"))
+    return Directory(settings.config_dir, inside=("firewall.nft", "replicas", "tls"))
 
 
 def state_folder(settings: Settings) -> Directory:

@@ -155,10 +155,10 @@ class Engine(Protocol):
         """Served name to context length from its list of models; None when it is not one."""
         return models_listed(body)
 
-    def canary(self, served_model_name: str) -> Canary:
+    def canary(self, service: ServiceSpec) -> Canary:
         """The smallest request that only a replica which works completes."""
         hello = [{"role": "user", "content": "Hi"}]
-        body = {"model": served_model_name, "max_tokens": 1, "messages": hello}
+        body = {"model": service.served_as, "max_tokens": 1, "messages": hello}
         return Canary(self.completions_path, body)
 
     def questions(self, replica: Replica) -> tuple[Ask, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rackwright.engines.answers import Canary
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
 from rackwright.engines.options import Form, Kind, Option, refused
 from rackwright.engines.protocol import Engine
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rackwright.catalog import GpuType
     from rackwright.models import Shape
     from rackwright.plan import Replica
-    from rackwright.spec import Settings
+    from rackwright.spec import ServiceSpec, Settings
 
 
 class SgLangSettings(SettingsModel):
@@ -159,6 +160,12 @@ class SgLang(Engine):
     downloader = "bin/hf"
     torch_program = "bin/python"
     kv_cache_dtypes = ("auto", "fp8")
+
+    def canary(self, service: ServiceSpec) -> Canary:
+        """One token; of a model that embeds, a vector."""
+        if "is-embedding" not in {flag.replace("_", "-") for flag in service.extra_args}:
+            return super().canary(service)
+        return Canary("/v1/embeddings", {"model": service.served_as, "input": "Hi"})
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
         """SGLang's own choice of requests in a decode graph, and of tokens of a prefill."""

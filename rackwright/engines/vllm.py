@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from rackwright.catalog import BF16_FROM
+from rackwright.engines.answers import Canary
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
 from rackwright.engines.options import Form, Kind, Launch, Option, refused
 from rackwright.engines.protocol import Engine
@@ -193,6 +194,12 @@ class Vllm(Engine):
         "ignore_eos": True,
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
     }
+
+    def canary(self, service: ServiceSpec) -> Canary:
+        """One token; of a model that pools instead of generating, a vector."""
+        if service.extra_args.get("runner") != "pooling":
+            return super().canary(service)
+        return Canary("/v1/embeddings", {"model": service.served_as, "input": "Hi"})
 
     def version(self, settings: Settings) -> str:
         """The version that ``/version`` must tell; a build may add a ``+local`` part."""

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from rackwright.remote import firewall
 from rackwright.remote.host.disks import disks
 from rackwright.remote.host.processes import uptime_s
 from rackwright.remote.served.burst import burst
@@ -23,7 +24,7 @@ Values = dict[str, Any]
 
 
 def main(request: Values) -> Values:
-    """``replicas``, ``gateway`` (or None) and ``folders`` as ``runner/verify.py`` asks.
+    """``replicas``, ``gateway``, ``firewall`` and ``folders`` as ``runner/observing.py`` asks.
 
     Replicas are asked side by side: one that hangs must not use up the time of the others. The
     host's clock is read last, and how long all of it took is told, for a fair comparison.
@@ -36,6 +37,7 @@ def main(request: Values) -> Values:
     return {
         "replicas": replicas,
         "gateway": gateway(request["gateway"]) if request["gateway"] else None,
+        "firewall": firewall.observe(request["firewall"]) if request.get("firewall") else None,
         "disks": disks(request["folders"]),
         "uptime_s": uptime_s(),
         "elapsed_s": time.monotonic() - started_s,

@@ -20,6 +20,7 @@ from rackwright.exits import tell
 from rackwright.inventory.project_files import project_file_faults
 from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
+from rackwright.planning.firewall import Firewall, firewall_of
 from rackwright.planning.placing import plan
 from rackwright.report import plan_text
 from rackwright.runner.clients import clients_of
@@ -76,6 +77,11 @@ class FleetRun:
     def gateway(self) -> GatewaySpec | None:
         """The current host as a gateway; None when it is not one."""
         return self.spec.gateways.get(current_host.name)
+
+    @property
+    def firewall(self) -> Firewall | None:
+        """Who may come in on the current host; None where that is not ours to say."""
+        return firewall_of(current_host.name, self.spec, self.plan)
 
     @property
     def replicas(self) -> tuple[Replica, ...]:

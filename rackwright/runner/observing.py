@@ -12,6 +12,7 @@ from rackwright.desired.addresses import named_addresses
 from rackwright.desired.gateway_places import FLEET, LUA, SECRETS, SOCKET
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
+from rackwright.runner.firewall import question
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import folders_of, is_loaded, predicted
 from rackwright.runner.probing import probe
@@ -48,6 +49,7 @@ def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
     return {
         "replicas": [_replica_request(replica, settings, load) for replica in fleet.replicas],
         "gateway": _gateway_request(fleet, settings),
+        "firewall": question(fleet.firewall, settings) if fleet.firewall else None,
         "folders": [folder.path for folder in folders_of(fleet, host.name)],
     }
 

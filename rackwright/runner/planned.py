@@ -21,6 +21,7 @@ from rackwright.desired import paths
 from rackwright.desired.gateway import connections
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
+from rackwright.planning.firewall import firewall_of
 from rackwright.planning.topology import islands
 from rackwright.runner.fleet import FleetRun
 from rackwright.sizing import GIB, Split, weights_bytes
@@ -35,7 +36,10 @@ LOGS_BYTES = 4 * GIB
 def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[checks.Planned]:
     """All that is planned on these hosts, as the checks need to know it; ``load`` as observed."""
     names = [name for name in fleet.spec.settings if name in hosts]
-    systems = [PlannedHost(name, folders_of(fleet, name)) for name in names]
+    systems = [
+        PlannedHost(name, folders_of(fleet, name), firewall_of(name, fleet.spec, fleet.plan))
+        for name in names
+    ]
     servers = [_planned_server(s, fleet) for n, s in fleet.spec.servers.items() if n in hosts]
     replicas = [
         _planned_replica(replica, fleet.settings(replica.server.name), load)

@@ -122,7 +122,7 @@ Digests = Sha256 | dict[Architecture, Sha256]
 """Of an archive: one digest (amd64), or one for each architecture."""
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """A list given as text or as one number, as ``--data`` gives it: ``13.0,13.1``."""
     return split_names(str(value)) if isinstance(value, str | int | float) else value
 
@@ -132,7 +132,7 @@ def split_names(value: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 
 
 def from_text(value: object) -> object:

@@ -158,13 +158,15 @@ class GatewaySpec(Entry):
     """One gateway. ``certificate`` and its key are PEM files on the gateway, or both None.
 
     Clients ask for it by ``server_name`` or one of ``other_names``, or by a host name of a service;
-    by no other. ``ask_keys``: each must send a key of its own; None where nothing says so.
-    ``default`` is the service of requests that name no model.
+    by no other. ``address`` is where servers see it come from; None: the gateway itself is asked.
+    ``ask_keys``: each must send a key of its own; None where nothing says so. ``default`` is the
+    service of requests that name no model.
     """
 
     name: HostName
     server_name: Address
     other_names: tuple[Address, ...] = ()
+    address: Address | None = None
     port: GatewayPort = 443
     certificate: AbsolutePath | None = None
     certificate_key: AbsolutePath | None = None

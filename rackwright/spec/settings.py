@@ -24,6 +24,7 @@ from rackwright.schema.fields import (
     reachable,
     split_names,
 )
+from rackwright.schema.networks import OpenPorts, Sources
 from rackwright.schema.ports import EnginePort
 
 FOLDERS = ("root_dir", "config_dir", "state_dir", "cache_dir")
@@ -32,7 +33,7 @@ Part = TypeVar("Part", bound="SettingsModel")
 HUB_VARIABLE = "HF_ENDPOINT"
 """Of an engine's environment: the hub that weights are fetched from."""
 _HUB_URL = r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
-STAGES = ("base", "driver", "engines", "models", "replicas", "gateway", "verify")
+STAGES = ("base", "firewall", "driver", "engines", "models", "replicas", "gateway", "verify")
 
 
 def _own_user(name: str) -> str:
@@ -73,6 +74,8 @@ RepositoryUrl = Annotated[
     ),
     AfterValidator(reachable),
 ]
+TrialSeconds = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=20, le=600)]
+"""Enough for a new connection through jump hosts, and no longer than one waits for a way back."""
 UserName = Annotated[
     str,
     Field(
@@ -133,6 +136,11 @@ class Settings(SettingsModel):
     queue_length: Annotated[Whole, BeforeValidator(from_text)]
     queue_wait_s: Duration
     hsts_max_age_s: Duration | None
+
+    firewall: Literal["engines", "host", "off"]
+    firewall_monitors: Sources
+    firewall_ports: OpenPorts
+    firewall_confirm_s: TrialSeconds
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds

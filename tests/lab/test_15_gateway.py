@@ -435,6 +435,24 @@ def test_a_name_that_is_not_known_ends_the_deploy_and_nginx_goes_on(gateway: Run
     assert run().changed() == {}
 
 
+def test_a_system_without_the_lua_module_is_refused_before_anything_is_changed(
+    gateway: Run,
+) -> None:
+    older = r"s/^ID=.*/ID=ubuntu/; s/^VERSION_ID=.*/VERSION_ID=22.04/; s/^PRETTY_NAME=.*//"
+    data, release = "/etc/nginx/rackwright/fleet.json", "/etc/os-release"
+    ssh(HOST, f"cp {release} /run/release; sed '{older}' /run/release > {release}; rm {data}")
+    try:
+        refused = run()
+        assert refused.code != 0
+        assert "ubuntu 22.04 has no Lua module for Nginx" in refused.words
+        assert "make a host with Debian 12 or newer, or Ubuntu 24.04 or newer" in refused.words
+        assert ssh(HOST, f"ls {data} 2>&1 || true").startswith("ls: cannot access")
+    finally:
+        ssh(HOST, f"cat /run/release > {release}")
+    assert run().code == 0
+    assert ssh(HOST, f"stat -c '%a %U:%G' {data}") == "640 root:www-data"
+
+
 def test_no_query_is_in_a_log(gateway: Run) -> None:
     """After all that went wrong above, some of it with a key in its query."""
     ask("GET", f"https://{NAME}/v1/models?key={SECRET}")

@@ -200,12 +200,17 @@ def test_revoked_at_once_while_streams_and_connections_go_on(fleet: Fleet, door:
     assert workers() == before
 
 
+def used_by(client: str, fleet: Fleet) -> dict[str, str]:
+    rows = csv.DictReader(fleet.run("usage", "--csv").splitlines())
+    return next((row for row in rows if row["client"] == client), {})
+
+
 def test_usage_is_told_by_client_and_model_of_plain_and_streamed(fleet: Fleet, door: Door) -> None:
     key = fleet.key("add", "grace")
     assert door.post(key).status == 200
     assert door.sent(key, stream=True).read().endswith(b"data: [DONE]\n\n")
-    rows = csv.DictReader(fleet.run("usage", "--csv").splitlines())
-    (grace,) = (row for row in rows if row["client"] == "grace")
+    wait_until(lambda: used_by("grace", fleet).get("requests") == "2")  # shared every second
+    grace = used_by("grace", fleet)
     counts = [grace[name] for name in ("requests", "prompt_tokens", "cached_tokens")]
     assert (grace["model"], counts) == (MODEL, ["2", "17", "3"])
     assert grace["completion_tokens"] == "7"

@@ -6,6 +6,7 @@ from typing import Any
 
 from rackwright.checks.check import Sample
 from rackwright.checks.planned import Folder, PlannedHost
+from rackwright.planning.firewall import Firewall
 
 _GIB = 1024**3
 
@@ -23,6 +24,7 @@ HOST = Sample(
             Folder("/opt/rackwright", "releases", 10 * _GIB),
             Folder("/var/lib/rackwright/models", "weights", 30 * _GIB),
         ),
+        Firewall("engines", (8000,), gateways=("192.0.2.10", "192.0.2.20")),
     ),
     {
         "asked": {"sent_unix_s": 100.0, "received_unix_s": 110.0},

@@ -25,6 +25,13 @@ def _address(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
     if _loopback(server.address) and set(fleet.gateways) - {server.name}:
         rule = "must be reachable from the gateways, this is the server's own loopback"
         yield Fault(f"{path}.address", rule, server.address)
+    settings = fleet.settings.get(server.name)
+    if settings and settings.firewall == "off" and _is_public(server.address):
+        rule = (
+            "must be a private address where firewall is off, or else engines answer all the "
+            "world: set firewall to engines or host"
+        )
+        yield Fault(f"{path}.address", rule, server.address)
 
 
 def gateway_faults(gateway: GatewaySpec) -> Iterator[Fault]:
@@ -38,6 +45,13 @@ def gateway_faults(gateway: GatewaySpec) -> Iterator[Fault]:
     if bool(gateway.certificate) != bool(gateway.certificate_key):
         missing = "certificate_key" if gateway.certificate else "certificate"
         yield Fault(f"gateways[{gateway.name}].{missing}", "is required beside its other half")
+
+
+def _is_public(address: str) -> bool:
+    try:
+        return ip_address(address).is_global
+    except ValueError:
+        return False  # a name: where it leads to, hosts alone know
 
 
 def _loopback(address: str) -> bool:

@@ -21,6 +21,14 @@ def ended(*argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, encoding="utf-8", errors="replace", **{**usual, **options})
 
 
+def said_by(*argv: str) -> str:
+    """What a command prints, well or not; nothing where it is not there."""
+    try:
+        return ended(*argv, env=in_english()).stdout.strip()
+    except OSError:
+        return ""
+
+
 def run(*argv: str, env: Mapping[str, str] | None = None, umask: int = -1) -> str:
     """All that a command says, complaints too; Failed with that where it fails."""
     done = ended(*argv, env=env, umask=umask, stderr=STDOUT)

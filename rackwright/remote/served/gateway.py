@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from http.client import HTTPSConnection
@@ -16,6 +19,8 @@ from rackwright.remote.host.names import looked_up
 from rackwright.remote.host.nginx import configuration, loaded_unix_s, worker_open_files
 from rackwright.remote.host.systemd import service_unit
 from rackwright.remote.served.http import COMPLETION_TIMEOUT_S, bearer, completion_of, http
+
+MOST_AT_ONCE, TOGETHER_S = 128, 2.0
 
 Values = dict[str, Any]
 
@@ -59,16 +64,35 @@ def _live(socket_path: str) -> Values:
 
 
 def _service(asked: Values, service: Values) -> Values:
-    """Models and completions; the first completion that fails is the last that is asked for."""
+    """Models and completions; where the first of those fails, no other is asked for."""
     key, prefix = bearer(service["key"]), service["prefix"]
-    question, completions = completion_of(service["served_model_name"], 8), []
-    for _ in range(service["completions"]):
-        path = f"{prefix}/v1/chat/completions"
-        completions.append(_gateway_call(asked, "POST", path, question, key))
-        if completions[-1].get("status") != 200:
-            break
+    question = completion_of(service["served_model_name"], 8)
+    call = (asked, "POST", f"{prefix}/v1/chat/completions", question, key)
+    completions = [_gateway_call(*call)]
+    if completions[0].get("status") == 200:
+        completions += _at_once(service["completions"] - 1, call)
     models = _gateway_call(asked, "GET", f"{prefix}/v1/models", None, key)
     return {"models": models, "completions": completions}
+
+
+def _at_once(count: int, call: tuple[Any, ...]) -> list[Values]:
+    """The same request so many times, all of them under way together.
+
+    The gateway then sends each to the least busy replica, so that every one gets some: of requests
+    one after another each could go to the first of those that are idle.
+    """
+    if count < 1:
+        return []
+    ready = threading.Barrier(min(count, MOST_AT_ONCE))
+    with ThreadPoolExecutor(max_workers=ready.parties) as side_by_side:
+        calls = [side_by_side.submit(_when_all_are, ready, call) for _ in range(count)]
+        return [one.result() for one in calls]
+
+
+def _when_all_are(ready: threading.Barrier, call: tuple[Any, ...]) -> Values:
+    with suppress(threading.BrokenBarrierError):  # the last of many, or one that came late
+        ready.wait(TOGETHER_S)
+    return _gateway_call(*call)
 
 
 def _gateway_call(

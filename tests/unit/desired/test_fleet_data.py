@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rackwright.desired.fleet_data import fleet_data, slots
-from rackwright.engines import ENGINES
+from rackwright.engines import ENGINES, Engine
 from rackwright.engines.endpoints import ENDPOINTS
 from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan
@@ -17,6 +17,7 @@ from rackwright.planning.placing import plan
 from rackwright.spec import FleetSpec
 from tests.samples.engines import GGUF, SETTINGS
 from tests.samples.fleet import TINY, hosts, server, service
+from tests.samples.launches import replicas_of
 
 Golden = Callable[[str, bytes], None]
 OVERFLOW = {"url": "https://api.example.com/v1", "model": "big", "key_env": "K", "tokens_a_day": 9}
@@ -76,7 +77,24 @@ def test_every_path_of_an_engine_is_an_endpoint() -> None:
         assert engine.paths and len(set(engine.paths)) == len(engine.paths)
         unknown = set(engine.paths) - set(ENDPOINTS)
         assert not unknown, f"engines/{engine.name}.py: list {unknown} in engines/endpoints.py"
-        assert engine.canary("m").path in engine.paths
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
+def test_a_canary_is_asked_of_a_path_that_the_engine_answers(engine: Engine) -> None:
+    (replica, *_) = replicas_of(engine)
+    canary = engine.canary(replica.service)
+    assert canary.path in engine.paths and canary.body["model"] == replica.service.served_as
+    assert canary.body["max_tokens"] == 1
+
+
+@pytest.mark.parametrize(
+    ("engine", "flags"), [("vllm", {"runner": "pooling"}), ("sglang", {"is_embedding": True})]
+)
+def test_a_model_that_embeds_is_not_asked_to_talk(engine: str, flags: dict[str, Any]) -> None:
+    (replica, *_) = replicas_of(ENGINES[engine], extra_args=flags)
+    canary = ENGINES[engine].canary(replica.service)
+    assert canary.path == "/v1/embeddings" in ENGINES[engine].paths
+    assert canary.body == {"model": replica.service.served_as, "input": "Hi"}
 
 
 def test_every_endpoint_is_answered_by_some_engine() -> None:

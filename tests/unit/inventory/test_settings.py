@@ -33,8 +33,8 @@ CASES: Cases = {
     ),
     "an unknown stage": (
         hosts(stages="engines,gatway"),
-        "settings[gpu1, gw1].stages: must be 'all' or a comma list of base, driver, engines, "
-        "models, replicas, gateway, verify (got 'engines,gatway')",
+        "settings[gpu1, gw1].stages: must be 'all' or a comma list of base, firewall, driver, "
+        "engines, models, replicas, gateway, verify (got 'engines,gatway')",
     ),
 }
 

@@ -526,6 +526,23 @@ def test_the_first_completion_that_fails_is_the_last(gateway: Any) -> None:
     assert [one["status"] for one in seen["services"]["chat"]["completions"]] == [503]
 
 
+def test_completions_are_asked_for_together_once_one_has_worked(
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the least busy replica is another one for each."""
+    _, ask = gateway
+    together, first = threading.Barrier(2, timeout=60), []
+
+    def answered(asked: Any, method: str, *_: Any) -> dict[str, Any]:
+        if method == "POST" and first:
+            together.wait()  # fails where the other is not under way too
+        first.append(method)
+        return {"status": 200}
+
+    monkeypatch.setattr(door, "_gateway_call", answered)
+    assert door.gateway(ask)["services"]["chat"]["completions"] == [{"status": 200}] * 3
+
+
 @pytest.mark.parametrize(
     ("changed", "error"),
     [
