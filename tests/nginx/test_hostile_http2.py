@@ -131,6 +131,10 @@ def head(*more: tuple[str, str], without: str = "", **pseudo: str) -> Headers:
     return [pair for pair in [*named.items(), *plain, *more] if pair[0] != without]
 
 
+MALFORMED = "400 bad_request or reset"
+"""Nginx 1.22 resets the stream, later ones answer. A body without a length is what the Lua module of
+Ubuntu 24.04 alone refuses (0.10.26)."""
+
 ROWS: dict[str, tuple[Headers, str]] = {
     "in good faith": (head(), "200"),
     "no :authority, no host": (head(without=":authority"), "400 bad_request"),
@@ -141,14 +145,14 @@ ROWS: dict[str, tuple[Headers, str]] = {
     "an empty :path": (head(path=""), "400 bad_request"),
     "a :path without its slash": (head(path="metrics"), "400 bad_request"),
     "a :path with a whole address": (head(path="https://localhost/metrics"), "400 bad_request"),
-    "a :path with a line break": (head(path=f"{CHAT} HTTP/1.1\r\nX: 1"), "reset"),
+    "a :path with a line break": (head(path=f"{CHAT} HTTP/1.1\r\nX: 1"), MALFORMED),
     "a :path above the root": (head(path="/v1/../../metrics"), "400 bad_request"),
     "a :path to what is closed": (head(path="/v1/chat/completions/../../../metrics"), "404 not_found"),
     "no :method": (head(without=":method"), "400 bad_request"),
     "a :method with a space": (head(method="POST /metrics"), "400 bad_request"),
     "CONNECT": (head(method="CONNECT"), "405 method_not_allowed"),
-    "a name in capitals": (head(("X-Capital", "a")), "reset"),
-    "a header with a line break": (head(("x-a", "b\r\ntransfer-encoding: chunked")), "reset"),
+    "a name in capitals": (head(("X-Capital", "a")), MALFORMED),
+    "a header with a line break": (head(("x-a", "b\r\ntransfer-encoding: chunked")), MALFORMED),
     "connection": (head(("connection", "authorization")), "200"),
     "transfer-encoding": (head(("transfer-encoding", "chunked")), "400 bad_request"),
     "te": (head(("te", "trailers, deflate")), "200"),
@@ -156,7 +160,7 @@ ROWS: dict[str, tuple[Headers, str]] = {
     "two :path": ([*head(), (":path", "/metrics")], "400 bad_request"),
     "another pseudo-header": (head((":protocol", "websocket")), "400 bad_request"),
     "a length that is too long": (head(("x", "y"), without="content-length") + [("content-length", "1000")], "400 bad_request"),
-    "no length": (head(without="content-length"), "200"),
+    "no length": (head(without="content-length"), "200 or 411 length_required"),
     "no key": (head(without="authorization"), "401 invalid_api_key"),
 }  # fmt: skip
 
@@ -166,9 +170,10 @@ def test_a_request_by_its_frames(
     gateway: LocalGateway, served: StandInFleet, headers: Headers, answer: str
 ) -> None:
     with frames(gateway) as asking:
-        assert asking.one(headers) == answer
+        said = asking.one(headers)
+    assert said in answer.split(" or ")
     reached = served.reached()
-    assert len(reached) == (answer == "200")
+    assert len(reached) == (said == "200")
     for one in reached:
         assert (one.path, one.model, one.header("host")) == (CHAT, "chat", ["localhost"])
         never = ("connection", "transfer-encoding", "te", "upgrade", "x-a")
