@@ -159,7 +159,7 @@ class LocalGateway:
             yield self
 
     def _answers(self) -> bool:
-        """The socket's file is there before anybody listens on it."""
+        """Whether the socket does: its file is there before anybody listens."""
         try:
             return self.ask("GET", "/state")[0] == 200
         except ConnectionRefusedError:
@@ -191,7 +191,7 @@ class LocalGateway:
         self.process.args, argv = self.process.args, self.process.args
         self.process.__init__(argv, env=self.nginx.environment, text=True, start_new_session=True)  # type: ignore[misc]
         wait_for(self.socket_path)
-        wait_until(lambda: self.ask("GET", "/state")[0] == 200)
+        wait_until(self._answers)
 
     def reload(self) -> None:
         """As `systemctl reload nginx` does."""

@@ -196,15 +196,6 @@ local function read_file(path)
     return text
 end
 
-local function write_file(path, text)
-    local partial = format("%s.%d", path, ngx.worker.pid())
-    local file, why = io.open(partial, "wb")
-    if not file then return ngx.log(ngx.CRIT, "rackwright: ", why) end
-    local written = file:write(text)
-    if not file:close() or not written then return ngx.log(ngx.CRIT, "rackwright: cannot write ", path) end
-    os.rename(partial, path)
-end
-
 local function list(value) return type(value) == "table" and value or {} end
 local function given(value) return value ~= nil and value ~= cjson.null and value or nil end
 
@@ -340,6 +331,29 @@ local function give_back_of_the_dead()
     end
 end
 
+-- What an operator must read. A line that is written in a request has its line and query beside it, so
+-- it is left for a timer to write.
+local function notice(...)
+    live:rpush("notices", concat({...}))
+end
+
+local function write_notices()
+    for _ = 1, 100 do
+        local text = live:lpop("notices")
+        if not text then return end
+        ngx.log(ngx.CRIT, "rackwright: ", text)
+    end
+end
+
+local function write_file(path, text)
+    local partial = format("%s.%d", path, ngx.worker.pid())
+    local file, why = io.open(partial, "wb")
+    if not file then return notice(why) end
+    local written = file:write(text)
+    if not file:close() or not written then return notice("cannot write ", path) end
+    os.rename(partial, path)
+end
+
 -- Figures that nobody decides by are added up here first, and shared once a second.
 local pending = {}
 
@@ -352,7 +366,7 @@ local function share_figures()
     pending = {}
     for key, by in pairs(shared) do
         local _, why = usage:incr(key, by, 0)
-        if why then ngx.log(ngx.CRIT, "rackwright: usage: ", why) end
+        if why then notice("usage: ", why) end
     end
     if next(shared) then live:incr("usage_version", 1, 0) end
 end
@@ -372,6 +386,7 @@ local REFUSALS = {
     endpoint_not_supported = {404, "the engine of this model does not answer this path"},
     method_not_allowed = {405, "the path takes another method: see the header Allow"},
     length_required = {411, "the request does not say how long it is"},
+    request_too_large = {413, "the request is too large"},
     encoding_not_supported = {415, "the body must not be compressed"},
     rate_limit_exceeded = {429, "the API key's requests of this minute are used up"},
     tokens_limit_exceeded = {429, "the API key's tokens of this minute are used up"},
@@ -1021,15 +1036,19 @@ function M.balance()
     if another then balancer.set_more_tries(1) end
     local done, why = balancer.set_current_peer(ctx.replica.peer, ctx.replica.port)
     if not done then
-        ngx.log(ngx.CRIT, "rackwright: ", why)
+        notice(ctx.replica.name, ": ", why)
         return ngx.exit(ngx.ERROR)
     end
 end
 
+-- Instead of Nginx's own 413: `most` is what a body may have.
+function M.too_large(most) return refuse("request_too_large", "the request has more than " .. most) end
+
 -- Instead of Nginx's own 405, to methods that it refuses before anything else.
 function M.wrong_method()
     local endpoint = endpoint_of(ngx.var.uri)
-    return refuse("method_not_allowed", nil, {Allow = endpoint and endpoint.method or "GET, POST"})
+    local own = find(ngx.var.uri, "/v1/models", 1, true) and "GET"
+    return refuse("method_not_allowed", nil, {Allow = endpoint and endpoint.method or own or "GET, POST"})
 end
 
 -- Instead of Nginx's own 502, 503 and 504.
@@ -1142,6 +1161,9 @@ local function tokens_in(found)
     local details = said.prompt_tokens_details or said.input_tokens_details
     local cached = type(details) == "table" and number(details.cached_tokens) or number(said.cache_read_input_tokens)
     local prompt = number(said.prompt_tokens) or number(said.input_tokens)
+    if prompt and not said.prompt_tokens then  -- Anthropic's leave out what is read from or put into the cache
+        prompt = prompt + (number(said.cache_read_input_tokens) or 0) + (number(said.cache_creation_input_tokens) or 0)
+    end
     return prompt, cached, number(said.completion_tokens) or number(said.output_tokens)
 end
 
@@ -1318,7 +1340,7 @@ local function eject(replica, why)
     if not replica.usable or not others_are_in(replica) then return end
     live:set("ejected:" .. replica.name, why)
     live:set("since:" .. replica.name, ngx.time())
-    ngx.log(ngx.CRIT, "rackwright: ", replica.name, " is out: ", why)
+    notice(replica.name, " is out: ", why)
     changed()
     refresh()
     M.save_state()
@@ -1329,7 +1351,7 @@ local function readmit(replica)
     live:set("since:" .. replica.name, ngx.time())
     failures[replica.name] = nil
     live:delete("failures:" .. replica.name)
-    ngx.log(ngx.CRIT, "rackwright: ", replica.name, " is in again: it completed a request")
+    notice(replica.name, " is in again: it completed a request")
     changed()
     refresh()
     M.save_state()
@@ -1681,12 +1703,14 @@ local function tell_heard()
 end
 
 local function each_second()
+    write_notices()
     tell_heard()
     share_figures()
 end
 
 -- Of every worker, however it is ended.
 function M.stop()
+    write_notices()
     share_figures()
     M.save_usage()
 end
@@ -1722,7 +1746,7 @@ local function guarded(phase)
     M[phase] = function()
         local done, why = pcall(run)
         if done then return end
-        ngx.log(ngx.CRIT, "rackwright: fault in ", phase, ": ", why)
+        notice("fault in ", phase, ": ", tostring(why))
         if phase == "access" then return ngx.exit(500) end
     end
 end

@@ -37,8 +37,8 @@ NOT_AGAIN = (("X-Should-Retry", "false"),)
 """OpenAI's clients send whatever ended with 5xx again, unless they are told not to."""
 
 
-def gateway_answers(name: str, most: str) -> Iterator[GatewayAnswer]:
-    """Every error that Nginx makes by itself. ``name`` is the gateway's, ``most`` the largest body.
+def gateway_answers(name: str) -> Iterator[GatewayAnswer]:
+    """Every error that Nginx makes by itself. ``name`` is the gateway's.
 
     Those of the Lua are in templates/gateway.lua.
     """
@@ -48,7 +48,6 @@ def gateway_answers(name: str, most: str) -> Iterator[GatewayAnswer]:
     yield answer("forbidden", 403, "the gateway does not let this client in", (403,))
     yield answer("not_found", 404, "not a path of this gateway", (404,))
     yield answer("length_required", 411, "the request does not say how long it is", (411,))
-    yield answer("request_too_large", 413, f"the request has more than {most}", (413,))
     yield answer("uri_too_long", 414, "the path of the request is too long", (414,))
     message = f"this is not the gateway of that name: ask for https://{name}"
     yield answer("misdirected_request", 421, message, (421,))

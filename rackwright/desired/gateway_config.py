@@ -63,7 +63,7 @@ def gateway_config(
         "places": places,
         "settings": settings,
         "resolvers": list(nameservers),
-        "answers": list(gateway_answers(names[0], settings.client_max_body_size)),
+        "answers": list(gateway_answers(names[0])),
         "headers": _headers(settings),
         "ciphers": CIPHERS,
         "idle_connections": IDLE_CONNECTIONS,

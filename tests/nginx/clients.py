@@ -21,7 +21,9 @@ def trust(gateway: LocalGateway) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(gateway.certificate))
 
 
-def of_openai(gateway: LocalGateway, client: str = "alice", *, path: str = "/v1", host: str = "localhost") -> openai.OpenAI:
+def of_openai(
+    gateway: LocalGateway, client: str = "alice", *, path: str = "/v1", host: str = "localhost"
+) -> openai.OpenAI:
     """``host`` may be a name of a service's own, which only the header says."""
     http = openai.DefaultHttpxClient(verify=trust(gateway))
     named = {} if host == "localhost" else {"Host": host}
@@ -29,7 +31,9 @@ def of_openai(gateway: LocalGateway, client: str = "alice", *, path: str = "/v1"
                          max_retries=0, default_headers=named)  # fmt: skip
 
 
-def of_anthropic(gateway: LocalGateway, client: str = "alice", *, by: str = "api_key") -> anthropic.Anthropic:
+def of_anthropic(
+    gateway: LocalGateway, client: str = "alice", *, by: str = "api_key"
+) -> anthropic.Anthropic:
     """``by``: with ``api_key`` it says x-api-key, with ``auth_token`` Authorization."""
     http = anthropic.DefaultHttpxClient(verify=trust(gateway))
     key: Any = {by: secret(client)}

@@ -34,7 +34,9 @@ class Said:
 
 def fault(status: int, message: str, kind: str, param: str | None = None) -> Said:
     """As vLLM has errors: its own names of types, and the status as ``code``."""
-    return Said(status, {"error": {"message": message, "type": kind, "param": param, "code": status}})
+    return Said(
+        status, {"error": {"message": message, "type": kind, "param": param, "code": status}}
+    )
 
 
 def answer(path: str, asked: Asked, models: tuple[str, ...]) -> Said:
@@ -107,17 +109,26 @@ def chat_events(asked: Asked) -> Iterator[str]:
         call = _call(asked)
         arguments = call["function"].pop("arguments")
         call["function"]["arguments"] = ""
-        later = ({"index": 0, "function": {"arguments": part}} for part in (arguments[:5], arguments[5:]))
+        later = (
+            {"index": 0, "function": {"arguments": part}} for part in (arguments[:5], arguments[5:])
+        )
         deltas += [{"tool_calls": [one]} for one in ({"index": 0, **call}, *later)]
     else:
         deltas += [{"content": word} for word in words(asked)]
-    choices = [{"index": 0, "delta": one, "logprobs": None, "finish_reason": None} for one in deltas]
+    choices = [
+        {"index": 0, "delta": one, "logprobs": None, "finish_reason": None} for one in deltas
+    ]
     choices[-1]["finish_reason"] = "tool_calls" if asked.get("tools") else "stop"
     yield from _chunks(asked, _head(asked, "chatcmpl-1", "chat.completion.chunk"), choices)
 
 
 def completion(asked: Asked) -> Any:
-    choice = {"index": 0, "text": "".join(words(asked)), "logprobs": None, "finish_reason": "length"}
+    choice = {
+        "index": 0,
+        "text": "".join(words(asked)),
+        "logprobs": None,
+        "finish_reason": "length",
+    }
     return {**_head(asked, "cmpl-1", "text_completion"), "choices": [choice],
             "usage": usage(len(words(asked)))}  # fmt: skip
 
@@ -255,7 +266,12 @@ def _anthropic_usage(output: int, cached: bool = True) -> dict[str, Any]:
 def _block(asked: Asked) -> dict[str, Any]:
     if asked.get("tools"):
         name = asked["tools"][0]["name"]
-        return {"type": "tool_use", "id": "chatcmpl-tool-1", "name": name, "input": {"city": "Paris"}}
+        return {
+            "type": "tool_use",
+            "id": "chatcmpl-tool-1",
+            "name": name,
+            "input": {"city": "Paris"},
+        }
     return {"type": "text", "text": "".join(words(asked))}
 
 

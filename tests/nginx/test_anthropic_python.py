@@ -55,7 +55,9 @@ def test_a_stream(alice: anthropic.Anthropic, served: StandInFleet) -> None:
 def test_a_tool(alice: anthropic.Anthropic) -> None:
     said = ask(alice, tools=[ANTHROPIC_TOOL])
     assert (said.stop_reason, said.content[0].input) == ("tool_use", {"city": "Paris"})
-    with alice.messages.stream(model="chat", max_tokens=4, messages=HI, tools=[ANTHROPIC_TOOL]) as stream:
+    with alice.messages.stream(
+        model="chat", max_tokens=4, messages=HI, tools=[ANTHROPIC_TOOL]
+    ) as stream:
         assert stream.get_final_message().content[0].input == {"city": "Paris"}  # type: ignore[union-attr]
 
 
@@ -92,7 +94,11 @@ ERRORS: dict[str, tuple[str, Asked, type[anthropic.APIStatusError], str]] = {
 
 @pytest.mark.parametrize(("client", "asked", "kind", "name"), ERRORS.values(), ids=ERRORS)
 def test_an_error_is_the_library_s_own(
-    gateway: LocalGateway, client: str, asked: Asked, kind: type[anthropic.APIStatusError], name: str
+    gateway: LocalGateway,
+    client: str,
+    asked: Asked,
+    kind: type[anthropic.APIStatusError],
+    name: str,
 ) -> None:
     with pytest.raises(kind) as caught:
         asked(of_anthropic(gateway, client))

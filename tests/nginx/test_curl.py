@@ -27,7 +27,16 @@ def clean(served: StandInFleet) -> None:
 
 def curl(gateway: LocalGateway, path: str, *words: str, client: str = "alice") -> str:
     key = ["-H", f"Authorization: Bearer {secret(client)}"] if client else []
-    argv = ["curl", "-sS", "-N", "--cacert", str(gateway.certificate), *key, *words, gateway.url + path]
+    argv = [
+        "curl",
+        "-sS",
+        "-N",
+        "--cacert",
+        str(gateway.certificate),
+        *key,
+        *words,
+        gateway.url + path,
+    ]
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
@@ -36,8 +45,13 @@ def body(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-@pytest.mark.parametrize("more", [{}, {"stream_options": {"include_usage": True}}, {"tools": [{"function": {"name": "a"}}]}])
-def test_a_stream_has_the_engine_s_bytes(gateway: LocalGateway, version: str, more: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"stream_options": {"include_usage": True}}, {"tools": [{"function": {"name": "a"}}]}],
+)
+def test_a_stream_has_the_engine_s_bytes(
+    gateway: LocalGateway, version: str, more: dict[str, Any]
+) -> None:
     """Also where the gateway asked for the usage and took its event out again."""
     asked = body(stream=True, **more)
     events = answer(CHAT, {**asked, "model": "chat"}, ("chat",)).events
@@ -45,7 +59,14 @@ def test_a_stream_has_the_engine_s_bytes(gateway: LocalGateway, version: str, mo
 
 
 def test_a_recording_by_a_form(gateway: LocalGateway, served: StandInFleet) -> None:
-    said = curl(gateway, "/v1/audio/transcriptions", "-F", "file=@/etc/hostname;type=audio/wav", "-F", "model=whisper-1")
+    said = curl(
+        gateway,
+        "/v1/audio/transcriptions",
+        "-F",
+        "file=@/etc/hostname;type=audio/wav",
+        "-F",
+        "model=whisper-1",
+    )
     assert json.loads(said)["text"] == "blue " * 3
     assert served.the_one().model == "voice"
 
@@ -75,24 +96,45 @@ def test_a_browser_s_preflight_and_its_request(gateway: LocalGateway, version: s
     assert before["access-control-allow-origin"] == APP
     assert "POST" in before["access-control-allow-methods"]
     assert "x-stainless-os" in before["access-control-allow-headers"]
-    said = headers_of(curl(gateway, CHAT, version, "-i", "-H", f"Origin: {APP}", "--json", json.dumps(body())))
-    assert (said["status"], said["access-control-allow-origin"], said["vary"]) == ("200", APP, "Origin")
+    said = headers_of(
+        curl(gateway, CHAT, version, "-i", "-H", f"Origin: {APP}", "--json", json.dumps(body()))
+    )
+    assert (said["status"], said["access-control-allow-origin"], said["vary"]) == (
+        "200",
+        APP,
+        "Origin",
+    )
     refused = headers_of(
-        curl(gateway, CHAT, "-i", "-H", f"Origin: {APP}", "--json", json.dumps(body()), client="nobody")
+        curl(
+            gateway,
+            CHAT,
+            "-i",
+            "-H",
+            f"Origin: {APP}",
+            "--json",
+            json.dumps(body()),
+            client="nobody",
+        )
     )
     assert (refused["status"], refused["access-control-allow-origin"]) == ("401", APP)
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", f"{APP}.evil.example", "http://app.example"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", f"{APP}.evil.example", "http://app.example"]
+)
 def test_another_origin_is_let_nothing_see(gateway: LocalGateway, origin: str) -> None:
     before = headers_of(curl(gateway, CHAT, *PREFLIGHT, "-H", f"Origin: {origin}", client=""))
     assert before["status"] == "405"
-    said = headers_of(curl(gateway, CHAT, "-i", "-H", f"Origin: {origin}", "--json", json.dumps(body())))
+    said = headers_of(
+        curl(gateway, CHAT, "-i", "-H", f"Origin: {origin}", "--json", json.dumps(body()))
+    )
     assert not [name for name in (*before, *said) if name.startswith("access-control-")]
 
 
 def test_an_origin_is_one_service_s(gateway: LocalGateway) -> None:
     """``pool`` has none: an answer of its engine is not for that page."""
     asked = json.dumps({"model": "pool", "input": "hi"})
-    said = headers_of(curl(gateway, "/v1/embeddings", "-i", "-H", f"Origin: {APP}", "--json", asked))
+    said = headers_of(
+        curl(gateway, "/v1/embeddings", "-i", "-H", f"Origin: {APP}", "--json", asked)
+    )
     assert said["status"] == "200" and "access-control-allow-origin" not in said

@@ -19,8 +19,20 @@ from tests.nginx.stand_in_api import Reached
 from tests.samples.exchanges import exchange, outcome
 from tests.samples.stand_in_fleet import ENGINE_KEY, StandInFleet
 
-ROWS = [pytest.param(row, id=f"{about}: {row.name}"[:90]) for about, rows in TABLE.items() for row in rows]
-NEVER = ("x-api-key", "connection", "upgrade", "expect", "transfer-encoding", "te", "proxy-authorization")
+ROWS = [
+    pytest.param(row, id=f"{about}: {row.name}"[:90])
+    for about, rows in TABLE.items()
+    for row in rows
+]
+NEVER = (
+    "x-api-key",
+    "connection",
+    "upgrade",
+    "expect",
+    "transfer-encoding",
+    "te",
+    "proxy-authorization",
+)
 
 
 @pytest.fixture(scope="module")

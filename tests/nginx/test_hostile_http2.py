@@ -51,7 +51,9 @@ class Frames:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         config = h2.config.H2Configuration(
-            validate_outbound_headers=False, normalize_outbound_headers=False, validate_inbound_headers=False
+            validate_outbound_headers=False,
+            normalize_outbound_headers=False,
+            validate_inbound_headers=False,
         )
         self.h2 = h2.connection.H2Connection(config)
         self.h2.initiate_connection()
@@ -87,7 +89,11 @@ class Frames:
                 if stream not in said:
                     continue
                 if isinstance(event, h2.events.ResponseReceived):
-                    status = next(value for name, value in event.headers or [] if name in (b":status", ":status"))
+                    status = next(
+                        value
+                        for name, value in event.headers or []
+                        if name in (b":status", ":status")
+                    )
                     said[stream][0] = status.decode() if isinstance(status, bytes) else status
                 elif isinstance(event, h2.events.DataReceived):
                     said[stream][1] += event.data
@@ -183,7 +189,10 @@ def test_a_request_by_its_frames(
 
 def test_many_streams_at_once_are_all_answered(gateway: LocalGateway) -> None:
     with frames(gateway) as asking:
-        streams = {asking.ask([*head(path="/v1/models", method="GET", without="content-length")], b"") for _ in range(100)}
+        streams = {
+            asking.ask([*head(path="/v1/models", method="GET", without="content-length")], b"")
+            for _ in range(100)
+        }
         assert set(asking.heard(streams).values()) == {"200"}
 
 
@@ -201,7 +210,9 @@ def test_streams_that_are_reset_at_once(gateway: LocalGateway) -> None:
     assert exchange(("127.0.0.1", gateway.port), whole(GOOD))[0].status == 200
 
 
-def test_a_client_that_takes_nothing_holds_nobody_up(gateway: LocalGateway, served: StandInFleet) -> None:
+def test_a_client_that_takes_nothing_holds_nobody_up(
+    gateway: LocalGateway, served: StandInFleet
+) -> None:
     """A window of no bytes: the answer waits, others do not; when it hangs up, its place is free."""
     with frames(gateway) as asking:
         asking.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
@@ -216,6 +227,8 @@ def test_pings_and_settings_without_end(gateway: LocalGateway) -> None:
         for number in range(5000):
             asking.h2.ping(number.to_bytes(8, "big"))
             if number % 100 == 0:
-                asking.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1000 + number})
+                asking.h2.update_settings(
+                    {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1000 + number}
+                )
                 asking.push()
     assert outcome(exchange(("127.0.0.1", gateway.port), whole(GOOD))) == "200"

@@ -81,7 +81,9 @@ SLOW = {
 
 
 @pytest.mark.parametrize("words", SLOW.values(), ids=SLOW)
-def test_slow_clients_hold_nobody_up(gateway: LocalGateway, served: StandInFleet, words: bytes) -> None:
+def test_slow_clients_hold_nobody_up(
+    gateway: LocalGateway, served: StandInFleet, words: bytes
+) -> None:
     """They go on by a byte each now and then, and never come to their end."""
     with ExitStack() as stack:
         connections = [opened(gateway, stack) for _ in range(MANY)]
@@ -96,7 +98,9 @@ def test_slow_clients_hold_nobody_up(gateway: LocalGateway, served: StandInFleet
     assert len(served.reached()) == 3
 
 
-def test_a_body_without_end_is_refused_at_its_limit(gateway: LocalGateway, served: StandInFleet) -> None:
+def test_a_body_without_end_is_refused_at_its_limit(
+    gateway: LocalGateway, served: StandInFleet
+) -> None:
     chunk = b"100000\r\n" + b" " * MIB + b"\r\n"
     with ExitStack() as stack:
         connection = opened(gateway, stack)
@@ -119,7 +123,9 @@ def test_many_large_bodies_at_once(gateway: LocalGateway, served: StandInFleet) 
     """Each worker has several whole ones in memory: they pass, and the memory comes back."""
     large = whole('{"model": "gpt-4o", "messages": ["%s"]}' % ("a" * 30 * MIB))
     with ThreadPoolExecutor(16) as pool:
-        answers = Counter(pool.map(lambda _: outcome(exchange(("127.0.0.1", gateway.port), large)), range(32)))
+        answers = Counter(
+            pool.map(lambda _: outcome(exchange(("127.0.0.1", gateway.port), large)), range(32))
+        )
     assert answers == {"200": 32}
     assert {one.body_bytes > 30 * MIB for one in served.reached()} == {True}
     for _ in range(200):  # what is garbage goes as work comes
@@ -129,7 +135,10 @@ def test_many_large_bodies_at_once(gateway: LocalGateway, served: StandInFleet) 
 
 def test_wrong_keys_at_speed(gateway: LocalGateway, served: StandInFleet) -> None:
     """A connection each 250 keys; one that is right is answered between them."""
-    wrong = head(key=b"Authorization: Bearer rw-" + b"A" * 43 + b"\r\n", more=b"Content-Length: 0\r\n") + b"\r\n"
+    wrong = (
+        head(key=b"Authorization: Bearer rw-" + b"A" * 43 + b"\r\n", more=b"Content-Length: 0\r\n")
+        + b"\r\n"
+    )
     wrong = wrong.replace(b"Connection: close", b"Connection: keep-alive")
 
     def guess(_: int) -> int:

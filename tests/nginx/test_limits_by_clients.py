@@ -47,7 +47,9 @@ def test_requests_a_minute(gateway: LocalGateway) -> None:
         of_anthropic(gateway, "hurried").messages.create(model="chat", max_tokens=1, messages=HI)
 
 
-@pytest.mark.parametrize(("client", "code"), [("wordy", "tokens_limit_exceeded"), ("poor", "budget_exceeded")])
+@pytest.mark.parametrize(
+    ("client", "code"), [("wordy", "tokens_limit_exceeded"), ("poor", "budget_exceeded")]
+)
 def test_tokens_a_minute_and_a_month(gateway: LocalGateway, client: str, code: str) -> None:
     """15 tokens each: the second one goes over the limit of 20, the third is refused."""
     chat(gateway, client)
@@ -64,7 +66,9 @@ STREAMS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("how", STREAMS.values(), ids=STREAMS)
-def test_a_stream_uses_the_budget_however_it_is_asked_for(gateway: LocalGateway, how: dict[str, Any]) -> None:
+def test_a_stream_uses_the_budget_however_it_is_asked_for(
+    gateway: LocalGateway, how: dict[str, Any]
+) -> None:
     before = used(gateway, "streaming")
     with of_openai(gateway, "streaming") as client:
         list(client.chat.completions.create(model="chat", messages=HI, stream=True, **how))
@@ -80,7 +84,10 @@ def test_requests_in_flight(gateway: LocalGateway, served: StandInFleet) -> None
         first = pool.submit(chat, gateway, "narrow", extra_body={"stand_in": {"wait": True}})
         wait_until(lambda: bool(served.reached()))
         refused = refusal(gateway, "narrow")
-        assert (refused.code, refused.response.headers["retry-after"]) == ("in_flight_limit_exceeded", "1")
+        assert (refused.code, refused.response.headers["retry-after"]) == (
+            "in_flight_limit_exceeded",
+            "1",
+        )
         chat(gateway, "carol")  # another client's is another count
         for engine in served.all():
             engine.gate.set()
@@ -121,12 +128,18 @@ def failed(client: openai.OpenAI, **more: Any) -> None:
 
 
 def row(gateway: LocalGateway, model: str) -> tuple[int, ...]:
-    rows = [one for one in gateway.ask("GET", "/usage")[1] if (one["client"], one["model"]) == ("counted", model)]
+    rows = [
+        one
+        for one in gateway.ask("GET", "/usage")[1]
+        if (one["client"], one["model"]) == ("counted", model)
+    ]
     return tuple(rows[0][name] for name in ROW) if rows else (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(("model", "ask", "more"), COUNTED.values(), ids=COUNTED)
-def test_what_is_counted(gateway: LocalGateway, model: str, ask: Ask, more: tuple[int, ...]) -> None:
+def test_what_is_counted(
+    gateway: LocalGateway, model: str, ask: Ask, more: tuple[int, ...]
+) -> None:
     before, logged = row(gateway, model), len(gateway.log_lines())
     with of_openai(gateway, "counted") as client:
         ask(client)
@@ -138,14 +151,23 @@ def test_what_is_counted(gateway: LocalGateway, model: str, ask: Ask, more: tupl
     wait_until(lambda: row(gateway, model) == expected)  # a worker tells the others once a second
 
 
-def test_a_message_of_anthropic_s_counts_what_the_cache_had_as_prompt(gateway: LocalGateway) -> None:
+def test_a_message_of_anthropic_s_counts_what_the_cache_had_as_prompt(
+    gateway: LocalGateway,
+) -> None:
     """Its ``input_tokens`` are without those: both APIs' counts of one prompt are the same."""
     before = row(gateway, "chat")
     with of_anthropic(gateway, "counted") as client:
         client.messages.create(model="chat", max_tokens=3, messages=HI)
         list(client.messages.create(model="chat", max_tokens=3, messages=HI, stream=True))
-    expected = (before[0] + 2, before[1] + 2 * PROMPT_TOKENS, before[2] + 2 * CACHED_TOKENS, before[3] + 6)
-    wait_until(lambda: row(gateway, "chat")[0] == expected[0] and row(gateway, "chat")[3] == expected[3])
+    expected = (
+        before[0] + 2,
+        before[1] + 2 * PROMPT_TOKENS,
+        before[2] + 2 * CACHED_TOKENS,
+        before[3] + 6,
+    )
+    wait_until(
+        lambda: row(gateway, "chat")[0] == expected[0] and row(gateway, "chat")[3] == expected[3]
+    )
     assert row(gateway, "chat") == expected
 
 

@@ -31,7 +31,9 @@ def library() -> Path:
     """The library as its lock file has it, in the cache; installed when the lock changes."""
     folder = CACHE / "node-clients"
     folder.mkdir(parents=True, exist_ok=True)
-    is_new = (folder / FILES[1]).exists() and (folder / FILES[1]).read_bytes() == (HERE / FILES[1]).read_bytes()
+    is_new = (folder / FILES[1]).exists() and (folder / FILES[1]).read_bytes() == (
+        HERE / FILES[1]
+    ).read_bytes()
     if not (is_new and (folder / "node_modules/openai").exists()):
         for name in FILES[:2]:
             shutil.copy(HERE / name, folder)
@@ -73,7 +75,17 @@ ANSWERS = {
     "embeddings": [[0.5, -0.25]] * 2,
     "transcription": "blue " * 3,
     "image": "aGk=",
-    "models": ["chat", "gpt-4o", "org/chat", "org/ear", "org/sql", "pool", "slow", "voice", "whisper-1"],
+    "models": [
+        "chat",
+        "gpt-4o",
+        "org/chat",
+        "org/ear",
+        "org/sql",
+        "pool",
+        "slow",
+        "voice",
+        "whisper-1",
+    ],
     "model": "org/sql",
     "hang_up": "hung up",
 }
@@ -104,7 +116,9 @@ def test_an_error_is_the_library_s_own(said: Said, kind: str, error: tuple[str, 
         ("pooler", ("PermissionDeniedError", 403, "model_not_allowed")),
     ],
 )
-def test_a_key_that_may_not(library: Path, gateway: LocalGateway, client: str, error: tuple[str, int, str]) -> None:
+def test_a_key_that_may_not(
+    library: Path, gateway: LocalGateway, client: str, error: tuple[str, int, str]
+) -> None:
     refused = ask(library, gateway, client, "chat")["chat"]
     assert (refused["error"], refused["status"], refused["code"]) == error
 
@@ -116,7 +130,9 @@ def test_a_limit_says_when_to_come_again(library: Path, gateway: LocalGateway) -
     assert 1 <= int(refused["retry_after"]) <= 60
 
 
-def test_hanging_up_reaches_the_engine(library: Path, gateway: LocalGateway, served: StandInFleet) -> None:
+def test_hanging_up_reaches_the_engine(
+    library: Path, gateway: LocalGateway, served: StandInFleet
+) -> None:
     served.forget()
     ask(library, gateway, "alice", "hang_up")
     (engine,) = (one for one in served.engines["chat"] if one.record)

@@ -86,7 +86,12 @@ KINDS: dict[str, tuple[str, Ask, Callable[[Any], Any], Any]] = {
 
 @pytest.mark.parametrize(("path", "ask", "read", "expected"), KINDS.values(), ids=KINDS)
 def test_a_kind_of_request_is_answered(
-    alice: openai.OpenAI, served: StandInFleet, path: str, ask: Ask, read: Callable[[Any], Any], expected: Any
+    alice: openai.OpenAI,
+    served: StandInFleet,
+    path: str,
+    ask: Ask,
+    read: Callable[[Any], Any],
+    expected: Any,
 ) -> None:
     assert read(ask(alice)) == expected
     reached = served.the_one()
@@ -115,7 +120,11 @@ def test_a_stream_is_as_without_a_gateway(alice: openai.OpenAI, served: StandInF
 
 def test_who_asks_for_usage_gets_it(alice: openai.OpenAI) -> None:
     *events, last = list(chat(alice, stream=True, stream_options={"include_usage": True}))
-    assert (last.choices, last.usage.prompt_tokens, last.usage.completion_tokens) == ([], PROMPT_TOKENS, 3)
+    assert (last.choices, last.usage.prompt_tokens, last.usage.completion_tokens) == (
+        [],
+        PROMPT_TOKENS,
+        3,
+    )
     assert all(one.choices for one in events)
 
 
@@ -126,7 +135,10 @@ def test_a_tool_is_called_in_a_stream(alice: openai.OpenAI) -> None:
 
 
 def test_other_streams(alice: openai.OpenAI) -> None:
-    texts = [one.choices[0].text for one in alice.completions.create(model="chat", prompt="hi", stream=True)]
+    texts = [
+        one.choices[0].text
+        for one in alice.completions.create(model="chat", prompt="hi", stream=True)
+    ]
     assert texts == ["blue "] * 3
     events = list(alice.responses.create(model="chat", input="hi", stream=True))
     assert [one.sequence_number for one in events] == list(range(len(events)))
@@ -135,7 +147,9 @@ def test_other_streams(alice: openai.OpenAI) -> None:
     assert len(list(heard)) == 3
 
 
-def test_hanging_up_reaches_the_engine(alice: openai.OpenAI, gateway: LocalGateway, served: StandInFleet) -> None:
+def test_hanging_up_reaches_the_engine(
+    alice: openai.OpenAI, gateway: LocalGateway, served: StandInFleet
+) -> None:
     slowly = {"stand_in": {"pause_s": 0.05}}
     with chat(alice, stream=True, max_tokens=1000, extra_body=slowly) as stream:
         next(iter(stream))
@@ -156,14 +170,28 @@ def test_the_engine_and_the_client_see_the_engine_s_name(
     alice: openai.OpenAI, served: StandInFleet, asked: str, engine: str, name: str
 ) -> None:
     """``model`` of an answer is what the engine says: an alias is the gateway's word alone."""
-    ask = alice.embeddings.create(model=asked, input="hi") if engine == "pool" else chat(alice, asked)
+    ask = (
+        alice.embeddings.create(model=asked, input="hi") if engine == "pool" else chat(alice, asked)
+    )
     assert ask.model == name
-    assert [one.model for one in served.engines[engine][0].record + served.engines[engine][-1].record][:1] == [name]
+    assert [
+        one.model for one in served.engines[engine][0].record + served.engines[engine][-1].record
+    ][:1] == [name]
 
 
 def test_models_are_listed_and_found(alice: openai.OpenAI) -> None:
     listed = {one.id: one for one in alice.models.list()}
-    assert sorted(listed) == ["chat", "gpt-4o", "org/chat", "org/ear", "org/sql", "pool", "slow", "voice", "whisper-1"]
+    assert sorted(listed) == [
+        "chat",
+        "gpt-4o",
+        "org/chat",
+        "org/ear",
+        "org/sql",
+        "pool",
+        "slow",
+        "voice",
+        "whisper-1",
+    ]
     assert listed["gpt-4o"].model_extra and listed["gpt-4o"].model_extra["max_model_len"] == 1024
     assert listed["org/sql"].model_extra and listed["org/sql"].model_extra["parent"] == "chat"
     for name in ("chat", "org/sql"):
@@ -185,7 +213,9 @@ def test_without_a_model_the_default_answers(alice: openai.OpenAI, served: Stand
 
 
 def test_a_path_and_a_name_of_a_service_s_own(gateway: LocalGateway, served: StandInFleet) -> None:
-    said = of_openai(gateway, path="/pool/v1").post("/embeddings", body={"input": "hi"}, cast_to=object)
+    said = of_openai(gateway, path="/pool/v1").post(
+        "/embeddings", body={"input": "hi"}, cast_to=object
+    )
     assert said["model"] == "pool"  # type: ignore[index]
     named = of_openai(gateway, host=BLUE)
     assert chat(named, "gpt-4o").model == "chat"
@@ -213,12 +243,20 @@ ERRORS: dict[str, tuple[str, Ask, type[openai.APIStatusError], str | None]] = {
 
 @pytest.mark.parametrize(("client", "ask", "kind", "code"), ERRORS.values(), ids=ERRORS)
 def test_an_error_is_the_library_s_own(
-    gateway: LocalGateway, client: str, ask: Ask, kind: type[openai.APIStatusError], code: str | None
+    gateway: LocalGateway,
+    client: str,
+    ask: Ask,
+    kind: type[openai.APIStatusError],
+    code: str | None,
 ) -> None:
     with pytest.raises(kind) as caught:
         ask(of_openai(gateway, client))
     error = caught.value
-    assert isinstance(error.body, dict) and error.body["message"] and secret(client) not in error.message
+    assert (
+        isinstance(error.body, dict)
+        and error.body["message"]
+        and secret(client) not in error.message
+    )
     if code:
         assert (error.code, error.body.keys()) == (code, {"message", "type", "param", "code"})
     assert error.request_id == error.response.headers["x-request-id"]

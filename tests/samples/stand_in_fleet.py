@@ -68,7 +68,9 @@ def key(client: str, **limits: Any) -> dict[str, Any]:
     return {"sha256": digest, "client": client, **limits}
 
 
-def service(name: str, engines: list[StandIn], paths: tuple[str, ...], **more: Any) -> dict[str, Any]:
+def service(
+    name: str, engines: list[StandIn], paths: tuple[str, ...], **more: Any
+) -> dict[str, Any]:
     replicas = [
         {"name": f"{name}-gpu{number}-0", "host": "127.0.0.1", "port": engine.port, "slots": 8,
          "weight": 1.0}
@@ -91,7 +93,12 @@ class StandInFleet:
     engines: dict[str, list[StandIn]] = field(default_factory=dict)
 
     def start(self) -> StandInFleet:
-        names = {"chat": ("chat", "org/sql"), "pool": ("pool",), "voice": ("voice", "org/ear"), "slow": ("slow",)}
+        names = {
+            "chat": ("chat", "org/sql"),
+            "pool": ("pool",),
+            "voice": ("voice", "org/ear"),
+            "slow": ("slow",),
+        }
         count = {"chat": 2}
         self.engines = {
             name: [StandIn(models).start() for _ in range(count.get(name, 1))]
@@ -113,7 +120,9 @@ class StandInFleet:
         return {
             "chat": service("chat", self.engines["chat"], TEXT, **chat),
             "pool": service("pool", self.engines["pool"], POOL),
-            "voice": service("voice", self.engines["voice"], VOICE, aliases=["whisper-1"], adapters=["org/ear"]),
+            "voice": service(
+                "voice", self.engines["voice"], VOICE, aliases=["whisper-1"], adapters=["org/ear"]
+            ),
             "slow": slow,
         }
 

@@ -12,7 +12,11 @@ SECRET = secret("guest").encode()
 
 
 def asked(path: str | bytes, method: str = "POST", more: bytes = b"", *, key: bytes = KEY) -> bytes:
-    return head(method, path, b"Content-Length: %d\r\n%b" % (len(GOOD), more), key=key) + b"\r\n" + GOOD
+    return (
+        head(method, path, b"Content-Length: %d\r\n%b" % (len(GOOD), more), key=key)
+        + b"\r\n"
+        + GOOD
+    )
 
 
 CLOSED = ["/metrics", "/health", "/ping", "/version", "/load", "/docs", "/openapi.json", "/pause", "/sleep", "/wake_up",

@@ -30,14 +30,18 @@ class Sent:
     reached: str = ""
 
 
-def head(method: str = "POST", path: str | bytes = CHAT, more: bytes = b"", *, key: bytes = KEY) -> bytes:
+def head(
+    method: str = "POST", path: str | bytes = CHAT, more: bytes = b"", *, key: bytes = KEY
+) -> bytes:
     """A request's head, but for the empty line at its end."""
     path = path if isinstance(path, bytes) else path.encode()
     return b"%b %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%b%b" % (
         method.encode(), path, key, more)  # fmt: skip
 
 
-def whole(body: bytes | str, more: bytes = b"", path: str = CHAT, kind: bytes = b"application/json") -> bytes:
+def whole(
+    body: bytes | str, more: bytes = b"", path: str = CHAT, kind: bytes = b"application/json"
+) -> bytes:
     """A request with its body, as a client of good faith frames it."""
     body = body if isinstance(body, bytes) else body.encode()
     typed = b"Content-Type: %b\r\n" % kind if kind else b""
