@@ -27,8 +27,13 @@ def of_openai(
     """``host`` may be a name of a service's own, which only the header says."""
     http = openai.DefaultHttpxClient(verify=trust(gateway))
     named = {} if host == "localhost" else {"Host": host}
-    return openai.OpenAI(api_key=secret(client), base_url=gateway.url + path, http_client=http,
-                         max_retries=0, default_headers=named)  # fmt: skip
+    return openai.OpenAI(
+        api_key=secret(client),
+        base_url=gateway.url + path,
+        http_client=http,
+        max_retries=0,
+        default_headers=named,
+    )
 
 
 def of_anthropic(

@@ -40,7 +40,7 @@ def fault(status: int, message: str, kind: str, param: str | None = None) -> Sai
 
 
 def answer(path: str, asked: Asked, models: tuple[str, ...]) -> Said:
-    """What an engine says that serves these models, the first of which is what it does by default."""
+    """What an engine says that serves these models; the first is what it does by default."""
     if path == "/v1/models":
         return Said(200, {"object": "list", "data": [_card(one) for one in models]})
     if path not in ANSWERS:
@@ -58,8 +58,16 @@ def answer(path: str, asked: Asked, models: tuple[str, ...]) -> Said:
 
 
 def _card(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": CREATED, "owned_by": "vllm",
-            "root": name, "parent": None, "max_model_len": LENGTH, "permission": []}  # fmt: skip
+    return {
+        "id": name,
+        "object": "model",
+        "created": CREATED,
+        "owned_by": "vllm",
+        "root": name,
+        "parent": None,
+        "max_model_len": LENGTH,
+        "permission": [],
+    }
 
 
 def words(asked: Asked) -> list[str]:
@@ -99,8 +107,11 @@ def chat(asked: Asked) -> Any:
     message = {"role": "assistant", "content": said, "refusal": None, "tool_calls": calls}
     reason = "tool_calls" if calls else "stop"
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-    return {**_head(asked, "chatcmpl-1", "chat.completion"), "choices": [choice],
-            "usage": usage(len(words(asked)))}  # fmt: skip
+    return {
+        **_head(asked, "chatcmpl-1", "chat.completion"),
+        "choices": [choice],
+        "usage": usage(len(words(asked))),
+    }
 
 
 def chat_events(asked: Asked) -> Iterator[str]:
@@ -129,8 +140,11 @@ def completion(asked: Asked) -> Any:
         "logprobs": None,
         "finish_reason": "length",
     }
-    return {**_head(asked, "cmpl-1", "text_completion"), "choices": [choice],
-            "usage": usage(len(words(asked)))}  # fmt: skip
+    return {
+        **_head(asked, "cmpl-1", "text_completion"),
+        "choices": [choice],
+        "usage": usage(len(words(asked))),
+    }
 
 
 def completion_events(asked: Asked) -> Iterator[str]:
@@ -161,8 +175,13 @@ def _chunks(asked: Asked, head: dict[str, Any], choices: list[dict[str, Any]]) -
 def response(asked: Asked) -> Any:
     count = len(words(asked))
     text = {"type": "output_text", "text": "".join(words(asked)), "annotations": []}
-    item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed",
-            "content": [text]}  # fmt: skip
+    item = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [text],
+    }
     tokens = {
         "input_tokens": PROMPT_TOKENS,
         "input_tokens_details": {"cached_tokens": CACHED_TOKENS},
@@ -174,9 +193,18 @@ def response(asked: Asked) -> Any:
 
 
 def _response(asked: Asked, status: str, output: list[Any]) -> dict[str, Any]:
-    return {"id": "resp_1", "object": "response", "created_at": CREATED, "model": asked["model"],
-            "status": status, "output": output, "parallel_tool_calls": True, "tools": [],
-            "tool_choice": "auto", "usage": None}  # fmt: skip
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": CREATED,
+        "model": asked["model"],
+        "status": status,
+        "output": output,
+        "parallel_tool_calls": True,
+        "tools": [],
+        "tool_choice": "auto",
+        "usage": None,
+    }
 
 
 def response_events(asked: Asked) -> Iterator[str]:
@@ -187,17 +215,26 @@ def response_events(asked: Asked) -> Iterator[str]:
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": begun},
         {"type": "response.in_progress", "response": begun},
-        {"type": "response.output_item.added", "output_index": 0,
-         "item": {**item, "content": [], "status": "in_progress"}},
+        {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": {**item, "content": [], "status": "in_progress"},
+        },
         {"type": "response.content_part.added", **where, "part": part},
-        *({"type": "response.output_text.delta", **where, "delta": word, "logprobs": []}
-          for word in words(asked)),
-        {"type": "response.output_text.done", **where, "text": item["content"][0]["text"],
-         "logprobs": []},
+        *(
+            {"type": "response.output_text.delta", **where, "delta": word, "logprobs": []}
+            for word in words(asked)
+        ),
+        {
+            "type": "response.output_text.done",
+            **where,
+            "text": item["content"][0]["text"],
+            "logprobs": [],
+        },
         {"type": "response.content_part.done", **where, "part": item["content"][0]},
         {"type": "response.output_item.done", "output_index": 0, "item": item},
         {"type": "response.completed", "response": whole},
-    ]  # fmt: skip
+    ]
     for number, event in enumerate(events):
         yield named({**event, "sequence_number": number})
 
@@ -215,13 +252,19 @@ def embeddings(asked: Asked) -> Any:
 
 
 def _of_prompts() -> dict[str, Any]:
-    return {"prompt_tokens": PROMPT_TOKENS, "total_tokens": PROMPT_TOKENS, "completion_tokens": 0,
-            "prompt_tokens_details": None}  # fmt: skip
+    return {
+        "prompt_tokens": PROMPT_TOKENS,
+        "total_tokens": PROMPT_TOKENS,
+        "completion_tokens": 0,
+        "prompt_tokens_details": None,
+    }
 
 
 def rerank(asked: Asked) -> Any:
-    rows = [{"index": i, "document": {"text": text, "multi_modal": None}, "relevance_score": 0.5}
-            for i, text in enumerate(asked["documents"])]  # fmt: skip
+    rows = [
+        {"index": i, "document": {"text": text, "multi_modal": None}, "relevance_score": 0.5}
+        for i, text in enumerate(asked["documents"])
+    ]
     tokens = {"prompt_tokens": PROMPT_TOKENS, "total_tokens": PROMPT_TOKENS}
     return {"id": "rerank-1", "model": asked["model"], "usage": tokens, "results": rows}
 
@@ -259,8 +302,11 @@ def _anthropic_usage(output: int, cached: bool = True) -> dict[str, Any]:
     """What was read from the cache is not among ``input_tokens``; a stream's start knows it not."""
     if not cached:
         return {"input_tokens": PROMPT_TOKENS, "output_tokens": output}
-    return {"output_tokens": output, "cache_read_input_tokens": CACHED_TOKENS,
-            "input_tokens": PROMPT_TOKENS - CACHED_TOKENS}  # fmt: skip
+    return {
+        "output_tokens": output,
+        "cache_read_input_tokens": CACHED_TOKENS,
+        "input_tokens": PROMPT_TOKENS - CACHED_TOKENS,
+    }
 
 
 def _block(asked: Asked) -> dict[str, Any]:
@@ -277,13 +323,24 @@ def _block(asked: Asked) -> dict[str, Any]:
 
 def messages(asked: Asked) -> Any:
     reason = "tool_use" if asked.get("tools") else "end_turn"
-    return {**_message(asked), "content": [_block(asked)], "stop_reason": reason,
-            "usage": _anthropic_usage(len(words(asked)))}  # fmt: skip
+    return {
+        **_message(asked),
+        "content": [_block(asked)],
+        "stop_reason": reason,
+        "usage": _anthropic_usage(len(words(asked))),
+    }
 
 
 def _message(asked: Asked) -> dict[str, Any]:
-    return {"id": "chatcmpl-1", "type": "message", "role": "assistant", "content": [],
-            "model": asked["model"], "stop_reason": None, "stop_sequence": None}  # fmt: skip
+    return {
+        "id": "chatcmpl-1",
+        "type": "message",
+        "role": "assistant",
+        "content": [],
+        "model": asked["model"],
+        "stop_reason": None,
+        "stop_sequence": None,
+    }
 
 
 def messages_events(asked: Asked) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 In a request's own body, ``stand_in`` says how to be: ``status`` (an error of the engine's),
 ``wait`` (until the gate is opened, or the client hangs up), ``pause_s`` (between the events of a
-stream), ``die`` (hang up with no answer), ``behind`` (so many values behind a page's usage). ``python stand_in_api.py ADDRESS PORT MODEL...`` serves
-until it is ended: ``GET /stand-in/record`` is then how to read the record. Standard library only.
+stream), ``die`` (hang up with no answer), ``behind`` (so many values behind a page's usage).
+
+``python stand_in_api.py ADDRESS PORT MODEL...`` serves until it is ended: ``GET /stand-in/record``
+is then how to read the record. Standard library only.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent)]  # beside it, also where it lies alone on a host
 
-from stand_in_answers import Said, answer, fault
+from stand_in_answers import Said, answer, fault  # noqa: E402
 
 PATIENCE_S = 60
 
@@ -153,8 +155,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _keep(self, body: bytes, asked: Any, method: str = "", path: str = "") -> Reached:
         headers = list(self.headers.items()) if not method else []
         model = asked.get("model") if isinstance(asked, dict) else None
-        mine = Reached(method or self.command, path or self.path, headers,
-                       hashlib.sha256(body).hexdigest(), len(body), model, asked)  # fmt: skip
+        mine = Reached(
+            method or self.command,
+            path or self.path,
+            headers,
+            hashlib.sha256(body).hexdigest(),
+            len(body),
+            model,
+            asked,
+        )
         self.server.record.append(mine)
         return mine
 

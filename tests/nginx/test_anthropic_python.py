@@ -32,7 +32,7 @@ def ask(client: anthropic.Anthropic, model: str = "chat", **more: Any) -> Any:
 
 @pytest.mark.parametrize("by", ["api_key", "auth_token"])
 def test_a_message(gateway: LocalGateway, served: StandInFleet, by: str) -> None:
-    """``x-api-key`` or ``Authorization``: the engine gets its own key, and neither of the client's."""
+    """``x-api-key`` or ``Authorization``: the engine gets its own key, and no client's."""
     served.forget()
     said = ask(of_anthropic(gateway, by=by), "gpt-4o", system="be blue")
     assert (said.content[0].text, said.stop_reason, said.model) == ("blue " * 3, "end_turn", "chat")
@@ -84,12 +84,37 @@ ERRORS: dict[str, tuple[str, Asked, type[anthropic.APIStatusError], str]] = {
     "unknown key": ("nobody", ask, anthropic.AuthenticationError, "authentication_error"),
     "expired key": ("expired", ask, anthropic.AuthenticationError, "authentication_error"),
     "another's model": ("pooler", ask, anthropic.PermissionDeniedError, "permission_error"),
-    "unknown model": ("alice", lambda c: ask(c, "nobody"), anthropic.NotFoundError, "not_found_error"),
-    "no name": ("alice", lambda c: ask(c, extra_body={"model": 3}), anthropic.BadRequestError, "invalid_request_error"),
-    "another engine's path": ("alice", lambda c: ask(c, "pool"), anthropic.NotFoundError, "not_found_error"),
-    "too large": ("alice", lambda c: ask(c, system="a" * (33 * 2**20)), anthropic.RequestTooLargeError, "request_too_large"),
-    "a lost replica": ("alice", lambda c: ask(c, extra_body={"stand_in": {"die": True}}), anthropic.InternalServerError, "api_error"),
-}  # fmt: skip
+    "unknown model": (
+        "alice",
+        lambda c: ask(c, "nobody"),
+        anthropic.NotFoundError,
+        "not_found_error",
+    ),
+    "no name": (
+        "alice",
+        lambda c: ask(c, extra_body={"model": 3}),
+        anthropic.BadRequestError,
+        "invalid_request_error",
+    ),
+    "another engine's path": (
+        "alice",
+        lambda c: ask(c, "pool"),
+        anthropic.NotFoundError,
+        "not_found_error",
+    ),
+    "too large": (
+        "alice",
+        lambda c: ask(c, system="a" * (33 * 2**20)),
+        anthropic.RequestTooLargeError,
+        "request_too_large",
+    ),
+    "a lost replica": (
+        "alice",
+        lambda c: ask(c, extra_body={"stand_in": {"die": True}}),
+        anthropic.InternalServerError,
+        "api_error",
+    ),
+}
 
 
 @pytest.mark.parametrize(("client", "asked", "kind", "name"), ERRORS.values(), ids=ERRORS)

@@ -84,8 +84,15 @@ def headers_of(text: str) -> dict[str, str]:
     }
 
 
-PREFLIGHT = ("-i", "-X", "OPTIONS", "-H", "Access-Control-Request-Method: POST",
-             "-H", "Access-Control-Request-Headers: authorization, content-type, x-stainless-os")  # fmt: skip
+PREFLIGHT = (
+    "-i",
+    "-X",
+    "OPTIONS",
+    "-H",
+    "Access-Control-Request-Method: POST",
+    "-H",
+    "Access-Control-Request-Headers: authorization, content-type, x-stainless-os",
+)
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])

@@ -16,9 +16,9 @@ import h2.settings
 import pytest
 
 from lab.local_gateway import LocalGateway, wait_until
-from tests.samples.exchanges import exchange, outcome
 from tests.nginx.hostile.bodies import GOOD
 from tests.nginx.hostile.sent import CHAT, whole
+from tests.samples.exchanges import exchange, outcome
 from tests.samples.raw_requests import context
 from tests.samples.stand_in_fleet import StandInFleet, secret
 
@@ -72,7 +72,7 @@ class Frames:
         return int(stream)
 
     def heard(self, streams: set[int]) -> dict[int, str]:
-        """Of each stream its status and the error's code, ``reset``, or ``gone`` with the connection."""
+        """Of each stream its status and the error's code, ``reset``, or ``gone``: all of it."""
         said: dict[int, list[Any]] = {one: ["", b""] for one in streams}
         open_streams = set(streams)
         while open_streams:
@@ -138,8 +138,8 @@ def head(*more: tuple[str, str], without: str = "", **pseudo: str) -> Headers:
 
 
 MALFORMED = "400 bad_request or reset"
-"""Nginx 1.22 resets the stream, later ones answer. A body without a length is what the Lua module of
-Ubuntu 24.04 alone refuses (0.10.26)."""
+"""Nginx 1.22 resets the stream, later ones answer. A body without a length is refused by the Lua
+module of Ubuntu 24.04 alone (0.10.26)."""
 
 ROWS: dict[str, tuple[Headers, str]] = {
     "in good faith": (head(), "200"),
@@ -153,7 +153,10 @@ ROWS: dict[str, tuple[Headers, str]] = {
     "a :path with a whole address": (head(path="https://localhost/metrics"), "400 bad_request"),
     "a :path with a line break": (head(path=f"{CHAT} HTTP/1.1\r\nX: 1"), MALFORMED),
     "a :path above the root": (head(path="/v1/../../metrics"), "400 bad_request"),
-    "a :path to what is closed": (head(path="/v1/chat/completions/../../../metrics"), "404 not_found"),
+    "a :path to what is closed": (
+        head(path="/v1/chat/completions/../../../metrics"),
+        "404 not_found",
+    ),
     "no :method": (head(without=":method"), "400 bad_request"),
     "a :method with a space": (head(method="POST /metrics"), "400 bad_request"),
     "CONNECT": (head(method="CONNECT"), "405 method_not_allowed"),
@@ -165,10 +168,13 @@ ROWS: dict[str, tuple[Headers, str]] = {
     "upgrade": (head(("upgrade", "websocket")), "200"),
     "two :path": ([*head(), (":path", "/metrics")], "400 bad_request"),
     "another pseudo-header": (head((":protocol", "websocket")), "400 bad_request"),
-    "a length that is too long": (head(("x", "y"), without="content-length") + [("content-length", "1000")], "400 bad_request"),
+    "a length that is too long": (
+        [*head(without="content-length"), ("content-length", "1000")],
+        "400 bad_request",
+    ),
     "no length": (head(without="content-length"), "200 or 411 length_required"),
     "no key": (head(without="authorization"), "401 invalid_api_key"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("headers", "answer"), ROWS.values(), ids=ROWS)
@@ -197,7 +203,7 @@ def test_many_streams_at_once_are_all_answered(gateway: LocalGateway) -> None:
 
 
 def test_streams_that_are_reset_at_once(gateway: LocalGateway) -> None:
-    """Rapid reset: 2,000 requests begun and taken back; connections are cut off, the door is not."""
+    """Rapid reset: 2,000 requests begun and taken back; a connection is cut off, no door."""
     for _ in range(4):
         with frames(gateway) as asking:
             for _ in range(500):
@@ -213,7 +219,7 @@ def test_streams_that_are_reset_at_once(gateway: LocalGateway) -> None:
 def test_a_client_that_takes_nothing_holds_nobody_up(
     gateway: LocalGateway, served: StandInFleet
 ) -> None:
-    """A window of no bytes: the answer waits, others do not; when it hangs up, its place is free."""
+    """A window of no bytes: its answer waits, others do not, and its place is given back."""
     with frames(gateway) as asking:
         asking.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
         asking.push()

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,13 +58,12 @@ def in_flight(gateway: LocalGateway) -> int:
 def memory_bytes(gateway: LocalGateway) -> dict[int, int]:
     """Of each worker, by its process id."""
     assert gateway.process
-    with open(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children") as children:
-        workers = [int(one) for one in children.read().split()]
+    children = Path(f"/proc/{gateway.process.pid}/task/{gateway.process.pid}/children")
+    workers = [int(one) for one in children.read_text().split()]
     page = resource.getpagesize()
     sizes = {}
     for worker in workers:
-        with open(f"/proc/{worker}/statm") as statm:
-            sizes[worker] = int(statm.read().split()[1]) * page
+        sizes[worker] = int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * page
     return sizes
 
 

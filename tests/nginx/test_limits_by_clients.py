@@ -100,26 +100,84 @@ def test_requests_in_flight(gateway: LocalGateway, served: StandInFleet) -> None
 Ask = Callable[[openai.OpenAI], Any]
 ROW = ("requests", "prompt_tokens", "cached_tokens", "completion_tokens")
 COUNTED: dict[str, tuple[str, Ask, tuple[int, int, int, int]]] = {
-    "chat": ("chat", lambda c: c.chat.completions.create(model="chat", messages=HI), (1, PROMPT_TOKENS, CACHED_TOKENS, 3)),
-    "an alias": ("gpt-4o", lambda c: c.chat.completions.create(model="gpt-4o", messages=HI), (1, PROMPT_TOKENS, CACHED_TOKENS, 3)),
-    "an adapter": ("org/sql", lambda c: c.chat.completions.create(model="org/sql", messages=HI), (1, PROMPT_TOKENS, CACHED_TOKENS, 3)),
-    "a stream": ("chat", lambda c: list(c.chat.completions.create(model="chat", messages=HI, stream=True, max_tokens=7)),
-                 (1, PROMPT_TOKENS, CACHED_TOKENS, 7)),
-    "a stream of text": ("chat", lambda c: list(c.completions.create(model="chat", prompt="hi", stream=True)), (1, PROMPT_TOKENS, CACHED_TOKENS, 3)),
-    "a response": ("chat", lambda c: c.responses.create(model="chat", input="hi"), (1, PROMPT_TOKENS, CACHED_TOKENS, 3)),
-    "a stream of a response": ("chat", lambda c: list(c.responses.create(model="chat", input="hi", stream=True)),
-                               (1, PROMPT_TOKENS, CACHED_TOKENS, 3)),
-    "embeddings": ("pool", lambda c: c.embeddings.create(model="pool", input="hi"), (1, PROMPT_TOKENS, 0, 0)),
-    "many embeddings": ("pool", lambda c: c.embeddings.create(model="pool", input=["hi"] * 2000), (1, PROMPT_TOKENS, 0, 0)),
-    "rerank": ("pool", lambda c: c.post("/rerank", body={"model": "pool", "query": "a", "documents": ["b"]}, cast_to=object),
-               (1, PROMPT_TOKENS, 0, 0)),
-    "a recording": ("voice", lambda c: c.audio.transcriptions.create(model="voice", file=("a.wav", b"RIFF")), (1, 0, 0, 0)),
-    "an image": ("voice", lambda c: c.images.generate(model="voice", prompt="hi"), (1, PROMPT_TOKENS, 0, 9)),
-    "much behind the usage": ("chat", lambda c: c.chat.completions.create(model="chat", messages=HI, max_tokens=2000, extra_body={"stand_in": {"behind": 100_000}}),
-                              (1, PROMPT_TOKENS, CACHED_TOKENS, 2000)),
+    "chat": (
+        "chat",
+        lambda c: c.chat.completions.create(model="chat", messages=HI),
+        (1, PROMPT_TOKENS, CACHED_TOKENS, 3),
+    ),
+    "an alias": (
+        "gpt-4o",
+        lambda c: c.chat.completions.create(model="gpt-4o", messages=HI),
+        (1, PROMPT_TOKENS, CACHED_TOKENS, 3),
+    ),
+    "an adapter": (
+        "org/sql",
+        lambda c: c.chat.completions.create(model="org/sql", messages=HI),
+        (1, PROMPT_TOKENS, CACHED_TOKENS, 3),
+    ),
+    "a stream": (
+        "chat",
+        lambda c: list(
+            c.chat.completions.create(model="chat", messages=HI, stream=True, max_tokens=7)
+        ),
+        (1, PROMPT_TOKENS, CACHED_TOKENS, 7),
+    ),
+    "a stream of text": (
+        "chat",
+        lambda c: list(c.completions.create(model="chat", prompt="hi", stream=True)),
+        (1, PROMPT_TOKENS, CACHED_TOKENS, 3),
+    ),
+    "a response": (
+        "chat",
+        lambda c: c.responses.create(model="chat", input="hi"),
+        (1, PROMPT_TOKENS, CACHED_TOKENS, 3),
+    ),
+    "a stream of a response": (
+        "chat",
+        lambda c: list(c.responses.create(model="chat", input="hi", stream=True)),
+        (1, PROMPT_TOKENS, CACHED_TOKENS, 3),
+    ),
+    "embeddings": (
+        "pool",
+        lambda c: c.embeddings.create(model="pool", input="hi"),
+        (1, PROMPT_TOKENS, 0, 0),
+    ),
+    "many embeddings": (
+        "pool",
+        lambda c: c.embeddings.create(model="pool", input=["hi"] * 2000),
+        (1, PROMPT_TOKENS, 0, 0),
+    ),
+    "rerank": (
+        "pool",
+        lambda c: c.post(
+            "/rerank", body={"model": "pool", "query": "a", "documents": ["b"]}, cast_to=object
+        ),
+        (1, PROMPT_TOKENS, 0, 0),
+    ),
+    "a recording": (
+        "voice",
+        lambda c: c.audio.transcriptions.create(model="voice", file=("a.wav", b"RIFF")),
+        (1, 0, 0, 0),
+    ),
+    "an image": (
+        "voice",
+        lambda c: c.images.generate(model="voice", prompt="hi"),
+        (1, PROMPT_TOKENS, 0, 9),
+    ),
+    "much behind the usage": (
+        "chat",
+        lambda c: c.chat.completions.create(
+            model="chat", messages=HI, max_tokens=2000, extra_body={"stand_in": {"behind": 100_000}}
+        ),
+        (1, PROMPT_TOKENS, CACHED_TOKENS, 2000),
+    ),
     "a fault of the client's": ("chat", lambda c: failed(c, max_tokens=-1), (0, 0, 0, 0)),
-    "a fault of the engine's": ("chat", lambda c: failed(c, extra_body={"stand_in": {"status": 500}}), (0, 0, 0, 0)),
-}  # fmt: skip
+    "a fault of the engine's": (
+        "chat",
+        lambda c: failed(c, extra_body={"stand_in": {"status": 500}}),
+        (0, 0, 0, 0),
+    ),
+}
 
 
 def failed(client: openai.OpenAI, **more: Any) -> None:

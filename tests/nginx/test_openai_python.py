@@ -1,4 +1,4 @@
-"""OpenAI's Python library against the gateway: every kind of request, streams, tools, its errors."""
+"""OpenAI's Python library against the gateway: kinds of requests, streams, tools, its errors."""
 
 from __future__ import annotations
 
@@ -39,49 +39,69 @@ def chat(client: openai.OpenAI, model: str = "chat", **more: Any) -> Any:
 # --- kinds of requests -------------------------------------------------------------------------
 
 KINDS: dict[str, tuple[str, Ask, Callable[[Any], Any], Any]] = {
-    "chat": ("/v1/chat/completions", chat, lambda said: said.choices[0].message.content, "blue " * 3),
+    "chat": (
+        "/v1/chat/completions",
+        chat,
+        lambda said: said.choices[0].message.content,
+        "blue " * 3,
+    ),
     "completions": (
         "/v1/completions",
         lambda c: c.completions.create(model="chat", prompt="hi"),
-        lambda said: (said.choices[0].text, said.usage.total_tokens), ("blue " * 3, PROMPT_TOKENS + 3),
+        lambda said: (said.choices[0].text, said.usage.total_tokens),
+        ("blue " * 3, PROMPT_TOKENS + 3),
     ),
     "responses": (
         "/v1/responses",
         lambda c: c.responses.create(model="chat", input="hi"),
-        lambda said: (said.output_text, said.usage.input_tokens_details.cached_tokens), ("blue " * 3, CACHED_TOKENS),
+        lambda said: (said.output_text, said.usage.input_tokens_details.cached_tokens),
+        ("blue " * 3, CACHED_TOKENS),
     ),
     "embeddings": (
         "/v1/embeddings",
         lambda c: c.embeddings.create(model="pool", input=["hi", "ho"]),
-        lambda said: [one.embedding for one in said.data], [[0.5, -0.25]] * 2,
+        lambda said: [one.embedding for one in said.data],
+        [[0.5, -0.25]] * 2,
     ),
     "transcriptions": (
         "/v1/audio/transcriptions",
-        lambda c: c.audio.transcriptions.create(model="whisper-1", file=("ä b.wav", b"RIFF\r\n--\r\n" * 1000)),
-        lambda said: said.text, "blue " * 3,
+        lambda c: c.audio.transcriptions.create(
+            model="whisper-1", file=("ä b.wav", b"RIFF\r\n--\r\n" * 1000)
+        ),
+        lambda said: said.text,
+        "blue " * 3,
     ),
     "images": (
         "/v1/images/generations",
         lambda c: c.images.generate(model="voice", prompt="hi"),
-        lambda said: said.data[0].b64_json, "aGk=",
+        lambda said: said.data[0].b64_json,
+        "aGk=",
     ),
     "rerank": (
         "/v1/rerank",
-        lambda c: c.post("/rerank", body={"model": "pool", "query": "a", "documents": ["b"]}, cast_to=object),
-        lambda said: said["results"][0]["relevance_score"], 0.5,
+        lambda c: c.post(
+            "/rerank", body={"model": "pool", "query": "a", "documents": ["b"]}, cast_to=object
+        ),
+        lambda said: said["results"][0]["relevance_score"],
+        0.5,
     ),
     "score": (
         "/v1/score",
-        lambda c: c.post("/score", body={"model": "pool", "text_1": "a", "text_2": "b"}, cast_to=object),
-        lambda said: said["data"][0]["score"], 0.5,
+        lambda c: c.post(
+            "/score", body={"model": "pool", "text_1": "a", "text_2": "b"}, cast_to=object
+        ),
+        lambda said: said["data"][0]["score"],
+        0.5,
     ),
     "tokenize": (
         "/tokenize",
         lambda c: c.with_options(base_url=str(c.base_url).removesuffix("v1/")).post(
-            "/tokenize", body={"model": "gpt-4o", "prompt": "hi"}, cast_to=object),
-        lambda said: said["count"], 2,
+            "/tokenize", body={"model": "gpt-4o", "prompt": "hi"}, cast_to=object
+        ),
+        lambda said: said["count"],
+        2,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("path", "ask", "read", "expected"), KINDS.values(), ids=KINDS)
@@ -163,9 +183,14 @@ def test_hanging_up_reaches_the_engine(
 
 @pytest.mark.parametrize(
     ("asked", "engine", "name"),
-    [("chat", "chat", "chat"), ("gpt-4o", "chat", "chat"), ("org/chat", "chat", "chat"), ("org/sql", "chat", "org/sql"),
-     ("pool", "pool", "pool")],
-)  # fmt: skip
+    [
+        ("chat", "chat", "chat"),
+        ("gpt-4o", "chat", "chat"),
+        ("org/chat", "chat", "chat"),
+        ("org/sql", "chat", "org/sql"),
+        ("pool", "pool", "pool"),
+    ],
+)
 def test_the_engine_and_the_client_see_the_engine_s_name(
     alice: openai.OpenAI, served: StandInFleet, asked: str, engine: str, name: str
 ) -> None:
@@ -230,15 +255,50 @@ ERRORS: dict[str, tuple[str, Ask, type[openai.APIStatusError], str | None]] = {
     "unknown key": ("nobody", chat, openai.AuthenticationError, "invalid_api_key"),
     "expired key": ("expired", chat, openai.AuthenticationError, "key_expired"),
     "another's model": ("pooler", chat, openai.PermissionDeniedError, "model_not_allowed"),
-    "unknown model": ("alice", lambda c: chat(c, "nobody"), openai.NotFoundError, "model_not_found"),
-    "unknown path": ("alice", lambda c: c.moderations.create(input="hi"), openai.NotFoundError, "not_found"),
-    "path of another engine": ("alice", lambda c: chat(c, "pool"), openai.NotFoundError, "endpoint_not_supported"),
-    "no name": ("alice", lambda c: chat(c, extra_body={"model": 3}), openai.BadRequestError, "model_required"),
+    "unknown model": (
+        "alice",
+        lambda c: chat(c, "nobody"),
+        openai.NotFoundError,
+        "model_not_found",
+    ),
+    "unknown path": (
+        "alice",
+        lambda c: c.moderations.create(input="hi"),
+        openai.NotFoundError,
+        "not_found",
+    ),
+    "path of another engine": (
+        "alice",
+        lambda c: chat(c, "pool"),
+        openai.NotFoundError,
+        "endpoint_not_supported",
+    ),
+    "no name": (
+        "alice",
+        lambda c: chat(c, extra_body={"model": 3}),
+        openai.BadRequestError,
+        "model_required",
+    ),
     "the engine's 400": ("alice", lambda c: chat(c, max_tokens=-1), openai.BadRequestError, None),
-    "the engine's 500": ("alice", lambda c: chat(c, extra_body={"stand_in": {"status": 500}}), openai.InternalServerError, None),
-    "the engine's 503": ("alice", lambda c: chat(c, extra_body={"stand_in": {"status": 503}}), openai.InternalServerError, None),
-    "a lost replica": ("alice", lambda c: chat(c, extra_body={"stand_in": {"die": True}}), openai.InternalServerError, "replica_lost"),
-}  # fmt: skip
+    "the engine's 500": (
+        "alice",
+        lambda c: chat(c, extra_body={"stand_in": {"status": 500}}),
+        openai.InternalServerError,
+        None,
+    ),
+    "the engine's 503": (
+        "alice",
+        lambda c: chat(c, extra_body={"stand_in": {"status": 503}}),
+        openai.InternalServerError,
+        None,
+    ),
+    "a lost replica": (
+        "alice",
+        lambda c: chat(c, extra_body={"stand_in": {"die": True}}),
+        openai.InternalServerError,
+        "replica_lost",
+    ),
+}
 
 
 @pytest.mark.parametrize(("client", "ask", "kind", "code"), ERRORS.values(), ids=ERRORS)

@@ -50,15 +50,32 @@ def outside(folder: Path) -> Iterator[StandIn]:
 
 def gateway_of(up: Any, engine: StandIn, outside: StandIn, trusted: Path) -> LocalGateway:
     """A service of one place, and whatever is beyond it goes outside, three times a day."""
-    overflow = {"host": HOST, "port": outside.port, "prefix": "/v1", "model": "gpt-outside",
-                "in_flight": 1, "requests_a_day": 3, "tokens_a_day": None, "scheme": "bearer"}  # fmt: skip
+    overflow = {
+        "host": HOST,
+        "port": outside.port,
+        "prefix": "/v1",
+        "model": "gpt-outside",
+        "in_flight": 1,
+        "requests_a_day": 3,
+        "tokens_a_day": None,
+        "scheme": "bearer",
+    }
     chat = service("chat", [engine], TEXT, overflow=overflow, aliases=["gpt-4o"])
-    fleet = {"format": 1, "gateway": "gw1", "keys_required": True, "default": "chat", "hosts": {},
-             "endpoints": {path: endpoint(path) for path in TEXT}, "services": {"chat": chat}}  # fmt: skip
+    fleet = {
+        "format": 1,
+        "gateway": "gw1",
+        "keys_required": True,
+        "default": "chat",
+        "hosts": {},
+        "endpoints": {path: endpoint(path) for path in TEXT},
+        "services": {"chat": chat},
+    }
     started: LocalGateway = up(
-        fleet, keys={"format": 1, "keys": [key("alice")]}, trusted=str(trusted),
+        fleet,
+        keys={"format": 1, "keys": [key("alice")]},
+        trusted=str(trusted),
         secrets={"engine": None, "overflow": {"chat": OUTSIDE_KEY}},
-    )  # fmt: skip
+    )
     return started
 
 

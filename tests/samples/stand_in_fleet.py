@@ -15,8 +15,15 @@ from lab.local_gateway import LocalGateway, wait_until
 from tests.nginx.stand_in_api import Reached, StandIn
 
 ENGINE_KEY = "the-engine-s-own-key"
-TEXT = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages",
-        "/v1/messages/count_tokens", "/tokenize", "/detokenize")  # fmt: skip
+TEXT = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/responses",
+    "/v1/messages",
+    "/v1/messages/count_tokens",
+    "/tokenize",
+    "/detokenize",
+)
 POOL = ("/v1/embeddings", "/v1/rerank", "/v1/score", "/tokenize")
 VOICE = ("/v1/audio/transcriptions", "/v1/images/generations")
 PROMPTS = {
@@ -72,18 +79,36 @@ def service(
     name: str, engines: list[StandIn], paths: tuple[str, ...], **more: Any
 ) -> dict[str, Any]:
     replicas = [
-        {"name": f"{name}-gpu{number}-0", "host": "127.0.0.1", "port": engine.port, "slots": 8,
-         "weight": 1.0}
+        {
+            "name": f"{name}-gpu{number}-0",
+            "host": "127.0.0.1",
+            "port": engine.port,
+            "slots": 8,
+            "weight": 1.0,
+        }
         for number, engine in enumerate(engines, 1)
-    ]  # fmt: skip
+    ]
     message = {"role": "user", "content": "canary"}
     return {
-        "model": name, "aliases": [], "adapters": [], "context": 1024, "created": 1_790_000_000,
-        "paths": list(paths), "health": "/health",
-        "canary": {"path": paths[0], "body": {"model": name, "max_tokens": 1, "messages": [message]}},
-        "usage_in_streams": "ask", "sticky": True, "origins": [], "overflow": None,
-        "queue": {"length": 0, "wait_s": 0}, "replicas": replicas, **more,
-    }  # fmt: skip
+        "model": name,
+        "aliases": [],
+        "adapters": [],
+        "context": 1024,
+        "created": 1_790_000_000,
+        "paths": list(paths),
+        "health": "/health",
+        "canary": {
+            "path": paths[0],
+            "body": {"model": name, "max_tokens": 1, "messages": [message]},
+        },
+        "usage_in_streams": "ask",
+        "sticky": True,
+        "origins": [],
+        "overflow": None,
+        "queue": {"length": 0, "wait_s": 0},
+        "replicas": replicas,
+        **more,
+    }
 
 
 @dataclass
@@ -128,17 +153,27 @@ class StandInFleet:
 
     def fleet(self) -> dict[str, Any]:
         paths = dict.fromkeys((*TEXT, *POOL, *VOICE))
-        return {"format": 1, "gateway": "gw1", "keys_required": True, "default": "chat",
-                "endpoints": {path: endpoint(path) for path in paths},
-                "hosts": {BLUE: "chat"}, "services": self.services()}  # fmt: skip
+        return {
+            "format": 1,
+            "gateway": "gw1",
+            "keys_required": True,
+            "default": "chat",
+            "endpoints": {path: endpoint(path) for path in paths},
+            "hosts": {BLUE: "chat"},
+            "services": self.services(),
+        }
 
     def keys(self) -> dict[str, Any]:
         return {"format": 1, "keys": [key(name, **limits) for name, limits in CLIENTS.items()]}
 
     def behind(self, up: Callable[..., LocalGateway]) -> LocalGateway:
         """A gateway before them, of the fixture ``up``."""
-        return up(self.fleet(), keys=self.keys(), host_names=("localhost", BLUE),
-                  secrets={"engine": ENGINE_KEY, "overflow": {}})  # fmt: skip
+        return up(
+            self.fleet(),
+            keys=self.keys(),
+            host_names=("localhost", BLUE),
+            secrets={"engine": ENGINE_KEY, "overflow": {}},
+        )
 
     def forget(self) -> None:
         for engine in self.all():
@@ -146,8 +181,9 @@ class StandInFleet:
 
     def reached(self) -> list[Reached]:
         """All that came to an engine, but for the gateway's own completions."""
-        return [one for engine in self.all() for one in engine.record
-                if "canary" not in str(one.asked)]  # fmt: skip
+        return [
+            one for engine in self.all() for one in engine.record if "canary" not in str(one.asked)
+        ]
 
     def the_one(self) -> Reached:
         """The only request, once its end is known."""

@@ -1,5 +1,7 @@
 """Bodies: what is no JSON, what two readers read differently, names of models, encodings."""
 
+# ruff: noqa: UP031 - what is JSON has braces of its own
+
 from __future__ import annotations
 
 import gzip
@@ -41,31 +43,76 @@ MALFORMED = [
     Sent("a NUL in the model", whole('{"model": "gpt-4o\0"}'), "400 invalid_json"),
     Sent("a million open brackets", whole("[" * MANY), "400 invalid_json"),
     Sent("a million open objects", whole('{"a":' * MANY), "400 invalid_json"),
-    Sent("a million brackets, closed", whole('{"model": "gpt-4o", "messages": %s%s}' % ("[" * MANY, "]" * MANY)),
-         "400 invalid_json"),
-    Sent("a million members", whole('{"model": "gpt-4o"%s}' % "".join(f', "{n}": 1' for n in range(MANY))),
-         "400 invalid_json"),
-    Sent("a million backslashes", whole('{"model": "gpt-4o", "a": "%s"}' % ("\\" * MANY)), "200", "chat"),
-    Sent("NaN beside it", whole('{"model": "gpt-4o", "temperature": NaN, "messages": []}'), "200", "chat"),
-]  # fmt: skip
+    Sent(
+        "a million brackets, closed",
+        whole('{"model": "gpt-4o", "messages": %s%s}' % ("[" * MANY, "]" * MANY)),
+        "400 invalid_json",
+    ),
+    Sent(
+        "a million members",
+        whole('{"model": "gpt-4o"%s}' % "".join(f', "{n}": 1' for n in range(MANY))),
+        "400 invalid_json",
+    ),
+    Sent(
+        "a million backslashes",
+        whole('{"model": "gpt-4o", "a": "%s"}' % ("\\" * MANY)),
+        "200",
+        "chat",
+    ),
+    Sent(
+        "NaN beside it",
+        whole('{"model": "gpt-4o", "temperature": NaN, "messages": []}'),
+        "200",
+        "chat",
+    ),
+]
 
 DOUBLED = [
     Sent("twice", twice('"model"'), "400 duplicate_key"),
     Sent("twice, once escaped", twice('"mod\\u0065l"'), "400 duplicate_key"),
     Sent("twice, all escaped", twice('"\\u006d\\u006F\\u0064\\u0065\\u006c"'), "400 duplicate_key"),
-    Sent("twice, 4 MiB apart", twice('"model"', '"a": "%s", ' % ("a" * 4 * MIB)), "400 duplicate_key"),
-    Sent("twice, behind 100,000 brackets", twice('"model"', '"a": %s1%s, ' % ("[" * 500, "]" * 500)), "400 duplicate_key"),
+    Sent(
+        "twice, 4 MiB apart", twice('"model"', '"a": "%s", ' % ("a" * 4 * MIB)), "400 duplicate_key"
+    ),
+    Sent(
+        "twice, behind 100,000 brackets",
+        twice('"model"', '"a": %s1%s, ' % ("[" * 500, "]" * 500)),
+        "400 duplicate_key",
+    ),
     Sent("also as Model", twice('"Model"'), "400 duplicate_key"),
     Sent("also as MODEL, escaped", twice('"\\u004dODEL"'), "400 duplicate_key"),
     Sent("as MODEL alone", whole('{"MODEL": "%s", "messages": []}' % OTHER), "400 duplicate_key"),
-    Sent("inside a text", whole('{"a": "\\", \\"model\\": \\"%s\\", \\"", "model": "gpt-4o"}' % OTHER), "200", "chat"),
-    Sent("inside another member", whole('{"metadata": {"model": "%s"}, "model": "gpt-4o"}' % OTHER), "200", "chat"),
-    Sent("a surrogate alone in a name", whole('{"\\ud800": "%s", "model": "gpt-4o"}' % OTHER), "200", "chat"),
-    Sent("stream twice", whole('{"model": "gpt-4o", "stream": true, "stream": false}'), "400 duplicate_key"),
-]  # fmt: skip
+    Sent(
+        "inside a text",
+        whole('{"a": "\\", \\"model\\": \\"%s\\", \\"", "model": "gpt-4o"}' % OTHER),
+        "200",
+        "chat",
+    ),
+    Sent(
+        "inside another member",
+        whole('{"metadata": {"model": "%s"}, "model": "gpt-4o"}' % OTHER),
+        "200",
+        "chat",
+    ),
+    Sent(
+        "a surrogate alone in a name",
+        whole('{"\\ud800": "%s", "model": "gpt-4o"}' % OTHER),
+        "200",
+        "chat",
+    ),
+    Sent(
+        "stream twice",
+        whole('{"model": "gpt-4o", "stream": true, "stream": false}'),
+        "400 duplicate_key",
+    ),
+]
 
 MODELS = [
-    Sent("none, and the default is not the client's", whole('{"messages": []}'), "403 model_not_allowed"),
+    Sent(
+        "none, and the default is not the client's",
+        whole('{"messages": []}'),
+        "403 model_not_allowed",
+    ),
     Sent("null, the same", asked("null"), "403 model_not_allowed"),
     Sent("another of the same engine", asked(json.dumps(OTHER)), "403 model_not_allowed"),
     Sent("what the engine calls it", asked('"chat"'), "403 model_not_allowed"),
@@ -86,7 +133,7 @@ MODELS = [
     Sent("half a surrogate pair", asked('"\\ud800"'), "400 model_required"),
     Sent("a path", asked('"../../metrics"'), "404 model_not_found"),
     Sent("spelled by escapes", asked('"\\u0067pt-4o"'), "200", "chat"),
-]  # fmt: skip
+]
 
 STREAMS = [
     Sent("stream as 1", whole('{"model": "gpt-4o", "stream": 1}'), "400 invalid_json"),
@@ -104,22 +151,52 @@ def compressed(value: bytes) -> bytes:
 
 
 ENCODINGS = [
-    *(Sent(name, encoded(name), "400 invalid_json")
-      for name in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")),
-    *(Sent(f"Content-Encoding: {name}", compressed(name.encode()), "415 encoding_not_supported")
-      for name in ("gzip", "GZIP", "deflate", "br", "zstd", "identity, gzip", "x")),
+    *(
+        Sent(name, encoded(name), "400 invalid_json")
+        for name in (
+            "utf-8-sig",
+            "utf-16",
+            "utf-16-le",
+            "utf-16-be",
+            "utf-32",
+            "utf-32-le",
+            "utf-32-be",
+        )
+    ),
+    *(
+        Sent(f"Content-Encoding: {name}", compressed(name.encode()), "415 encoding_not_supported")
+        for name in ("gzip", "GZIP", "deflate", "br", "zstd", "identity, gzip", "x")
+    ),
     Sent("gzip without saying so", whole(gzip.compress(GOOD.encode())), "400 invalid_json"),
-    Sent("Content-Encoding: identity, and gzip in another header",
-         whole(GOOD, b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n"), "415 encoding_not_supported"),
-    Sent("Content-Encoding: identity", whole(GOOD, b"Content-Encoding: identity\r\n"), "200", "chat"),
-]  # fmt: skip
+    Sent(
+        "Content-Encoding: identity, and gzip in another header",
+        whole(GOOD, b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n"),
+        "415 encoding_not_supported",
+    ),
+    Sent(
+        "Content-Encoding: identity", whole(GOOD, b"Content-Encoding: identity\r\n"), "200", "chat"
+    ),
+]
 
 TYPES = [
-    *(Sent(f"JSON as {kind or 'nothing'}", whole(GOOD, kind=kind.encode()), "200", "chat")
-      for kind in ("application/json; charset=utf-8", "text/plain", "application/xml", "",
-                   "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "a" * 4000)),
-    Sent("a form on a path of JSON", whole("model=gpt-4o", kind=b"application/x-www-form-urlencoded"), "400 invalid_json"),
-]  # fmt: skip
+    *(
+        Sent(f"JSON as {kind or 'nothing'}", whole(GOOD, kind=kind.encode()), "200", "chat")
+        for kind in (
+            "application/json; charset=utf-8",
+            "text/plain",
+            "application/xml",
+            "",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=x",
+            "a" * 4000,
+        )
+    ),
+    Sent(
+        "a form on a path of JSON",
+        whole("model=gpt-4o", kind=b"application/x-www-form-urlencoded"),
+        "400 invalid_json",
+    ),
+]
 
 BODIES = {
     "Bodies that are no JSON": MALFORMED,

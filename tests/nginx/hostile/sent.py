@@ -1,8 +1,8 @@
 """What a row of hostile input is, and how its words are put together, byte by byte.
 
-Every row is sent with the key of a client that may use ``gpt-4o`` and ``whisper-1`` alone, aliases of
-what the engines call ``chat`` and ``voice``. The engines know other names too: to have one reach
-an engine is what most rows are after.
+Every row is sent with the key of a client that may use ``gpt-4o`` and ``whisper-1`` alone, aliases
+of what the engines call ``chat`` and ``voice``. The engines know other names too: to have one
+reach an engine is what most rows are after.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ def head(
     """A request's head, but for the empty line at its end."""
     path = path if isinstance(path, bytes) else path.encode()
     return b"%b %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%b%b" % (
-        method.encode(), path, key, more)  # fmt: skip
+        method.encode(),
+        path,
+        key,
+        more,
+    )
 
 
 def whole(

@@ -1,4 +1,7 @@
-"""All rows of hostile input; ``python -m tests.nginx.hostile.table`` writes ``docs/hostile.md`` from them."""
+"""All rows of hostile input, and ``docs/hostile.md`` written from them.
+
+``python -m tests.nginx.hostile.table`` writes it.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ PAGE = Path(__file__).parents[3] / "docs/hostile.md"
 TABLE: dict[str, list[Sent]] = {**BODIES, **FORMS, **FRAMING, **ROUTES}
 HEAD = """# Hostile input
 
-Written by `python -m tests.nginx.hostile.table` from the rows that `tests/nginx/test_hostile.py` sends to a
-real Nginx with the gateway's Lua. The client's key lets it use two aliases alone; "the engine gets" is the
-name of the model in what reached an engine, and nothing did where the column is empty. After every row the
-door answered a plain request, its workers were those from before, nothing was in flight, and its error log
-was empty. `closed`: no answer; `headless`: as to HTTP/0.9. Slow, endless and many at once, and HTTP/2 by its
-frames: `tests/nginx/test_hostile_load.py`, `tests/nginx/test_hostile_http2.py`.
+Written by `python -m tests.nginx.hostile.table` from the rows that `tests/nginx/test_hostile.py`
+sends to a real Nginx with the gateway's Lua. The client's key lets it use two aliases alone; "the
+engine gets" is the name of the model in what reached an engine, and nothing did where the column is
+empty. After every row the door answered a plain request, its workers were those from before,
+nothing was in flight, and its error log was empty. `headless`: an answer as to HTTP/0.9. What is
+slow, endless or too much at once is in `tests/nginx/test_hostile_load.py`, HTTP/2 by its frames in
+`tests/nginx/test_hostile_http2.py`.
 """
 
 
