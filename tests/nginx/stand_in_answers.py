@@ -2,7 +2,6 @@
 
 Nothing thinks here: the words are one word over and over, and the tokens of every prompt are the
 same number. Which fields a form has, and in which event a stream says its usage, is vLLM's.
-Standard library only: the lab copies it to a host.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ def chat_events(asked: Asked) -> Iterator[str]:
         deltas += [{"tool_calls": [one]} for one in ({"index": 0, **call}, *later)]
     else:
         deltas += [{"content": word} for word in words(asked)]
-    choices = [
+    choices: list[dict[str, Any]] = [
         {"index": 0, "delta": one, "logprobs": None, "finish_reason": None} for one in deltas
     ]
     choices[-1]["finish_reason"] = "tool_calls" if asked.get("tools") else "stop"
@@ -347,7 +346,7 @@ def messages_events(asked: Asked) -> Iterator[str]:
     block = _block(asked)
     if block["type"] == "text":
         deltas = [{"type": "text_delta", "text": word} for word in words(asked)]
-        start = {"type": "text", "text": ""}
+        start: dict[str, Any] = {"type": "text", "text": ""}
     else:
         deltas = [{"type": "input_json_delta", "partial_json": json.dumps(block["input"])}]
         start = {**block, "input": {}}

@@ -3,13 +3,11 @@
 In a request's own body, ``stand_in`` says how to be: ``status`` (an error of the engine's),
 ``wait`` (until the gate is opened, or the client hangs up), ``pause_s`` (between the events of a
 stream), ``die`` (hang up with no answer), ``behind`` (so many values behind a page's usage).
-
-``python stand_in_api.py ADDRESS PORT MODEL...`` serves until it is ended: ``GET /stand-in/record``
-is then how to read the record. Standard library only.
 """
 
 from __future__ import annotations
 
+import email.message
 import email.parser
 import email.policy
 import hashlib
@@ -17,18 +15,14 @@ import json
 import select
 import socket
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent)]  # beside it, also where it lies alone on a host
-
-from stand_in_answers import Said, answer, fault  # noqa: E402
+from tests.nginx.stand_in_answers import Said, answer, fault
 
 PATIENCE_S = 60
 
@@ -125,8 +119,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         if self.path == "/health":
             return self._page(Said(200 if self.server.well else 503, {}))
-        if self.path == "/stand-in/record":
-            return self._page(Said(200, [asdict(one) for one in self.server.record]))
         body = self._body()
         kind = self.headers.get("Content-Type", "") if "/audio/" in self.path else ""
         asked = _read(kind, body)
@@ -220,11 +212,11 @@ def _read(kind: str, body: bytes) -> Any:
     if kind.lower().startswith("multipart/form-data"):
         head = f"Content-Type: {kind}\r\n\r\n".encode()
         form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
-        parts = form.get_payload() if form.is_multipart() else []
+        assert isinstance(form, email.message.EmailMessage)
         return {
             str(part.get_param("name", header="content-disposition")): part.get_content()
-            for part in parts
-            if not isinstance(part, str)
+            for part in form.iter_parts()
+            if isinstance(part, email.message.EmailMessage)
             and part.get_filename() is None
             and part.get_content_maintype() == "text"
         }
@@ -232,7 +224,3 @@ def _read(kind: str, body: bytes) -> Any:
         return json.loads(body) if body else {}
     except ValueError:
         return None
-
-
-if __name__ == "__main__":
-    StandIn(tuple(sys.argv[3:]), (sys.argv[1], int(sys.argv[2]))).serve_forever()
