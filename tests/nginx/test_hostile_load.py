@@ -93,7 +93,7 @@ def test_slow_clients_hold_nobody_up(
             for connection in connections:
                 connection.sendall(b"1"[: bool(words)])
             assert plainly(gateway) < PROMPT_S
-        assert in_flight(gateway) == 0
+        wait_until(lambda: in_flight(gateway) == 0)  # the last plain one ends behind its answer
     assert {one.model for one in served.reached()} == {"chat"}
     assert len(served.reached()) == 3
 
