@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -13,20 +14,20 @@ import pytest
 
 from lab.local_gateway import LocalGateway, free_port
 from tests.samples.controlled_engine import ControlledEngine
+from tests.samples.stand_in_fleet import StandInFleet
 
 Gateways = Callable[..., LocalGateway]
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateways]:
+def up() -> Iterator[Gateways]:
     """``up(fleet, keys=..., ...)``: a gateway that runs until the module ends."""
     with ExitStack() as running:
 
         def start(fleet: dict[str, Any], **more: Any) -> LocalGateway:
-            folder = tmp_path_factory.mktemp("gateway")
-            for part in (folder, *folder.parents):  # the workers are another user than root
-                if part != Path("/tmp") and part.owner() == "root" and len(part.parts) > 2:
-                    part.chmod(0o755)
+            # Not pytest's: every other one that starts closes its folder to the workers' user.
+            folder = Path(running.enter_context(TemporaryDirectory(prefix="rackwright-")))
+            folder.chmod(0o755)
             return running.enter_context(LocalGateway(folder, free_port(), fleet, **more).running())
 
         yield start
@@ -66,3 +67,11 @@ def ask(gateway: LocalGateway) -> Iterator[httpx.Client]:
     """A client of the module's gateway."""
     with client(gateway) as one:
         yield one
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[StandInFleet]:
+    """Stand-ins for engines of four services, as real clients know them."""
+    fleet = StandInFleet().start()
+    yield fleet
+    fleet.stop()

@@ -104,12 +104,11 @@ def test_a_prompt_that_starts_alike_goes_where_it_was(ask: httpx.Client) -> None
 
 
 def test_a_session_goes_where_it_was(ask: httpx.Client) -> None:
-    for more in ({"headers": {"x-session-id": "s1"}}, {"key": "s2"}):
-        headers = more.get("headers")
+    for headers, key in (({"x-session-id": "s1"}, None), ({}, "s2")):
         body = {
             "model": "chat",
             "messages": ["short"],
-            **({"prompt_cache_key": more["key"]} if "key" in more else {}),
+            **({"prompt_cache_key": key} if key else {}),
         }
         assert (
             len(
