@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := debootstrap systemd-container iproute2 nftables openssh-client gcc libc6-dev \
-            apt-utils gnupg python3-venv ca-certificates zstd
-COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc apt-ftparchive gpg zstd
+            apt-utils gnupg python3-venv ca-certificates zstd openssl
+COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc apt-ftparchive gpg zstd openssl
 
 .PHONY: help demo deploy test test-gpu unit lint setup system lab-up lab-down lab-status lock benchmark benchmark-planner benchmark-verify benchmark-gateway clean
 

@@ -97,6 +97,7 @@ def local_nginx() -> LocalNginx:
     release = platform.freedesktop_os_release()
     ready = CACHE / f"nginx-{release['ID']}-{release.get('VERSION_CODENAME', 'rolling')}"
     if not ready.exists():
+        _have_lists()
         unpack(ready, (*PACKAGES, *_libraries()))
     return LocalNginx(ready)
 
@@ -115,6 +116,15 @@ def unpack(ready: Path, packages: Sequence[str]) -> None:
             partial.rename(ready)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _have_lists() -> None:
+    """A fresh machine's apt knows no packages until it has fetched its lists once."""
+    if _is_known("nginx"):
+        return
+    if os.geteuid() != 0:
+        raise LabError("apt knows no packages here, and only root can have it: apt-get update")
+    sh("apt-get", "-qq", "update")
 
 
 def _libraries() -> list[str]:

@@ -413,7 +413,9 @@ def test_an_answer_of_its_own_has_no_limit_that_would_answer_for_it() -> None:
     internal = [
         one for one in named(config(lab), "location") if values(one["block"], "internal") == [[]]
     ]
-    large = [one for one in named(config(lab), "location") if one["args"] == ["@rackwright_too_large"]]
+    large = [
+        one for one in named(config(lab), "location") if one["args"] == ["@rackwright_too_large"]
+    ]
     assert (len(internal) > 5, len(large)) == (True, 1)
     for one in (*internal, *large):
         assert values(one["block"], "client_max_body_size") == [["0"]]
