@@ -27,7 +27,7 @@ def faults(
     return [
         *_shown("not as expected", tally.wrong),
         *_still_in_flight(state),
-        *_engines(tally, notes, killed),
+        *_engines(tally, notes, log, killed),
         *_log(tally, log, notes),
         *_usage(usage, log),
     ]
@@ -58,19 +58,23 @@ def _still_in_flight(state: Mapping[str, Any]) -> list[str]:
 
 
 def _engines(
-    tally: Tally, notes: Mapping[str, Sequence[Mapping[str, Any]]], killed: str
+    tally: Tally,
+    notes: Mapping[str, Sequence[Mapping[str, Any]]],
+    log: Sequence[Mapping[str, Any]],
+    killed: str,
 ) -> list[str]:
-    """No request came to two engines; what is whole was answered; what broke was on the killed."""
+    """No request came to two engines; what is whole was answered; what broke was on the killed.
+
+    That it was there says the log: the stand-in notes what came whole, and it may be killed before.
+    """
     by_event: dict[str, dict[str, str]] = defaultdict(dict)
     times: Counter[str] = Counter()
     for name, lines in notes.items():
         for note in lines:
             by_event[note["event"]][note["id"]] = name
             times[note["id"]] += note["event"] == "begun"
-    unfinished = {
-        one for one, name in by_event["begun"].items()
-        if name == killed and one not in by_event["answered"]
-    }  # fmt: skip
+    on_killed = {line["request_id"] for line in log if line["replica"] == killed}
+    unfinished = on_killed - by_event["answered"].keys()
     return [
         *_shown("came to engines twice", [one for one, count in times.items() if count > 1]),
         *_shown(

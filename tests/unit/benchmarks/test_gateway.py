@@ -79,7 +79,9 @@ def test_an_answer_that_all_tell_alike_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_a_request_on_the_replica_that_was_killed_may_break(tmp_path: Path) -> None:
-    assert judged(tmp_path, [("two", "begun")], Tally(broken={"1": "502"})) == []
+    log = [{**LINE, "replica": "two"}]
+    for notes in ([("two", "begun")], []):
+        assert judged(tmp_path, notes, Tally(broken={"1": "502"}), log=log) == []
 
 
 @pytest.mark.parametrize(
