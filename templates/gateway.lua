@@ -405,6 +405,9 @@ local REFUSALS = {
 local NOT_AGAIN = {budget_exceeded = true, overflow_exhausted = true, replica_lost = true,
                    replica_late = true, gateway_failed = true}
 
+-- Said by the gateway of a replica that had the request: its name is told.
+local BY_REPLICA = {replica_lost = true, replica_late = true}
+
 local OPENAI_TYPES = {[401] = "authentication_error", [403] = "permission_error",
                       [404] = "not_found_error", [429] = "rate_limit_error"}
 local ANTHROPIC_TYPES = {[401] = "authentication_error", [403] = "permission_error",
@@ -446,7 +449,9 @@ local function refuse(code, message, headers)
     if status == 503 then ngx.header["Retry-After"] = 5 end
     if NOT_AGAIN[code] then ngx.header["X-Should-Retry"] = "false" end
     for name, value in pairs(headers or {}) do ngx.header[name] = value end
-    ngx.print(error_body(code, status, message or usual, find(ngx.var.uri, "/v1/messages", 1, true)))
+    local body = error_body(code, status, message or usual, find(ngx.var.uri, "/v1/messages", 1, true))
+    ngx.header["Content-Length"] = #body
+    ngx.print(body)
     return ngx.exit(ngx.HTTP_OK)
 end
 
@@ -1069,7 +1074,7 @@ end
 function M.header_filter()
     local ctx = context()
     local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
-    ngx.header["X-Rackwright-Replica"] = not ctx.code and name or "-"
+    ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
     if ctx.origin and (not ctx.service or ctx.code or M.has(ctx.service.origins, ctx.origin)) then
         ngx.header["Access-Control-Allow-Origin"] = ctx.origin
         ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
