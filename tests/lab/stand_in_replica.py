@@ -3,7 +3,7 @@
 It answers with the line that reached it (``raw``, as it came), the Host, who it is (``by``) and how
 many POSTs it had. A body may say how to go on: ``{"silent_s": 3}`` before it answers, ``{"die":
 true}`` instead of that, ``{"status": 503}``. It names itself as no engine may, and would send the
-gateway elsewhere.
+gateway elsewhere. To any other body it completes, as the gateway's canary wants it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Replica(BaseHTTPRequestHandler):
         self.say(how.get("status", 200))
 
     def say(self, status: int) -> None:
-        page = {"by": sys.argv[1], "raw": self.requestline, "posts": Replica.posts}
-        page["host"] = self.headers["Host"]
+        page: dict[str, Any] = {"by": sys.argv[1], "raw": self.requestline, "posts": Replica.posts}
+        page |= {"host": self.headers["Host"], "choices": [{"text": "ok"}]}
         body = json.dumps(page).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
