@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := debootstrap systemd-container iproute2 nftables openssh-client gcc libc6-dev \
-            apt-utils gnupg python3-venv ca-certificates zstd
-COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc apt-ftparchive gpg zstd
+            apt-utils gnupg python3-venv ca-certificates zstd openssl
+COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc apt-ftparchive gpg zstd openssl
 
-.PHONY: help demo deploy test test-gpu unit lint setup system lab-up lab-down lab-status lock benchmark benchmark-planner benchmark-verify clean
+.PHONY: help demo deploy test test-gpu unit lint setup system lab-up lab-down lab-status lock benchmark benchmark-planner benchmark-verify benchmark-gateway clean
 
 help:  ## what can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -58,6 +58,9 @@ benchmark-planner: setup  ## predicted beside measured, for every measured engin
 
 benchmark-verify: setup  ## what verifying eight hosts takes beside one
 	@$(BIN)/python -m benchmarks.verify
+
+benchmark-gateway: setup  ## the gateway beside plain Nginx, vllm-router and LiteLLM's proxy
+	@$(BIN)/python -m benchmarks.gateway
 
 setup: system $(VENV)/.ready  ## everything the other targets need, if it is missing
 

@@ -97,16 +97,18 @@ def local_nginx() -> LocalNginx:
     release = platform.freedesktop_os_release()
     ready = CACHE / f"nginx-{release['ID']}-{release.get('VERSION_CODENAME', 'rolling')}"
     if not ready.exists():
-        _unpack(ready)
+        _have_lists()
+        unpack(ready, (*PACKAGES, *_libraries()))
     return LocalNginx(ready)
 
 
-def _unpack(ready: Path) -> None:
+def unpack(ready: Path, packages: Sequence[str]) -> None:
+    """Packages of this release as files in a folder that is not there yet; never half."""
     partial = ready.with_name(f"{ready.name}.{os.getpid()}.partial")
     debs = partial / "debs"
     debs.mkdir(parents=True)
     try:
-        sh("apt-get", "-qq", "download", *PACKAGES, *_libraries(), cwd=debs)
+        sh("apt-get", "-qq", "download", *packages, cwd=debs)
         for deb in debs.iterdir():
             sh("dpkg-deb", "-x", str(deb), str(partial))
         shutil.rmtree(debs)
@@ -114,6 +116,15 @@ def _unpack(ready: Path) -> None:
             partial.rename(ready)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _have_lists() -> None:
+    """A fresh machine's apt knows no packages until it has fetched its lists once."""
+    if _is_known("nginx"):
+        return
+    if os.geteuid() != 0:
+        raise LabError("apt knows no packages here, and only root can have it: apt-get update")
+    sh("apt-get", "-qq", "update")
 
 
 def _libraries() -> list[str]:

@@ -705,6 +705,7 @@ end
 
 -- Takes a place of a replica for the request; nil where all that are in are full.
 local function claim(ctx)
+    ctx.service = data.services[ctx.service.name] or ctx.service  -- other data may be loaded by now
     while true do
         local total, weights, best = survey(ctx.service, ctx.tried)
         if weights == 0 then return nil end
@@ -1031,7 +1032,7 @@ local note_failure  -- below, with the health of replicas
 function M.balance()
     local ctx = context()
     if balancer.get_last_failure() then
-        note_failure(ctx.replica, "it refuses connections")
+        note_failure(ctx.replica, "it refuses connections", true)
         release(ctx)
         if not claim(ctx) then return ngx.exit(BUSY) end  -- what there was a moment ago is full now
     end
@@ -1323,6 +1324,7 @@ function M.log()
     count_answer(ctx.service and ctx.service.name or "-", ctx.outside and "overflow" or last and last.name or "-", status)
     if last then add(last.served_key, 1) end
     ngx.var.rackwright_line = log_line(ctx, status, prompt, cached, completion)
+    if ngx.worker.exiting() then share_figures() end  -- its timers ran for the last time at the reload
 end
 
 -- The health of replicas ---------------------------------------------------------------------------
@@ -1362,10 +1364,15 @@ local function readmit(replica)
     M.save_state()
 end
 
-function note_failure(replica, why)
+local try_failing
+
+-- `is_refusal`: nothing was sent. Errors may be of the requests themselves, so a replica is not out
+-- for them before it fails at one of ours.
+function note_failure(replica, why, is_refusal)
     add("failed:" .. replica.name, 1)
-    local times = live:incr("failures:" .. replica.name, 1, 0)
-    if times >= FAILURES then eject(replica, why) end
+    if live:incr("failures:" .. replica.name, 1, 0) < FAILURES then return end
+    if is_refusal then return eject(replica, why) end
+    if not replica.being_tried then replica.being_tried = ngx.timer.at(0, try_failing, replica, why) end
 end
 
 function note_success(replica)
@@ -1389,9 +1396,9 @@ local function ask(replica, method, path, body, timeout_s)
     return status, answered
 end
 
-local function completes(replica)
+local function completes(replica, timeout_s)
     local canary = replica.service.canary
-    local status, body = ask(replica, "POST", canary.path, cjson.encode(canary.body), CANARY_S)
+    local status, body = ask(replica, "POST", canary.path, cjson.encode(canary.body), timeout_s)
     if status ~= 200 then return false, status and "it answers " .. status or body end
     local value = cjson.decode((body or ""):match("\r\n\r\n(.*)$") or "")
     if type(value) ~= "table" then return false, "its answer is no JSON" end
@@ -1403,7 +1410,17 @@ end
 
 local function try_again(premature, replica)
     if premature or not replica.ejected then return end
-    if completes(replica) then readmit(replica) end
+    if completes(replica, CANARY_S) then readmit(replica) end
+    replica.being_tried = nil
+end
+
+function try_failing(premature, replica, why)
+    if premature then return end
+    if completes(replica, QUIET_S) then
+        live:delete("failures:" .. replica.name)
+    else
+        eject(replica, why)
+    end
     replica.being_tried = nil
 end
 

@@ -18,11 +18,12 @@ from lab.gpu_host import DRIVER, OWN_WHEELS, PROJECT, WHEELS
 from lab.gpu_host.pieces import MANIFEST, Manifest, Stream, cut, load
 from lab.gpu_host.unpacking import venv_id
 from lab.shell import say, sh, step
+from rackwright.desired.base import GATEWAY_PACKAGES
 
 LOCKS = ("rackwright/engines/requirements/vllm-0.32.0-cu130.txt",)
 OWN_LOCKS = ("requirements.txt", "rackwright/engines/requirements/uv.txt")
 PACKAGES = (
-    "nginx", "openssl", "gcc", "g++", "libc6-dev", "python3-dev", "python3-venv", "zstd",
+    *GATEWAY_PACKAGES, "gcc", "g++", "libc6-dev", "python3-dev", "python3-venv", "zstd",
     "libnuma1", "make",
 )  # fmt: skip
 """What a GPU server with a gateway gets from apt, for there is no archive where it boots; and

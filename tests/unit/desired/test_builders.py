@@ -365,6 +365,7 @@ def test_every_error_of_the_gateway_is_one_of_openai() -> None:
     ]  # what became of a replica, it knows
     assert by_lua == [
         ["502", "503", "504", "@rackwright_failed"],
+        ["413", "@rackwright_too_large"],
         ["405", "@rackwright_wrong_method"],
     ]
     answers = [
@@ -412,7 +413,9 @@ def test_an_answer_of_its_own_has_no_limit_that_would_answer_for_it() -> None:
     internal = [
         one for one in named(config(lab), "location") if values(one["block"], "internal") == [[]]
     ]
-    large = [one for one in named(config(lab), "location") if "too_large" in one["args"][-1]]
+    large = [
+        one for one in named(config(lab), "location") if one["args"] == ["@rackwright_too_large"]
+    ]
     assert (len(internal) > 5, len(large)) == (True, 1)
     for one in (*internal, *large):
         assert values(one["block"], "client_max_body_size") == [["0"]]
