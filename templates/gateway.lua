@@ -1720,7 +1720,23 @@ local function tell_heard()
             live:set("heard:" .. name, replica.heard)
             replica.heard = nil
         end
-        replica.served = usage:get("served:" .. name) or 0
+    end
+end
+
+local AGING = 0.95  -- a second: the last half minute counts
+
+-- How much each replica served of late, by all workers: among idle ones the least is next. One that is
+-- out, or new, has as much as the busiest: it is not to get all that comes until it has caught up.
+local function age_served(service)
+    local most = 0
+    for _, replica in ipairs(service.replicas) do
+        local total = usage:get(replica.served_key) or 0
+        replica.aged = (replica.aged or 0) * AGING + total - (replica.total or total)
+        replica.total, replica.served = total, replica.aged
+        if replica.weight > 0 then most = max(most, replica.aged / replica.weight) end
+    end
+    for _, replica in ipairs(service.replicas) do
+        if not replica.usable then replica.aged, replica.served = most * replica.weight, most * replica.weight end
     end
 end
 
@@ -1728,6 +1744,7 @@ local function each_second()
     write_notices()
     tell_heard()
     share_figures()
+    for _, service in pairs(data.services) do age_served(service) end
 end
 
 -- Of every worker, however it is ended.
