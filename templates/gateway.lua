@@ -409,7 +409,7 @@ local NOT_AGAIN = {budget_exceeded = true, overflow_exhausted = true, replica_lo
 local BY_REPLICA = {replica_lost = true, replica_late = true}
 
 local OPENAI_TYPES = {[401] = "authentication_error", [403] = "permission_error",
-                      [404] = "not_found_error", [429] = "rate_limit_error"}
+                      [429] = "rate_limit_error"}
 local ANTHROPIC_TYPES = {[401] = "authentication_error", [403] = "permission_error",
                          [404] = "not_found_error", [413] = "request_too_large",
                          [429] = "rate_limit_error", [503] = "overloaded_error"}
