@@ -405,8 +405,11 @@ local REFUSALS = {
 local NOT_AGAIN = {budget_exceeded = true, overflow_exhausted = true, replica_lost = true,
                    replica_late = true, gateway_failed = true}
 
+-- Said by the gateway of a replica that had the request: its name is told.
+local BY_REPLICA = {replica_lost = true, replica_late = true}
+
 local OPENAI_TYPES = {[401] = "authentication_error", [403] = "permission_error",
-                      [404] = "not_found_error", [429] = "rate_limit_error"}
+                      [429] = "rate_limit_error"}
 local ANTHROPIC_TYPES = {[401] = "authentication_error", [403] = "permission_error",
                          [404] = "not_found_error", [413] = "request_too_large",
                          [429] = "rate_limit_error", [503] = "overloaded_error"}
@@ -446,7 +449,9 @@ local function refuse(code, message, headers)
     if status == 503 then ngx.header["Retry-After"] = 5 end
     if NOT_AGAIN[code] then ngx.header["X-Should-Retry"] = "false" end
     for name, value in pairs(headers or {}) do ngx.header[name] = value end
-    ngx.print(error_body(code, status, message or usual, find(ngx.var.uri, "/v1/messages", 1, true)))
+    local body = error_body(code, status, message or usual, find(ngx.var.uri, "/v1/messages", 1, true))
+    ngx.header["Content-Length"] = #body
+    ngx.print(body)
     return ngx.exit(ngx.HTTP_OK)
 end
 
@@ -1070,7 +1075,7 @@ end
 function M.header_filter()
     local ctx = context()
     local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
-    ngx.header["X-Rackwright-Replica"] = not ctx.code and name or "-"
+    ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
     if ctx.origin and (not ctx.service or ctx.code or M.has(ctx.service.origins, ctx.origin)) then
         ngx.header["Access-Control-Allow-Origin"] = ctx.origin
         ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
@@ -1715,7 +1720,23 @@ local function tell_heard()
             live:set("heard:" .. name, replica.heard)
             replica.heard = nil
         end
-        replica.served = usage:get("served:" .. name) or 0
+    end
+end
+
+local AGING = 0.95  -- a second: the last half minute counts
+
+-- How much each replica served of late, by all workers: among idle ones the least is next. One that is
+-- out, or new, has as much as the busiest: it is not to get all that comes until it has caught up.
+local function age_served(service)
+    local most = 0
+    for _, replica in ipairs(service.replicas) do
+        local total = usage:get(replica.served_key) or 0
+        replica.aged = (replica.aged or 0) * AGING + total - (replica.total or total)
+        replica.total, replica.served = total, replica.aged
+        if replica.weight > 0 then most = max(most, replica.aged / replica.weight) end
+    end
+    for _, replica in ipairs(service.replicas) do
+        if not replica.usable then replica.aged, replica.served = most * replica.weight, most * replica.weight end
     end
 end
 
@@ -1723,6 +1744,7 @@ local function each_second()
     write_notices()
     tell_heard()
     share_figures()
+    for _, service in pairs(data.services) do age_served(service) end
 end
 
 -- Of every worker, however it is ended.

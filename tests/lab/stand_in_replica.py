@@ -3,8 +3,8 @@
 It answers with the line that reached it (``raw``, as it came), the Host, who it is (``by``) and how
 many POSTs it had. A body may say how to go on: ``{"silent_s": 3}`` before it answers, ``{"die":
 true}`` instead of that, ``{"status": 503}``, ``{"pieces": 40}`` of a stream, one each tenth of a
-second. It names itself as no engine may, and would send the
-gateway elsewhere.
+second. It names itself as no engine may, and would send the gateway elsewhere. To any other body it
+completes, as the gateway's canary wants it.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Replica(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def say(self, status: int) -> None:
-        page = {"by": sys.argv[1], "raw": self.requestline, "posts": Replica.posts}
-        page["host"] = self.headers["Host"]
+        page: dict[str, Any] = {"by": sys.argv[1], "raw": self.requestline, "posts": Replica.posts}
+        page |= {"host": self.headers["Host"], "choices": [{"text": "ok"}]}
         body = json.dumps(page).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))

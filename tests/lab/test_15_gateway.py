@@ -42,6 +42,7 @@ SETTINGS = {
     "hsts_max_age_s": 600,
 }
 SECRET = "a-key-in-a-query"
+SOCKET = "/run/rackwright-gateway/state.sock"
 
 
 def run(*words: str) -> Run:
@@ -97,6 +98,28 @@ def test_a_second_deploy_changes_nothing(gateway: Run) -> None:
 @pytest.mark.parametrize(
     "spelled",
     [
+        CHAT,
+        f"/chat{CHAT}",
+        f"/metrics%3f/..{CHAT}",
+        "/v1%2fchat%2fcompletions",
+        "//v1//chat//completions",
+        "/v1/./x/../chat/completions",
+        f"/metrics/..{CHAT}",
+        "/%76%31/chat/completions",
+        f"{CHAT}#/metrics",
+        f"{CHAT}?key={SECRET}",
+    ],
+)
+def test_an_engine_gets_a_path_as_it_is_called(gateway: Run, spelled: str) -> None:
+    """Without the query, which no path takes and engines write into their logs."""
+    answer = ask("POST", spelled, body="{}")
+    assert (answer.status, answer.body["raw"]) == (200, f"POST {CHAT} HTTP/1.1")
+    assert answer.body["host"] == "localhost"  # Ollama on a loopback address knows it
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
         "/v1/models",
         "/chat/v1/models",
         "/metrics%3f/../v1/models",
@@ -106,12 +129,15 @@ def test_a_second_deploy_changes_nothing(gateway: Run) -> None:
         "/metrics/../v1/models",
         "/%76%31/models",
         "/v1/models#/metrics",
+        f"/v1/models?key={SECRET}",
     ],
 )
-def test_an_engine_gets_a_path_as_it_is_called(gateway: Run, spelled: str) -> None:
+def test_the_gateway_lists_models_itself(gateway: Run, spelled: str) -> None:
     answer = ask("GET", spelled)
-    assert (answer.status, answer.body["raw"]) == (200, "GET /v1/models HTTP/1.1")
-    assert answer.body["host"] == "localhost"  # Ollama on a loopback address knows it
+    assert (answer.status, answer.headers["x-rackwright-replica"]) == (200, "-")
+    listed = [(one["id"], one["max_model_len"]) for one in answer.body["data"]]
+    assert listed == [("tiny-llama", 1024)]
+    assert "raw" not in answer.body
 
 
 @pytest.mark.parametrize(
@@ -187,7 +213,7 @@ def test_an_engine_does_not_speak_for_the_gateway(gateway: Run) -> None:
 
 def test_an_engine_s_own_error_goes_through(gateway: Run) -> None:
     answer = post(status=503)
-    assert (answer.status, answer.body["raw"].split("?")[0]) == (503, f"POST {CHAT}")
+    assert (answer.status, answer.body["raw"]) == (503, f"POST {CHAT} HTTP/1.1")
     assert "retry-after" not in answer.headers
 
 
@@ -303,7 +329,9 @@ def test_slow_answers_take_no_replica_out(gateway: Run) -> None:
         late = list(pool.map(lambda _: post(silent_s=READ_TIMEOUT_S + 4), range(8)))
     for answer in late:
         is_openai_s(answer, 504, "replica_late")
+        assert answer.headers["x-rackwright-replica"] in REPLICAS.values()
         assert answer.headers["x-should-retry"] == "false" and "retry-after" not in answer.headers
+    assert states() == {"in"}
     assert answering(12).keys() == set(REPLICAS.values())
 
 
@@ -345,7 +373,14 @@ def test_a_replica_that_is_down_is_passed_over_and_none_at_all_is_said(gateway: 
         assert answering(1) == {REPLICAS[other]: 1}  # at once: nothing waits for it
     finally:
         stand_in("start", one)
+    wait_until(lambda: states() == {"in"})  # it has completed the gateway's own request
     assert answering(6).keys() == set(REPLICAS.values())
+
+
+def states() -> set[str]:
+    """Of the replicas, as the gateway has them."""
+    said = json.loads(ssh(HOST, f"curl -s --unix-socket {SOCKET} http://localhost/state"))
+    return {one["state"] for one in said["services"]["chat"]["replicas"].values()}
 
 
 def test_a_host_that_is_gone_costs_a_second(gateway: Run) -> None:
@@ -359,6 +394,7 @@ def test_a_host_that_is_gone_costs_a_second(gateway: Run) -> None:
         assert time.monotonic() - started < 4 * (CONNECT_TIMEOUT_S + 2)
     finally:
         ssh(HOST, f"ip route del {one}/32 dev host0; ip address add {one}/32 dev lo")
+    wait_until(lambda: states() == {"in"})
 
 
 def test_as_many_requests_as_are_planned_run_at_once(gateway: Run) -> None:
@@ -458,6 +494,8 @@ def test_no_query_is_in_a_log(gateway: Run) -> None:
     ask("GET", f"https://{NAME}/v1/models?key={SECRET}")
     ask("GET", f"/metrics?key={SECRET}", "other.example")
     ask("GET", f"https://user:{SECRET}@{NAME}/v1/models")
+    ask("GET", f"/v1/models#{SECRET}")
+    ask("POST", f"{CHAT}#{SECRET}", body="nonsense")
     ask("GET", f"/{LONG}?key={SECRET}")
     ask("GET", f"/v1/models?key={SECRET}", http="3.0")
     found = ssh(
@@ -465,4 +503,7 @@ def test_no_query_is_in_a_log(gateway: Run) -> None:
     )
     assert found == ""
     log = ssh(HOST, "cat /var/log/nginx/rackwright.log")
-    assert f'"POST {CHAT}" 200' in log and "replica=chat-rack2-0" in log
+    lines = [json.loads(line) for line in log.splitlines()]
+    served = {(one["method"], one["path"], one["status"], one["replica"]) for one in lines}
+    assert ("POST", CHAT, 200, "chat-rack2-0") in served
+    assert not [one["path"] for one in lines if set("?#@") & set(one["path"])]

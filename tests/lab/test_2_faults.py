@@ -86,7 +86,7 @@ def test_a_token_reaches_the_client_before_the_next_is_made(deployed: Run) -> No
     try:
         body = question("hello", stream=True)
         with client() as http:
-            wait_until(lambda: http.get("/v1/models").text == "ok")
+            wait_until(lambda: replica_state("chat-gpu2-0") == "in")
             with http.stream("POST", "/v1/chat/completions", json=body) as answer:
                 frames = answer.iter_raw()
                 assert next(frames) == b"data: first\n\n"
@@ -97,6 +97,13 @@ def test_a_token_reaches_the_client_before_the_next_is_made(deployed: Run) -> No
         ssh("gw1", "ip route del blackhole 198.18.0.11")
 
 
+def replica_state(name: str) -> str:
+    """As the gateway has it."""
+    socket = "/run/rackwright-gateway/state.sock"
+    said = json.loads(ssh("gw1", f"curl -s --unix-socket {socket} http://localhost/state"))
+    return str(said["services"]["chat"]["replicas"][name]["state"])
+
+
 STREAMER = (
     "import http.server as h, threading\n"
     "seen = threading.Event()\n"
@@ -105,8 +112,10 @@ STREAMER = (
     '  self.send_response(200); self.end_headers(); self.wfile.write(b"ok")\n'
     '  if self.path == "/seen": seen.set()\n'
     " def do_POST(self):\n"
-    '  self.rfile.read(int(self.headers["Content-Length"]))\n'
-    '  self.send_response(200); self.send_header("Content-Type", "text/event-stream")\n'
+    '  asked = self.rfile.read(int(self.headers["Content-Length"])); self.send_response(200)\n'
+    '  if b"stream" not in asked:\n'  # the gateway's own, by which a replica comes back
+    "   self.end_headers(); self.wfile.write(b'{\"choices\": [{}]}'); return\n"
+    '  self.send_header("Content-Type", "text/event-stream")\n'
     '  self.end_headers(); self.wfile.write(b"data: first\\n\\n")\n'
     '  if seen.wait(600): self.wfile.write(b"data: second\\n\\n")\n'
     'h.ThreadingHTTPServer(("198.18.0.12", 8000), H).serve_forever()\n'

@@ -18,7 +18,7 @@ NAME = "spread-gpu1-0"
 UNIT = f"rackwright-{NAME}.service"
 SERVERS = ("gpu1", "gpu2")
 # The gateway goes on with what it has: only the servers' part is of interest here.
-WORDS = ("--limit", "gpu1", "--limit", "gpu2", "--data", "stages=models,replicas,verify")
+WORDS = ("--limit", "gpu1", "--limit", "gpu2", "--data", "stages=models,firewall,replicas,verify")
 
 
 def ours(server: str) -> set[str]:

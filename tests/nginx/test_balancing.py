@@ -153,6 +153,26 @@ def test_a_drained_one_finishes_what_it_has(ask: httpx.Client, gateway: LocalGat
     )
 
 
+def test_one_that_was_out_is_not_next_until_it_has_caught_up(
+    ask: httpx.Client, gateway: LocalGateway
+) -> None:
+    def asked(times: int) -> set[str]:
+        answers = [ask.post(CHAT, json={"model": "chat", "messages": [n]}) for n in range(times)]
+        assert {one.status_code for one in answers} == {200}
+        return {one.headers["x-rackwright-replica"] for one in answers}
+
+    missed, since, started = 400, 0, time.monotonic()
+    gateway.ask("PUT", "/replicas/chat-a-0", {"drained": True})
+    assert asked(missed) == {"chat-b-0", "chat-c-0"}
+    while time.monotonic() - started < OUT_S / 3:  # the workers tell one another each second
+        asked(1)
+        time.sleep(0.1)
+    gateway.ask("PUT", "/replicas/chat-a-0", {"drained": False})
+    while len(asked(12)) < 3:
+        since += 12
+        assert since < missed / 4
+
+
 def is_out(gateway: LocalGateway, name: str) -> bool:
     return bool(replicas(gateway)[name]["state"] == "ejected")
 
