@@ -112,22 +112,18 @@ class LocalGateway:
     def _config(self) -> bytes:
         limits = {"client_max_body_size": "32m", "hsts_max_age_s": None}
         times = {"nginx_connect_timeout_s": 2, "nginx_read_timeout_s": 60}
-        places = {
-            "folder": self.folder,
-            "state": self.state,
-            "socket": self.socket_path,
-            "certificate": self.certificate,
-            "certificate_key": self.folder / "gateway.key",
-            "access_log": self.access_log,
-            "error_log": self.error_log,
-        }
-        return gateway_config(
-            self.port,
-            self.host_names,
-            Places(**{name: str(path) for name, path in places.items()}, trusted=self.trusted),
-            SimpleNamespace(**{**limits, **times, **self.settings}),
-            self.resolvers,
+        places = Places(
+            folder=str(self.folder),
+            state=str(self.state),
+            socket=str(self.socket_path),
+            certificate=str(self.certificate),
+            certificate_key=str(self.folder / "gateway.key"),
+            trusted=self.trusted,
+            access_log=str(self.access_log),
+            error_log=str(self.error_log),
         )
+        settings = SimpleNamespace(**{**limits, **times, **self.settings})
+        return gateway_config(self.port, self.host_names, places, settings, self.resolvers)
 
     def _main(self) -> str:
         temp = self.folder / "temp"
