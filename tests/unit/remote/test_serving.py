@@ -556,7 +556,7 @@ def test_completions_are_asked_for_together_once_one_has_worked(
         first.append(method)
         return {"status": 200}
 
-    monkeypatch.setattr(door, "_gateway_call", answered)
+    monkeypatch.setattr(door, "gateway_call", answered)
     assert door.gateway(ask)["services"]["chat"]["completions"] == [{"status": 200}] * 3
 
 
