@@ -461,7 +461,7 @@ local NOBODY = {client = "-"}
 
 local function key_of(headers)
     local authorization, other = headers["authorization"], headers["x-api-key"]
-    if type(authorization) == "string" then 
+    if type(authorization) == "string" then
         local scheme, secret = authorization:match("^(%a+) +(%S+) *$")
         return scheme and scheme:lower() == "bearer" and secret or nil
     end
@@ -1180,8 +1180,9 @@ local function tokens_of(ctx)
         prompt, cached = prompt or first_prompt, cached or first_cached
         completion = completion or first_completion
     end
-    if ctx.streams and not ctx.ended and not (prompt and completion and ctx.asks_usage) then
-        -- Cut off: nobody counted to the end, so about as many as there were events.
+    local told = ctx.usage_last and (ctx.endpoint.api ~= "anthropic" or ctx.usage_first ~= ctx.usage_last)
+    if ctx.streams and not ctx.ended and not told then
+        -- Cut off before it was told: nobody counted, so about as many as there were events.
         return max(prompt or 0, ceil(ctx.prompt_bytes / 4)), cached or 0, max(completion or 0, ctx.pieces or 0)
     end
     return prompt or 0, cached or 0, completion or 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from rackwright.desired.failover import config_test
 from tests.samples.commands import PATIENCE_S, rackwright
 from tests.samples.deploys import Run, deploy
 from tests.samples.lab_hosts import fresh, lab, main_pid, ssh, wait_until
@@ -304,13 +306,13 @@ def test_a_change_that_one_does_not_take_reaches_no_other(pair: None) -> None:
     assert answers()
 
 
-def test_a_configuration_that_keepalived_would_refuse_is_put_back(pair: None) -> None:
+def test_a_configuration_that_keepalived_would_refuse_is_refused_before(pair: None) -> None:
     """Debian 12's own test of a configuration is ended by a signal of its own."""
-    test = "grep -v script_user {} | keepalived --config-test --vrrp --use-file=/dev/stdin"
-    config = "/etc/rackwright/keepalived.conf"
-    ssh("spare1", test.format(config))
-    ssh("spare1", f"sed s/nopreempt/nopreemt/ {config} > /run/wrong.conf")
-    assert ssh("spare1", f"{test.format('/run/wrong.conf')} && echo fine", check=False) == ""
+    config, wrong = "/etc/rackwright/keepalived.conf", "/run/wrong.conf"
+    ssh("spare1", shlex.join(config_test(config)))
+    ssh("spare1", f"sed 's/virtual_router_id .*/virtual_router_id 300/' {config} > {wrong}")
+    refused = f"{shlex.join(config_test(wrong))} || echo refused"
+    assert ssh("spare1", refused, check=False) == "refused"
 
 
 # --- by DNS instead ----------------------------------------------------------------------------

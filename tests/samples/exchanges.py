@@ -51,21 +51,22 @@ def exchange(where: tuple[str, int], words: bytes, name: str = "localhost") -> l
     ):
         with suppress(OSError):  # it may refuse, and read no more
             safe.sendall(words)
-        return list(read(_heard(safe)))
+        is_head = words.startswith(b"HEAD ")
+        return list(read(_heard(safe, is_head), is_head))
 
 
-def _heard(connection: ssl.SSLSocket) -> bytes:
+def _heard(connection: ssl.SSLSocket, is_head: bool) -> bytes:
     said = b""
     with suppress(ConnectionError, ssl.SSLError, TimeoutError):
         while piece := connection.recv(65536):
             said += piece
-            if any(answer.status >= 200 for answer in read(said)):
+            if any(answer.status >= 200 for answer in read(said, is_head)):
                 connection.settimeout(BEHIND_S)
     return said
 
 
-def read(said: bytes) -> Iterator[Answered]:
-    """The answers that are whole."""
+def read(said: bytes, is_head: bool = False) -> Iterator[Answered]:
+    """The answers that are whole; to a HEAD they say how long a body is, and have none."""
     while said:
         top, found, rest = said.partition(b"\r\n\r\n")
         if not found:
@@ -75,7 +76,7 @@ def read(said: bytes) -> Iterator[Answered]:
         line, *lines = top.decode("latin1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in lines)}
         status = int(line.split()[1])
-        body, whole, said = _body(status, headers, rest)
+        body, whole, said = (b"", True, rest) if is_head else _body(status, headers, rest)
         if not whole:
             return
         yield Answered(status, headers, body)
