@@ -506,11 +506,10 @@ local function keep_limits(ctx)
         end
         use_in_a_minute("requests:", client, 1)
     end
-    if key.in_flight then
-        ctx.client_counted = true
-        if count("client/" .. client, 1) > key.in_flight then
-            return refuse("in_flight_limit_exceeded", nil, {["Retry-After"] = 1})
-        end
+    if key == NOBODY then return end
+    ctx.client_counted = true
+    if count("client/" .. client, 1) > (key.in_flight or math.huge) then
+        return refuse("in_flight_limit_exceeded", nil, {["Retry-After"] = 1})
     end
 end
 
@@ -921,15 +920,15 @@ local function needs_method(wanted)
     if ngx.req.get_method() ~= wanted then return refuse("method_not_allowed", nil, {Allow = wanted}) end
 end
 
--- Who let the engine in: its own key, which clients do not have.
+-- What lets into an engine is its own key, which clients do not have: they come in by theirs, or where
+-- everybody may ask, by none.
 local function set_headers()
-    if data.fleet.keys_required then
-        ngx.req.clear_header("x-api-key")
-        if trusted_secrets.engine then
-            ngx.req.set_header("Authorization", "Bearer " .. trusted_secrets.engine)
-        else
-            ngx.req.clear_header("Authorization")
-        end
+    if not data.fleet.keys_required and not trusted_secrets.engine then return end
+    ngx.req.clear_header("x-api-key")
+    if trusted_secrets.engine then
+        ngx.req.set_header("Authorization", "Bearer " .. trusted_secrets.engine)
+    else
+        ngx.req.clear_header("Authorization")
     end
 end
 

@@ -89,6 +89,15 @@ def test_without_a_key_that_holds_nobody_comes_in(
     assert len(engines[0].posts()) == before
 
 
+def test_where_everybody_may_ask_the_engine_gets_its_own_key_too(up: Any, engines: Engines) -> None:
+    open_to_all = up(
+        fleet({"chat": service("chat", [engines[0].port])}), secrets={"engine": ENGINE_KEY}
+    )
+    with httpx.Client(base_url=open_to_all.url, verify=False) as ask:
+        assert ask.post(CHAT, json=PLAIN, headers=bearer("anything")).status_code == 200
+    assert engines[0].posts()[-1].headers["authorization"] == f"Bearer {ENGINE_KEY}"
+
+
 def test_a_key_is_for_its_models(ask: httpx.Client) -> None:
     assert post(ask, "rw-chat").status_code == 200
     assert code(post(ask, "rw-chat", model="other")) == (403, "model_not_allowed")
