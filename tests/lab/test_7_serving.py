@@ -33,13 +33,20 @@ WRONG: dict[str, dict[str, str]] = {
     "metrics": {"KV cache": "UNKNOWN"},
     "files": {"open files": "WARN"},
 }
+FLEET = "/etc/nginx/rackwright/fleet.json"
+LOAD = "curl -s --unix-socket /run/rackwright-gateway/state.sock -X POST http://localhost/load"
+WITHOUT_ONE = f"""
+import json
+data = json.load(open("{FLEET}"))
+del data["services"]["chat"]["replicas"][1]
+json.dump(data, open("{FLEET}", "w"))
+"""
 # Host, what breaks it, what mends it, all that is then said.
 BROKEN: dict[str, tuple[str, str, str, Found]] = {
     "half the upstream missing": (
         "gw1",
-        f"cp -p {CONFIG} /run/config; sed -i /198.18.0.12:8000.max/d {CONFIG}; "
-        "systemctl reload nginx",
-        f"cp -p /run/config {CONFIG}; systemctl reload nginx",
+        f"cp -p {FLEET} /run/fleet; python3 -c '{WITHOUT_ONE}'; {LOAD}",
+        f"cp -p /run/fleet {FLEET}; {LOAD}",
         {("chat", "upstream"): "CRITICAL", ("chat", "gateway completion"): "WARN"},
     ),
     "a configuration that is not loaded": (

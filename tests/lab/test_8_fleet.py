@@ -98,7 +98,7 @@ ROUNDS = [
         (
             "test_configuration_is_the_planned_one",
             "gw1",
-            f"cp {CONFIG} /run/config; sed -i s/least_conn/ip_hash/ {CONFIG}",
+            f"cp {CONFIG} /run/config; sed -i s/keepalive_timeout/keepalive_time/ {CONFIG}",
             f"cp /run/config {CONFIG}",
         ),
         (
