@@ -24,7 +24,19 @@ ITS_CHILD = "pgrep -f '[s]leep 6000' || true"
 ASKED = {
     "replicas": [],
     "folders": [],
-    "gateway": {"server_name": "x", "port": 443, "certificate": None, "services": []},
+    "gateway": {
+        "server_name": "x",
+        "port": 443,
+        "host_names": ["x"],
+        "certificate": None,
+        "certificate_file": "/nowhere/a.crt",
+        "names": [],
+        "loads": [],
+        "fleet_path": "/nowhere/fleet.json",
+        "socket": "/nowhere/state.sock",
+        "services": [],
+        "failover": None,
+    },
 }
 TREE = ROOT / "lab" / "apt" / "tree" / "nvidia-fabricmanager"
 
