@@ -79,14 +79,16 @@ def _config(failover: FailoverSpec, name: str, interface: str, settings: Setting
 
 
 def config_test(path: str) -> tuple[str, ...]:
-    """The command that judges a configuration, without the line that says whose scripts are.
+    """The command that judges a configuration, but for its script and whose that is.
 
-    keepalived 2.2.7 (Debian 12) ends itself over that line, which 2.2.8 mended; and of what comes
-    by a pipe every version says that it is well. So a copy is judged.
+    keepalived 2.2.7 (Debian 12) ends itself over ``script_user``, which 2.2.8 mended, and without
+    that line has no user for the script. What comes by a pipe every version finds well. So a copy is
+    judged, of all but these.
     """
-    copy = 'copy=$(mktemp) && trap "rm -f $copy" EXIT && grep -v script_user "$0" > "$copy"'
+    copy = 'copy=$(mktemp) && trap "rm -f $copy" EXIT'
+    rest = 'sed \'/^vrrp_script/,/^}/d; /track_script/,/}/d; /script_/d\' "$0" > "$copy"'
     test = 'keepalived --config-test --vrrp --use-file="$copy"'
-    return ("/bin/sh", "-c", f"{copy} && {test}", path)
+    return ("/bin/sh", "-c", f"{copy} && {rest} && {test}", path)
 
 
 def interface_of(failover: FailoverSpec, gateway: str, seen: Sequence[Values]) -> str | None:
