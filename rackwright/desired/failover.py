@@ -82,8 +82,8 @@ def config_test(path: str) -> tuple[str, ...]:
     """The command that judges a configuration, but for its script and whose that is.
 
     keepalived 2.2.7 (Debian 12) ends itself over ``script_user``, which 2.2.8 mended, and without
-    that line has no user for the script. What comes by a pipe every version finds well. So a copy is
-    judged, of all but these.
+    that line has no user for the script. What comes by a pipe every version finds well: so a copy
+    of the rest is judged.
     """
     copy = 'copy=$(mktemp) && trap "rm -f $copy" EXIT'
     rest = 'sed \'/^vrrp_script/,/^}/d; /track_script/,/}/d; /script_/d\' "$0" > "$copy"'
