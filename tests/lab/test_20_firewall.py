@@ -31,7 +31,8 @@ def run(
     monitors: str = "",
 ) -> Run:
     data = {"stages": stages, "firewall": mode, "firewall_confirm_s": str(CONFIRM_S)}
-    data["firewall_monitors"] = monitors
+    if monitors:
+        data["firewall_monitors"] = monitors
     more = [word for key, value in data.items() for word in ("--data", f"{key}={value}")]
     limit = ["--limit", hosts] if hosts else []
     return deploy(*limit, *more, *words, inventory=INVENTORY)

@@ -24,8 +24,12 @@ _models = {
 _server = {"address": "198.18.0.41", "gpus": {"type": "h200-sxm-141gb", "count": 1}}
 
 lab = [
-    ("@rackwright/rack1", {"server": _server}),
-    ("@rackwright/spare1", {"gateway": {"server_name": "llm.lab.example"}}),
+    # The lab's own monitor is the machine that runs the tests: here it is let in by none but SSH.
+    ("@rackwright/rack1", {"server": _server, "firewall_monitors": ()}),
+    (
+        "@rackwright/spare1",
+        {"gateway": {"server_name": "llm.lab.example"}, "firewall_monitors": ()},
+    ),
 ]
 
 all = (lab, {"services": _services, "models": _models})
