@@ -1004,7 +1004,7 @@ function M.access()
     local ctx = {key = NOBODY, headers = ngx.req.get_headers(0)}
     contexts[ngx.var.request_id] = ctx
     local origin = ngx.var.http_origin
-    if origin and data.origins[origin] then
+    if origin and (data.origins[origin] or data.origins["*"]) then
         ctx.origin = origin
         if ngx.req.get_method() == "OPTIONS" and ngx.var.http_access_control_request_method then
             return answer_preflight(ctx)
@@ -1075,7 +1075,7 @@ function M.header_filter()
     local ctx = context()
     local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
     ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
-    if ctx.origin and (not ctx.service or ctx.code or M.has(ctx.service.origins, ctx.origin)) then
+    if ctx.origin and (not ctx.service or ctx.code or M.lets_in(ctx.service.origins, ctx.origin)) then
         ngx.header["Access-Control-Allow-Origin"] = ctx.origin
         ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
         ngx.header["Vary"] = "Origin"
@@ -1085,9 +1085,9 @@ function M.header_filter()
     ctx.streams = find(ngx.header["Content-Type"] or "", "text/event-stream", 1, true) ~= nil
 end
 
-function M.has(values, wanted)
+function M.lets_in(values, wanted)
     for _, value in ipairs(list(values)) do
-        if value == wanted then return true end
+        if value == wanted or value == "*" then return true end
     end
     return false
 end

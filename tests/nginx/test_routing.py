@@ -22,7 +22,8 @@ Engines = tuple[ControlledEngine, ControlledEngine]
 def gateway(up: Any, engines: Engines) -> LocalGateway:
     first, second = engines
     chat = service("chat", [first.port], aliases=["gpt-4o", "org/chat"], adapters=["sql"])
-    other = service("other", [second.port], paths=[CHAT, "/v1/audio/transcriptions"])
+    paths = [CHAT, "/v1/audio/transcriptions"]
+    other = service("other", [second.port], paths=paths, origins=["*"])
     started: LocalGateway = up(fleet({"chat": chat, "other": other}, default="chat"))
     return started
 
@@ -165,6 +166,16 @@ def test_paths_and_models_of_services(ask: httpx.Client) -> None:
     assert [one["id"] for one in ask.get("/other/v1/models").json()["data"]] == ["other"]
     assert ask.get("/v1/models/org/chat").json()["root"] == "chat"
     assert code(ask.get("/v1/models/nobody")) == (404, "model_not_found")
+
+
+def test_pages_of_every_origin_may_ask_where_a_service_says_so(ask: httpx.Client) -> None:
+    page = {"origin": "https://anywhere.example"}
+    asks = {**page, "access-control-request-method": "POST"}
+    preflight = ask.options(CHAT, headers=asks)
+    allowed = "access-control-allow-origin"
+    assert (preflight.status_code, preflight.headers[allowed]) == (204, page["origin"])
+    assert ask.post(CHAT, json={"model": "other"}, headers=page).headers[allowed] == page["origin"]
+    assert allowed not in ask.post(CHAT, json={"model": "chat"}, headers=page).headers
 
 
 def test_anthropic_has_its_own_errors(ask: httpx.Client) -> None:
