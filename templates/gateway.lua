@@ -398,12 +398,11 @@ local REFUSALS = {
     no_replica = {503, "no replica can take the request now: it was sent to none of them"},
     replica_lost = {502, "the replica failed after the request had been sent to it: it was not sent again"},
     replica_late = {504, "the replica had the request and did not answer in time: it was not sent again"},
-    gateway_failed = {500, "the gateway failed: its error log says why"},
 }
 
 -- OpenAI's libraries send whatever ended with 429 or 5xx again, unless they are told not to.
 local NOT_AGAIN = {budget_exceeded = true, overflow_exhausted = true, replica_lost = true,
-                   replica_late = true, gateway_failed = true}
+                   replica_late = true}
 
 -- Said by the gateway of a replica that had the request: its name is told.
 local BY_REPLICA = {replica_lost = true, replica_late = true}

@@ -70,11 +70,6 @@ def ip_of(address: str, resolved: Mapping[str, str]) -> str:
     return f"[{ip}]" if ":" in ip else ip
 
 
-def address_of(address: str, port: int, resolved: Mapping[str, str]) -> str:
-    """As Nginx has a server: its IP address, and the port."""
-    return f"{ip_of(address, resolved)}:{port}"
-
-
 def _servers(upstreams: Sequence[Upstream]) -> Iterator[ServerSpec]:
     """Each once, in the order of the plan."""
     found = {one.server.name: one.server for upstream in upstreams for one in upstream.replicas}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rackwright.desired.addresses import (
-    address_of,
+    ip_of,
     name_faults,
     named_addresses,
     own_name_fault,
@@ -112,4 +112,5 @@ def test_a_server_listens_where_its_own_name_leads(
 
 
 def test_an_address_that_is_one_stays() -> None:
-    assert address_of("192.0.2.11", 8000, {}) == "192.0.2.11:8000"
+    assert ip_of("192.0.2.11", {}) == "192.0.2.11"
+    assert ip_of("2001:db8::1", {}) == "[2001:db8::1]"
