@@ -757,8 +757,8 @@ local function remember(ctx, replica)
     end
 end
 
--- Whether a place that was counted is one still. Who takes a replica out looks at its count after
--- that, so of the two at least one sees the other.
+-- Whether a place that was counted is one still: a body may have taken long to come. Who takes a replica
+-- out looks at its count after that, so of the two at least one sees the other.
 local function is_still_in(replica)
     refresh()
     return data.replicas[replica.name] == replica and replica.usable
@@ -767,8 +767,7 @@ end
 -- Takes a place of a replica for the request; nil where all that are in are full.
 local function claim(ctx)
     while true do
-        refresh()  -- its body may have taken long
-        ctx.service = data.services[ctx.service.name] or ctx.service
+        ctx.service = data.services[ctx.service.name] or ctx.service  -- other data may be loaded by now
         local total, weights, best = survey(ctx.service, ctx.tried)
         if weights == 0 then return nil end
         local replica = remembered(ctx, total, weights) or best

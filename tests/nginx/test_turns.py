@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -138,21 +140,34 @@ def test_the_last_that_is_in_stays_in(gateway: LocalGateway, engines: Engines) -
     assert take(gateway, ALONE)[0] == 200, "with no other there is none to wait for"
 
 
-@pytest.mark.parametrize("names", [(FIRST, SECOND), (FIRST, FIRST)], ids=["service", "replica"])
-def test_of_two_who_ask_at_once_one_gets_it(gateway: LocalGateway, names: tuple[str, str]) -> None:
-    """By whichever worker: forty races of two owners, for one service and for one replica."""
-    with ThreadPoolExecutor(2) as pool:
-        for _ in range(40):
-            start = threading.Barrier(2)
+OWNERS = 8
 
-            def race(owner: str, name: str, start: threading.Barrier = start) -> int:
-                start.wait()
-                return take(gateway, name, owner)[0]
 
-            said = list(pool.map(race, ("me", "you"), names))
-            assert sorted(said) == [200, 409]
-            winner = said.index(200)
-            assert give_back(gateway, names[winner], ("me", "you")[winner])[0] == 200
+def last_bytes_at_once(gateway: LocalGateway, names: Sequence[str]) -> list[int]:
+    """Each owner asks for a turn, by a connection that has all but its last byte sent before."""
+    with ExitStack() as stack:
+        doors = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(OWNERS)]
+        for number, door in enumerate(doors):
+            lease = {"owner": f"owner {number}", "for_s": 60, "alone": True}
+            body = json.dumps({"turn": lease}).encode()
+            door.connect(str(gateway.socket_path))
+            line = f"PUT /replicas/{names[number % len(names)]} HTTP/1.0"
+            head = f"{line}\r\nContent-Length: {len(body)}\r\n\r\n"
+            door.sendall(head.encode() + body[:-1])
+        for door in doors:
+            door.sendall(b"}")
+        return [int(door.makefile("rb").readline().split()[1]) for door in doors]
+
+
+@pytest.mark.parametrize("names", [(FIRST, SECOND), (FIRST,)], ids=["service", "replica"])
+def test_of_all_who_ask_at_once_one_gets_it(gateway: LocalGateway, names: Sequence[str]) -> None:
+    """By whichever worker: many races for one service, and for one replica."""
+    for _ in range(60):
+        said = last_bytes_at_once(gateway, names)
+        assert Counter(said) == {200: 1, 409: OWNERS - 1}
+        winner = said.index(200)
+        name = names[winner % len(names)]
+        assert give_back(gateway, name, f"owner {winner}")[0] == 200
 
 
 def test_proven_by_the_gateway_it_is_back_after_a_completion(
