@@ -142,8 +142,8 @@ def test_who_waits_goes_outside_when_a_turn_takes_the_only_replica(
     up: Any, engine: StandIn, outside: StandIn, folder: Path
 ) -> None:
     """It came for a place there; outside it has an answer now."""
-    more = {"queue": {"length": 8, "wait_s": 30}, "in_flight": None, "slots": 1}
-    gateway = gateway_of(up, engine, outside, folder / "api.crt", **more)
+    queue, trusted = {"length": 8, "wait_s": 30}, folder / "api.crt"
+    gateway = gateway_of(up, engine, outside, trusted, in_flight=None, slots=1, queue=queue)
     engine.forget()
     with ThreadPoolExecutor(2) as pool:
         inside = pool.submit(ask, gateway, extra_body={"stand_in": {"wait": True}})

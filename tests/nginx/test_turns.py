@@ -207,8 +207,7 @@ def test_who_asks_after_the_end_finds_it_over(gateway: LocalGateway) -> None:
     """Whether or not a look at the leases has come by since."""
     take(gateway, FIRST, for_s=SHORTEST_S)
     time.sleep(SHORTEST_S - 1)
-    said: list[int] = []
-    wait_until(lambda: said.append(take(gateway, FIRST, "you")[0]) or said[-1] == 200, 4)
+    wait_until(lambda: take(gateway, FIRST, "you")[0] == 200, 4)
     assert replicas(gateway)[FIRST]["turn"]["owner"] == "you"
 
 
@@ -367,22 +366,29 @@ def load(gateway: LocalGateway, clients: int) -> Iterator[Counter[int]]:
         one.result()
 
 
+def restart(
+    gateway: LocalGateway, name: str, engine: ControlledEngine, other: ControlledEngine
+) -> None:
+    """As a rollout does it: the engine ends when the gateway has nothing in flight there."""
+    assert take(gateway, name)[0] == 200
+    wait_until(lambda: replicas(gateway)[name]["in_flight"] == 0)
+    assert engine.in_flight == 0
+    seen, served = len(engine.posts()), len(other.posts())
+    engine.stop()
+    # No engine starts sooner: by then Nginx knows that its idle connections are closed.
+    wait_until(lambda: len(other.posts()) > served + 40)
+    engine.start()
+    assert len(engine.posts()) == seen
+    assert give_back(gateway, name)[0] == 200
+
+
 def test_an_engine_may_stop_when_none_is_in_flight(gateway: LocalGateway, engines: Engines) -> None:
     """Turn after turn under load: nothing is sent to one that was out and had nothing left."""
-    sides = ((FIRST, *engines), (SECOND, *engines[::-1]))
+    first, second = engines
     with load(gateway, 8) as statuses:
-        for turn in range(20):
-            name, engine, other = sides[turn % 2]
-            assert take(gateway, name)[0] == 200
-            wait_until(lambda name=name: replicas(gateway)[name]["in_flight"] == 0)
-            assert engine.in_flight == 0
-            seen, served = len(engine.posts()), len(other.posts())
-            engine.stop()
-            # No engine starts sooner: by then Nginx knows that its idle connections are closed.
-            wait_until(lambda served=served, other=other: len(other.posts()) > served + 40)
-            engine.start()
-            assert len(engine.posts()) == seen
-            assert give_back(gateway, name)[0] == 200
+        for _ in range(10):
+            restart(gateway, FIRST, first, second)
+            restart(gateway, SECOND, second, first)
     assert set(statuses) == {200} and statuses[200] > 800, statuses
 
 
