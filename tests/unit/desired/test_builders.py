@@ -358,7 +358,11 @@ def test_nothing_reaches_a_replica_that_was_not_decided_on(sample: Callable[[], 
     assert values(block, "return") == [["421"]]
     words = [one["directive"] for one in block]
     assert words.index("access_by_lua_block") < words.index("proxy_pass")
-    assert values(config(sample), "proxy_pass") == [["http://rackwright_replica"]]
+    to_replicas = values(config(sample), "proxy_pass")
+    assert values(block, "proxy_pass") == [["http://rackwright_replica"]]
+    # The other one is a named location: no request leads there, only the Lua does.
+    named_ones = [args for args in values(config(sample), "location") if args[0] == "@replica"]
+    assert to_replicas == 2 * [["http://rackwright_replica"]] and len(named_ones) == 1
 
 
 def test_the_data_are_put_beside_the_lua_and_read_by_nobody_else() -> None:
