@@ -47,7 +47,7 @@ class TurnWanted:
 
 
 class ReplicaState(NamedTuple):
-    """What a gateway says of a replica; ``state`` is in, drained or ejected. ``told``: all of it."""
+    """A replica by a gateway: ``state`` is in, drained or ejected; ``told`` is all that it says."""
 
     service: str
     state: str
