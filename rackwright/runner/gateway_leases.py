@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 from paramiko.ssh_exception import SSHException
@@ -46,6 +46,15 @@ class TurnWanted:
     alone: bool = True
 
 
+class ReplicaState(NamedTuple):
+    """A replica by a gateway: ``state`` is in, drained or ejected; ``told`` is all that it says."""
+
+    service: str
+    state: str
+    in_flight: int
+    told: dict[str, Any]
+
+
 def take_lease(inventory: Inventory, gateway: str, wanted: TurnWanted) -> bool:
     """Have a gateway keep a turn for so long again; False where it sends the replica nothing.
 
@@ -70,13 +79,16 @@ def end_lease(inventory: Inventory, gateway: str, wanted: TurnWanted, prove: boo
     _changed(inventory, gateway, wanted.replica, change)
 
 
-def in_flight_at(inventory: Inventory, gateway: str, replica: str) -> int:
-    """Requests of a gateway's clients that a replica has. Raises HostError where it is silent."""
+def replicas_at(inventory: Inventory, gateway: str) -> dict[str, ReplicaState]:
+    """The replicas of a gateway by name; none where none runs. Raises HostError of a silent one."""
     said = _asked(inventory, gateway, Question("GET", "/state"))
     try:
-        services = said.body["services"].values() if said else ()
-        counts = [one["replicas"][replica] for one in services if replica in one["replicas"]]
-        return sum(int(one["in_flight"]) for one in counts)
+        services = said.body["services"].items() if said else ()
+        return {
+            name: ReplicaState(service, str(one["state"]), int(one["in_flight"]), one)
+            for service, each in services
+            for name, one in each["replicas"].items()
+        }
     except (*GARBLED, ValueError) as error:
         raise HostError(f"{gateway}: its answer cannot be read ({error!r})") from None
 

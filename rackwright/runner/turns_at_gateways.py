@@ -20,14 +20,23 @@ from rackwright.errors import HostError, RackwrightError
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.gateway_leases import (
     LEASE_S,
+    ReplicaState,
     TurnRefused,
     TurnWanted,
     end_lease,
-    in_flight_at,
+    replicas_at,
     take_lease,
 )
 
-__all__ = ["LEASE_S", "Turn", "TurnRefused", "TurnWanted", "turn_at_gateways"]
+__all__ = [
+    "LEASE_S",
+    "ReplicaState",
+    "Turn",
+    "TurnRefused",
+    "TurnWanted",
+    "states_at_gateways",
+    "turn_at_gateways",
+]
 
 RENEW_EVERY_S = 15
 ASK_AGAIN_S = 2.0
@@ -89,7 +98,8 @@ class Turn:
         Raises HostError where a gateway cannot be asked.
         """
         replica = self.wanted.replica
-        return sum(in_flight_at(self._inventory, name, replica) for name in self.held)
+        states = [replicas_at(self._inventory, name) for name in self.held]
+        return sum(each[replica].in_flight for each in states if replica in each)
 
     def _take_at(self, name: str, alone: bool) -> None:
         until = time.monotonic() + LEASE_S
@@ -113,6 +123,15 @@ class Turn:
                 faults[name] = str(error)
         self._until.clear()
         return faults
+
+
+def states_at_gateways(fleet: FleetRun, inventory: Inventory) -> dict[str, dict[str, ReplicaState]]:
+    """What each gateway that runs says of its replicas, by name, by the gateway's name.
+
+    Raises HostError where one is silent.
+    """
+    found = {name: replicas_at(inventory, name) for name in sorted(fleet.spec.gateways)}
+    return {name: replicas for name, replicas in found.items() if replicas}
 
 
 @contextmanager

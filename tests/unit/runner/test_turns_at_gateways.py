@@ -15,7 +15,13 @@ import pytest
 from rackwright.errors import HostError
 from rackwright.remote import gateway_state as on_the_gateway
 from rackwright.runner import gateway_state, turns_at_gateways
-from rackwright.runner.turns_at_gateways import Turn, TurnRefused, TurnWanted, turn_at_gateways
+from rackwright.runner.turns_at_gateways import (
+    Turn,
+    TurnRefused,
+    TurnWanted,
+    states_at_gateways,
+    turn_at_gateways,
+)
 from tests.samples.gateway_socket import listening, replica, state
 from tests.samples.gateway_turns import TurnKeeper
 
@@ -186,6 +192,19 @@ def test_a_turn_that_was_given_back_is_not_renewed(fleet: Fleet) -> None:
     turn.give_back()
     turn.renew()
     assert fleet.states() == ["in"] * 2
+
+
+def test_what_each_gateway_says_of_its_replicas(fleet: Fleet) -> None:
+    fleet.turn().take()
+    said = states_at_gateways(spec(), fleet)  # type: ignore[arg-type]
+    first = {name: each["chat-gpu1-0"] for name, each in said.items()}
+    assert {(one.service, one.state, one.in_flight) for one in first.values()} == {
+        ("chat", "drained", 2)
+    }
+    assert first["gw2"].told["turn"]["owner"] == "rollout 1"
+    fleet.gateways["gw2"].state["services"] = ["chat"]
+    with pytest.raises(HostError, match="gw2: its answer cannot be read"):
+        states_at_gateways(spec(), fleet)  # type: ignore[arg-type]
 
 
 def test_who_does_not_hear_that_it_ended_is_said(fleet: Fleet) -> None:
