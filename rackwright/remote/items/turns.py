@@ -62,7 +62,13 @@ def note(folder: Path, asked: Values) -> Values:
 
 def _write_mark(folder: Path, mark: Values) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write(folder / f"{mark['replica']}.json", json.dumps(mark).encode(), os.getuid(), os.getgid(), 0o600)
+    write(
+        folder / f"{mark['replica']}.json",
+        json.dumps(mark).encode(),
+        os.getuid(),
+        os.getgid(),
+        0o600,
+    )
 
 
 def end(folder: Path, replica: str) -> None:

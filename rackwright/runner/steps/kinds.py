@@ -36,4 +36,6 @@ def _interrupts(change: Change) -> bool:
     unit, seen = change.item, change.seen
     if not isinstance(unit, Unit) or not seen or seen["active"] not in SERVES:
         return False
-    return bool(seen["active"] == "deactivating" or seen["stamp"].get("restart") != unit.stamp["restart"])
+    return bool(
+        seen["active"] == "deactivating" or seen["stamp"].get("restart") != unit.stamp["restart"]
+    )

@@ -64,7 +64,9 @@ class Rank:
 
     def keep(self) -> None:
         """Keep unit and environment of what runs, as the way back."""
-        self._ask("keep", links=[paths.former_link(ENGINES[self.replica.service.engine], self.settings)])
+        self._ask(
+            "keep", links=[paths.former_link(ENGINES[self.replica.service.engine], self.settings)]
+        )
 
     def apply(self) -> None:
         """Have what it must have, and have it started where that differs. Raises HostError."""

@@ -142,7 +142,7 @@ def test_a_gateway_that_does_not_run_or_knows_no_such_replica_is_passed_over(
 def test_a_gateway_with_an_older_lua_is_to_be_deployed_first(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TurnKeeper, "_put", lambda self, name, body: (200, self._all()[name]))
+    monkeypatch.setattr(TurnKeeper, "_put", lambda self, name, body: (200, self.replicas[name]))
     with pytest.raises(HostError, match=r"gw1: .* deploy it first \(--data stages=gateway\)"):
         fleet.turn().take()
 
