@@ -57,7 +57,7 @@ def _text(data: Values) -> bytes:
 
 
 def _loaded(socket: str, path: Path, kept: Values, before: Values | None) -> Values:
-    """Read by the gateway; put back where it refuses. One that does not run reads it as it starts."""
+    """Read by the gateway, or put back where it refuses. One that starts later reads it then."""
     try:
         status, said = ask(socket, "POST", "/load")
     except NO_GATEWAY:

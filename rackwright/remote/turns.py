@@ -41,7 +41,7 @@ def _restore(folder: Path, asked: Values) -> Values:
 
 
 def _end(folder: Path, asked: Values) -> Values:
-    turns.end(folder, asked["replica"])
+    turns.end(folder, asked["replica"], asked["owner"])
     return {}
 
 

@@ -13,8 +13,8 @@ class Absent:
     """A path of ours that must not be there any more.
 
     A file counts as ours by a line that begins with ``mark``, a link by its target that does, a
-    folder by what is in it: ``mark`` is then a pattern, ``*/.complete``. ``reload`` is the unit that
-    had it loaded.
+    folder by what is in it: ``mark`` is then a pattern, ``*/.complete``. ``reload`` is the unit
+    that had it loaded.
     """
 
     key: str

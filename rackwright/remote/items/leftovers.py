@@ -30,7 +30,7 @@ def _is_ours(path: Path, mark: str) -> bool:
 
     Something in a folder, how a line of a file begins, or whither a link leads.
     """
-    if path.is_symlink() and os.readlink(path).startswith(mark):
+    if path.is_symlink() and str(path.readlink()).startswith(mark):
         return True
     if path.is_dir() and not path.is_symlink():
         return any(path.glob(mark))

@@ -41,8 +41,8 @@ def mark_of(folder: Path, replica: str) -> Values:
 def note(folder: Path, asked: Values) -> Values:
     """Write down where the step of ``replica`` is, for ``lease_s`` seconds.
 
-    What stood there ``before``. While somebody else's time is not up nothing is written: ``held`` is
-    then who has begun it, and ``left_s`` how long that holds yet.
+    What stood there ``before``. While somebody else's time is not up nothing is written: ``held``
+    is then who has begun it, and ``left_s`` how long that holds yet.
     """
     before, now = mark_of(folder, asked["replica"]), time.time()
     left_s = before.get("until_unix_s", 0) - now
@@ -71,9 +71,10 @@ def _write_mark(folder: Path, mark: Values) -> None:
     )
 
 
-def end(folder: Path, replica: str) -> None:
-    """The step has ended."""
-    (folder / f"{replica}.json").unlink(missing_ok=True)
+def end(folder: Path, replica: str, owner: str) -> None:
+    """The owner's step has ended; another's goes on."""
+    if mark_of(folder, replica).get("owner") == owner:
+        (folder / f"{replica}.json").unlink(missing_ok=True)
 
 
 def keep(folder: Path, asked: Values) -> None:
@@ -109,7 +110,7 @@ def _without_links(content: bytes, links: Any) -> bytes:
     """A link that units ran from once will be gone: what they ran is where it leads now."""
     for link in links:
         if Path(link).is_symlink():
-            content = content.replace(f"{link}/".encode(), f"{os.readlink(link)}/".encode())
+            content = content.replace(f"{link}/".encode(), f"{Path(link).readlink()}/".encode())
     return content
 
 

@@ -1,4 +1,4 @@
-"""Which step comes next: never two of a service at once, and none that others must make room for."""
+"""Which step comes next: never two of a service at once, none that others must make room for."""
 
 from __future__ import annotations
 

@@ -24,9 +24,8 @@ def faults(before: Results, after: Results) -> list[str]:
 
     What is the machine's own and was as bad before is no fault of the change.
     """
-    known = {
-        _key(row) for row in before if row.status > Status.WARN and row.check in OF_THE_MACHINE
-    }
+    own = [row for row in before if row.check in OF_THE_MACHINE]
+    known = {_key(row) for row in own if row.status > Status.WARN}
     bad = [row for row in after if row.status > Status.WARN and _key(row) not in known]
     return [_words(row) for row in bad] if after else ["nothing was observed of it"]
 

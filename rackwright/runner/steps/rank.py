@@ -51,8 +51,7 @@ class Rank:
         Raises Missing before anything is changed.
         """
         needs = self._needs() if stage is Stage.PREFLIGHT else []
-        more = {"owner": owner, "stage": stage, "lease_s": LEASE_S, "needs": needs}
-        said = self._ask("note", **more)
+        said = self._ask("note", owner=owner, stage=stage, lease_s=LEASE_S, needs=needs)
         if missing := said.get("missing"):
             raise Missing(f"{self.host.name} lacks {', '.join(missing)}: run the stages before")
         return said
@@ -64,9 +63,8 @@ class Rank:
 
     def keep(self) -> None:
         """Keep unit and environment of what runs, as the way back."""
-        self._ask(
-            "keep", links=[paths.former_link(ENGINES[self.replica.service.engine], self.settings)]
-        )
+        engine = ENGINES[self.replica.service.engine]
+        self._ask("keep", links=[paths.former_link(engine, self.settings)])
 
     def apply(self) -> None:
         """Have what it must have, and have it started where that differs. Raises HostError."""
@@ -92,9 +90,9 @@ class Rank:
         """Have unit and environment of before, and start it."""
         self._ask("restore", swap=swap)
 
-    def end(self) -> None:
-        """No step is under way any more."""
-        self._ask("end")
+    def end(self, owner: str) -> None:
+        """The owner's step is under way no more."""
+        self._ask("end", owner=owner)
 
     def observe(self, *, load: bool) -> tuple[Mapping[str, Any], list[CheckResult]]:
         """What the process answers, and what the checks say of it."""
