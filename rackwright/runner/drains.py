@@ -87,4 +87,4 @@ def turns_of(
         yield turns
     finally:
         for turn in turns:
-            turn.give_back()
+            turn.leave()
