@@ -46,8 +46,8 @@ def _end(folder: Path, asked: Values) -> Values:
 
 
 def _look(folder: Path, asked: Values) -> Values:
-    """Whether there is a way back for each of ``replicas``."""
-    return {name: turns.has_before(folder, name) for name in asked["replicas"]}
+    """Where each of ``replicas`` listened before; null where there is no way back."""
+    return {name: turns.before_of(folder, name) for name in asked["replicas"]}
 
 
 DOES = {

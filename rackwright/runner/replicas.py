@@ -36,7 +36,7 @@ def converge_replicas() -> Generator[FunctionCommand]:
     """
     fleet = this_fleet()
     try:
-        work = prepared(fleet, host)
+        work = prepared(fleet, host.inventory.get_host(host.name))  # outlives this context
     except RackwrightError as error:  # of what the host said of itself: other hosts go on
         yield refuse(str(error))
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ from rackwright.remote.items.files import put_back, saved, write
 
 Values = dict[str, Any]
 KEPT = ("unit", "environment", "stamp")
+UNITS = Path("/etc/systemd/system")
+LISTENS = re.compile(r"^ExecStartPost=\S+/await-ready (\S+) (\d+) ", re.MULTILINE)
 
 
 def seen(query: Values) -> Values:
@@ -57,7 +60,16 @@ def note(folder: Path, asked: Values) -> Values:
         "changed": bool(before.get("changed")),
     }
     _write_mark(folder, mark)
-    return {"before": before}
+    return {"before": before, "listens": listens(UNITS / asked["unit"])}
+
+
+def listens(unit: Path) -> Values | None:
+    """Where a unit's process listens, by what waits for it; None where nothing waits for it."""
+    try:
+        found = LISTENS.search(unit.read_text())
+    except OSError:
+        return None
+    return {"address": found[1], "port": int(found[2])} if found else None
 
 
 def _write_mark(folder: Path, mark: Values) -> None:
@@ -96,7 +108,7 @@ def _keep(target: Path, asked: Values) -> None:
         if before is None:
             continue
         content = _without_links(before.pop("content"), asked.get("links", ()))
-        (fresh / name).write_bytes(content)
+        write(fresh / name, content, os.getuid(), os.getgid(), 0o600)
         about[name] = before
     (fresh / "about.json").write_text(json.dumps(about))
     shutil.rmtree(target, ignore_errors=True)
@@ -116,13 +128,13 @@ def _without_links(content: bytes, links: Any) -> bytes:
 
 def _places(asked: Values) -> dict[str, Path]:
     stamp = stamps.FOLDER / f"{asked['unit']}.json"
-    unit = Path("/etc/systemd/system") / asked["unit"]
-    return dict(zip(KEPT, (unit, Path(asked["environment"]), stamp)))
+    return dict(zip(KEPT, (UNITS / asked["unit"], Path(asked["environment"]), stamp)))
 
 
-def has_before(folder: Path, replica: str) -> bool:
-    """Whether there is a way back."""
-    return (folder / f"{replica}.before" / "unit").is_file()
+def before_of(folder: Path, replica: str) -> Values | None:
+    """Where what ran before listened; None where there is no way back."""
+    unit = folder / f"{replica}.before" / "unit"
+    return {"listens": listens(unit)} if unit.is_file() else None
 
 
 def restore(folder: Path, asked: Values) -> None:
@@ -131,7 +143,7 @@ def restore(folder: Path, asked: Values) -> None:
     Raises Failed where nothing was kept.
     """
     before = folder / f"{asked['replica']}.before"
-    if not has_before(folder, asked["replica"]):
+    if before_of(folder, asked["replica"]) is None:
         raise Failed(f"nothing is kept of what {asked['replica']} ran before")
     about = json.loads((before / "about.json").read_text())
     contents = {name: (before / name).read_bytes() for name in about}

@@ -16,7 +16,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
-from rackwright.desired.addresses import is_ip, resolved
+from rackwright.desired.addresses import ip_of, is_ip, resolved
 from rackwright.desired.fleet_data import replica_entries
 from rackwright.desired.gateway_places import FLEET, SOCKET
 from rackwright.errors import HostError
@@ -80,9 +80,11 @@ class Gates:
         """As the plan has it; of one that stands in for another, what that takes."""
         plan, planned_as = self.fleet.plan, replica.name.removesuffix(BESIDE)
         upstream = next(u for u in plan.upstreams if u.service.name == replica.service.name)
-        for entry in replica_entries(upstream, self._addresses(gateway, replica)):
+        addresses = self._addresses(gateway, replica)
+        for entry in replica_entries(upstream, addresses):
             if entry["name"] == planned_as:
-                return {**entry, "name": replica.name, "port": replica.port}
+                own = {"host": ip_of(replica.server.address, addresses), "port": replica.port}
+                return {**entry, **own, "name": replica.name}
         return None
 
     def put_back(self, service: str, replica: str, entries: dict[str, Entry | None]) -> None:

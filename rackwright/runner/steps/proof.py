@@ -13,6 +13,8 @@ OF_THE_MACHINE = frozenset({"balance", "bandwidth", "delivery", "open files", "t
 """What a change of an engine need not mend: it counts only where it was well before."""
 SLOWEST_SHARE = 0.5
 """Of the tokens a second of one request alone, as it was before."""
+ALWAYS_ASKED = ("unit", "identity", "health")
+"""What does not depend on what is planned."""
 FEWEST_TOKENS = 32
 """Of fewer the time says little: a replica without GPUs is asked for eight."""
 
@@ -28,6 +30,13 @@ def faults(before: Results, after: Results) -> list[str]:
     known = {_key(row) for row in own if row.status > Status.WARN}
     bad = [row for row in after if row.status > Status.WARN and _key(row) not in known]
     return [_words(row) for row in bad] if after else ["nothing was observed of it"]
+
+
+def silent(after: Results) -> list[str]:
+    """Why a replica that is another than planned does not work; gateways ask it for the rest."""
+    asked = [row for row in after if row.check in ALWAYS_ASKED]
+    bad = [_words(row) for row in asked if row.status > Status.WARN]
+    return bad if asked else ["nothing was observed of it"]
 
 
 def worse(before: Results, again: Results) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyinfra.api.host import Host
@@ -45,21 +45,35 @@ class Rank:
         """Its unit, as it is to be."""
         return next(item for item in self.items if isinstance(item, Unit))
 
-    def note(self, stage: Stage, owner: str) -> dict[str, Any]:
+    def note(self, stage: Stage, owner: str, needs: Sequence[str] = ()) -> dict[str, Any]:
         """Write down on the server where the step is. What stood there before; ``held`` by whom.
 
-        Raises Missing before anything is changed.
+        Raises Missing, with nothing written, where one of the paths that it ``needs`` is not there.
         """
-        needs = self._needs() if stage is Stage.PREFLIGHT else []
-        said = self._ask("note", owner=owner, stage=stage, lease_s=LEASE_S, needs=needs)
+        said = self._ask("note", owner=owner, stage=stage, lease_s=LEASE_S, needs=list(needs))
         if missing := said.get("missing"):
             raise Missing(f"{self.host.name} lacks {', '.join(missing)}: run the stages before")
         return said
 
-    def _needs(self) -> list[str]:
+    @property
+    def needs(self) -> list[str]:
+        """What it is started from by the plan: release and weights."""
         engine = ENGINES[self.replica.service.engine]
         release = paths.release_dir(engine, self.settings)
         return [f"{release}/.complete", paths.model_path(self.replica, self.settings)]
+
+    def listening(self, where: Mapping[str, Any] | None) -> Rank:
+        """The same where its process listens elsewhere (``address``, ``port``), as before."""
+        if not where:
+            return self
+        server = self.replica.server.model_copy(update={"address": where["address"]})
+        moved = {"server": server, "port": where["port"]}
+        return replace(self, replica=self.replica.model_copy(update=moved))
+
+    def way_back(self) -> dict[str, Any] | None:
+        """Where what it ran before listened (``listens``); None where nothing is kept of that."""
+        found = self._ask("look", replicas=[self.replica.name])[self.replica.name]
+        return found if isinstance(found, dict) else None
 
     def keep(self) -> None:
         """Keep unit and environment of what runs, as the way back."""

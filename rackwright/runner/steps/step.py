@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import gevent
 from gevent.event import Event
@@ -67,7 +67,9 @@ class Terms:
 class Step:
     """Of one replica, on all of its servers. ``change`` is what is done to them while it is out.
 
-    The usual one has them as planned; others start it anew, or put back what it was before.
+    The usual one has them as planned. With ``as_before`` nothing is to be different after it (a new
+    start, a reboot): nothing is kept as a way back, nor put back. ``back`` are the processes as they
+    were before, where it puts that back. Neither is judged by the plan.
     """
 
     ranks: Sequence[Rank]
@@ -75,10 +77,13 @@ class Step:
     view: View
     terms: Terms
     change: Callable[[Sequence[Rank]], None]
+    as_before: bool = False
+    back: Sequence[Rank] = ()
     entries: dict[str, Entry | None] = field(default_factory=dict)
     _stage: Stage = Stage.PREFLIGHT
     _owner: str = ""
     _resumed: bool = False
+    _was: list[Rank] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -115,14 +120,16 @@ class Step:
 
     def _marked(self, rank: Rank) -> Mapping[str, Any]:
         """What stood there before. One that another machine's run left is waited for."""
-        said = rank.note(Stage.PREFLIGHT, self._owner)
+        needs = () if self.as_before or self.back else rank.needs
+        said = rank.note(Stage.PREFLIGHT, self._owner, needs)
         if held := said.get("held"):
             self._owner = successor(held, self._owner)
             if self._owner != held.get("owner"):
                 self._wait_for(held, float(said["left_s"]))
-            said = rank.note(Stage.PREFLIGHT, self._owner)
+            said = rank.note(Stage.PREFLIGHT, self._owner, needs)
         if said.get("held"):
             raise Stopped(f"{said['held'].get('owner')} is changing {self.name}: wait for its end")
+        self._was.append(rank.listening(said.get("listens")))
         before: Mapping[str, Any] = said["before"]
         return before
 
@@ -187,21 +194,13 @@ class Step:
                 self.view.say(self.name, f"{words}: the engine is asked to end them")
                 break
             gevent.sleep(POLL_S)
-        return self._observed(load=False)
+        return observed(self._was, load=False)
 
     def _in_flight(self, turn: Turn) -> int:
         """As gateways count them, or the engine, which may have others: the larger number."""
-        left = max(turn.in_flight(), self.ranks[0].running() or 0)
+        left = max(turn.in_flight(), self._was[0].running() or 0)
         self.view.in_flight(self.name, left)
         return left
-
-    def _observed(self, *, load: bool) -> Observed:
-        seen, results = {}, []
-        for rank in self.ranks:
-            own, judged = rank.observe(load=load)
-            seen[rank.host.name] = own
-            results += judged
-        return seen, results
 
     def _changed(self, turn: Turn, before: Observed) -> None:
         """Changed, started and proven; or as it was before, and StepFailed."""
@@ -209,7 +208,7 @@ class Step:
         self._enter(Stage.CHANGE)
         had = proof.served(before[1])
         try:
-            if had:
+            if had and not self.as_before:
                 for rank in self.ranks:
                     rank.keep()
             self.change(self.ranks)
@@ -218,16 +217,35 @@ class Step:
                 rank.wait()
             self._enter(Stage.PROVE)
             self._prove(before)
-            self.gates.put(self.ranks[0].replica, self.entries)
+            if not self.as_before:
+                self.gates.put((self.back or self.ranks)[0].replica, self.entries)
         except TROUBLE as error:
+            if self.as_before:
+                self._left(error)
             self._undo(before, error, back=had or self._resumed)
 
     def _prove(self, before: Observed) -> None:
-        after = self._observed(load=True)
-        found = proof.faults(before[1], after[1])
-        found += filter(None, [proof.slower(before[0][name], after[0][name]) for name in after[0]])
+        if self.back:
+            found = proof.silent(observed(self.back, load=False)[1])
+        else:
+            now = self._was if self.as_before else self.ranks
+            found = self._faults(before, observed(now, load=True))
         if found:
             raise NotStarted(f"it is not proven: {'; '.join(found)}")
+
+    def _faults(self, before: Observed, after: Observed) -> list[str]:
+        judge = proof.worse if self.as_before else proof.faults
+        found = judge(before[1], after[1])
+        slow = (proof.slower(before[0][name], after[0][name]) for name in after[0])
+        return [*found, *filter(None, slow)]
+
+    def _left(self, error: Exception) -> NoReturn:
+        """Nothing was changed that could be put back: gateways try it until it works."""
+        self._end_marks()
+        if isinstance(error, StepFailed):  # of another step, taken within this one
+            raise error
+        words = f"{self.name} was started anew and does not work as before: {error}"
+        raise StepFailed(words, _short(error), getattr(error, "remedy", "")) from error
 
     def _undo(self, before: Observed, error: Exception, *, back: bool) -> None:
         """Put back what ran before, where that served. Raises StepFailed in any case."""
@@ -255,13 +273,13 @@ class Step:
             rank.wait()
         if self.entries:
             self.gates.put_back(self.service, self.name, self.entries)
-        _, again = self._observed(load=False)
+        _, again = observed(self._was, load=False)
         found = proof.worse(before[1], again)
         if found or not proof.served(again):
             raise HostError(f"it is not as it was: {'; '.join(found) or 'it does not answer'}")
 
     def _given_back(self, turn: Turn) -> None:
-        for why in turn.give_back().values():
+        for why in turn.give_back(prove=bool(self.back)).values():
             self.view.say(self.name, f"{why}; it is back there by itself when its lease ends")
 
     def _end_marks(self) -> None:
@@ -271,6 +289,16 @@ class Step:
                 rank.end(self._owner)
             except TROUBLE as error:
                 self.view.say(self.name, f"{error}")
+
+
+def observed(ranks: Sequence[Rank], *, load: bool) -> Observed:
+    """What all processes of a replica answer, and what the checks say of it."""
+    seen, results = {}, []
+    for rank in ranks:
+        own, judged = rank.observe(load=load)
+        seen[rank.host.name] = own
+        results += judged
+    return seen, results
 
 
 def stop_all(ranks: Sequence[Rank]) -> None:
@@ -285,6 +313,20 @@ def as_planned(ranks: Sequence[Rank]) -> None:
     stop_all(ranks)
     for rank in ranks:
         rank.apply()
+
+
+def as_before(ranks: Sequence[Rank]) -> None:
+    """Have every process be what it was before; what it is becomes the way back from there."""
+    stop_all(ranks)
+    for rank in ranks:
+        rank.restore(swap=True)
+
+
+def anew(ranks: Sequence[Rank]) -> None:
+    """Have every process started anew, as it is."""
+    stop_all(ranks)
+    for rank in ranks:
+        rank.restart()
 
 
 def _short(error: BaseException) -> str:
