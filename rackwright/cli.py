@@ -24,6 +24,8 @@ VERBS = (
     "gateway",
     "drain",
     "undrain",
+    "restart",
+    "reboot",
     "bandwidth",
     "discover",
     "topo",
