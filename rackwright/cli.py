@@ -16,6 +16,7 @@ VERBS = (
     "plan",
     "size",
     "preflight",
+    "rollout",
     "verify",
     "why",
     "watch",
