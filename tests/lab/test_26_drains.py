@@ -1,4 +1,4 @@
-"""What an operator does by hand under a constant load: keys, a reload, a drain, a restart, a reboot.
+"""What operators do by hand under a constant load: keys, a reload, a drain, a restart, a reboot.
 
 Not one request of a real client library may be lost. llama.cpp serves: it starts in a second.
 """
