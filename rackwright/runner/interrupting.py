@@ -11,6 +11,7 @@ from pyinfra.api.inventory import Inventory
 
 from rackwright.desired import paths
 from rackwright.desired.items import Unit, query
+from rackwright.errors import HostError
 from rackwright.plan import Replica
 from rackwright.runner.absences import Absence, absences, refuse_absence
 from rackwright.runner.asking import reach
@@ -22,7 +23,7 @@ from rackwright.runner.remote_call import call
 from rackwright.runner.steps.gates import Gates
 from rackwright.runner.steps.owners import new_owner
 from rackwright.runner.steps.rank import Rank
-from rackwright.runner.steps.step import TROUBLE, Step, StepFailed, Terms
+from rackwright.runner.steps.step import TROUBLE, Step, StepFailed, Terms, anew
 from rackwright.runner.steps.view import View
 from rackwright.runner.turns_at_gateways import states_at_gateways
 
@@ -63,13 +64,14 @@ class Interrupting:
     def restart(self, name: str) -> None:
         """Start a replica anew as it is. Raises StepFailed."""
         absent = {one.service for one in self.absences([name])}
-        self._step(name, new_owner(), absent, _restart).run()
+        self._step(name, new_owner(), absent, anew).run()
 
-    def around(self, names: Sequence[str], interrupt: Callable[[], None]) -> None:
-        """Interrupt replicas all together, once each is drained: ``interrupt`` is to be between.
+    def around(self, server: str, names: Sequence[str], interrupt: Callable[[], None]) -> None:
+        """Interrupt replicas of a server all together, once each is drained.
 
-        Their processes are stopped before it, on all of their servers, and started after it.
-        Raises StepFailed; nothing is interrupted where one could not be drained.
+        ``interrupt`` stops what runs on the server itself, and has it started again. Processes of
+        these replicas on other servers are stopped before it, and started after it. Raises
+        StepFailed; nothing is interrupted where one could not be drained.
         """
         if not names:
             interrupt()
@@ -77,7 +79,11 @@ class Interrupting:
         ranks: list[Rank] = []
         # The first of a service keeps everybody else out of it, unless the service is absent then.
         together = {one.service for one in self.absences(names)}
-        self._around(names, new_owner(), together, ranks, lambda: _between(ranks, interrupt))
+
+        def between() -> None:
+            _between([rank for rank in ranks if rank.host.name != server], interrupt)
+
+        self._around(names, new_owner(), together, ranks, between)
 
     def _around(
         self,
@@ -127,38 +133,18 @@ class Interrupting:
         return Unit(paths.unit_name(replica), start_timeout_s=timeout_s)
 
 
-def _between(ranks: Sequence[Rank], interrupt: Callable[[], None]) -> None:
-    """Whatever becomes of it: what ran before is told to start again."""
-    _stop(ranks)
+def _between(elsewhere: Sequence[Rank], interrupt: Callable[[], None]) -> None:
+    """Whatever becomes of it: what ran elsewhere is told to start again."""
+    for rank in elsewhere:
+        rank.stop()
     try:
         interrupt()
-    except TROUBLE as error:
-        with suppress(*TROUBLE):
-            _start(ranks)
-        raise StepFailed(str(error), _what(error), getattr(error, "remedy", "")) from error
-    _start(ranks)
-
-
-def _what(error: BaseException) -> str:
-    return str(error) or type(error).__name__
-
-
-def _restart(ranks: Sequence[Rank]) -> None:
-    """All ended before one is started: a process alone of several is none."""
-    _stop(ranks)
-    for rank in ranks:
-        rank.restart()
-
-
-def _stop(ranks: Sequence[Rank]) -> None:
-    for rank in ranks:
-        rank.stop()
-
-
-def _start(ranks: Sequence[Rank]) -> None:
-    """What a boot has started already goes on."""
-    for rank in ranks:
-        call(rank.host, "driver", {"do": "start", "units": [rank.unit.key]})
+    except HostError as error:
+        raise StepFailed(str(error), str(error), getattr(error, "remedy", "")) from error
+    finally:
+        for rank in elsewhere:
+            with suppress(*TROUBLE):
+                rank.restart()
 
 
 def out_of_traffic(fleet: FleetRun, host: Host, why: str, interrupt: Callable[[], None]) -> None:
@@ -173,4 +159,4 @@ def out_of_traffic(fleet: FleetRun, host: Host, why: str, interrupt: Callable[[]
         names = interrupting.running(host.name)
         if names:
             interrupting.permit(names, force=True)
-        interrupting.around(names, interrupt)
+        interrupting.around(host.name, names, interrupt)

@@ -33,4 +33,4 @@ def reboot(interrupting: Interrupting, name: str, *, force: bool) -> None:
         rebooted(host, units)
         interrupting.say(name, "is back")
 
-    interrupting.around(names, interrupt)
+    interrupting.around(name, names, interrupt)

@@ -16,7 +16,7 @@ from rackwright.errors import HostError, RefusedError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.remote import gateway_state as on_the_gateway
-from rackwright.runner import gateway_leases, gateway_state, interrupting
+from rackwright.runner import gateway_leases, gateway_state
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.interrupting import Interrupting
 from rackwright.runner.steps.step import StepFailed
@@ -30,9 +30,9 @@ BOTH = ("chat-gpu1-0", "chat-gpu2-0")
 class Process:
     """A replica's process: says what is done to it, and with which gateways' states meanwhile."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, host: str) -> None:
         self.world, self.replica = world, SimpleNamespace(name=name, service=world.service)
-        self.host = SimpleNamespace(name=name)
+        self.host = SimpleNamespace(name=host)
         self.unit = SimpleNamespace(key=f"rackwright-{name}.service")
         self.after: list[CheckResult] = []
         self.settings = self.needs = None
@@ -88,8 +88,9 @@ class World:
         monkeypatch.setattr(on_the_gateway, "SOCKET", str(self.gateway.socket))
         monkeypatch.setattr(gateway_state, "call", self._call)
         monkeypatch.setattr(gateway_leases, "reach", lambda _, name: SimpleNamespace(name=name))
-        monkeypatch.setattr(interrupting, "call", self._start)
-        monkeypatch.setattr(Interrupting, "_rank", lambda _, one: Process(self, one.name))
+        monkeypatch.setattr(
+            Interrupting, "_rank", lambda _, one: Process(self, one.name, one.server.name)
+        )
         self.interrupting = Interrupting(
             self.fleet,
             None,
@@ -99,9 +100,6 @@ class World:
 
     def _call(self, host: Any, script: str, request: dict[str, Any], **_: Any) -> Any:
         return on_the_gateway.main(json.loads(json.dumps(request)))
-
-    def _start(self, host: Any, script: str, request: dict[str, Any]) -> None:
-        self.did.append(f"{host.name} {request['do']}ed")
 
     def state(self, name: str) -> str:
         return str(self.gateway.replicas[name]["state"])
@@ -122,7 +120,6 @@ def test_a_restart_is_out_of_traffic_and_proven(world: World) -> None:
     world.interrupting.restart("chat-gpu1-0")
     assert world.did == [
         "chat-gpu1-0 asked: drained",
-        "chat-gpu1-0 stopped: drained",
         "chat-gpu1-0 started: drained",
         "chat-gpu1-0 ready: drained",
         "chat-gpu1-0 asked: drained",
@@ -158,15 +155,13 @@ def test_the_only_replica_is_refused_and_forced_its_requests_wait(world: World) 
 
 
 def test_all_are_drained_before_any_is_stopped_and_proven_after(world: World) -> None:
-    """Both replicas of the service: as if they were one server's, and a third one's in."""
+    """As if both were of gpu1, one with a process on gpu2; what runs on gpu1 the reboot stops."""
     world.gateway.state["services"]["chat"]["replicas"]["chat-gpu3-0"] = replica()
-    world.interrupting.around(BOTH, lambda: world.did.append(f"reboot: {world.states()}"))
+    world.interrupting.around("gpu1", BOTH, lambda: world.did.append(f"reboot: {world.states()}"))
     assert [each for each in world.did if "asked" not in each] == [
-        "chat-gpu1-0 stopped: drained",
         "chat-gpu2-0 stopped: drained",
         "reboot: ['drained', 'drained']",
-        "chat-gpu1-0 started",
-        "chat-gpu2-0 started",
+        "chat-gpu2-0 started: drained",
         "chat-gpu2-0 ready: drained",
         "chat-gpu2-0 ended",
         "chat-gpu1-0 ready: drained",
@@ -180,26 +175,26 @@ def test_nothing_is_interrupted_where_one_cannot_be_drained(world: World) -> Non
     world.gateway.state["services"]["chat"]["replicas"]["chat-gpu3-0"] = replica()
     world.gateway.replicas["chat-gpu2-0"] |= {"turn": turn, "state": "drained"}
     with pytest.raises(StepFailed, match="turn of rollout 1"):
-        world.interrupting.around(BOTH, lambda: world.did.append("reboot"))
+        world.interrupting.around("gpu1", BOTH, lambda: world.did.append("reboot"))
     assert not [each for each in world.did if "stopped" in each or "reboot" in each]
     assert world.states() == ["in", "drained"]
 
 
-def test_what_fails_between_says_so_and_what_ran_is_started_again(world: World) -> None:
+def test_what_fails_between_says_so_and_what_ran_elsewhere_is_started_again(world: World) -> None:
     world.gateway.state["services"]["chat"]["replicas"]["chat-gpu3-0"] = replica()
 
     def fail() -> None:
         raise HostError("gpu1 did not come back")
 
     with pytest.raises(StepFailed, match=r"^gpu1 did not come back$"):
-        world.interrupting.around(BOTH, fail)
-    assert [each for each in world.did if "started" in each] == [
-        "chat-gpu1-0 started",
-        "chat-gpu2-0 started",
+        world.interrupting.around("gpu1", BOTH, fail)
+    assert [each for each in world.did if "st" in each] == [
+        "chat-gpu2-0 stopped: drained",
+        "chat-gpu2-0 started: drained",
     ]
     assert world.states() == ["ejected", "ejected"]
 
 
 def test_without_replicas_no_gateway_is_asked(world: World) -> None:
-    world.interrupting.around((), lambda: world.did.append("reboot"))
+    world.interrupting.around("gpu1", (), lambda: world.did.append("reboot"))
     assert world.did == ["reboot"] and not world.gateway.asked
