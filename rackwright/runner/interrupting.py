@@ -54,8 +54,10 @@ class Interrupting:
 
     def running(self, server: str) -> list[str]:
         """Replicas of which a process runs on a server, by name. Raises HostError."""
-        host = reach(self.inventory, server)
         units = {one.name: self._unit(one) for one in self.fleet.plan.on(server)}
+        if not units:
+            return []
+        host = reach(self.inventory, server)
         question = {"do": "observe", "items": query(list(units.values()))}
         seen = call(host, STATE, question, kind=list)
         pairs = zip(units, seen, strict=True)
