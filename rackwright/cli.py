@@ -25,6 +25,8 @@ VERBS = (
     "gateway",
     "drain",
     "undrain",
+    "restart",
+    "reboot",
     "bandwidth",
     "discover",
     "topo",
