@@ -132,6 +132,18 @@ def test_a_run_that_is_killed_anywhere_is_ended_by_the_next(
     assert deploy(inventory=INVENTORY).changed() == {}
 
 
+def test_a_rollback_costs_no_request_and_twice_is_forward_again(tmp_path: Path) -> None:
+    with under_load(tmp_path, "tiny", gateway=GATEWAY) as load:
+        back = rackwright("rollback", INVENTORY, "--service", "chat")
+    assert back.returncode == 0, back.stderr
+    print(load.words("rollback of two replicas"))
+    assert load.summary["failed"] == 0, load.summary
+    assert set(slots().values()) == {"3"} and marks() == ["", ""]
+    again = rackwright("rollback", INVENTORY, "rack1")
+    assert again.returncode == 0, again.stderr
+    assert slots() == {"rack1": "5", "rack2": "3"}
+
+
 def kill_at(words: str) -> None:
     """Start a rollout, and end it with SIGKILL as soon as it says that it has come there."""
     argv = [str(BIN / "rackwright"), "rollout", INVENTORY]

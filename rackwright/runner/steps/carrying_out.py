@@ -17,7 +17,9 @@ from rackwright.errors import HostError
 from rackwright.exits import tell
 from rackwright.plan import Replica
 from rackwright.report.table import table_text
+from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
+from rackwright.runner.named_replicas import ranks_of
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps.gates import Gates, failures, is_out, replicas_in
 from rackwright.runner.steps.kinds import Kind, kind_of
@@ -181,20 +183,14 @@ class Rollout:
 
     def _ranks(self, one: Pending) -> list[Rank]:
         """Its processes, the one that answers first."""
-        ranks = [r for r in self.fleet.plan.replicas if r.name == one.name]
-        return [self._rank(r) for r in sorted(ranks, key=lambda r: not r.answers)]
+        return [self._rank(rank) for rank in ranks_of(self.fleet.plan, one.name)]
 
     def _rank(self, replica: Replica) -> Rank:
         name = replica.server.name
         if name not in self._works:  # outside the limit of this run
-            self._works[name] = self._prepare(self._reached(name))
+            self._works[name] = self._prepare(reach(self.inventory, name))
         work = self._works[name]
         return Rank(work.host, replica, work.settings, work.items[replica.name])
-
-    def _reached(self, name: str) -> Host:
-        host = self.inventory.get_host(name)
-        host.connect(show_errors=False, raise_exceptions=True)
-        return host
 
     def _finish(self, hosts: set[str]) -> None:
         """What no unit needs any more goes, on servers where all steps have ended well."""

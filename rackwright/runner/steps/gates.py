@@ -11,9 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from paramiko.ssh_exception import SSHException
-from pyinfra.api.exceptions import PyinfraError
-from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from rackwright.desired.addresses import ip_of, is_ip, resolved
@@ -21,6 +18,7 @@ from rackwright.desired.fleet_data import replica_entries
 from rackwright.desired.gateway_places import FLEET, SOCKET
 from rackwright.errors import HostError
 from rackwright.plan import Replica
+from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.gateway_state import Question, said_by
 from rackwright.runner.remote_call import LOOK_UP_S, call
@@ -28,7 +26,6 @@ from rackwright.runner.steps.order import BESIDE
 from rackwright.runner.turns_at_gateways import Turn, TurnWanted, turn_at_gateways
 
 Entry = dict[str, Any]
-SILENT = (PyinfraError, SSHException, EOFError, OSError)
 
 
 @dataclass(frozen=True)
@@ -55,16 +52,8 @@ class Gates:
         return {name: said for name, said in answers if said}
 
     def _state(self, name: str) -> dict[str, Any]:
-        said = said_by(self._reached(name), Question("GET", "/state"))
+        said = said_by(reach(self.inventory, name), Question("GET", "/state"))
         return said.body if said and said.status == 200 and isinstance(said.body, dict) else {}
-
-    def _reached(self, name: str) -> Host:
-        gateway = self.inventory.get_host(name)
-        try:
-            gateway.connect(show_errors=False, raise_exceptions=True)
-        except SILENT as error:
-            raise HostError(f"{name}: {str(error) or type(error).__name__}") from None
-        return gateway
 
     def put(self, replica: Replica, before: dict[str, Entry | None]) -> None:
         """Have all of them send its requests where it listens by the plan.
@@ -107,7 +96,9 @@ class Gates:
             "name": replica,
             "entry": entry,
         }
-        said = call(self._reached(gateway), "gateway_entries", request, timeout_s=60, kind=dict)
+        said = call(
+            reach(self.inventory, gateway), "gateway_entries", request, timeout_s=60, kind=dict
+        )
         if error := said.get("error"):
             raise HostError(f"{gateway}: {error}")
         return {} if "skipped" in said else {gateway: said["before"]}
@@ -117,7 +108,9 @@ class Gates:
         address = replica.server.address
         if is_ip(address):
             return {}
-        said = call(self._reached(gateway), "names", [address], timeout_s=LOOK_UP_S, kind=dict)
+        said = call(
+            reach(self.inventory, gateway), "names", [address], timeout_s=LOOK_UP_S, kind=dict
+        )
         found = resolved(said)
         if address not in found:
             raise HostError(f"{gateway} has no one address for {address}")
