@@ -6,7 +6,7 @@ deployed knows no replica and is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,14 +18,16 @@ from rackwright.desired.fleet_data import replica_entries
 from rackwright.desired.gateway_places import FLEET, SOCKET
 from rackwright.errors import HostError
 from rackwright.plan import Replica
+from rackwright.planning.beside import BESIDE
 from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.gateway_state import Question, said_by
 from rackwright.runner.remote_call import LOOK_UP_S, call
-from rackwright.runner.steps.order import BESIDE
 from rackwright.runner.turns_at_gateways import Turn, TurnWanted, turn_at_gateways
 
 Entry = dict[str, Any]
+States = Mapping[str, Mapping[str, Any]]
+"""What gateways say, by their names."""
 
 
 @dataclass(frozen=True)
@@ -117,18 +119,18 @@ class Gates:
         return found
 
 
-def replicas_in(states: dict[str, dict[str, Any]], replica: str) -> list[dict[str, Any]]:
+def replicas_in(states: States, replica: str) -> list[dict[str, Any]]:
     """What gateways say of one replica; nothing of a gateway that does not know it."""
     services = [one for said in states.values() for one in (said.get("services") or {}).values()]
     return [one["replicas"][replica] for one in services if replica in (one.get("replicas") or {})]
 
 
-def is_out(states: dict[str, dict[str, Any]], replica: str) -> bool:
+def is_out(states: States, replica: str) -> bool:
     """Whether every gateway that knows it sends it nothing."""
     known = replicas_in(states, replica)
     return bool(known) and all(one.get("state") != "in" for one in known)
 
 
-def failures(states: dict[str, dict[str, Any]], replica: str) -> int:
+def failures(states: States, replica: str) -> int:
     """Requests that it was given and that failed, as all gateways count them."""
     return sum(int(one.get("failures") or 0) for one in replicas_in(states, replica))
