@@ -17,6 +17,7 @@ VERBS = (
     "size",
     "preflight",
     "rollout",
+    "rollback",
     "verify",
     "why",
     "watch",
