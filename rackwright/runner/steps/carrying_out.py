@@ -49,6 +49,7 @@ class Rollout:
         self.view = View(self._say)
         self.failed: dict[str, Exception] = {}
         self._expected: dict[str, bool] = {}
+        self._left: set[str] = set()
         self._works: dict[str, Work] = {}
         self._pending: list[Pending] = []
         self._before: States = {}
@@ -64,6 +65,10 @@ class Rollout:
         """Whether a server has steps to take."""
         return self._expected.get(host.name, False)
 
+    def leave(self, host: Host) -> None:
+        """A server whose replicas stay as they are, also their processes on other servers."""
+        self._left.add(host.name)
+
     def add(self, work: Work) -> None:
         """A server whose other changes are made."""
         self._works[work.host.name] = work
@@ -74,7 +79,8 @@ class Rollout:
             works = {name: work for name, work in self._works.items() if work.later or work.leaving}
             if works:
                 self._before = self.gates.states()
-                pending = pending_of(self.fleet.plan, works, self._before)
+                found = pending_of(self.fleet.plan, works, self._before)
+                pending = [one for one in found if not self._left & {*one.hosts}]
                 self._pending += pending
                 self._run(pending)
         return list(self._faults(host.name))
