@@ -29,7 +29,7 @@ from rackwright.runner.steps.order import Pending, Way, startable
 from rackwright.runner.steps.owners import new_owner
 from rackwright.runner.steps.pending import is_alone, pending_of
 from rackwright.runner.steps.rank import Rank
-from rackwright.runner.steps.removal import remove, start
+from rackwright.runner.steps.removal import remove, start, take_away
 from rackwright.runner.steps.step import TROUBLE, Step, StepFailed, Terms, as_before, as_planned
 from rackwright.runner.steps.summary import summary
 from rackwright.runner.steps.view import View
@@ -134,9 +134,22 @@ class Rollout:
             start(self._ranks(one), self.gates, self.view)
         else:
             ranks = self._ranks(one)
-            Step(ranks, self.gates, self.view, self._terms(one, ranks), as_planned).run()
+            change = self._change(one)
+            Step(ranks, self.gates, self.view, self._terms(one, ranks), change).run()
             if not self._watched:
                 self._watch(one, ranks)
+
+    def _change(self, one: Pending) -> Callable[[Sequence[Rank]], None]:
+        """As planned; on a server that it spanned until now, its process goes first."""
+        works = [self._works[host] for host in one.hosts if host in self._works]
+        former = [work for work in works if one.name in work.leaving]
+
+        def change(ranks: Sequence[Rank]) -> None:
+            for work in former:
+                take_away(one.name, work)
+            as_planned(ranks)
+
+        return change
 
     def _remove(self, one: Pending) -> None:
         """One that stands in for another may be another run's, which changes that now."""
@@ -210,8 +223,8 @@ class Rollout:
         left = {one.name for one in self._untouched} | self.failed.keys()
         unwell = {host for one in pending if one.name in left for host in one.hosts}
         for name in {host for one in pending for host in one.hosts}:
-            work = self._works.pop(name)
-            if name not in unwell:
+            work = self._works.pop(name, None)
+            if work and name not in unwell:
                 self._apply_last(work)
 
     def _apply_last(self, work: Work) -> None:

@@ -56,7 +56,7 @@ def remove(name: str, service: str, work: Work, gates: Gates, view: View, terms:
             _wait_until_idle(name, turn, view, terms)
         gates.take_out(service, name)
         view.enter(name, Stage.CHANGE)
-        _take_away(name, work)
+        take_away(name, work)
         turn.give_back()
     view.done(name)
 
@@ -69,8 +69,8 @@ def _wait_until_idle(name: str, turn: Turn, view: View, terms: Terms) -> None:
         gevent.sleep(POLL_S)
 
 
-def _take_away(name: str, work: Work) -> None:
-    """This one's unit; others that leave are still to be drained."""
+def take_away(name: str, work: Work) -> None:
+    """Stop a replica's unit on one server; others that leave are still to be drained."""
     unit = f"{paths.UNIT_PREFIX}{name}.service"
     there = [one.seen["units"] for one in work.unplanned if isinstance(one.item, NoOtherUnits)]
     others = [one for units in there for one in units if one != unit]

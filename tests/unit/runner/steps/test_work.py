@@ -13,7 +13,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan
 from rackwright.planning.placing import plan
 from rackwright.runner.steps import work as module
-from rackwright.runner.steps.order import Way
+from rackwright.runner.steps.order import Way, startable
 from rackwright.runner.steps.pending import is_alone, pending_of
 from rackwright.runner.steps.work import Work, work_of
 from rackwright.spec import Settings
@@ -146,6 +146,20 @@ def test_a_replica_on_two_servers_is_one_step(look: Callable[..., Work]) -> None
     assert (one.hosts, one.way) == (("gpu1", "gpu2"), Way.CHANGE)
     fresh = [look(fleet, name, {unit("chat-gpu1-0"): "absent"}) for name in ("gpu1", "gpu2")]
     assert steps(fleet, *fresh) == [("chat-gpu1-0", Way.START)]
+
+
+def test_a_server_that_a_replica_spanned_loses_its_process_in_the_same_step(
+    look: Callable[..., Work],
+) -> None:
+    fleet = fleet_of(chat=CHAT)
+    works = [
+        look(fleet, "gpu1", {unit("chat-gpu1-0"): "older"}),
+        look(fleet, "gpu2", {unit("chat-gpu2-0"): "absent"}, there=[unit("chat-gpu1-0")]),
+    ]
+    first, second = pending_of(fleet, {work.host.name: work for work in works}, {})
+    assert (first.name, first.way, first.hosts) == ("chat-gpu1-0", Way.CHANGE, ("gpu1", "gpu2"))
+    assert (second.name, second.way) == ("chat-gpu2-0", Way.START)
+    assert [one.name for one in startable([first, second], [])] == ["chat-gpu1-0"]
 
 
 def test_the_only_replica_has_one_beside_it_and_is_alone_without(
