@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from rackwright.planning.beside import BESIDE, stand_in
 from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.named_replicas import ranks_of
+from rackwright.runner.progress import heard_first
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps import absence, canary
 from rackwright.runner.steps.gates import Gates, States
@@ -96,6 +98,7 @@ class Rollout:
 
     def _run(self, pending: Sequence[Pending]) -> None:
         """Begin what may be, until all have ended or one has failed and the others have ended."""
+        ticker = gevent.spawn(self._tick) if sys.stderr.isatty() else None
         todo, ended = list(pending), SimpleQueue()
         running: list[Pending] = []
         while begun := [*running, *self._next(todo, running)]:
@@ -104,9 +107,17 @@ class Rollout:
                 gevent.spawn(self._take, one, ended)
             running = begun
             running.remove(ended.get())
+        if ticker:
+            ticker.kill()
         self._untouched += todo
         self._tell(todo)
         self._finish(pending)
+
+    def _tick(self) -> None:
+        """The moving line of a terminal; whatever is printed next makes way for it."""
+        while True:
+            heard_first().show(self.view.line())
+            gevent.sleep(1)
 
     def _next(self, todo: Sequence[Pending], running: Sequence[Pending]) -> list[Pending]:
         """After a failure only what stood in for another ends: it was never planned."""
@@ -125,6 +136,7 @@ class Rollout:
             self.failed[one.name] = error
             self._say(one.name, str(error))
         finally:
+            self.view.over(one.name)
             ended.put(one)
 
     def _act(self, one: Pending) -> None:
