@@ -114,7 +114,10 @@ def states() -> dict[str, str]:
 def test_a_run_that_is_killed_anywhere_is_ended_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At each stage of each server in turn: each run goes on where the one before was killed."""
+    """At each stage of each server in turn: each run goes on where the one before was killed.
+
+    Those are deploys of the replicas' stage, whose steps are the same; the last is a rollout.
+    """
     monkeypatch.setenv("ROLLOUT_SLOTS", "5")
     marks_left = 0
     with under_load(tmp_path, "tiny", gateway=GATEWAY) as load:
@@ -129,7 +132,6 @@ def test_a_run_that_is_killed_anywhere_is_ended_by_the_next(
     assert load.summary["failed"] == 0, load.summary
     assert set(slots().values()) == {"5"} and marks() == ["", ""]
     assert set(states().values()) == {"in"}
-    assert deploy(inventory=INVENTORY).changed() == {}
 
 
 def test_a_rollback_costs_no_request_and_twice_is_forward_again(tmp_path: Path) -> None:
@@ -144,9 +146,28 @@ def test_a_rollback_costs_no_request_and_twice_is_forward_again(tmp_path: Path) 
     assert slots() == {"rack1": "5", "rack2": "3"}
 
 
+def test_a_replica_leaves_and_the_other_is_changed_with_one_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that stays has a second GPU on its server for that while."""
+    monkeypatch.setenv("ROLLOUT_SERVERS", "rack1")
+    monkeypatch.setenv("ROLLOUT_SLOTS", "6")
+    with under_load(tmp_path, "tiny", gateway=GATEWAY) as load:
+        done = rollout()
+    assert done.returncode == 0, done.stderr[-3000:]
+    print(load.words("one replica left, the other changed with one beside it"))
+    assert load.summary["failed"] == 0, load.summary
+    assert "chat-rack1-0-beside" in load.summary["replicas"]
+    units = "ls /etc/systemd/system | grep rackwright-chat; true"
+    assert ssh("rack1", units) == "rackwright-chat-rack1-0.service"
+    assert ssh("rack2", units) == ""
+    assert states() == {"chat-rack1-0": "in"}
+    assert deploy(inventory=INVENTORY).changed() == {}
+
+
 def kill_at(words: str) -> None:
-    """Start a rollout, and end it with SIGKILL as soon as it says that it has come there."""
-    argv = [str(BIN / "rackwright"), "rollout", INVENTORY]
+    """Start a run, and end it with SIGKILL as soon as it says that it has come there."""
+    argv = [str(BIN / "pyinfra"), INVENTORY, "deploy.py", "-y", "--data", "stages=replicas"]
     with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         said = []

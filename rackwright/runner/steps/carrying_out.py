@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from rackwright.planning.beside import BESIDE, stand_in
 from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.named_replicas import ranks_of
+from rackwright.runner.progress import heard_first
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps import absence, canary
 from rackwright.runner.steps.gates import Gates, States
@@ -29,7 +31,7 @@ from rackwright.runner.steps.order import Pending, Way, startable
 from rackwright.runner.steps.owners import new_owner
 from rackwright.runner.steps.pending import is_alone, pending_of
 from rackwright.runner.steps.rank import Rank
-from rackwright.runner.steps.removal import remove, start
+from rackwright.runner.steps.removal import remove, start, take_away
 from rackwright.runner.steps.step import TROUBLE, Step, StepFailed, Terms, as_before, as_planned
 from rackwright.runner.steps.summary import summary
 from rackwright.runner.steps.view import View
@@ -49,6 +51,7 @@ class Rollout:
         self.view = View(self._say)
         self.failed: dict[str, Exception] = {}
         self._expected: dict[str, bool] = {}
+        self._left: set[str] = set()
         self._works: dict[str, Work] = {}
         self._pending: list[Pending] = []
         self._before: States = {}
@@ -64,6 +67,10 @@ class Rollout:
         """Whether a server has steps to take."""
         return self._expected.get(host.name, False)
 
+    def leave(self, host: Host) -> None:
+        """A server whose replicas stay as they are, also their processes on other servers."""
+        self._left.add(host.name)
+
     def add(self, work: Work) -> None:
         """A server whose other changes are made."""
         self._works[work.host.name] = work
@@ -74,7 +81,8 @@ class Rollout:
             works = {name: work for name, work in self._works.items() if work.later or work.leaving}
             if works:
                 self._before = self.gates.states()
-                pending = pending_of(self.fleet.plan, works, self._before)
+                found = pending_of(self.fleet.plan, works, self._before)
+                pending = [one for one in found if not self._left & {*one.hosts}]
                 self._pending += pending
                 self._run(pending)
         return list(self._faults(host.name))
@@ -90,6 +98,7 @@ class Rollout:
 
     def _run(self, pending: Sequence[Pending]) -> None:
         """Begin what may be, until all have ended or one has failed and the others have ended."""
+        ticker = gevent.spawn(self._tick) if sys.stderr.isatty() else None
         todo, ended = list(pending), SimpleQueue()
         running: list[Pending] = []
         while begun := [*running, *self._next(todo, running)]:
@@ -98,9 +107,17 @@ class Rollout:
                 gevent.spawn(self._take, one, ended)
             running = begun
             running.remove(ended.get())
+        if ticker:
+            ticker.kill()
         self._untouched += todo
         self._tell(todo)
         self._finish(pending)
+
+    def _tick(self) -> None:
+        """The moving line of a terminal; whatever is printed next makes way for it."""
+        while True:
+            heard_first().show(self.view.line())
+            gevent.sleep(1)
 
     def _next(self, todo: Sequence[Pending], running: Sequence[Pending]) -> list[Pending]:
         """After a failure only what stood in for another ends: it was never planned."""
@@ -119,6 +136,7 @@ class Rollout:
             self.failed[one.name] = error
             self._say(one.name, str(error))
         finally:
+            self.view.over(one.name)
             ended.put(one)
 
     def _act(self, one: Pending) -> None:
@@ -128,9 +146,22 @@ class Rollout:
             start(self._ranks(one), self.gates, self.view)
         else:
             ranks = self._ranks(one)
-            Step(ranks, self.gates, self.view, self._terms(one, ranks), as_planned).run()
+            change = self._change(one)
+            Step(ranks, self.gates, self.view, self._terms(one, ranks), change).run()
             if not self._watched:
                 self._watch(one, ranks)
+
+    def _change(self, one: Pending) -> Callable[[Sequence[Rank]], None]:
+        """As planned; on a server that it spanned until now, its process goes first."""
+        works = [self._works[host] for host in one.hosts if host in self._works]
+        former = [work for work in works if one.name in work.leaving]
+
+        def change(ranks: Sequence[Rank]) -> None:
+            for work in former:
+                take_away(one.name, work)
+            as_planned(ranks)
+
+        return change
 
     def _remove(self, one: Pending) -> None:
         """One that stands in for another may be another run's, which changes that now."""
@@ -204,8 +235,8 @@ class Rollout:
         left = {one.name for one in self._untouched} | self.failed.keys()
         unwell = {host for one in pending if one.name in left for host in one.hosts}
         for name in {host for one in pending for host in one.hosts}:
-            work = self._works.pop(name)
-            if name not in unwell:
+            work = self._works.pop(name, None)
+            if work and name not in unwell:
                 self._apply_last(work)
 
     def _apply_last(self, work: Work) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rackwright.plan import FleetPlan
 from rackwright.planning.beside import BESIDE, stand_in
@@ -20,12 +21,17 @@ def pending_of(plan: FleetPlan, works: Mapping[str, Work], states: States) -> li
     and goes last.
     """
     found: dict[str, Pending] = {}
+    for name in dict.fromkeys(name for work in works.values() for name in work.later):
+        found[name] = _of_planned(name, plan, works, states)
     for work in works.values():
         for name in work.leaving:
-            service = _service_of(name, states)
-            found[name] = Pending(name, service, Way.REMOVE, (work.host.name,))
-        for name in work.later:
-            found[name] = _of_planned(name, plan, works, states)
+            if ranks_of(plan, name):  # it spanned this server, and does no more
+                one = found.get(name) or _of_planned(name, plan, works, states)
+                hosts = (*one.hosts, work.host.name)
+                found[name] = replace(one, way=Way.CHANGE, hosts=hosts)
+            else:
+                service = _service_of(name, states)
+                found[name] = Pending(name, service, Way.REMOVE, (work.host.name,))
     order = {one.name: number for number, one in enumerate(plan.replicas)}
     steps = sorted(found.values(), key=lambda one: order.get(one.name, len(order)))
     return [*(one for step in steps for one in _beside(step, plan)), *steps]

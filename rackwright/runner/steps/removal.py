@@ -17,7 +17,7 @@ from rackwright.runner.steps import proof
 from rackwright.runner.steps.gates import Gates
 from rackwright.runner.steps.rank import Rank
 from rackwright.runner.steps.stages import Stage
-from rackwright.runner.steps.step import POLL_S, Terms, stop_all
+from rackwright.runner.steps.step import PATIENCE_S, POLL_S, Terms, stop_all
 from rackwright.runner.steps.view import View
 from rackwright.runner.steps.work import Work
 from rackwright.runner.turns_at_gateways import Turn, TurnWanted
@@ -51,12 +51,12 @@ def remove(name: str, service: str, work: Work, gates: Gates, view: View, terms:
     """
     view.enter(name, Stage.DRAIN)
     wanted = TurnWanted(name, terms.owner, "leaves the plan: drained", terms.hold_s, terms.alone)
-    with gates.turn(wanted, lambda words: view.say(name, words)) as turn:
+    with gates.turn(wanted, lambda words: view.say(name, words), PATIENCE_S) as turn:
         if turn.held:
             _wait_until_idle(name, turn, view, terms)
         gates.take_out(service, name)
         view.enter(name, Stage.CHANGE)
-        _take_away(name, work)
+        take_away(name, work)
         turn.give_back()
     view.done(name)
 
@@ -69,8 +69,8 @@ def _wait_until_idle(name: str, turn: Turn, view: View, terms: Terms) -> None:
         gevent.sleep(POLL_S)
 
 
-def _take_away(name: str, work: Work) -> None:
-    """This one's unit; others that leave are still to be drained."""
+def take_away(name: str, work: Work) -> None:
+    """Stop a replica's unit on one server; others that leave are still to be drained."""
     unit = f"{paths.UNIT_PREFIX}{name}.service"
     there = [one.seen["units"] for one in work.unplanned if isinstance(one.item, NoOtherUnits)]
     others = [one for units in there for one in units if one != unit]

@@ -31,6 +31,8 @@ from rackwright.runner.turns import Stopped
 from rackwright.runner.turns_at_gateways import Turn, TurnWanted
 
 POLL_S = 1.0
+PATIENCE_S = 20
+"""For a turn: another of the service may just be proving itself to the gateways."""
 MARGIN_S = 5
 """Beyond the lease of a run that was killed on another machine."""
 TROUBLE = (RackwrightError, PyinfraError, SSHException, EOFError, OSError, ValueError, *GARBLED)
@@ -166,7 +168,7 @@ class Step:
         self.view.enter(self.name, Stage.DRAIN)
         self._stage = Stage.DRAIN
         try:
-            with self.gates.turn(wanted, lambda words: self.view.say(self.name, words)) as turn:
+            with self.gates.turn(wanted, self._hear, PATIENCE_S) as turn:
                 before = self._drained(turn)
                 self._changed(turn, before)
                 self._enter(Stage.RETURN)
@@ -177,6 +179,9 @@ class Step:
             raise
         self._end_marks()
         self.view.done(self.name)
+
+    def _hear(self, words: str) -> None:
+        self.view.say(self.name, words)
 
     def _enter(self, stage: Stage, words: str = "") -> None:
         """Known to every server before it is acted on. Raises Stopped where another has it."""

@@ -43,6 +43,11 @@ class Row:
         return sum(self.stages_s.get(stage, 0.0) for stage in away)
 
 
+def _moment(row: Row, now: float) -> str:
+    waits = f", {row.in_flight} in flight" if row.stage is Stage.WAIT and row.in_flight else ""
+    return f"{WORDS[row.stage]}{waits}, {now - row.since_s:.0f} s of {now - row.began_s:.0f}"
+
+
 class View:
     """Says what every replica's step does. ``say_line`` prints one line of a replica."""
 
@@ -78,13 +83,26 @@ class View:
             self._say_line(name, f"{count} {noun} in flight")
         row.in_flight = count
 
+    def line(self) -> str:
+        """All that is under way, in one line for a terminal; empty where nothing is."""
+        now = self._clock()
+        rows = [(name, row) for name, row in self.rows.items() if row.ended_s is None]
+        return " | ".join(f"{name} {_moment(row, now)}" for name, row in rows)
+
     def say(self, name: str, words: str) -> None:
         """Whatever else is to be known of it."""
         self._say_line(name, words)
 
+    def over(self, name: str) -> None:
+        """Its step has ended, well or not."""
+        row = self.rows.get(name)
+        if row and row.ended_s is None:
+            now = self._clock()
+            self._leave(row, now)
+            row.since_s = row.ended_s = now
+
     def done(self, name: str) -> None:
         """Its step has ended well."""
-        row, now = self.rows[name], self._clock()
-        self._leave(row, now)
-        row.since_s = row.ended_s = now
+        self.over(name)
+        row = self.rows[name]
         self._say_line(name, f"done in {row.seconds:.0f} s, away for {row.absent_s:.0f} s")

@@ -122,7 +122,9 @@ class FakeGates:
     wanted: Any = None
 
     @contextmanager
-    def turn(self, wanted: Any, said: Callable[[str], None]) -> Iterator[FakeTurn]:
+    def turn(
+        self, wanted: Any, said: Callable[[str], None], patience_s: float
+    ) -> Iterator[FakeTurn]:
         if self.refuses:
             raise HostError(self.refuses)
         self.wanted = wanted

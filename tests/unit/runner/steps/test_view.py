@@ -36,6 +36,21 @@ def test_requests_in_flight_are_said_when_they_change() -> None:
     ]
 
 
+def test_a_terminal_sees_what_is_under_way_in_one_line() -> None:
+    now = [0.0]
+    view = View(lambda name, words: None, lambda: now[0])
+    view.enter("chat-gpu1-0", Stage.DRAIN)
+    now[0] = 5.0
+    view.enter("chat-gpu1-0", Stage.WAIT)
+    view.in_flight("chat-gpu1-0", 3)
+    view.enter("code-gpu2-0", Stage.START)
+    now[0] = 7.0
+    waits = "chat-gpu1-0 its requests are waited for, 3 in flight, 2 s of 7"
+    assert view.line() == f"{waits} | code-gpu2-0 starts, 2 s of 2"
+    view.over("chat-gpu1-0")
+    assert view.line() == "code-gpu2-0 starts, 2 s of 2"
+
+
 def test_the_summary_has_seconds_and_what_was_lost() -> None:
     view, _ = viewed()
 
