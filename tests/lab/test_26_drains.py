@@ -74,8 +74,9 @@ def test_what_is_done_by_hand_costs_no_request(inventory: str, tmp_path: Path) -
     for act, (began, ended) in times.items():
         within = [one for one in load.records if one.end >= began and one.start <= ended]
         gap_s = longest_gap_s([one for one in within if one.is_well], began, ended)
-        print(f"{act}: {ended - began:.1f} s, {len(within)} requests, "
-              f"{sum(not one.is_well for one in within)} lost, longest gap {gap_s:.1f} s")  # fmt: skip
+        lost = sum(not one.is_well for one in within)
+        print(f"{act}: {ended - began:.1f} s, {len(within)} requests, {lost} lost, "
+              f"longest gap {gap_s:.1f} s")  # fmt: skip
     assert load.summary["failed"] == 0, load.summary
     assert load.summary["completed"] > 500, load.summary
     began, ended = times["a reboot of a server"]
