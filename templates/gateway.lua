@@ -757,8 +757,8 @@ local function remember(ctx, replica)
     end
 end
 
--- Whether a place that was counted is one still. Who takes a replica out looks at its count after
--- that, so of the two at least one sees the other.
+-- Whether a place that was counted is one still: a body may have taken long to come. Who takes a replica
+-- out looks at its count after that, so of the two at least one sees the other.
 local function is_still_in(replica)
     refresh()
     return data.replicas[replica.name] == replica and replica.usable
@@ -767,8 +767,7 @@ end
 -- Takes a place of a replica for the request; nil where all that are in are full.
 local function claim(ctx)
     while true do
-        refresh()  -- its body may have taken long
-        ctx.service = data.services[ctx.service.name] or ctx.service
+        ctx.service = data.services[ctx.service.name] or ctx.service  -- other data may be loaded by now
         local total, weights, best = survey(ctx.service, ctx.tried)
         if weights == 0 then return nil end
         local replica = remembered(ctx, total, weights) or best
@@ -1619,7 +1618,7 @@ local look_at_all
 
 do  -- what only this section names: Lua has room for 200 names in a file
 
-local WATCH_S, OLD_S = 1, 10
+local WATCH_S, OLD_S = 1, 6
 local OUT = {out = true, restarting = true, ["given up"] = true}
 local UNFIT = {["given up"] = true, quarantine = true}  -- nobody is about to bring it back
 local answers = {}  -- of worker 0: the address of a watchdog -> what it said last, and when
@@ -1635,16 +1634,15 @@ end
 
 -- What a watchdog says of a replica: a state, and why.
 local function judged(said, name)
-    if not said then return "silent", "" end
-    local quarantine, one = given(said.quarantine), type(said.replicas) == "table" and said.replicas[name]
-    if type(quarantine) == "table" then return "quarantine", readable(quarantine.why) end
-    if type(one) ~= "table" then return "well", "" end
+    if type(said.quarantine) == "table" then return "quarantine", readable(said.quarantine.why) end
+    local one = type(said.replicas) == "table" and said.replicas[name]
+    if type(one) ~= "table" or type(one.state) ~= "string" then return "silent", "" end
     return readable(one.state), readable(one.why)
 end
 
 local function take_verdict(replica, said)
     local name = replica.name
-    local state, why = judged(said, name)
+    local state, why = judged(said or {}, name)
     local is_out = OUT[state] or state == "quarantine"
     local words = why ~= "" and state .. ": " .. why or state
     if live:get("watchdog:" .. name) ~= words then live:set("watchdog:" .. name, words) end
