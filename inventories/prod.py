@@ -188,6 +188,8 @@ _services = {
         # How many requests wait while all replicas are full, and for how long, in seconds; group
         # data has what is left out. Then clients are told to come again (429).
         # "queue": {"length": 64, "wait_s": 10},
+        # Its replicas are changed one after another, so that the others serve; or all at once:
+        # "rollout": "all",
         # What the replicas cannot take goes to an outside API: when no replica is well, and from
         # "in_flight" requests on if that is given. A budget a day of requests, tokens or both.
         # "overflow": {"url": "https://api.example.com/v1", "model": "large-chat",

@@ -65,10 +65,11 @@ def _service(upstream: Upstream, settings: Settings, resolved: Mapping[str, str]
         "health": engine.health_path,
         "canary": engine.canary(service)._asdict(),
         "usage_in_streams": "ask" if engine.usage_in_streams else "never",
+        "connection": "keep" if engine.keeps_connections else "close",
         "sticky": service.sticky,
         "origins": service.browser_origins,
         "queue": queue_of(service, settings),
-        "replicas": _replicas(upstream.replicas, resolved),
+        "replicas": replica_entries(upstream, resolved),
         "overflow": _overflow(service.overflow),
     }
 
@@ -82,8 +83,12 @@ def queue_of(service: ServiceSpec, settings: Settings) -> dict[str, int]:
     }
 
 
-def _replicas(replicas: Sequence[Replica], resolved: Mapping[str, str]) -> list[dict[str, Any]]:
-    """``host`` as an URL has it. Where each replica's speed is predicted, it is the weight."""
+def replica_entries(upstream: Upstream, resolved: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A service's replicas as a gateway knows them, with ``host`` as an URL has it.
+
+    Where each one's speed is predicted, it is the weight.
+    """
+    replicas = upstream.replicas
     timed = all(replica.speeds for replica in replicas)
     powers = [replica.speeds[-1].out_tok_s if timed else slots(replica) for replica in replicas]
     return [

@@ -47,8 +47,12 @@ def heard_first() -> Progress:
         progress.clear()
         click.echo("" if message is None else coloured(str(message)), **options)
 
+    def logged(record: logging.LogRecord) -> bool:
+        progress.clear()
+        return _harmless(record)
+
     set_echo(echo)
-    logging.getLogger("pyinfra").addFilter(_harmless)
+    logging.getLogger("pyinfra").addFilter(logged)
     return progress
 
 
