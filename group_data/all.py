@@ -71,6 +71,8 @@ start_timeout_s = 1800
 stop_timeout_s = 120
 restart_delay_s = 5
 restart_delay_max_s = 300
+# Starts in a row that never became ready, after which a replica stops trying; 0: it goes on trying.
+start_attempts = 5
 
 # Ports of replicas count up from here on each server.
 base_port = 8000

@@ -21,6 +21,8 @@ MARK = "Description=Rackwright replica "
 """By this line of its unit file a replica of ours is known."""
 RELEASES = "*/.complete"
 """By a release in it a folder of ours is known."""
+SERVED_S = 600
+"""Seconds of service after which a failure is the first of its row again."""
 READINESS = 15
 """Seconds that systemd gives the readiness check beyond the start-up time-out it enforces."""
 
@@ -83,12 +85,12 @@ def _no_others(replicas: Sequence[Replica], settings: Settings) -> NoOtherUnits:
 
 
 def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:
-    backoff = render("restart-backoff.sh.j2", {"settings": settings})
+    starts = render("starts.sh.j2", {"settings": settings, "served_s": SERVED_S})
     own = [name for engine in engines_of(replicas) for name in engine.scripts]
     programs = {name: script_text(name).encode() for name in (AWAIT_READY, *own)}
     return [
         *(File(_script(name, settings), text, mode=0o755) for name, text in programs.items()),
-        File(f"{settings.root_dir}/bin/restart-backoff", backoff, mode=0o755),
+        File(f"{settings.root_dir}/bin/starts", starts, mode=0o755),
     ]
 
 

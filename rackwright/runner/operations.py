@@ -13,6 +13,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
+from rackwright.causes import State
 from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
 from rackwright.errors import HostError
 from rackwright.exits import tell
@@ -131,7 +132,8 @@ def _explain(host: Host, unit: Unit, seen: dict[str, Any], elapsed_s: float) -> 
         told = told_of(host, [Asked(unit.key, next(_environment_of(unit), None))])[unit.key]
     except HostError as error:
         return fail(host, f"{words}\n{error}", f"{unit.key} did not start")
-    words = f"{words}\n{told.text()}"
+    gave_up = [f"  It {told.seen}"] if told.state is State.GAVE_UP else []
+    words = "\n".join([words, *gave_up, told.text()])
     return fail(host, words, f"{unit.key} did not start: {told.summary}", told.remedy)
 
 

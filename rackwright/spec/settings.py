@@ -149,6 +149,7 @@ class Settings(SettingsModel):
     stop_timeout_s: Seconds
     restart_delay_s: Seconds
     restart_delay_max_s: Seconds
+    start_attempts: Annotated[Whole, BeforeValidator(from_text)]
     base_port: Annotated[EnginePort, BeforeValidator(from_text)]
 
     stages: str

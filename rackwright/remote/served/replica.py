@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rackwright.remote.host.attempts import attempts
 from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.listeners import listeners
 from rackwright.remote.host.processes import open_files
@@ -23,7 +24,7 @@ def replica(asked: Values) -> Values:
 
     Of a later server of a replica that spans several only the unit: the first answers for it.
     """
-    seen: Values = {"unit": service_unit(asked["unit"])}
+    seen: Values = {"unit": service_unit(asked["unit"]), "attempts": attempts(asked["unit"])}
     seen["open_files"] = open_files(int(seen["unit"].get("MainPID") or 0))
     if not asked.get("answers", True):
         return seen
