@@ -45,7 +45,12 @@ ready)
     ;;
 ended)
     # Only what was started can fail to become ready, and what is ended by hand did not fail.
-    [ "$ready_s" -eq 0 ] && [ -n "$EXIT_CODE" ] || exit 0
+    if [ -z "$EXIT_CODE" ]; then
+        row=0
+        keep
+        exit 0
+    fi
+    [ "$ready_s" -eq 0 ] || exit 0
     case $(systemctl list-jobs --no-legend "$unit") in
     *" stop "* | *" restart "*) exit 0 ;;
     esac

@@ -137,7 +137,10 @@ def test_what_is_ended_by_hand_did_not_fail(starts: Callable[..., Starts]) -> No
 
 def test_what_was_never_started_did_not_fail(starts: Callable[..., Starts]) -> None:
     """The unit may wait for something before it starts its engine."""
-    assert starts(start_attempts=1).fails(3, started=False) == 0
+    unit = starts(start_attempts=1)
+    assert unit.fails(3, started=False) == 0
+    assert attempts.attempts(UNIT) == {"failed": 0, "gave_up": False}
+    assert unit.slept == [5, 5], "nor is it a row of failures"
 
 
 def test_zero_attempts_are_without_end(starts: Callable[..., Starts]) -> None:
