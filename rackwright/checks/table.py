@@ -11,7 +11,7 @@ from rackwright.checks.gateway import (
     shared_address,
     shared_address_answers,
 )
-from rackwright.checks.host import clock, disk, firewall
+from rackwright.checks.host import clock, disk, firewall, watchdog
 from rackwright.checks.replica import (
     balance,
     bandwidth,
@@ -57,6 +57,7 @@ CHECKS: tuple[Check[Any], ...] = (
     clock.CHECK,
     disk.CHECK,
     firewall.CHECK,
+    watchdog.CHECK,
     driver.CHECK,
     next_boot.CHECK,
     gpus.CHECK,
