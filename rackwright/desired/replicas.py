@@ -12,11 +12,12 @@ from rackwright.desired.render import render
 from rackwright.engines import ENGINES
 from rackwright.engines.release import script_text
 from rackwright.plan import Replica
+from rackwright.planning.watchdogs import together
 from rackwright.spec import Settings
 
 STOP_MARGIN_S = 30
 """What systemd waits longer than the engine: it is the engine that ends its requests."""
-AWAIT_READY = "await_ready"
+AWAIT_READY, GATHER = "await_ready", "gather"
 MARK = "Description=Rackwright replica "
 """By this line of its unit file a replica of ours is known."""
 RELEASES = "*/.complete"
@@ -87,6 +88,7 @@ def _no_others(replicas: Sequence[Replica], settings: Settings) -> NoOtherUnits:
 def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:
     starts = render("starts.sh.j2", {"settings": settings, "served_s": SERVED_S})
     own = [name for engine in engines_of(replicas) for name in engine.scripts]
+    own += [GATHER] if any(together(replica, settings) for replica in replicas) else []
     programs = {name: script_text(name).encode() for name in (AWAIT_READY, *own)}
     return [
         *(File(_script(name, settings), text, mode=0o755) for name, text in programs.items()),
@@ -115,6 +117,8 @@ def _unit_file(replica: Replica, settings: Settings) -> File:
         "after_start": (_script(after_start[0], settings), *after_start[1:]) if after_start else (),
         "environment_path": paths.environment_path(replica, settings),
         "model_path": model_path,
+        "gathers": together(replica, settings),
+        "answers_at": replica.span.addresses[0] if replica.span else replica.server.address,
         "stop_timeout_s": settings.stop_timeout_s + STOP_MARGIN_S,
         "start_timeout_s": settings.start_timeout_s + READINESS,
         "health_path": engine.health_path,

@@ -15,7 +15,7 @@ from rackwright.desired.render import render
 from rackwright.desired.replicas import READINESS
 from rackwright.engines import ENGINES
 from rackwright.plan import FleetPlan, Replica
-from rackwright.planning.watchdogs import neighbours, stall_s, watchdog_port_of
+from rackwright.planning.watchdogs import neighbours, stall_s, together, watchdog_port_of
 from rackwright.spec import FleetSpec, Settings
 
 UNIT = "rackwright-watchdog.service"
@@ -95,6 +95,7 @@ def watchdog_config(
         "state_dir": settings.state_dir,
         "restarts_an_hour": settings.watchdog_restarts_an_hour,
         "replicas": [_replica(replica, settings, spec, plan) for replica in leading],
+        "ranks": [_rank(one, spec, plan) for one in replicas if together(one, settings)],
         "peers": _peers(name, {replica.service.name for replica in leading}, spec, plan),
         "gpus": _gpus(replicas, gpus),
         "fatal_xids": {
@@ -127,6 +128,27 @@ def _replica(
         "stall_s": stall_s(replica, counts, engine.uses_gpus(settings)),
         "start_s": settings.start_timeout_s + READINESS + BACK_MARGIN_S,
         "ranks": list(_ranks(replica, spec, plan)),
+    }
+
+
+def _rank(replica: Replica, spec: FleetSpec, plan: FleetPlan) -> dict[str, Any]:
+    """One rank of a replica over several servers, and where the others are."""
+    assert replica.span
+    others = (one for one in plan.replicas if one.name == replica.name and one.span)
+    return {
+        "name": replica.name,
+        "unit": paths.unit_name(replica),
+        "rank": replica.span.rank,
+        "others": [
+            {
+                "rank": other.span.rank,
+                "server": other.server.name.removeprefix("@"),
+                "address": spec.servers[other.server.name].address,
+                "port": watchdog_port_of(other.server.name, spec, plan),
+            }
+            for other in others
+            if other.span and other.span.rank != replica.span.rank
+        ],
     }
 
 

@@ -24,6 +24,7 @@ from rackwright.remote.guard.gpu_faults import Codes, Fault, Gpu, of_log, of_nvm
 from rackwright.remote.guard.kernel import KernelLog
 from rackwright.remote.guard.looking import Asker
 from rackwright.remote.guard.peers import Server, Watchdogs
+from rackwright.remote.guard.ranks import Ranks
 from rackwright.remote.guard.signs import LOOK_S, Look, Rules
 from rackwright.remote.guard.state_page import page_server
 
@@ -101,6 +102,7 @@ class Watchdog:
         self.nvml_s = self.others_s = float("-inf")
         self.unwritten: Values | None = None
         self.quarantine = kept.quarantine_of(self.quarantine_file)
+        self.ranks = Ranks(config)
         self.page = page_server(config["address"], config["port"], self.state)
 
     @property
@@ -129,11 +131,13 @@ class Watchdog:
             "now": time.time(),
             "quarantine": self.quarantine,
             "replicas": {watched.name: watched.state for watched in self.replicas},
+            "ranks": self.ranks.told(),
         }
 
     def run(self) -> None:
         """For ever."""
         threading.Thread(target=self.page.serve_forever, daemon=True).start()
+        threading.Thread(target=self.ranks.keep_together, args=(say,), daemon=True).start()
         for watched in self.replicas:
             watched.asker.start()
         service_manager.tell("READY=1")

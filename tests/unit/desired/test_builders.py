@@ -136,9 +136,13 @@ def setting(unit: str, name: str) -> str:
     return str(value)
 
 
+def settings_of(unit: str, name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", unit, flags=re.M)
+
+
 def after_start(unit: str) -> str:
     """What it waits for once it runs; that it was ready is counted last of all."""
-    waits, counted = re.findall(r"^ExecStartPost=(.*)$", unit, flags=re.M)
+    waits, counted = settings_of(unit, "ExecStartPost")
     assert counted == "+/opt/rackwright/bin/starts ready %n"
     return str(waits)
 
@@ -303,10 +307,10 @@ def test_an_engine_that_runs_is_kept_and_the_others_are_not() -> None:
 # --- a replica over two servers ----------------------------------------------------------------
 
 
-def test_the_first_server_waits_for_the_replica_and_the_second_for_nothing() -> None:
+def test_each_server_waits_for_the_replica_which_answers_on_the_first() -> None:
     first, second = (text(span().items(host), ".service") for host in ("gpu1", "gpu2"))
-    assert "await-ready 192.0.2.11 8000 /health" in after_start(first)
-    assert setting(second, "ExecStartPost").endswith("bin/starts ready %n")
+    waits = "/opt/rackwright/bin/await-ready 192.0.2.11 8000 /health 1800"
+    assert (after_start(first), after_start(second)) == (waits, f"{waits} elsewhere")
     assert "--headless" in argv(second) and "--headless" not in argv(first)
 
 
@@ -319,7 +323,7 @@ def test_units_of_one_replica_have_one_name_on_both_servers() -> None:
 def test_the_second_server_restarts_like_any_other() -> None:
     first, second = (text(span().items(host), ".service") for host in ("gpu1", "gpu2"))
     for name in ("Restart", "RestartSec", "User", "KillMode", "TimeoutStopSec", "ExecStartPre"):
-        assert setting(first, name) == setting(second, name)
+        assert settings_of(first, name) == settings_of(second, name)
 
 
 def test_the_gateway_asks_the_first_server_of_a_replica_alone() -> None:
