@@ -33,8 +33,8 @@ if fleet.wants("models"):
     models()
 
 if fleet.wants("replicas"):
-    replicas()
     watchdog()
+    replicas()
 
 if fleet.wants("gateway"):
     gateway()

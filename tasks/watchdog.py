@@ -1,4 +1,4 @@
-"""The watchdog of every GPU server: after its replicas, which it is told of."""
+"""The watchdog of every GPU server: before its replicas, whose ranks start together by it."""
 
 from pyinfra.api.deploy import deploy
 

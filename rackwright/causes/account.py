@@ -124,9 +124,7 @@ def account(seen: Mapping[str, Any]) -> Account:
     )
 
 
-def _state(
-    shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]], gave_up: str
-) -> State:
+def _state(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]], gave_up: str) -> State:
     if shown.get("LoadState") != "loaded":
         return State.ABSENT
     restarts, active = int(shown.get("NRestarts") or 0), shown.get("ActiveState")

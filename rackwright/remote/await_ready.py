@@ -3,8 +3,8 @@
 
 Run by systemd as ExecStartPost. An answer on the port proves nothing by itself: a stale server may
 hold it, or share it (SO_REUSEPORT). So the listening socket must belong to the unit's main process
-or one of its children, and no other socket may listen on the same address. A later rank of a replica
-over several servers asks rank 0, elsewhere.
+or one of its children, and no other socket may listen on the same address. A later rank of a
+replica over several servers asks rank 0, elsewhere.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 """gather CONFIG NAME: wait until all ranks of a replica over several servers start together.
 
 Run by systemd as ExecStartPre of each rank, as root. Rank 0 waits until every other rank waits too,
-then says for which of their starts it begins: an epoch, named by its own start (systemd's invocation
-id). The others wait until they are named. So no engine is started whose peers are not there, and a
-rank knows which start of rank 0 it belongs to; that is what ``guard/ranks.py`` keeps together. Each
-asks the others' watchdogs, and tells through its own.
+then says for which of their starts it begins: an epoch, named by its own start (systemd's
+invocation id). The others wait until they are named. So no engine is started whose peers are not
+there, and a rank knows which start of rank 0 it belongs to; that is what ``guard/ranks.py`` keeps
+together. Each asks the others' watchdogs, and tells through its own.
 
 It waits as long as it takes: what a rank waits for is in its journal.
 """
@@ -74,7 +74,8 @@ def told_of(shown: Mapping[str, str], noted: Values, gave_up: str = "") -> Told:
 
 def as_told(said: Any) -> Told | None:
     """A rank from another server's answer; None for what is not of the shape."""
-    if not isinstance(said, dict) or not all(isinstance(said.get(f), str) for f in Told._fields[:3]):
+    words = ("phase", "start", "epoch")
+    if not isinstance(said, dict) or not all(isinstance(said.get(word), str) for word in words):
         return None
     members = said.get("members")
     known = {str(k): str(v) for k, v in members.items()} if isinstance(members, dict) else {}
@@ -189,7 +190,8 @@ def main() -> None:
         print(words, file=sys.stderr, flush=True)
 
     epoch = gather(name, os.environ["INVOCATION_ID"], rank, others, say)
-    say(f"rank {rank} starts with {len(others)} others, of start {epoch[:8]} of rank 0")
+    words = "1 other" if len(others) == 1 else f"{len(others)} others"
+    say(f"rank {rank} starts with {words}, of start {epoch[:8]} of rank 0")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ def judge(planned: PlannedReplica, seen: Observation) -> Finding:
     if state != "active":
         evidence = f"{unit.get('LoadState')}, {state} ({unit.get('SubState')})"
         if told := stopped_trying(seen):
-            remedy = f"`rackwright why`; a deploy, or `systemctl restart {planned.unit}`, tries again"
+            remedy = (
+                f"see `rackwright why`; a deploy or `systemctl restart {planned.unit}` tries anew"
+            )
             return Finding(Status.CRITICAL, f"{told}: {evidence}", remedy)
         return Finding(Status.CRITICAL, evidence, look)
     restarts = unit.get("NRestarts")

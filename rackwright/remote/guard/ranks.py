@@ -1,8 +1,8 @@
 """Ranks of a replica over several servers live and die together: each watchdog sees to its own.
 
 An engine whose peer is gone answers /health and completes nothing; the peer cannot join it again.
-So rank 0 ends where one that it began with is not what it was, and any other where rank 0 is not the
-one that it began with. A rank that ends is started by systemd, and waits for all (``gather.py``).
+So rank 0 ends where one that it began with is not what it was, and any other where rank 0 is not
+the one that it began with. A rank that ends is started by systemd, and waits (``gather.py``).
 Nothing else is ended, and no engine starts before all wait: whichever ends first, each ends once.
 What is not heard of is no reason; a rank that hangs is for whoever asks rank 0 for completions.
 """
@@ -90,7 +90,7 @@ class Ranks:
         self.ranks: Sequence[Rank] = [Rank(config, entry) for entry in config["ranks"]]
 
     def told(self) -> Values:
-        """Each by the name of its replica, as other servers are told. Left out: what is not known."""
+        """Each by the name of its replica, as other servers are told; without what is not known."""
         told = {}
         for rank in self.ranks:
             with suppress(OSError):

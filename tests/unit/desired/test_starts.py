@@ -1,4 +1,4 @@
-"""How a replica's unit counts its starts: the program as it is rendered, run; systemd stood in for."""
+"""How a replica's unit counts its starts: the program as rendered, run; systemd stood in for."""
 
 from __future__ import annotations
 

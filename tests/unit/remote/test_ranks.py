@@ -182,9 +182,10 @@ class Fleet:
         """Whether all run, joined to one start of rank 0, which named the starts they are."""
         tolds = [rank.told() for rank in self.ranks]
         named = [tolds[0].start, *tolds[0].members.values()]
-        return all(t.phase == JOINED and t.epoch == tolds[0].start for t in tolds) and [
-            told.start for told in tolds
-        ] == named
+        return (
+            all(t.phase == JOINED and t.epoch == tolds[0].start for t in tolds)
+            and [told.start for told in tolds] == named
+        )
 
     @property
     def starts(self) -> list[int]:
