@@ -12,7 +12,6 @@ from rackwright.desired.render import render
 from rackwright.engines import ENGINES
 from rackwright.engines.release import script_text
 from rackwright.plan import Replica
-from rackwright.planning.watchdogs import together
 from rackwright.spec import Settings
 
 STOP_MARGIN_S = 30
@@ -88,7 +87,7 @@ def _no_others(replicas: Sequence[Replica], settings: Settings) -> NoOtherUnits:
 def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:
     starts = render("starts.sh.j2", {"settings": settings, "served_s": SERVED_S})
     own = [name for engine in engines_of(replicas) for name in engine.scripts]
-    own += [GATHER] if any(together(replica, settings) for replica in replicas) else []
+    own += [GATHER] if any(replica.kept_together for replica in replicas) else []
     programs = {name: script_text(name).encode() for name in (AWAIT_READY, *own)}
     return [
         *(File(_script(name, settings), text, mode=0o755) for name, text in programs.items()),
@@ -117,7 +116,7 @@ def _unit_file(replica: Replica, settings: Settings) -> File:
         "after_start": (_script(after_start[0], settings), *after_start[1:]) if after_start else (),
         "environment_path": paths.environment_path(replica, settings),
         "model_path": model_path,
-        "gathers": together(replica, settings),
+        "gathers": replica.kept_together,
         "answers_at": replica.span.addresses[0] if replica.span else replica.server.address,
         "stop_timeout_s": settings.stop_timeout_s + STOP_MARGIN_S,
         "start_timeout_s": settings.start_timeout_s + READINESS,

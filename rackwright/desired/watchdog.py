@@ -15,7 +15,7 @@ from rackwright.desired.render import render
 from rackwright.desired.replicas import READINESS
 from rackwright.engines import ENGINES
 from rackwright.plan import FleetPlan, Replica
-from rackwright.planning.watchdogs import neighbours, stall_s, together, watchdog_port_of
+from rackwright.planning.watchdogs import neighbours, stall_s, watchdog_port_of
 from rackwright.spec import FleetSpec, Settings
 
 UNIT = "rackwright-watchdog.service"
@@ -95,7 +95,7 @@ def watchdog_config(
         "state_dir": settings.state_dir,
         "restarts_an_hour": settings.watchdog_restarts_an_hour,
         "replicas": [_replica(replica, settings, spec, plan) for replica in leading],
-        "ranks": [_rank(one, spec, plan) for one in replicas if together(one, settings)],
+        "ranks": [_rank(one, spec, plan) for one in replicas if one.kept_together],
         "peers": _peers(name, {replica.service.name for replica in leading}, spec, plan),
         "gpus": _gpus(replicas, gpus),
         "fatal_xids": {

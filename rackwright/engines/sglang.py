@@ -108,6 +108,10 @@ _OPTIONS = (
         "dist-init-addr",
         of=lambda launch: launch.span and f"{launch.span.addresses[0]}:{launch.span.master_port}",
     ),
+    # The one limit of a start is start_timeout_s; torch's own is 600 s.
+    Option(
+        "dist-timeout", of=lambda launch: launch.settings.start_timeout_s if launch.span else None
+    ),
     *_REFUSED,
 )
 _CUDA_BUILDS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rackwright.plan import FleetPlan, Replica
-from rackwright.spec import FleetSpec, ServerSpec, Settings
+from rackwright.spec import FleetSpec, ServerSpec
 
 LEAST_STALL_S = 20.0
 MARGIN = 4.0
@@ -39,11 +39,6 @@ def watchdog_port_of(name: str, spec: FleetSpec, plan: FleetPlan) -> int | None:
     if name not in spec.servers or not plan.on(name) or spec.settings[name].watchdog == "off":
         return None
     return spec.settings[name].watchdog_port
-
-
-def together(replica: Replica, settings: Settings) -> bool:
-    """Whether watchdogs see to it that a replica's ranks start, and end, together."""
-    return replica.span is not None and settings.watchdog == "on"
 
 
 def neighbours(name: str, plan: FleetPlan) -> Iterator[ServerSpec]:

@@ -288,6 +288,14 @@ InterfaceName = Annotated[
         description="must be the name of a network interface, at most 15 characters",
     ),
 ]
+RdmaDevice = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(:[1-9][0-9]?)?$",
+        description="must be the name of a device in /sys/class/infiniband, such as mlx5_0, or of "
+        "one of its ports: mlx5_0:1",
+    ),
+]
 Repo = Annotated[
     str,
     Field(
