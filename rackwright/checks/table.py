@@ -12,6 +12,7 @@ from rackwright.checks.gateway import (
     shared_address_answers,
 )
 from rackwright.checks.host import clock, disk, firewall, watchdog
+from rackwright.checks.rank import network, ranks, rdma
 from rackwright.checks.replica import (
     balance,
     bandwidth,
@@ -85,6 +86,9 @@ CHECKS: tuple[Check[Any], ...] = (
     balance.CHECK,
     throughput.CHECK,
     bandwidth.CHECK,
+    ranks.CHECK,
+    network.CHECK,
+    rdma.CHECK,
     nginx.CHECK,
     upstream.CHECK,
     connections.CHECK,

@@ -12,6 +12,7 @@ from typing import Any
 
 from rackwright.remote import firewall
 from rackwright.remote.host.disks import disks
+from rackwright.remote.host.network import network
 from rackwright.remote.host.processes import uptime_s
 from rackwright.remote.served.burst import burst
 from rackwright.remote.served.failover import failover
@@ -42,6 +43,7 @@ def main(request: Values) -> Values:
         "firewall": firewall.observe(request["firewall"]) if request.get("firewall") else None,
         "failover": failover(request["gateway"]),
         "watchdog": watchdog(request["watchdog"]) if request.get("watchdog") else None,
+        "network": network(request["network"]) if request.get("network") else None,
         "disks": disks(request["folders"]),
         "uptime_s": uptime_s(),
         "elapsed_s": time.monotonic() - started_s,

@@ -54,6 +54,7 @@ def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
         "gateway": gateway_request(fleet, settings),
         "firewall": question(fleet.firewall, settings) if fleet.firewall else None,
         "watchdog": _watchdog_request(fleet),
+        "network": _network_request(fleet),
         "folders": [folder.path for folder in folders_of(fleet, host.name)],
     }
 
@@ -65,6 +66,15 @@ def _watchdog_request(fleet: FleetRun) -> dict[str, Any] | None:
     return {"unit": watchdog.UNIT, "address": fleet.server.address, "port": port}
 
 
+def _network_request(fleet: FleetRun) -> dict[str, Any] | None:
+    """Of a server that has ranks of replicas over several."""
+    spanning = next((replica for replica in fleet.replicas if replica.span), None)
+    if spanning is None:
+        return None
+    server = spanning.server
+    return {"interface": server.network_interface, "address": server.address}
+
+
 def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[str, Any]:
     engine = ENGINES[replica.service.engine]
     timed = TIMED_TOKENS[predicted(replica, settings) is not None]
@@ -72,6 +82,7 @@ def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[s
         "name": replica.name,
         "unit": paths.unit_name(replica),
         "answers": replica.answers,
+        "gathers": replica.kept_together,
         "address": replica.server.address,
         "port": replica.port,
         "served_model_name": replica.service.served_as,

@@ -12,6 +12,7 @@ from rackwright.checks.planned import (
     PlannedGateway,
     PlannedHost,
     PlannedKind,
+    PlannedRank,
     PlannedReplica,
     PlannedServer,
     PlannedService,
@@ -70,7 +71,26 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
         for name, gateway in gateways.items()
         for upstream in fleet.plan.upstreams
     ]
-    return [*systems, *servers, *replicas, *services, *_planned_failover(fleet, hosts)]
+    ranks = [
+        _planned_rank(r, fleet) for r in fleet.plan.replicas if r.span and r.server.name in hosts
+    ]
+    return [*systems, *servers, *replicas, *ranks, *services, *_planned_failover(fleet, hosts)]
+
+
+def _planned_rank(replica: Replica, fleet: FleetRun) -> PlannedRank:
+    ranks = [one for one in fleet.plan.replicas if one.name == replica.name and one.span]
+    ranks.sort(key=lambda one: one.span.rank if one.span else 0)
+    assert replica.span
+    return PlannedRank(
+        name=replica.name,
+        host=replica.server.name,
+        unit=paths.unit_name(replica),
+        rank=replica.span.rank,
+        servers=tuple(one.server.name for one in ranks),
+        gbit_per_s=replica.server.network_gbit_per_s,
+        rdma_devices=replica.rdma_devices,
+        kept_together=replica.kept_together,
+    )
 
 
 def _watched(fleet: FleetRun, name: str) -> tuple[str, ...] | None:
