@@ -12,7 +12,7 @@ from rackwright.checks.gateway import (
     shared_address_answers,
 )
 from rackwright.checks.host import clock, disk, firewall, watchdog
-from rackwright.checks.rank import network, ranks, rdma
+from rackwright.checks.rank import between_servers, network, ranks, rdma
 from rackwright.checks.replica import (
     balance,
     bandwidth,
@@ -89,6 +89,7 @@ CHECKS: tuple[Check[Any], ...] = (
     ranks.CHECK,
     network.CHECK,
     rdma.CHECK,
+    between_servers.CHECK,
     nginx.CHECK,
     upstream.CHECK,
     connections.CHECK,
