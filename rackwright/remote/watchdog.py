@@ -276,8 +276,10 @@ class Watchdog:
             return
         lines = self.log.new_errors() if self.log else []
         faults = list(of_log(lines, self.gpus, self.codes))
-        if pair := self.nvml.answered():
-            faults += of_nvml(*pair, self.gpus)
+        if answers := self.nvml.answered():
+            faults += of_nvml(answers, self.gpus)
+        if self.quarantine:
+            self.nvml.begin_anew()
         if time.monotonic() - self.nvml_s >= NVML_EVERY_S:
             self.nvml_s = time.monotonic()
             self.nvml.ask()

@@ -16,6 +16,8 @@ ASK_S = SILENT_S / 2
 LONGEST_ASK_S = 3 * IDLE_CANARY_S
 BUSY = (429, 503)
 REQUESTS = ("requests_running", "requests_waiting")
+WORK = ("tokens_generated", "prompt_tokens", "steps", "kv_cache_share")
+"""Figures that change with any work, of those that an engine tells."""
 MOST_METRICS = 1 << 20
 
 Values = dict[str, Any]
@@ -71,8 +73,8 @@ class Asker:
             told = self._figures
         running = [told[name] for name in REQUESTS if told.get(name) is not None]
         requests = sum(one or 0.0 for one in running) if running else None
-        work = tuple(value for name, value in sorted(told.items()) if name not in REQUESTS)
-        return requests, told.get("tokens_generated"), work or None
+        work = tuple(told.get(name) for name in WORK) if told else None
+        return requests, told.get("tokens_generated"), work
 
     def forget(self) -> None:
         """What an earlier start said, or is yet to say."""
