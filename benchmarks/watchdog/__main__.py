@@ -66,6 +66,7 @@ def config(folder: Path, port: int, engine: int, stall_s: float) -> dict[str, An
         "restarts_an_hour": 3,
         "replicas": [replica],
         "peers": {},
+        "ranks": [],
         "gpus": [],
         "fatal_xids": {},
         "fatal_by_text": {},

@@ -14,6 +14,9 @@ from rackwright.errors import PlanError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.planning.watchdogs import LEAST_STALL_S, MARGIN, UNCOUNTED_S, stall_s
+from rackwright.remote import gather
+from rackwright.remote.gather import Place
+from rackwright.remote.guard.ranks import Ranks
 from tests.samples.fleet import cluster, hosts, server, service
 
 Golden = Callable[[str, bytes], None]
@@ -75,6 +78,19 @@ def test_where_there_is_to_be_none_ours_goes_and_what_it_kept_stays(data: Data) 
         path = f"/etc/systemd/system/{UNIT}" if isinstance(item, NoOtherUnits) else item.key
         marked = made[path] if path.endswith((".service", ".json")) else b"# Rackwright watchdog: x"
         assert any(line.startswith(item.mark) for line in marked.decode().splitlines())
+
+
+def test_each_rank_knows_where_the_others_watchdogs_are() -> None:
+    (first,), (second,) = (known(span(), name)["ranks"] for name in ("gpu1", "gpu2"))
+    name, unit = "chat-gpu1-0", "rackwright-chat-gpu1-0.service"
+    assert (first["name"], first["unit"], first["rank"]) == (name, unit, 0)
+    assert (second["name"], second["unit"], second["rank"]) == (name, unit, 1)
+    other = {"rank": 1, "server": "gpu2", "address": "192.0.2.12", "port": 7979}
+    assert first["others"] == [other]
+    assert second["others"] == [{**other, "rank": 0, "server": "gpu1", "address": "192.0.2.11"}]
+    assert known(two_services())["ranks"] == []
+    assert gather.others_of(known(span()), name) == (0, [Place(**other)])
+    assert [rank.unit for rank in Ranks(known(span(), "gpu2")).ranks] == [unit]
 
 
 def test_peers_are_those_of_the_same_service_on_other_servers() -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from rackwright.remote import gather
 from rackwright.remote.gather import DOWN, GATHERS, JOINED, Place, Told, as_told, told_of
-from rackwright.remote.guard.ranks import why_end
+from rackwright.remote.guard.ranks import Rank, Ranks, why_end
+from tests.samples.commands import Command
 
 UP = {"ActiveState": "active", "SubState": "running", "InvocationID": "a1"}
 PLACES = [Place(rank, f"gpu{rank + 1}", f"192.0.2.{11 + rank}", 7979) for rank in range(4)]
@@ -313,3 +314,60 @@ def test_a_note_that_cannot_be_read_is_none(
     monkeypatch.setattr(gather, "FOLDER", tmp_path)
     (tmp_path / "chat.json").write_text(text)
     assert gather.noted("chat") == gather.noted("other") == {}
+
+
+SHOWN = "ActiveState=active\nSubState=running\nInvocationID={start}\n"
+
+
+@pytest.fixture
+def rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> Rank:
+    """Rank 1, joined to start "e" of rank 0; what systemctl is told is in ``asked``."""
+    monkeypatch.setattr(gather, "FOLDER", tmp_path)
+    gather.note("chat", "a", "e")
+    shown = f"case $1 in show) printf '{SHOWN.format(start='a')}';; esac"
+    command("systemctl", f'echo "$*" >> {tmp_path}/asked; {shown}')
+    place = dict(PLACES[0]._asdict())
+    entry = {"name": "chat", "unit": "chat.service", "rank": 1, "others": [place]}
+    return Rank({"ranks": [entry]}, entry)
+
+
+def killed(folder: Path) -> int:
+    asked = (folder / "asked").read_text().splitlines()
+    return asked.count("kill --signal=KILL chat.service")
+
+
+def test_a_rank_whose_first_is_another_is_ended_and_that_is_said_once(
+    rank: Rank, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        rank.look(lambda place, name: Told(GATHERS, "f"), said.append)
+    assert killed(tmp_path) == 2, "as long as it is not gone"
+    assert said == ["chat: rank 1 ends with the others: rank 0 on gpu1 was started anew"]
+
+
+@pytest.mark.parametrize("answer", [None, Told(JOINED, "e", "e", {"1": "a"})])
+def test_a_rank_whose_first_is_well_or_silent_goes_on(
+    rank: Rank, tmp_path: Path, answer: Told | None
+) -> None:
+    rank.look(lambda place, name: answer, print)
+    assert killed(tmp_path) == 0
+
+
+def test_a_rank_that_has_changed_while_others_were_asked_is_left_alone(
+    rank: Rank, tmp_path: Path
+) -> None:
+    def ask(place: Place, name: str) -> Told:
+        gather.note("chat", "later")
+        return Told(GATHERS, "f")
+
+    rank.look(ask, print)
+    assert killed(tmp_path) == 0
+
+
+def test_what_others_are_told_of_a_server_is_each_of_its_ranks(rank: Rank, tmp_path: Path) -> None:
+    ranks = Ranks({"ranks": []})
+    ranks.ranks = [rank]
+    assert as_told(ranks.told()["chat"]) == Told(JOINED, "a", "e")
+    (tmp_path / "fake-bin/systemctl").write_text("#!/bin/sh\nexit 1\n")
+    assert ranks.told() == {}

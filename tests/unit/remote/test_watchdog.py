@@ -99,6 +99,7 @@ def config(tmp_path: Path, port: int, **more: Any) -> dict[str, Any]:
         "restarts_an_hour": 3,
         "replicas": [replica(port)],
         "peers": {},
+        "ranks": [],
         "gpus": [],
         "fatal_xids": {},
         "fatal_by_text": {},
