@@ -200,12 +200,16 @@ def started(size: int, seed: int) -> Fleet:
     return fleet
 
 
+@pytest.mark.parametrize("away_s", [0, 1, DELAY_S])
 @pytest.mark.parametrize("size", [2, 3, 4])
-@pytest.mark.parametrize("seed", range(20))
-def test_after_the_end_of_one_each_ends_once_and_all_start_together(size: int, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(10))
+def test_after_the_end_of_one_each_ends_once_and_all_start_together(
+    size: int, away_s: int, seed: int
+) -> None:
+    """Also where it is started again before anybody has noticed."""
     for ends in range(size):
         fleet = started(size, seed)
-        fleet.ranks[ends].end()
+        fleet.ranks[ends].end(away_s)
         fleet.run(40)
         assert fleet.together
         fleet.run(300)
@@ -221,6 +225,17 @@ def test_a_server_that_is_away_for_long_costs_the_others_one_start(seed: int) ->
         fleet.ranks[away].silent_until_s = fleet.now_s + 590
         fleet.run(500)
         fleet.run(140)
+        assert fleet.together and fleet.starts == [2] * 3
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_rank_that_is_stopped_leaves_no_engine_behind_that_nobody_can_use(seed: int) -> None:
+    for stopped in range(3):
+        fleet = started(3, seed)
+        fleet.ranks[stopped].end(for_s=600)
+        fleet.run(30)
+        assert not any(rank.told().phase == JOINED for rank in fleet.ranks)
+        fleet.run(600)
         assert fleet.together and fleet.starts == [2] * 3
 
 
@@ -241,7 +256,7 @@ def test_ends_in_any_order_come_to_rest_within_a_minute(seed: int) -> None:
         rank = dice.choice(fleet.ranks)
         if dice.random() < 0.3:
             rank.silent_until_s = fleet.now_s + dice.randint(1, 15)
-        rank.end(for_s=dice.choice([1, DELAY_S, 20]))
+        rank.end(for_s=dice.choice([0, 1, DELAY_S, 20]))
         fleet.run(dice.randint(0, 25))
     fleet.run(60)
     assert fleet.together
