@@ -22,7 +22,7 @@ SERVERS = ("gpu1", "gpu2")
 WORDS = ("--limit", "gpu1", "--limit", "gpu2", "--data", "stages=models,firewall,replicas,verify")
 ASKED = """
 import json, urllib.request
-body = {"model": "tiny-llama", "prompt": "Hi", "max_tokens": 4}
+body = {"model": "tiny-llama", "prompt": "Hi", "max_tokens": 4, "ignore_eos": True}
 url, headers = "http://198.18.0.11:8100/v1/completions", {"Content-Type": "application/json"}
 request = urllib.request.Request(url, json.dumps(body).encode(), headers)
 print(json.load(urllib.request.urlopen(request, timeout=%d))["usage"]["completion_tokens"])
