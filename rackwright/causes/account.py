@@ -18,6 +18,8 @@ from rackwright.remote.host.attempts import gave_up
 TAIL_LINES = 12
 NOT_READY = "not ready within "
 """What ``remote/await_ready.py`` says when the time is up."""
+WAITS_FOR = "waits for "
+"""What ``remote/gather.py`` says, again and again."""
 KILLED_BY_KERNEL = "Killed process"
 
 
@@ -105,9 +107,9 @@ def _place(raised: Raised, process: str) -> Iterator[str]:
 def account(seen: Mapping[str, Any]) -> Account:
     """What to tell of what ``remote/starts.py`` saw of a unit."""
     shown = seen["state"]
-    told = gave_up(seen.get("attempts") or {})
-    state = _state(shown, seen["starts"], told)
-    words = _words(state, shown, told)
+    told, waits = gave_up(seen.get("attempts") or {}), _waits(shown, seen["starts"])
+    state = State.STARTS if waits else _state(shown, seen["starts"], told)
+    words = ": ".join(filter(None, [_words(state, shown, told), waits]))
     start = _start_to_explain(state, seen["starts"])
     if start is None:
         return Account(state, words)
@@ -135,6 +137,14 @@ def _state(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]], gave_u
     if active == "activating" and not restarts and not (starts and starts[0]["ended"]):
         return State.STARTS
     return State.FAILS if active in ("activating", "failed") else State.STOPPED
+
+
+def _waits(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]]) -> str:
+    """What a rank waits for before its engine is started; however the start before it ended."""
+    if shown.get("SubState") != "start-pre" or not starts or starts[0]["ended"]:
+        return ""
+    last = clean(str(starts[0]["lines"][-1][1])) if starts[0]["lines"] else ""
+    return last if last.startswith(WAITS_FOR) else ""
 
 
 def _words(state: State, shown: Mapping[str, str], gave_up: str) -> str:

@@ -98,6 +98,20 @@ def test_a_unit_that_gave_up_is_told_from_one_that_tries_again(
     assert told.summary.startswith("gave up after 5 starts that never became ready: RuntimeError")
 
 
+def test_a_rank_that_waits_for_others_is_starting_whatever_ended_before(
+    journal: dict[str, Path], command: Command
+) -> None:
+    waits = "waits for rank 1 on gpu2: its unit is inactive (dead)"
+    journal[OLD].write_text(entry(11, "RuntimeError: no nvcc", _PID="77") + "\n")
+    journal[NEW].write_text(entry(21, waits, _PID="78") + "\n")
+    shown = f"LoadState=loaded\\nActiveState=activating\\nNRestarts=1\\nInvocationID={NEW}\\n"
+    command("systemctl", f"printf '{shown}SubState=start-pre\\n'")
+    told = account(seen())
+    assert told.state is State.STARTS and told.seen.endswith(f"1 restarts: {waits}")
+    command("systemctl", f"printf '{shown}SubState=start-post\\n'")
+    assert account(seen()).state is State.FAILS
+
+
 def test_words_that_are_no_text_are_read_as_far_as_they_are(journal: dict[str, Path]) -> None:
     lines = [
         entry(11, [0x61, 0xFF, 0x62]),
