@@ -25,7 +25,7 @@ from rackwright.remote.guard.kernel import KernelLog
 from rackwright.remote.guard.looking import Asker
 from rackwright.remote.guard.peers import Server, Watchdogs
 from rackwright.remote.guard.ranks import Ranks
-from rackwright.remote.guard.signs import LOOK_S, Look, Rules
+from rackwright.remote.guard.signs import IDLE_RANKS_S, IDLE_S, LOOK_S, Look, Rules
 from rackwright.remote.guard.state_page import page_server
 
 FORMAT = 1
@@ -47,7 +47,8 @@ class Watched:
         self.asked, self.name = asked, str(asked["name"])
         self.asker = Asker(asked)
         counts = "tokens_generated" in asked["figures"]
-        self.rules = Rules(asked["stall_s"], asked["start_s"], counts, restarts_an_hour)
+        idle_s = IDLE_RANKS_S if asked["ranks"] else IDLE_S
+        self.rules = Rules(asked["stall_s"], asked["start_s"], counts, restarts_an_hour, idle_s)
         self.course: Course | None = None
         self.since_unix_s = time.time()
         self.evidence: threading.Thread | None = None

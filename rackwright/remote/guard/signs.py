@@ -17,8 +17,12 @@ SILENT_S = 20.0
 """Without any answer over HTTP, of a process that lives; an answer may take half of it."""
 CANARY_S = 8.0
 """Before the end of anybody's patience a completion is asked for, and has so long."""
-IDLE_S, IDLE_CANARY_S = 60.0, 20.0
-"""An engine that nobody asked for so long is asked for a token, and has so long if it is alone."""
+IDLE_S, IDLE_CANARY_S, IDLE_RANKS_S = 60.0, 20.0, 6.0
+"""An engine that nobody asked for so long is asked for a token, and has so long if it is alone.
+
+The last of one over several servers: it tells of a request once a step is done with it, so that one
+which hangs at the first for a peer's sake says that nobody asked.
+"""
 AGAIN_S, FAILED = 3.0, 3
 """After a completion that failed, and how many in a row are a verdict where nobody else asks."""
 
@@ -27,13 +31,15 @@ class Rules(NamedTuple):
     """What a replica is judged by.
 
     ``stall_s`` is the longest without a token that the plan explains, ``start_s`` that a restart
-    may take; ``counts``: its metrics tell requests and tokens.
+    may take; ``counts``: its metrics tell requests and tokens. Where nobody asked for ``idle_s``, it
+    is asked.
     """
 
     stall_s: float
     start_s: float
     counts: bool
     restarts_an_hour: int
+    idle_s: float = IDLE_S
 
 
 class Completion(NamedTuple):
@@ -171,7 +177,7 @@ def verdict(signs: Signs, rules: Rules) -> Verdict:
         return Verdict(SUSPECTED, _with(why if left_s <= CANARY_S else "", signs), _may_ask(signs))
     idle_s = signs.looked_s - signs.completed_s
     nobody = signs.requests == 0 or not rules.counts
-    return Verdict(WELL, ask=nobody and idle_s >= IDLE_S and _may_ask(signs))
+    return Verdict(WELL, ask=nobody and idle_s >= rules.idle_s and _may_ask(signs))
 
 
 def _was_tried(signs: Signs, waited_s: float, recent_s: float) -> bool:
