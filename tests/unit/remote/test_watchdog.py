@@ -24,6 +24,7 @@ from rackwright.remote.guard.looking import Asker, ended
 from rackwright.remote.guard.peers import Watchdogs, state_of
 from rackwright.remote.guard.signs import Completion
 from rackwright.remote.guard.state_page import page_server
+from rackwright.remote.served.engine import KEPT_BACK
 from rackwright.runner.watchdog import packed
 
 METRICS = "vllm:num_requests_running 2\nvllm:generation_tokens_total 7\n"
@@ -153,6 +154,24 @@ def test_what_an_earlier_start_completes_is_forgotten(engine: tuple[type[Engine]
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("7 1 5 0 1", "gave up after 5 starts that never became ready"),
+        ("7 1 5 0 0", ""),
+        ("", ""),
+        ("junk", ""),
+    ],
+)
+def test_a_unit_that_gave_up_says_after_how_many_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    monkeypatch.setattr(service_manager, "STARTS", tmp_path)
+    (tmp_path / "unit").write_text(words)
+    assert service_manager.gave_up("unit") == said
+    assert service_manager.gave_up("other") == ""
+
+
+@pytest.mark.parametrize(
     ("reply", "completion"),
     [
         ({"status": 200, "body": {"choices": []}}, Completion(True)),
@@ -163,6 +182,7 @@ def test_what_an_earlier_start_completes_is_forgotten(engine: tuple[type[Engine]
         ({"status": 500, "body": ""}, Completion(False, "HTTP 500")),
         ({"status": 503, "body": ""}, Completion(False, "HTTP 503", busy=True)),
         ({"error": "TimeoutError: x"}, Completion(False, "TimeoutError: x")),
+        ({"error": KEPT_BACK}, Completion(False, KEPT_BACK, refused=True)),  # a stranger's port
     ],
 )
 def test_how_a_completion_ended(reply: dict[str, Any], completion: Completion) -> None:
