@@ -283,6 +283,8 @@ class Watchdog:
             self._write_quarantine(self.unwritten)
         if faults and not self.quarantine:
             self._quarantine(faults, lines)
+        if lines and self.log:
+            self.log.note()
 
     def _quarantine(self, faults: list[Fault], lines: list[str]) -> None:
         why = "; ".join(fault.why for fault in faults)

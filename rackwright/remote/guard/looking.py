@@ -46,7 +46,7 @@ class Asker:
             time.sleep(LOOK_S)
 
     def ask_once(self) -> None:
-        """Its health, and its figures where it has such; no engine asks for a key for its health."""
+        """Its health, for which no engine wants a key, and its figures where it has such."""
         self._get(self.asked["health_path"], {})
         if not self.asked["metrics_path"]:
             return

@@ -378,11 +378,12 @@ def test_evidence_is_bounded_private_and_without_the_replica_s_secrets(
 ) -> None:
     lines = ["starts with a-secret-key", "x" * 3_000_000]
     monkeypatch.setattr(evidence, "entries", lambda *_: [{"MESSAGE": line} for line in lines])
-    monkeypatch.setattr(evidence, "pids_of", lambda _: [os.getpid(), 2**22 + 1])
+    monkeypatch.setattr(evidence, "is_in", lambda group, _: group == "/own")
+    monkeypatch.setattr(evidence, "all_pids", lambda: [os.getpid(), 2**22 + 1])
     monkeypatch.setattr(evidence, "asked_apart", lambda: Answer({"GPU-a": {"uncorrected": 0}}))
     monkeypatch.setattr(evidence, "PROGRAMS", str(tmp_path))
     (tmp_path / "env").write_text('VLLM_API_KEY="a-secret-key"\n')
-    asked = replica(1, environment_path=str(tmp_path / "env"))
+    asked = replica(1, environment_path=str(tmp_path / "env"), control_group="/own")
     for number in range(evidence.MOST_FOLDERS + 3):
         folder = tmp_path / "evidence"
         path = evidence.of_replica(folder, {**asked, "name": f"r{number}"}, "hung", METRICS)
@@ -393,6 +394,7 @@ def test_evidence_is_bounded_private_and_without_the_replica_s_secrets(
                           "gpus.txt"}  # fmt: skip
     assert all(len(text) <= evidence.MOST_BYTES for text in texts.values())
     assert "a-secret-key" not in "".join(texts.values()) and "<hidden>" in texts["journal.txt"]
+    assert f"process {os.getpid()}" in texts["processes.txt"]
     assert "hung" in texts["why.txt"] and texts["metrics.txt"] == METRICS
 
 
