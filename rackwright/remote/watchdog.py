@@ -99,6 +99,7 @@ class Watchdog:
         self.others = Watchdogs({_server(peer) for peer in self._others()})
         self.nvml, self.log = nvml.Nvml(), self._kernel_log()
         self.nvml_s = self.others_s = float("-inf")
+        self.now_unix_s = time.time()
         self.unwritten: Values | None = None
         self.quarantine = kept.quarantine_of(self.quarantine_file)
         self.page = page_server(config["address"], config["port"], self.state)
@@ -122,11 +123,11 @@ class Watchdog:
             return None
 
     def state(self) -> Values:
-        """What ``GET /state`` says."""
+        """What ``GET /state`` says. Its time is that of the last look: one that hangs grows old."""
         return {
             "format": FORMAT,
             "host": self.config["host"],
-            "now": time.time(),
+            "now": self.now_unix_s,
             "quarantine": self.quarantine,
             "replicas": {watched.name: watched.state for watched in self.replicas},
         }
@@ -145,6 +146,7 @@ class Watchdog:
 
     def look(self) -> None:
         """One round: GPUs, then each replica."""
+        self.now_unix_s = time.time()
         self._look_at_gpus()
         self.quarantine = kept.quarantine_of(self.quarantine_file) or self.unwritten
         try:
