@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from rackwright.remote import watchdog
-from rackwright.remote.guard import evidence, kept, service_manager
-from rackwright.remote.guard.gpu_faults import Answer
+from rackwright.remote.guard import evidence, kernel, kept, service_manager
+from rackwright.remote.guard.gpu_faults import Answer, Fault
 from rackwright.remote.guard.looking import Asker, ended
 from rackwright.remote.guard.peers import Watchdogs, state_of
+from rackwright.remote.guard.server_gpus import ServerGpus
 from rackwright.remote.guard.signs import Completion
 from rackwright.remote.guard.state_page import page_server
 from rackwright.remote.served.engine import KEPT_BACK
@@ -300,10 +301,10 @@ def test_a_turn_and_a_quarantine_are_read_at_each_look(
     dog.look()
     assert dog.state()["replicas"]["chat-gpu1-0"]["state"] == "in turn"
     turn.unlink()
-    dog.quarantine_file.write_text(json.dumps({"why": "GPU 0: lost", "since": 7}))
+    dog.gpus.file.write_text(json.dumps({"why": "GPU 0: lost", "since": 7}))
     dog.look()
     assert dog.state()["quarantine"] == {"why": "GPU 0: lost", "since": 7}
-    dog.quarantine_file.unlink()
+    dog.gpus.file.unlink()
     dog.look()
     dog.look()
     assert dog.state()["quarantine"] is None
@@ -349,6 +350,30 @@ def test_a_systemd_that_gives_no_answer_ends_nothing(
     assert dog.state()["replicas"]["chat-gpu1-0"]["state"] == "suspected"
 
 
+def test_a_fatal_line_of_the_kernel_s_log_puts_the_server_in_quarantine_once(
+    dog: watchdog.Watchdog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "kmsg"
+    log.write_text("")
+    monkeypatch.setattr(kernel, "LOG", log)
+    monkeypatch.setattr(evidence, "of_server", lambda *_: None)
+    gpus = [{"number": 0, "uuid": "GPU-a", "pci_bus_id": "00000000:17:00.0"}]
+    told = {**dog.config, "gpus": gpus, "fatal_xids": {"79": "off the bus"}}
+    dog.gpus = ServerGpus(told, dog.folder, print)
+    monkeypatch.setattr(dog.gpus.nvml, "ask", lambda: None)
+    dog.look()
+    log.write_text("3,1,1,-;NVRM: Xid (PCI:0000:17:00): 79, gone\n")
+    dog.look()
+    dog.look()
+    assert dog.state()["quarantine"]["why"] == "GPU 0: Xid 79 (off the bus): gone"
+    why = dog.state()["replicas"]["chat-gpu1-0"]["why"]
+    assert why == "the server is in quarantine: GPU 0: Xid 79 (off the bus): gone"
+    dog.gpus.file.unlink()  # as its end
+    dog.gpus = ServerGpus(told, dog.folder, print)
+    dog.look()
+    assert dog.state()["quarantine"] is None
+
+
 def test_a_quarantine_holds_while_the_disk_is_full(
     dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,15 +383,11 @@ def test_a_quarantine_holds_while_the_disk_is_full(
     with monkeypatch.context() as while_full:
         while_full.setattr(kept, "write_first", full)
         while_full.setattr(evidence, "of_server", lambda *_: None)
-        dog._quarantine([watchdog.Fault("GPU 0: lost", ("GPU-a",))], [])
+        dog.gpus.begin([Fault("GPU 0: lost", ("GPU-a",))], [])
         dog.look()
-        assert (
-            not dog.quarantine_file.exists() and dog.state()["quarantine"]["why"] == "GPU 0: lost"
-        )
-    dog.gpus = [watchdog.Gpu(0, "GPU-a", "00000000:17:00.0")]
-    monkeypatch.setattr(dog.nvml, "ask", lambda: None)
+        assert not dog.gpus.file.exists() and dog.state()["quarantine"]["why"] == "GPU 0: lost"
     dog.look()
-    noted = kept.read(dog.quarantine_file)
+    noted = kept.read(dog.gpus.file)
     assert noted is not None and (noted["gpus"], noted["by"]) == (["GPU-a"], "watchdog")
 
 
