@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from rackwright.remote import watchdog
-from rackwright.remote.guard import evidence, kernel, kept, service_manager
+from rackwright.remote.guard import evidence, kept, kernel, service_manager
 from rackwright.remote.guard.gpu_faults import Answer, Fault
 from rackwright.remote.guard.looking import Asker, ended
 from rackwright.remote.guard.peers import Watchdogs, state_of
