@@ -9,6 +9,7 @@ What is not heard of is no reason; a rank that hangs is for whoever asks rank 0 
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +19,9 @@ from typing import Any
 from rackwright.remote import gather
 from rackwright.remote.gather import DOWN, JOINED, Place, Told
 from rackwright.remote.guard.service_manager import gave_up
-from rackwright.remote.host.running import Failed, run
-from rackwright.remote.host.systemd import show
+from rackwright.remote.host.running import Failed, ended, run
 
-EVERY_S = 1.0
+EVERY_S, ANSWER_S = 1.0, 5.0
 PROPERTIES = "ActiveState,SubState,InvocationID"
 
 Values = dict[str, Any]
@@ -50,6 +50,17 @@ def _gone(rank: int, own: Told, place: Place, told: Told) -> str:
     return "" if same else f"{place} was started anew"
 
 
+def _shown(unit: str) -> dict[str, str]:
+    argv = ("systemctl", "show", "--property", PROPERTIES, unit)
+    try:
+        done = ended(*argv, timeout=ANSWER_S)
+    except subprocess.TimeoutExpired as error:
+        raise OSError(str(error)) from None
+    if done.returncode:
+        raise OSError(done.stderr.strip())
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
 class Rank:
     """One rank of this server."""
 
@@ -60,9 +71,8 @@ class Rank:
         self._ended = ""
 
     def told(self) -> Told:
-        """What it is now. OSError where systemd does not answer."""
-        (shown,) = show(PROPERTIES, self.unit)
-        return gather.told_of(shown, gather.noted(self.name), gave_up(self.unit))
+        """What it is now; never what it was a while ago. OSError where systemd does not answer."""
+        return gather.told_of(_shown(self.unit), gather.noted(self.name), gave_up(self.unit))
 
     def look(self, ask: Callable[[Place, str], Told | None], say: Callable[[str], Any]) -> None:
         """Ask those that it depends on, and end it where they are gone."""
@@ -103,6 +113,6 @@ class Ranks:
             for rank in self.ranks:
                 try:
                     rank.look(gather.rank_at, say)
-                except OSError as error:
+                except Exception as error:  # a thread that ended would leave nobody to see to them
                     say(f"{rank.name}: {error}")
             time.sleep(EVERY_S)

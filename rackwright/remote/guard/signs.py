@@ -31,8 +31,8 @@ class Rules(NamedTuple):
     """What a replica is judged by.
 
     ``stall_s`` is the longest without a token that the plan explains, ``start_s`` that a restart
-    may take; ``counts``: its metrics tell requests and tokens. Where nobody asked for ``idle_s``, it
-    is asked.
+    may take; ``counts``: its metrics tell requests and tokens. Who was not asked for ``idle_s``
+    is asked then.
     """
 
     stall_s: float

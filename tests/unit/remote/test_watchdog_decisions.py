@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from rackwright.remote.guard import course as steps
 from rackwright.remote.guard.course import Peer, Peers
-from rackwright.remote.guard.signs import CANARY_S, LOOK_S, SILENT_S, Completion, Rules
+from rackwright.remote.guard.signs import (
+    CANARY_S,
+    IDLE_RANKS_S,
+    LOOK_S,
+    SILENT_S,
+    Completion,
+    Rules,
+)
 from tests.samples.watched import RULES, Engine, Fleet, Watch
 
 BAR_S = 28.0
@@ -58,6 +65,15 @@ def test_an_idle_one_that_completes_nothing_is_found(gauges_freeze: bool) -> Non
     watch.go_on(150)
     assert watch.states[:3] == ["well", "suspected", "out"] or watch.states[:2] == ["well", "out"]
     assert watch.since("out") <= 60 + RULES.stall_s + CANARY_S
+    assert len(watch.acts) == 1 and watch.states[-1] == "well"
+
+
+def test_ranks_are_asked_so_often_that_what_hangs_at_its_first_step_is_out_in_time() -> None:
+    """vLLM's figures come with a step's end: of one that never ends they say that nobody asked."""
+    engine = Engine(hangs=True, gauges_freeze=True)
+    watch = Watch(engine, RULES._replace(idle_s=IDLE_RANKS_S))
+    watch.go_on(150)
+    assert watch.since("out") <= BAR_S
     assert len(watch.acts) == 1 and watch.states[-1] == "well"
 
 

@@ -147,6 +147,9 @@ def test_what_was_read_once_never_counts_again_and_what_came_meanwhile_does(
     KernelLog(tmp_path / "cursor")
     more(log, 12, xid(79))
     assert KernelLog(tmp_path / "cursor").new_errors() == [xid(79)]
+    second = KernelLog(tmp_path / "cursor")  # it ended before it had dealt with it
+    assert second.new_errors() == [xid(79)]
+    second.note()
     assert KernelLog(tmp_path / "cursor").new_errors() == []
 
 
