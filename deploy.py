@@ -13,6 +13,7 @@ from tasks.gateway import gateway
 from tasks.models import models
 from tasks.replicas import replicas
 from tasks.verify import verify
+from tasks.watchdog import watchdog
 
 fleet = this_fleet()
 
@@ -32,6 +33,7 @@ if fleet.wants("models"):
     models()
 
 if fleet.wants("replicas"):
+    watchdog()
     replicas()
 
 if fleet.wants("gateway"):

@@ -73,6 +73,8 @@ drain_timeout_s = 600  # for the requests of a replica that is to be changed
 canary_s = 60  # how long the first changed replica is watched, where a rollout asks for that
 restart_delay_s = 5
 restart_delay_max_s = 300
+# Starts in a row that never became ready, after which a replica stops trying; 0: it goes on trying.
+start_attempts = 5
 
 # Ports of replicas count up from here on each server.
 base_port = 8000
@@ -99,6 +101,12 @@ firewall = "engines"
 firewall_monitors = ()  # addresses, networks or host names: ("10.1.0.5", "monitor.example.com")
 firewall_ports = ()  # of "host", open to all: (9100, "51820/udp")
 firewall_confirm_s = 60  # until a change that no new connection confirms rolls itself back
+
+# The watchdog of each GPU server: takes a replica that hangs out at the gateways and restarts it
+# (docs/watchdog.md). Gateways and the servers of the same services reach it at its port.
+watchdog = "on"  # or "off": none, and ours is taken away
+watchdog_port = 7979
+watchdog_restarts_an_hour = 3  # of a replica; then it is given up. 0: never
 
 # Of a run: all stages, or a comma list of some (`--data stages=gateway,verify`).
 stages = "all"

@@ -44,8 +44,10 @@ gpu_servers = [
                 # a NUMA node. `rackwright discover` prints both.
                 # "nvlink_islands": [[0, 1], [2, 3]], "numa_nodes": [[0, 1, 2, 3], [4, 5, 6, 7]],
                 # For a replica on several servers: how fast the network between them is (10 if
-                # left out), and the interface it goes over.
+                # left out), the interface it goes over, and InfiniBand or RoCE devices if there are
+                # some ([]: none is used; left out: NCCL chooses).
                 # "network_gbit_per_s": 100, "network_interface": "bond0",
+                # "rdma_devices": ["mlx5_0", "mlx5_1"],
             },
         },
     ),

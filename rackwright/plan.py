@@ -30,12 +30,14 @@ class Speed(_Value):
 class Span(NamedTuple):
     """One process of a replica that takes several servers: which it is, and where all of them are.
 
-    The one of ``rank`` 0 listens for the others on ``master_port``.
+    The one of ``rank`` 0 listens for the others on ``master_port``. ``kept_together``: watchdogs
+    see to it that all start together, and end where one does.
     """
 
     rank: int
     addresses: tuple[str, ...]
     master_port: int | None
+    kept_together: bool = True
 
 
 class Replica(_Value):
@@ -47,6 +49,7 @@ class Replica(_Value):
     each GPU. A replica that spans servers is one of these on each: they share the name, and the
     first (rank 0) answers requests. ``speeds`` are predicted: of one request, of some, and of the
     whole replica under its part of the load that was planned for; empty where the engine's are not.
+    ``longest_prompt_s`` is what a prompt as long as its context takes alone; None likewise.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Replica(_Value):
     dtype: str
     memory: GpuMemory
     speeds: tuple[Speed, ...] = ()
+    longest_prompt_s: float | None = None
     port: int
     gguf: Gguf | None = None
     span: Span | None = None
@@ -71,9 +75,22 @@ class Replica(_Value):
         return self.span is None or self.span.rank == 0
 
     @property
+    def kept_together(self) -> bool:
+        """Whether it is a rank that starts, and ends, with those on other servers."""
+        return self.span is not None and self.span.kept_together
+
+    @property
     def network_interface(self) -> str | None:
         """What joins its server to the others it spans; None where it is alone or none is named."""
         return self.server.network_interface if self.span else None
+
+    @property
+    def rdma_devices(self) -> tuple[str, ...] | None:
+        """InfiniBand or RoCE devices that join its server to the others it spans.
+
+        None where it is alone, or the engine is to choose; empty where it is to use none.
+        """
+        return self.server.rdma_devices if self.span else None
 
 
 class RejectedLayout(_Value):

@@ -41,7 +41,7 @@ def _folders() -> Iterator[Item]:
 def _shared_files() -> Iterator[Item]:
     for name in ("engine", "installer"):
         yield File(f"{CONFIG}/{name}.txt", _REQUIREMENTS.encode())
-    for name in ("await-ready", "restart-backoff"):
+    for name in ("await-ready", "starts"):
         yield File(f"{ROOT}/bin/{name}", _SCRIPT.encode(), mode=0o755)
     yield File("/etc/sysctl.d/90-bench.conf", b"# Nothing is set here.\n")
     yield File("/etc/modprobe.d/90-bench.conf", b"# Nothing is set here.\n")

@@ -13,10 +13,13 @@ from rackwright.causes.known import NOT_ENDED, Ending, explained
 from rackwright.causes.lines import Written, clean
 from rackwright.causes.log import failures, signal_name, signal_of_a_child
 from rackwright.causes.table import Cause
+from rackwright.remote.host.attempts import gave_up
 
 TAIL_LINES = 12
 NOT_READY = "not ready within "
 """What ``remote/await_ready.py`` says when the time is up."""
+WAITS_FOR = "waits for "
+"""What ``remote/gather.py`` says, again and again."""
 KILLED_BY_KERNEL = "Killed process"
 
 
@@ -27,6 +30,7 @@ class State(Enum):
     RESTARTED = "runs, after failures"
     STARTS = "is starting"
     FAILS = "fails"
+    GAVE_UP = "gave up"
     STOPPED = "is stopped"
     ABSENT = "is not on this host"
 
@@ -54,7 +58,8 @@ class Account:
         """Error and cause in one sentence."""
         told = str(self.failure.root) if self.failure else str(self.ending)
         named = self.cause.name if self.cause else "a cause that is not known"
-        return f"{told}: {named}" if told else named
+        first = self.seen.partition(",")[0] if self.state is State.GAVE_UP else ""
+        return ": ".join(filter(None, [first, told, named]))
 
     @property
     def remedy(self) -> str:
@@ -102,8 +107,9 @@ def _place(raised: Raised, process: str) -> Iterator[str]:
 def account(seen: Mapping[str, Any]) -> Account:
     """What to tell of what ``remote/starts.py`` saw of a unit."""
     shown = seen["state"]
-    state = _state(shown, seen["starts"])
-    words = _words(state, shown)
+    told, waits = gave_up(seen.get("attempts") or {}), _waits(shown, seen["starts"])
+    state = State.STARTS if waits else _state(shown, seen["starts"], told)
+    words = ": ".join(filter(None, [_words(state, shown, told), waits]))
     start = _start_to_explain(state, seen["starts"])
     if start is None:
         return Account(state, words)
@@ -120,10 +126,12 @@ def account(seen: Mapping[str, Any]) -> Account:
     )
 
 
-def _state(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]]) -> State:
+def _state(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]], gave_up: str) -> State:
     if shown.get("LoadState") != "loaded":
         return State.ABSENT
     restarts, active = int(shown.get("NRestarts") or 0), shown.get("ActiveState")
+    if active == "failed" and gave_up:
+        return State.GAVE_UP
     if active in ("active", "reloading"):
         return State.RESTARTED if restarts else State.RUNS
     if active == "activating" and not restarts and not (starts and starts[0]["ended"]):
@@ -131,13 +139,21 @@ def _state(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]]) -> Sta
     return State.FAILS if active in ("activating", "failed") else State.STOPPED
 
 
-def _words(state: State, shown: Mapping[str, str]) -> str:
+def _waits(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]]) -> str:
+    """What a rank waits for before its engine is started; however the start before it ended."""
+    if shown.get("SubState") != "start-pre" or not starts or starts[0]["ended"]:
+        return ""
+    last = clean(str(starts[0]["lines"][-1][1])) if starts[0]["lines"] else ""
+    return last if last.startswith(WAITS_FOR) else ""
+
+
+def _words(state: State, shown: Mapping[str, str], gave_up: str) -> str:
     restarts = shown.get("NRestarts") or "0"
     if state is State.ABSENT:
         return f"{state.value}: {shown.get('LoadState') or 'systemd did not answer'}"
     since = {State.RUNS: "ActiveEnterTimestamp", State.RESTARTED: "ActiveEnterTimestamp"}
     when = shown.get(since.get(state, "StateChangeTimestamp")) or "a time not told"
-    return f"{state.value}, {shown.get('SubState')} since {when}, {restarts} restarts"
+    return f"{gave_up or state.value}, {shown.get('SubState')} since {when}, {restarts} restarts"
 
 
 def _start_to_explain(

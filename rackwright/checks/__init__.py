@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from rackwright.checks.check import ALWAYS, Check, Example, Sample, When
 from rackwright.checks.observed import Observation, part_of
-from rackwright.checks.planned import Planned, PlannedGateway
+from rackwright.checks.planned import Planned, PlannedGateway, PlannedRank
 from rackwright.checks.results import CheckResult, Finding, Status
 from rackwright.checks.table import CHECKS, checks_about, healthy
 
@@ -50,8 +50,8 @@ def judge(planned: Sequence[Planned], observed: Mapping[str, Observation]) -> li
             unreached.setdefault(one.host, _unreached(one.host, seen))
         else:
             part = one.part_of(seen)
-            if isinstance(one, PlannedGateway):
-                part = {**part, "held": one.held(observed)}
+            if isinstance(one, (PlannedGateway, PlannedRank)):
+                part = {**part, **one.beside(observed)}
             results += [check.ask(one, part) for check in CHECKS if check.is_asked(one, part)]
     return [*unreached.values(), *results]
 

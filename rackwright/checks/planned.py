@@ -202,13 +202,17 @@ class Folder(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedHost:
-    """What the checks need to know of any host. ``firewall`` is None where that is not ours."""
+    """What the checks need to know of any host. ``firewall`` is None where that is not ours.
+
+    ``watched`` are the replicas that its watchdog answers for; None where it is to have none.
+    """
 
     KIND: ClassVar[str] = "host"
 
     host: str
     folders: tuple[Folder, ...]
     firewall: Firewall | None = None
+    watched: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -249,6 +253,36 @@ class PlannedService:
 
 
 @dataclass(frozen=True)
+class PlannedRank:
+    """One rank of a replica over several ``servers``, in the order of ranks.
+
+    They are planned to be joined by ``gbit_per_s``; ``rdma_devices`` as declared (see
+    ``ServerSpec``). ``kept_together``: watchdogs start, and end, all ranks with one another.
+    """
+
+    KIND: ClassVar[str] = "rank of a replica over several servers"
+
+    name: str
+    host: str
+    unit: str
+    rank: int
+    servers: tuple[str, ...]
+    gbit_per_s: float
+    rdma_devices: tuple[str, ...] | None = None
+    kept_together: bool = True
+
+    def part_of(self, seen: Observation) -> Observation:
+        """What was observed of it, and of the server's network."""
+        own = part_of(seen, "replicas", self.name, "rank")
+        return {"rank": own, "network": part_of(seen, "network")}
+
+    def beside(self, observed: Mapping[str, Observation]) -> Observation:
+        """The same of the other ranks, by their servers; empty of those that were not asked."""
+        others = (name for name in self.servers if name != self.host)
+        return {"others": {name: self.part_of(part_of(observed, name)) for name in others}}
+
+
+@dataclass(frozen=True)
 class PlannedGateway:
     """What the checks need to know of one of the ``gateways`` that clients see as one.
 
@@ -272,6 +306,10 @@ class PlannedGateway:
     def part_of(self, seen: Observation) -> Observation:
         """What the gateway told of itself as one of several."""
         return part_of(seen, "failover")
+
+    def beside(self, observed: Mapping[str, Observation]) -> Observation:
+        """Which of the shared addresses each of the gateways has."""
+        return {"held": self.held(observed)}
 
     def held(self, observed: Mapping[str, Observation]) -> dict[str, list[str] | None]:
         """The shared addresses on each of the gateways; None of one that was not asked."""

@@ -11,7 +11,8 @@ from rackwright.checks.gateway import (
     shared_address,
     shared_address_answers,
 )
-from rackwright.checks.host import clock, disk, firewall
+from rackwright.checks.host import clock, disk, firewall, watchdog
+from rackwright.checks.rank import between_servers, network, ranks, rdma
 from rackwright.checks.replica import (
     balance,
     bandwidth,
@@ -57,6 +58,7 @@ CHECKS: tuple[Check[Any], ...] = (
     clock.CHECK,
     disk.CHECK,
     firewall.CHECK,
+    watchdog.CHECK,
     driver.CHECK,
     next_boot.CHECK,
     gpus.CHECK,
@@ -84,6 +86,10 @@ CHECKS: tuple[Check[Any], ...] = (
     balance.CHECK,
     throughput.CHECK,
     bandwidth.CHECK,
+    ranks.CHECK,
+    network.CHECK,
+    rdma.CHECK,
+    between_servers.CHECK,
     nginx.CHECK,
     upstream.CHECK,
     connections.CHECK,

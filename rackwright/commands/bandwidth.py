@@ -1,6 +1,7 @@
-"""`rackwright bandwidth`: links measured by the engine's own torch, on all servers at once.
+"""`rackwright bandwidth`: links measured, on all servers at once.
 
-Replicas of engines without torch are left out: their GPUs take turns and reduce nothing.
+Between GPUs by the engine's own torch, between the servers of a replica by TCP. Replicas of engines
+without torch are left out: their GPUs take turns and reduce nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 import click
 from pyinfra.api.host import Host
 
+from rackwright.checks.rank.between_servers import CHECK as BETWEEN_CHECK
+from rackwright.checks.rank.planned_path import PlannedPath
 from rackwright.checks.replica.bandwidth import CHECK, SIZES_BYTES, refused
 from rackwright.checks.replica.planned_links import PlannedLinks
 from rackwright.checks.results import CheckResult, Status, worst
@@ -23,29 +26,53 @@ from rackwright.report import terminal_text
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.fleet import FleetRun, fleet_of
 from rackwright.runner.inventory import load_inventory
+from rackwright.runner.paths_between import paths_of, transfers_of
 from rackwright.runner.probing import glance
 from rackwright.runner.remote_call import call
 
 LIMIT_S = 60
+BETWEEN = "between servers"
+"""Where an answer has what came from other servers; no replica has a name with a space."""
 _DEVICES = {True: ("cuda", "nccl", SIZES_BYTES), False: ("cpu", "gloo", SIZES_BYTES[:2])}
 """By whether the engine's build runs on GPUs: torch's device, its backend, sizes."""
 
 
 def measured(path: str, said: Callable[[str], None]) -> list[CheckResult]:
-    """A row for each replica that has several GPUs on a server. Raises SpecError or PlanError."""
+    """A row for each replica with several GPUs on a server, and for each that has several servers.
+
+    Raises SpecError or PlanError.
+    """
     inventory = load_inventory(path)
     fleet = fleet_of(inventory)
     groups = {name: _groups(fleet, name) for name in fleet.plan.servers}
+    paths = paths_of(fleet)
 
     def answered(name: str, answer: Answer) -> None:
-        if groups.get(name):
+        if groups.get(name) or transfers_of(paths, name):
             said(f"{name}: {answer.get('error', 'answered')}")
 
     def question(host: Host) -> Answer:
-        return _measure(host, fleet, groups.get(host.name, []))
+        # First of all: both ends are asked now, and GPUs take each server its own time.
+        transfers = transfers_of(paths, host.name)
+        between = _between(host, transfers) if transfers else {}
+        return {**_measure(host, fleet, groups.get(host.name, [])), BETWEEN: between}
 
     answers = ask_all(inventory, question, answered)
-    return [_row(links, answers[name]) for name, own in groups.items() for links in own]
+    rows = [_row(links, answers[name]) for name, own in groups.items() for links in own]
+    return rows + [_path_row(path, answers[path.host]) for path, _ in paths]
+
+
+def _between(host: Host, transfers: list[dict[str, Any]]) -> Answer:
+    limit_s = round(sum(one["wait_s"] + 2 * one["seconds"] for one in transfers)) + 30
+    measured: Answer = call(host, "between_servers", transfers, timeout_s=limit_s, kind=dict)
+    return measured
+
+
+def _path_row(path: PlannedPath, answer: Answer) -> CheckResult:
+    if "error" in answer:
+        words = str(answer["error"])
+        return CheckResult(BETWEEN_CHECK.name, path.host, path.name, Status.CRITICAL, words)
+    return BETWEEN_CHECK.ask(path, {"transfer": answer[BETWEEN].get(path.peer)})
 
 
 def _row(links: PlannedLinks, answer: Answer) -> CheckResult:
@@ -112,13 +139,14 @@ def _request(
     }
 
 
-@click.command(short_help="Measure the links between GPUs")
+@click.command(short_help="Measure the links between GPUs, and between servers")
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 def bandwidth(inventory: str) -> None:
     """Measure the links between the GPUs of every replica, and compare with the catalog's figures.
 
-    Copies between neighbours and all-reduces, by the engine release's own torch: seconds of full
-    load on the links. Refused where the GPUs have no memory left for it. Exits as verify does.
+    Copies between neighbours and all-reduces, by the engine release's own torch, and TCP between
+    the servers of one replica: seconds of full load on the links. Refused where the GPUs have no
+    memory left for it. Exits as verify does.
     """
     results = measured(inventory, lambda line: tell(line, err=True))
     tell(terminal_text(results))

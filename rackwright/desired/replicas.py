@@ -24,11 +24,13 @@ from rackwright.spec import Settings
 
 STOP_MARGIN_S = 30
 """What systemd waits longer than the engine: it is the engine that ends its requests."""
-AWAIT_READY = "await_ready"
+AWAIT_READY, GATHER = "await_ready", "gather"
 MARK = "Description=Rackwright replica "
 """By this line of its unit file a replica of ours is known."""
 RELEASES = "*/.complete"
 """By a release in it a folder of ours is known."""
+SERVED_S = 600
+"""Seconds of service after which a failure is the first of its row again."""
 READINESS = 15
 """Seconds that systemd gives the readiness check beyond the start-up time-out it enforces."""
 
@@ -107,12 +109,13 @@ def no_other_units(keep: Sequence[str], settings: Settings) -> NoOtherUnits:
 
 
 def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:
-    backoff = render("restart-backoff.sh.j2", {"settings": settings})
+    starts = render("starts.sh.j2", {"settings": settings, "served_s": SERVED_S})
     own = [name for engine in engines_of(replicas) for name in engine.scripts]
+    own += [GATHER] if any(replica.kept_together for replica in replicas) else []
     programs = {name: script_text(name).encode() for name in (AWAIT_READY, *own)}
     return [
         *(File(_script(name, settings), text, mode=0o755) for name, text in programs.items()),
-        File(f"{settings.root_dir}/bin/restart-backoff", backoff, mode=0o755),
+        File(f"{settings.root_dir}/bin/starts", starts, mode=0o755),
     ]
 
 
@@ -137,6 +140,8 @@ def _unit_file(replica: Replica, settings: Settings) -> File:
         "after_start": (_script(after_start[0], settings), *after_start[1:]) if after_start else (),
         "environment_path": paths.environment_path(replica, settings),
         "model_path": model_path,
+        "gathers": replica.kept_together,
+        "answers_at": replica.span.addresses[0] if replica.span else replica.server.address,
         "stop_timeout_s": settings.stop_timeout_s + STOP_MARGIN_S,
         "start_timeout_s": settings.start_timeout_s + READINESS,
         "health_path": engine.health_path,

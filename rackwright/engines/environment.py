@@ -34,8 +34,16 @@ def torch_caches(cache: str) -> dict[str, str]:
 
 
 def socket_interfaces(replica: Replica) -> dict[str, str]:
-    """What the processes of a replica that spans servers find one another over."""
-    if not replica.network_interface:
-        return {}
-    names = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME")
-    return dict.fromkeys(names, replica.network_interface)
+    """What the processes of a replica that spans servers find one another over, and talk over.
+
+    NCCL takes a name for the beginning of one (bond0 of bond0.12, mlx5_1 of mlx5_10), unless it
+    begins with "=" (NCCL's environment variables). Without names it chooses itself.
+    """
+    found = {}
+    if interface := replica.network_interface:
+        found = {"NCCL_SOCKET_IFNAME": f"={interface}", "GLOO_SOCKET_IFNAME": interface}
+    if devices := replica.rdma_devices:
+        found["NCCL_IB_HCA"] = f"={','.join(devices)}"
+    elif devices is not None:
+        found["NCCL_IB_DISABLE"] = "1"
+    return found

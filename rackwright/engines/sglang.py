@@ -108,6 +108,10 @@ _OPTIONS = (
         "dist-init-addr",
         of=lambda launch: launch.span and f"{launch.span.addresses[0]}:{launch.span.master_port}",
     ),
+    # The one limit of a start is start_timeout_s; torch's own is 600 s.
+    Option(
+        "dist-timeout", of=lambda launch: launch.settings.start_timeout_s if launch.span else None
+    ),
     *_REFUSED,
 )
 _CUDA_BUILDS = (
@@ -154,6 +158,7 @@ class SgLang(Engine):
         "requests_waiting": ("sglang:num_queue_reqs", ""),
         "kv_cache_share": ("sglang:token_usage", ""),
         "tokens_generated": ("sglang:generation_tokens_total", ""),
+        "prompt_tokens": ("sglang:prompt_tokens_total", ""),
         "kv_cache_tokens": ("sglang:max_total_num_tokens", ""),
     }
     timed_options: Mapping[str, object] = {"ignore_eos": True}

@@ -57,6 +57,11 @@ def _kv_cache_dtype(launch: Launch) -> str | None:
     return None if dtype == "auto" else dtype
 
 
+def _patience_s(launch: Launch) -> int | None:
+    """Ranks on several servers load at their own pace; torch's own limits are 600 and 1800 s."""
+    return launch.settings.start_timeout_s if launch.span else None
+
+
 def _adapters(launch: Launch) -> tuple[str, ...] | None:
     """Each as ``name=path``, a word of its own."""
     return tuple(f"{name}={path}" for name, path in launch.service.adapters.items()) or None
@@ -122,6 +127,9 @@ _OPTIONS = (
     Option("node-rank", of=lambda launch: launch.span and launch.span.rank),
     Option("master-addr", of=lambda launch: launch.span and launch.span.addresses[0]),
     Option("master-port", of=lambda launch: launch.span and launch.span.master_port),
+    # The one limit of a start is start_timeout_s; what hangs later is for the watchdog to find.
+    Option("distributed-timeout-seconds", of=_patience_s),
+    Option("cpu-distributed-timeout-seconds", of=_patience_s),
     Option("headless", of=lambda launch: not launch.replica.answers or None),
     *_REFUSED,
 )
@@ -188,6 +196,7 @@ class Vllm(Engine):
         "requests_waiting": ("vllm:num_requests_waiting", ""),
         "kv_cache_share": ("vllm:kv_cache_usage_perc", ""),
         "tokens_generated": ("vllm:generation_tokens_total", ""),
+        "prompt_tokens": ("vllm:prompt_tokens_total", ""),
         "kv_cache_tokens": ("vllm:cache_config_info", "kv_cache_size_tokens"),
     }
     timed_options: Mapping[str, object] = {
@@ -276,6 +285,8 @@ class Vllm(Engine):
         common = {
             "HF_HUB_OFFLINE": "1",
             "VLLM_NO_USAGE_STATS": "1",
+            # Its own limit of a start is 600 s.
+            "VLLM_ENGINE_READY_TIMEOUT_S": str(settings.start_timeout_s),
             "VLLM_CACHE_ROOT": f"{cache}/vllm",
             **torch_caches(cache),
         }

@@ -11,7 +11,7 @@ from rackwright.models.spec import ModelSpec
 from rackwright.plan import Replica, Span, Upstream
 from rackwright.planning.drafting import Placed
 from rackwright.planning.limits import limits_of
-from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
+from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec, Settings
 
 
 def replicas_of(
@@ -36,18 +36,22 @@ def replicas_of(
             dtype=dtype_on(gpu, model.shape),
             memory=layout.memory,
             speeds=layout.speeds,
+            longest_prompt_s=layout.longest_prompt_s,
             port=ports[index] if ports else 0,
             gguf=service.gguf_of(model) if serves_gguf else None,
-            span=_span(placed, ports[len(layout.groups) :], index),
+            span=_span(placed, ports[len(layout.groups) :], index, fleet.settings[server.name]),
         )
 
 
-def _span(placed: Placed, master_ports: Sequence[int], index: int) -> Span | None:
+def _span(
+    placed: Placed, master_ports: Sequence[int], index: int, settings: Settings
+) -> Span | None:
     """Where the processes of one replica find each other; later servers have no ports yet."""
     if len(placed.servers) == 1:
         return None
     addresses = tuple(server.address for server in placed.servers)
-    return Span(placed.rank, addresses, master_ports[index] if master_ports else None)
+    port = master_ports[index] if master_ports else None
+    return Span(placed.rank, addresses, port, kept_together=settings.watchdog == "on")
 
 
 def _pinned(service: ServiceSpec, model: ModelSpec) -> ModelSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault
@@ -43,7 +43,8 @@ def place_across(service: ServiceSpec, server: ServerSpec, draft: Draft, span: i
     first = position - position % span
     names = service.servers[first : first + span]
     servers = tuple(kind_for(service, draft.fleet.servers[name]) for name in names)
-    if reason := _unlike(service, servers, span):
+    watched = {draft.fleet.settings[name].watchdog for name in names}
+    if reason := _unlike(service, servers, span) or _half_watched(watched):
         draft.faults.append(Fault(f"services[{service.name}].servers[{server.name}]", reason))
         return Placed(None, servers, 0)
     layouts = draft.layouts(service, servers)
@@ -68,6 +69,11 @@ def _unlike(service: ServiceSpec, servers: Sequence[ServerSpec], span: int) -> s
     if not _asked_alike(service, servers):
         return "gpus and tensor_parallel_size must be the same on all servers of a replica"
     return ""
+
+
+def _half_watched(watched: Collection[str]) -> str:
+    """Ranks wait for one another's watchdogs before they start."""
+    return "watchdog must be the same on all servers of a replica" if len(watched) > 1 else ""
 
 
 def _asked_alike(service: ServiceSpec, servers: Sequence[ServerSpec]) -> bool:

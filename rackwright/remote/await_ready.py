@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""await-ready ADDRESS PORT PATH TIMEOUT_S: wait until this unit's own process serves.
+"""await-ready ADDRESS PORT PATH TIMEOUT_S [elsewhere]: wait until this unit's own process serves.
 
 Run by systemd as ExecStartPost. An answer on the port proves nothing by itself: a stale server may
 hold it, or share it (SO_REUSEPORT). So the listening socket must belong to the unit's main process
-or one of its children, and no other socket may listen on the same address.
+or one of its children, and no other socket may listen on the same address. A later rank of a
+replica over several servers asks rank 0, elsewhere.
 """
 
 from __future__ import annotations
@@ -88,13 +89,14 @@ def answers(address: str, port: int, path: str) -> bool:
 
 def main() -> None:
     """Exit 0 once ready, 1 when the main process is gone or the time is up."""
-    address, port, path, timeout_s = sys.argv[1:]
+    address, port, path, timeout_s, *elsewhere = sys.argv[1:]
     main_pid = int(os.environ["MAINPID"])
     deadline = time.monotonic() + float(timeout_s)
     while time.monotonic() < deadline:
         if not Path(f"/proc/{main_pid}").exists():
             sys.exit("the engine ended before it was ready")
-        if is_ours(main_pid, int(port)) and answers(address, int(port), path):
+        ours = bool(elsewhere) or is_ours(main_pid, int(port))
+        if ours and answers(address, int(port), path):
             return
         time.sleep(0.5)
     sys.exit(f"not ready within {timeout_s} s")

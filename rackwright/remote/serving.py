@@ -12,12 +12,14 @@ from typing import Any
 
 from rackwright.remote import firewall
 from rackwright.remote.host.disks import disks
+from rackwright.remote.host.network import network
 from rackwright.remote.host.processes import uptime_s
 from rackwright.remote.served.burst import burst
 from rackwright.remote.served.failover import failover
 from rackwright.remote.served.gateway import gateway
 from rackwright.remote.served.http import completion_of
 from rackwright.remote.served.replica import authorization, replica
+from rackwright.remote.served.watchdog import watchdog
 
 ONLY_LOOKS = True
 
@@ -40,6 +42,8 @@ def main(request: Values) -> Values:
         "gateway": gateway(request["gateway"]) if request["gateway"] else None,
         "firewall": firewall.observe(request["firewall"]) if request.get("firewall") else None,
         "failover": failover(request["gateway"]),
+        "watchdog": watchdog(request["watchdog"]) if request.get("watchdog") else None,
+        "network": network(request["network"]) if request.get("network") else None,
         "disks": disks(request["folders"]),
         "uptime_s": uptime_s(),
         "elapsed_s": time.monotonic() - started_s,

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from rackwright.remote.host.attempts import attempts
 from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.journal import entries, field_text
 from rackwright.remote.host.running import ended
@@ -50,11 +51,15 @@ Values = dict[str, Any]
 
 
 def seen(asked: Values) -> Values:
-    """One unit: systemd's properties of it, its last starts (the newest first), kernel lines."""
+    """One unit: systemd's properties of it, its last starts (the newest first), kernel lines.
+
+    ``attempts`` are those that were in vain.
+    """
     (shown,) = show(PROPERTIES, asked["unit"])
-    secrets = _secrets(asked.get("environment_path"))
+    secrets = secrets_of(asked.get("environment_path"))
     starts = _starts(asked["unit"], shown.get("InvocationID", ""))[:STARTS]
     found: Values = {"state": shown, "starts": starts, "kernel": []}
+    found["attempts"] = attempts(asked["unit"])
     pids = set()
     for start in starts:
         if not (start["ready"] and not start["ended"]):
@@ -65,7 +70,7 @@ def seen(asked: Values) -> Values:
     return found
 
 
-def _secrets(path: str | None) -> list[str]:
+def secrets_of(path: str | None) -> list[str]:
     """Values of an environment file that are not to be shown, as written there and unquoted."""
     found = set()
     for name, value in assignments(path):

@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 from typing import Any
 
 from rackwright.remote import glance
+from rackwright.remote.host.attempts import attempts
 from rackwright.remote.host.systemd import show
 from rackwright.remote.served.http import http
 from rackwright.remote.served.metrics import figures
@@ -20,12 +21,16 @@ Values = dict[str, Any]
 
 
 def states(units: list[str]) -> dict[str, str]:
-    """What systemd calls each unit: active, activating, failed, inactive, ..."""
+    """What systemd calls each unit: active, activating, failed, inactive, ...; or ``gave up``."""
     try:
         shown = show("ActiveState", *units)
     except OSError:
         return {}
-    return {unit: seen["ActiveState"] for unit, seen in zip(units, shown) if seen}
+    return {unit: _state(unit, seen["ActiveState"]) for unit, seen in zip(units, shown) if seen}
+
+
+def _state(unit: str, active: str) -> str:
+    return "gave up" if active == "failed" and attempts(unit).get("gave_up") else active
 
 
 def answer(asked: Values) -> Values:

@@ -80,7 +80,7 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
         width,
         6,
     )
-    for words in _by_the_gpu(first):
+    for words in (*_by_the_gpu(first), *_across_servers(first)):
         yield from _wrapped(f"      {words}", width, 6)
     if first.speeds:
         text = f"      predicted: {_speed(first.speeds[0], first.speeds[-1])}{each}"
@@ -96,6 +96,11 @@ def _by_the_gpu(replica: Replica) -> Iterator[str]:
         yield f"computed in {replica.dtype}: {gpu.name} has no {replica.model.shape.dtype}"
     if gpu.unified_memory:
         yield shared_memory(gpu, replica.limits.gpu_memory_utilization)
+
+
+def _across_servers(replica: Replica) -> Iterator[str]:
+    if replica.span and replica.answers and not replica.kept_together:
+        yield 'watchdog = "off": where one rank dies, nobody starts the others anew with it'
 
 
 def shared_memory(gpu: GpuType, share: float) -> str:

@@ -13,6 +13,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
+from rackwright.causes import State
 from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
 from rackwright.errors import HostError
 from rackwright.exits import tell
@@ -89,6 +90,9 @@ def _show_diff(item: File, change: Change) -> None:
     if item.secret:
         tell("      (secret: content not shown)", err=True)
         return
+    if b"\0" in item.content:
+        tell("      (a program: content not shown)", err=True)
+        return
     old = (change.seen.get("text") or "").splitlines()
     new = item.content.decode(errors="replace").splitlines()
     for line in difflib.unified_diff(old, new, "on the host", "as planned", lineterm="", n=2):
@@ -148,7 +152,8 @@ def _explained(host: Host, unit: Unit, seen: dict[str, Any], elapsed_s: float) -
         told = told_of(host, [Asked(unit.key, next(_environment_of(unit), None))])[unit.key]
     except HostError as error:
         return NotStarted(f"{words}\n{error}", f"{unit.key} did not start")
-    words = f"{words}\n{told.text()}"
+    gave_up = [f"  It {told.seen}"] if told.state is State.GAVE_UP else []
+    words = "\n".join([words, *gave_up, told.text()])
     return NotStarted(words, f"{unit.key} did not start: {told.summary}", told.remedy)
 
 

@@ -12,6 +12,7 @@ from rackwright.checks.planned import (
     PlannedGateway,
     PlannedHost,
     PlannedKind,
+    PlannedRank,
     PlannedReplica,
     PlannedServer,
     PlannedService,
@@ -39,7 +40,12 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
     """All that is planned on these hosts, as the checks need to know it; ``load`` as observed."""
     names = [name for name in fleet.spec.settings if name in hosts]
     systems = [
-        PlannedHost(name, folders_of(fleet, name), firewall_of(name, fleet.spec, fleet.plan))
+        PlannedHost(
+            host=name,
+            folders=folders_of(fleet, name),
+            firewall=firewall_of(name, fleet.spec, fleet.plan),
+            watched=_watched(fleet, name),
+        )
         for name in names
     ]
     servers = [_planned_server(s, fleet) for n, s in fleet.spec.servers.items() if n in hosts]
@@ -65,7 +71,32 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
         for name, gateway in gateways.items()
         for upstream in fleet.plan.upstreams
     ]
-    return [*systems, *servers, *replicas, *services, *_planned_failover(fleet, hosts)]
+    ranks = [
+        _planned_rank(r, fleet) for r in fleet.plan.replicas if r.span and r.server.name in hosts
+    ]
+    return [*systems, *servers, *replicas, *ranks, *services, *_planned_failover(fleet, hosts)]
+
+
+def _planned_rank(replica: Replica, fleet: FleetRun) -> PlannedRank:
+    ranks = [one for one in fleet.plan.replicas if one.name == replica.name and one.span]
+    ranks.sort(key=lambda one: one.span.rank if one.span else 0)
+    assert replica.span
+    return PlannedRank(
+        name=replica.name,
+        host=replica.server.name,
+        unit=paths.unit_name(replica),
+        rank=replica.span.rank,
+        servers=tuple(one.server.name for one in ranks),
+        gbit_per_s=replica.server.network_gbit_per_s,
+        rdma_devices=replica.rdma_devices,
+        kept_together=replica.kept_together,
+    )
+
+
+def _watched(fleet: FleetRun, name: str) -> tuple[str, ...] | None:
+    if name not in fleet.watchdogs:
+        return None
+    return tuple(replica.name for replica in fleet.plan.on(name) if replica.answers)
 
 
 def _planned_failover(fleet: FleetRun, hosts: Collection[str]) -> Iterator[PlannedGateway]:

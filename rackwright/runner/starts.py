@@ -22,6 +22,7 @@ STATUSES = {
     State.RESTARTED: Status.WARN,
     State.STARTS: Status.WARN,
     State.FAILS: Status.CRITICAL,
+    State.GAVE_UP: Status.CRITICAL,
     State.STOPPED: Status.CRITICAL,
     State.ABSENT: Status.CRITICAL,
 }

@@ -288,6 +288,18 @@ InterfaceName = Annotated[
         description="must be the name of a network interface, at most 15 characters",
     ),
 ]
+
+
+def _rdma_device(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}(:[1-9][0-9]?)?", value):
+        raise ValueError(
+            "must be the name of a device in /sys/class/infiniband, such as mlx5_0, or of one of "
+            "its ports: mlx5_0:1"
+        )
+    return value
+
+
+RdmaDevice = Annotated[str, AfterValidator(_rdma_device)]
 Repo = Annotated[
     str,
     Field(

@@ -18,6 +18,7 @@ from rackwright.schema.fields import (
     NvmlIndex,
     PcieGenerations,
     PcieLanes,
+    RdmaDevice,
     UnitName,
 )
 from rackwright.schema.ports import GatewayPort
@@ -85,7 +86,8 @@ class ServerSpec(Entry):
     an NVSwitch is the server's own, or that of the host whose guest it is. ``nvlink_islands`` and
     ``numa_nodes`` list GPU indexes that belong together where that is not as usual.
     ``network_gbit_per_s`` joins it to other servers, over ``network_interface`` where a replica
-    spans several.
+    spans several. ``rdma_devices`` are InfiniBand or RoCE devices for that; none: TCP alone; None:
+    the engine's NCCL chooses.
     """
 
     name: HostName
@@ -98,6 +100,7 @@ class ServerSpec(Entry):
     other_gpus: tuple[OtherGpuSpec, ...] = ()
     network_gbit_per_s: float = Field(10, strict=True, ge=1, allow_inf_nan=False)
     network_interface: InterfaceName | None = None
+    rdma_devices: tuple[RdmaDevice, ...] | None = None
 
     @property
     def runs_fabric_manager(self) -> bool:

@@ -145,12 +145,17 @@ class Settings(SettingsModel):
     firewall_ports: OpenPorts
     firewall_confirm_s: TrialSeconds
 
+    watchdog: Literal["on", "off"]
+    watchdog_port: Annotated[EnginePort, BeforeValidator(from_text)]
+    watchdog_restarts_an_hour: Annotated[Whole, BeforeValidator(from_text)]
+
     start_timeout_s: Seconds
     stop_timeout_s: Seconds
     drain_timeout_s: Seconds
     canary_s: Seconds
     restart_delay_s: Seconds
     restart_delay_max_s: Seconds
+    start_attempts: Annotated[Whole, BeforeValidator(from_text)]
     base_port: Annotated[EnginePort, BeforeValidator(from_text)]
 
     stages: str

@@ -196,6 +196,30 @@ def test_a_replica_that_runs_is_said_to_and_one_that_had_failed_is_explained(
     assert "Cause:       an instruction this CPU does not have" in again.stdout
 
 
+def test_one_that_never_becomes_ready_stops_trying_and_says_so_everywhere(
+    installed: list[str],
+) -> None:
+    host = HOSTS[0]
+    put(host, SAMPLES["nvcc"].log, "exit 1")
+    quick = ("--limit", host, "--data", "restart_delay_s=1", "--data")
+    ran = run(*quick, "start_attempts=3")
+    assert ran.code != 0 and "gave up" not in ran.words, ran.words
+    gave_up = "gave up after 3 starts that never became ready"
+    for again in ("true", f"systemctl --no-block restart {unit(host)}"):
+        ssh(host, again)
+        wait_until(lambda: ssh(host, f"systemctl is-failed {unit(host)}; true") == "failed")
+        assert ssh(host, f"systemctl show -P NRestarts {unit(host)}") == "2"
+        assert gave_up in ssh(host, f"systemctl status --no-pager {unit(host)}; true")
+    asked = why(host)
+    assert gave_up in asked.stdout and asked.returncode == 2, asked.stdout
+    assert "Cause:       nvcc is missing" in asked.stdout
+    assert "gave up" in rackwright("watch", INVENTORY, "--count", "1").stdout
+    rows = [row for row in rackwright("verify", INVENTORY).stdout.splitlines() if gave_up in row]
+    assert len(rows) == 2 and all(f"chat-{host}-0" in row for row in rows), rows
+    ran = run(*quick, "start_attempts=1")
+    assert "gave up after 1 start that never became ready" in of(host, ran.words)
+
+
 def test_every_cause_is_tried() -> None:
     special = {SAMPLES[name].cause for name in SPECIAL}
     assert {SAMPLES[name].cause for name in TRIED} | special == REMEDIES.keys()

@@ -77,6 +77,7 @@ REPLICA = Sample(
             "LimitNOFILE": "1048576",
             "ExecMainStartTimestampMonotonic": "5000000",
         },
+        "attempts": {"failed": 0, "gave_up": False},
         "open_files": {"soft": "1048576", "hard": "1048576", "used": 90},
         "listeners": [OWN],
         "health": answer(""),

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from rackwright.checks.check import Check, Example
-from rackwright.checks.observed import Observation
+from rackwright.checks.observed import Observation, part_of
 from rackwright.checks.planned import PlannedReplica
 from rackwright.checks.replica.healthy import REPLICA
 from rackwright.checks.results import Finding, Status
+from rackwright.remote.host.attempts import gave_up
+
+
+def stopped_trying(seen: Observation) -> str:
+    """That systemd starts it no more, in words; empty where it does, or has no need to."""
+    failed = part_of(seen, "unit").get("ActiveState") == "failed"
+    return gave_up(seen.get("attempts") or {}) if failed else ""
 
 
 def judge(planned: PlannedReplica, seen: Observation) -> Finding:
@@ -18,6 +25,11 @@ def judge(planned: PlannedReplica, seen: Observation) -> Finding:
         return Finding(Status.UNKNOWN, "systemd did not answer", look)
     if state != "active":
         evidence = f"{unit.get('LoadState')}, {state} ({unit.get('SubState')})"
+        if told := stopped_trying(seen):
+            remedy = (
+                f"see `rackwright why`; a deploy or `systemctl restart {planned.unit}` tries anew"
+            )
+            return Finding(Status.CRITICAL, f"{told}: {evidence}", remedy)
         return Finding(Status.CRITICAL, evidence, look)
     restarts = unit.get("NRestarts")
     if restarts is None:
@@ -37,6 +49,11 @@ CHECK = Check(
     healthy=REPLICA,
     examples=(
         Example("a unit that is not active", Status.CRITICAL, {"unit.ActiveState": "failed"}),
+        Example(
+            "a unit that stopped trying",
+            Status.CRITICAL,
+            {"unit.ActiveState": "failed", "attempts": {"failed": 5, "gave_up": True}},
+        ),
         Example("a unit that was restarted by a failure", Status.WARN, {"unit.NRestarts": "3"}),
         Example(
             "a unit whose file has changed since", Status.WARN, {"unit.NeedDaemonReload": "yes"}

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host import attempts
 from rackwright.remote.host.running import run
 from rackwright.remote.items import stamps
 
@@ -57,6 +58,7 @@ def remove_units(change: Values) -> None:
         for beside in _made_for(path, change):
             _take_away(beside)
         _take_away(stamps.FOLDER / f"{path.name}.json")
+        _take_away(attempts.FOLDER / path.name)
         path.unlink()
     run("systemctl", "daemon-reload")
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from rackwright.remote.gather import noted
+from rackwright.remote.host.attempts import attempts
 from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.listeners import listeners
 from rackwright.remote.host.processes import open_files
-from rackwright.remote.host.systemd import service_unit
+from rackwright.remote.host.systemd import service_unit, show
 from rackwright.remote.served.engine import EngineConnection
 from rackwright.remote.served.http import COMPLETION_TIMEOUT_S, bearer, completion_of, http
 from rackwright.remote.served.metrics import figures
 from rackwright.remote.served.streaming import stream
 
 HEALTH_TIMEOUT_S = 10
+START = "ActiveState,SubState,InvocationID"
 
 Values = dict[str, Any]
 
@@ -23,13 +26,24 @@ def replica(asked: Values) -> Values:
 
     Of a later server of a replica that spans several only the unit: the first answers for it.
     """
-    seen: Values = {"unit": service_unit(asked["unit"])}
+    seen: Values = {"unit": service_unit(asked["unit"]), "attempts": attempts(asked["unit"])}
     seen["open_files"] = open_files(int(seen["unit"].get("MainPID") or 0))
+    if asked.get("gathers"):
+        seen["rank"] = _rank(asked)
     if not asked.get("answers", True):
         return seen
     key = authorization(asked["environment_path"], asked["key_variable"])
     own = {**asked, "control_group": seen["unit"].get("ControlGroup")}
     return {**seen, "listeners": listeners(asked["port"]), **_answers(own, key)}
+
+
+def _rank(asked: Values) -> Values:
+    """Which of its starts runs, and what that noted of the other ranks."""
+    try:
+        (unit,) = show(START, asked["unit"])
+    except OSError:
+        unit = {}
+    return {"unit": unit, "noted": noted(asked["name"])}
 
 
 def _answers(asked: Values, key: dict[str, str]) -> Values:

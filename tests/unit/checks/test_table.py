@@ -21,6 +21,7 @@ from rackwright.checks import (
     gateway,
     healthy,
     host,
+    rank,
     replica,
     server,
     service,
@@ -34,7 +35,7 @@ from tests.samples.probes import seen
 DOCUMENTATION = Path(__file__).parents[3] / "docs/checks.md"
 EXAMPLES = [(check, example) for check in CHECKS for example in check.examples]
 IDS = [f"{check.name}: {example.fault}" for check, example in EXAMPLES]
-ROOMS = (gateway, host, replica, server, service)
+ROOMS = (gateway, host, rank, replica, server, service)
 
 
 def results(sample: Sample[Planned]) -> dict[str, CheckResult]:

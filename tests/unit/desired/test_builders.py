@@ -136,6 +136,17 @@ def setting(unit: str, name: str) -> str:
     return str(value)
 
 
+def settings_of(unit: str, name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.*)$", unit, flags=re.M)
+
+
+def after_start(unit: str) -> str:
+    """What it waits for once it runs; that it was ready is counted last of all."""
+    waits, counted = settings_of(unit, "ExecStartPost")
+    assert counted == "+/opt/rackwright/bin/starts ready %n"
+    return str(waits)
+
+
 def argv(unit: str) -> list[str]:
     (line,) = re.findall(r"^ExecStart=((?:.*\\\n)*.*)$", unit, flags=re.M)
     return str(line).replace("\\\n", "").split()
@@ -161,8 +172,8 @@ def test_unit_and_environment_are_as_kept(
     golden(f"replica-{name}.env", text(items, ".env").encode())
 
 
-def test_restart_backoff_is_as_kept(golden: Golden) -> None:
-    golden("restart-backoff.sh", text(big().items(), "restart-backoff").encode())
+def test_the_count_of_starts_is_as_kept(golden: Golden) -> None:
+    golden("starts.sh", text(big().items(), "bin/starts").encode())
 
 
 @pytest.mark.parametrize(("name", "sample"), [("one", lab), ("two", two_services)])
@@ -204,7 +215,7 @@ def test_a_host_with_too_few_gpus_is_refused() -> None:
 def test_systemd_waits_longer_than_the_engine(sample: Callable[[], Sample]) -> None:
     unit = text(sample().items(), ".service")
     assert int(setting(unit, "TimeoutStopSec")) > int(option(unit, "--shutdown-timeout")) > 0
-    ready_s = int(setting(unit, "ExecStartPost").split()[-1])
+    ready_s = int(after_start(unit).split()[-1])
     assert int(setting(unit, "TimeoutStartSec")) > ready_s == sample().settings().start_timeout_s
 
 
@@ -300,10 +311,10 @@ def test_the_former_link_goes_after_all_units_that_ran_from_it() -> None:
 # --- a replica over two servers ----------------------------------------------------------------
 
 
-def test_the_first_server_waits_for_the_replica_and_the_second_for_nothing() -> None:
+def test_each_server_waits_for_the_replica_which_answers_on_the_first() -> None:
     first, second = (text(span().items(host), ".service") for host in ("gpu1", "gpu2"))
-    assert "await-ready 192.0.2.11 8000 /health" in setting(first, "ExecStartPost")
-    assert "ExecStartPost" not in second
+    waits = "/opt/rackwright/bin/await-ready 192.0.2.11 8000 /health 1800"
+    assert (after_start(first), after_start(second)) == (waits, f"{waits} elsewhere")
     assert "--headless" in argv(second) and "--headless" not in argv(first)
 
 
@@ -316,7 +327,7 @@ def test_units_of_one_replica_have_one_name_on_both_servers() -> None:
 def test_the_second_server_restarts_like_any_other() -> None:
     first, second = (text(span().items(host), ".service") for host in ("gpu1", "gpu2"))
     for name in ("Restart", "RestartSec", "User", "KillMode", "TimeoutStopSec", "ExecStartPre"):
-        assert setting(first, name) == setting(second, name)
+        assert settings_of(first, name) == settings_of(second, name)
 
 
 def test_the_gateway_asks_the_first_server_of_a_replica_alone() -> None:

@@ -85,7 +85,8 @@ def judge_unit(replica: Replica, unit: LoadedUnit, made: Rendered) -> None:
     assert {kind: len(lines) for kind, lines in unit.commands.items()} == {
         "ExecStartPre": 1,
         "ExecStart": 1,
-        "ExecStartPost": 2 if engine.after_start(replica, weights) else 1,
+        "ExecStartPost": 3 if engine.after_start(replica, weights) else 2,
+        "ExecStopPost": 1,
     }
 
 

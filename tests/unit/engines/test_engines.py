@@ -243,11 +243,13 @@ def test_the_first_server_of_a_replica_is_an_api_server_that_waits_for_the_other
     first, _ = spanning()
     argv = words(first)
     assert argv[:2] == ["-m", "vllm.entrypoints.openai.api_server"]
-    assert argv[-4:] == [
+    assert argv[-6:] == [
         "--nnodes=2",
         "--node-rank=0",
         "--master-addr=192.0.2.11",
         f"--master-port={first.span.master_port}",
+        "--distributed-timeout-seconds=1800",
+        "--cpu-distributed-timeout-seconds=1800",
     ]
 
 
@@ -255,11 +257,13 @@ def test_the_later_servers_work_for_the_first_and_answer_nobody() -> None:
     first, second = spanning()
     argv = words(second)
     assert argv[:3] == ["-m", "vllm.entrypoints.cli.main", "serve"]
-    assert argv[-5:] == [
+    assert argv[-7:] == [
         "--nnodes=2",
         "--node-rank=1",
         "--master-addr=192.0.2.11",
         f"--master-port={first.span.master_port}",
+        "--distributed-timeout-seconds=1800",
+        "--cpu-distributed-timeout-seconds=1800",
         "--headless",
     ]
 
@@ -278,6 +282,32 @@ def test_each_process_of_a_replica_talks_over_its_own_address_and_interface() ->
     for each in spanning():
         environment = VLLM.environment(each, CUDA, None)
         assert environment["VLLM_HOST_IP"] == each.server.address
-        assert environment["NCCL_SOCKET_IFNAME"] == environment["GLOO_SOCKET_IFNAME"] == "bond0"
+        assert environment["NCCL_SOCKET_IFNAME"] == "=bond0", "and not bond0.12"
+        assert environment["GLOO_SOCKET_IFNAME"] == "bond0"
+        assert not {"NCCL_IB_HCA", "NCCL_IB_DISABLE"} & environment.keys()
     alone = VLLM.environment(whole(server() | {"network_interface": "bond0"}), CUDA, None)
     assert "NCCL_SOCKET_IFNAME" not in alone
+
+
+@pytest.mark.parametrize(
+    ("devices", "told"),
+    [
+        (["mlx5_0", "mlx5_1:1"], {"NCCL_IB_HCA": "=mlx5_0,mlx5_1:1"}),
+        ([], {"NCCL_IB_DISABLE": "1"}),
+    ],
+)
+def test_the_devices_between_servers_are_those_that_are_declared(
+    devices: list[str], told: dict[str, str]
+) -> None:
+    chat = service("llama-3.1-405b-instruct", servers=["gpu1", "gpu2"])
+    boxes = cluster(2, rdma_devices=devices)
+    for each in plan(load_fleet(hosts(boxes, {"chat": chat}))).replicas:
+        environment = VLLM.environment(each, CUDA, None)
+        assert {k: v for k, v in environment.items() if k.startswith("NCCL_IB")} == told
+    alone = VLLM.environment(whole(server() | {"rdma_devices": devices}), CUDA, None)
+    assert not told.keys() & alone.keys()
+
+
+def test_a_start_ends_by_our_limit_alone() -> None:
+    assert VLLM.environment(whole(server()), CUDA, None)["VLLM_ENGINE_READY_TIMEOUT_S"] == "1800"
+    assert "distributed-timeout" not in " ".join(words(whole(server())))

@@ -81,7 +81,7 @@ def test_two_servers_find_each_other() -> None:
     for rank, replica in enumerate(found):
         port = found[0].span.master_port
         assert words(replica).endswith(
-            f"--nnodes=2 --node-rank={rank} --dist-init-addr=192.0.2.11:{port}"
+            f"--nnodes=2 --node-rank={rank} --dist-init-addr=192.0.2.11:{port} --dist-timeout=1800"
         )
 
 

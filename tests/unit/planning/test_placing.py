@@ -456,6 +456,19 @@ def test_servers_that_cannot_hold_one_replica_together_are_refused(
     assert text in refused_on(servers, servers_per_replica=2, **more)
 
 
+def test_ranks_are_kept_together_where_all_their_servers_have_a_watchdog() -> None:
+    chat = service("llama-3.1-405b-instruct", servers=["gpu1", "gpu2"])
+    data = hosts(cluster(2), {"chat": chat})
+    assert all(one.kept_together for one in plan(load_fleet(data)).replicas)
+    for name in ("gpu1", "gpu2"):
+        data[name] = {**data[name], "watchdog": "off"}
+    assert not any(one.kept_together for one in plan(load_fleet(data)).replicas)
+    data["gpu1"] = {**data["gpu1"], "watchdog": "on"}
+    with pytest.raises(PlanError, match="watchdog must be the same on all servers of a replica"):
+        plan(load_fleet(data))
+    assert not planned(server()).replicas[0].kept_together, "it has no ranks elsewhere"
+
+
 def test_servers_that_differ_are_planned_each_alone() -> None:
     found = planned_on({"gpu1": H100, "gpu2": server(12, count=1, link="none")})
     assert not any(each.span for each in found.replicas)

@@ -614,6 +614,21 @@ def test_a_port_that_is_shared_with_a_stranger_is_not_ours(listen: Any) -> None:
     assert await_ready.is_ours(os.getpid(), port), "both are children of this one"
 
 
+def test_a_later_rank_is_ready_when_the_first_answers_elsewhere(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket is not its own."""
+    with subprocess.Popen(["sleep", "60"]) as engine:
+        monkeypatch.setenv("MAINPID", str(engine.pid))
+        asked = ["await-ready", "127.0.0.1", str(server.port), "/health"]
+        monkeypatch.setattr(sys, "argv", [*asked, "30", "elsewhere"])
+        await_ready.main()
+        monkeypatch.setattr(sys, "argv", [*asked, "0.7"])
+        with pytest.raises(SystemExit, match="not ready within"):
+            await_ready.main()
+        engine.kill()
+
+
 def test_a_stranger_on_another_address_does_no_harm(listen: Any) -> None:
     pid, port = listen()
     listen("127.0.0.2", port)

@@ -10,6 +10,7 @@ import pytest
 
 from rackwright.causes import State, account
 from rackwright.remote import starts
+from rackwright.remote.host import attempts
 from tests.samples.commands import Command
 
 OLD, NEW = "a" * 32, "b" * 32
@@ -78,6 +79,37 @@ def test_the_start_that_failed_is_told_from_the_one_that_goes_on(journal: dict[s
     told = account(seen())
     assert told.state is State.FAILS and told.invocation == OLD
     assert told.cause and told.cause.name == "an instruction this CPU does not have"
+
+
+def test_a_unit_that_gave_up_is_told_from_one_that_tries_again(
+    journal: dict[str, Path], command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(attempts, "FOLDER", tmp_path)
+    (tmp_path / UNIT).write_text("4 4 5 0 1\n")
+    journal[OLD].write_text(entry(11, "RuntimeError: no nvcc", _PID="77") + "\n")
+    assert account(seen()).state is State.FAILS
+    command(
+        "systemctl",
+        "printf 'LoadState=loaded\nActiveState=failed\nSubState=failed\nNRestarts=4\n'",
+    )
+    told = account(seen())
+    assert told.state is State.GAVE_UP
+    assert told.seen.startswith("gave up after 5 starts that never became ready, failed since ")
+    assert told.summary.startswith("gave up after 5 starts that never became ready: RuntimeError")
+
+
+def test_a_rank_that_waits_for_others_is_starting_whatever_ended_before(
+    journal: dict[str, Path], command: Command
+) -> None:
+    waits = "waits for rank 1 on gpu2: its unit is inactive (dead)"
+    journal[OLD].write_text(entry(11, "RuntimeError: no nvcc", _PID="77") + "\n")
+    journal[NEW].write_text(entry(21, waits, _PID="78") + "\n")
+    shown = f"LoadState=loaded\\nActiveState=activating\\nNRestarts=1\\nInvocationID={NEW}\\n"
+    command("systemctl", f"printf '{shown}SubState=start-pre\\n'")
+    told = account(seen())
+    assert told.state is State.STARTS and told.seen.endswith(f"1 restarts: {waits}")
+    command("systemctl", f"printf '{shown}SubState=start-post\\n'")
+    assert account(seen()).state is State.FAILS
 
 
 def test_words_that_are_no_text_are_read_as_far_as_they_are(journal: dict[str, Path]) -> None:

@@ -103,6 +103,13 @@ def test_a_replica_over_two_servers_is_numbered_and_has_one_port() -> None:
     assert second.endswith("server 2 of 2")
 
 
+def test_ranks_that_nobody_keeps_together_are_said() -> None:
+    chat = service("llama-3.1-405b-instruct", servers=["gpu1", "gpu2"])
+    for watchdog, said in (("on", 0), ("off", 1)):
+        found = plan(load_fleet(hosts(cluster(2), {"chat": chat}, watchdog=watchdog)))
+        assert plan_text(found, width=200).count("nobody starts the others anew") == said
+
+
 def test_expert_parallel_is_said() -> None:
     more = {"model": "qwen3-30b-a3b", "tensor_parallel_size": 2, "expert_parallel": True}
     assert "TP 2  PP 1  EP  port 8000" in plan_text(planned(**more))

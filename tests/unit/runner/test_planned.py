@@ -9,6 +9,7 @@ import pytest
 from rackwright.checks.planned import (
     GpuSettings,
     PlannedHost,
+    PlannedRank,
     PlannedReplica,
     PlannedServer,
     PlannedService,
@@ -19,6 +20,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner import observing
 from rackwright.runner.fleet import FleetRun
+from rackwright.runner.paths_between import paths_of, transfers_of
 from rackwright.runner.planned import RELEASE_BYTES, planned
 from tests.samples.fleet import cluster, hosts, lab_hosts, server, service
 
@@ -114,6 +116,41 @@ def test_the_later_servers_of_a_replica_get_no_burst() -> None:
     wide = service("llama-3.1-70b-instruct", servers=["gpu1", "gpu2"], servers_per_replica=2)
     fleet = fleet_of(hosts(servers, {"chat": wide}))
     assert [one.burst for one in told(fleet, PlannedReplica)] == [True, False]
+
+
+def test_each_rank_knows_the_others_and_the_network_that_is_planned_with() -> None:
+    servers = cluster(2, network_gbit_per_s=100, network_interface="bond0", rdma_devices=["mlx5_0"])
+    wide = service("llama-3.1-70b-instruct", servers=["gpu1", "gpu2"], servers_per_replica=2)
+    fleet = fleet_of(hosts(servers, {"chat": wide}))
+    first, second = told(fleet, PlannedRank)
+    assert (first.rank, first.host, second.rank, second.host) == (0, "gpu1", 1, "gpu2")
+    assert first.servers == second.servers == ("gpu1", "gpu2")
+    assert (first.gbit_per_s, first.rdma_devices, first.kept_together) == (100, ("mlx5_0",), True)
+    assert not told(fleet_of(hosts()), PlannedRank)
+    observed = {"gpu2": {"network": {"rdma": []}, "replicas": {"chat-gpu1-0": {"rank": {"a": 1}}}}}
+    assert first.beside(observed) == {
+        "others": {"gpu2": {"rank": {"a": 1}, "network": {"rdma": []}}}
+    }
+    assert second.beside({}) == {"others": {"gpu1": {"rank": {}, "network": {}}}}
+
+
+def test_both_ends_of_a_way_between_servers_agree_on_it() -> None:
+    wide = service("llama-3.1-70b-instruct", servers=[f"gpu{n}" for n in (1, 2, 3, 4)])
+    wide |= {"servers_per_replica": 4, "tensor_parallel_size": 8, "pipeline_parallel_size": 4}
+    paths = paths_of(fleet_of(hosts(cluster(4), {"chat": wide})))
+    assert [(one.host, one.peer) for one, _ in paths] == [
+        ("gpu1", "gpu2"),
+        ("gpu1", "gpu3"),
+        ("gpu1", "gpu4"),
+    ]
+    listening, sending = transfers_of(paths, "gpu1"), transfers_of(paths, "gpu3")
+    assert [one["listens"] for one in listening] == [True] * 3
+    assert len({one["port"] for one in listening}) == 3
+    (one,) = sending
+    other = next(each for each in listening if each["peer"] == "gpu3")
+    assert one == {**other, "peer": "gpu1", "listens": False}
+    assert one["address"] == "192.0.2.11"
+    assert one["wait_s"] > 2 * one["seconds"], "it waits for two before it"
 
 
 def test_every_gpu_knows_its_tenants_and_their_memory() -> None:

@@ -21,6 +21,7 @@ from tests.samples.travelling import OWN, run
 REMOTE = Path(rackwright.remote.__file__).parent
 WRITTEN = {
     "await_ready": set(),
+    "gather": set(),
     "ollama_model": set(),
     "sampling": set(),
     "sample_sglang": {"sglang", "torch"},

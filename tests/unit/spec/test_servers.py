@@ -78,6 +78,11 @@ CASES: Cases = {
         "servers[gpu1].network_interface: must be the name of a network interface, at most 15 "
         "characters (got 'eth0; reboot')",
     ),
+    "RDMA devices that are none": (
+        with_server(rdma_devices=["mlx5_0,mlx5_1"]),
+        "servers[gpu1].rdma_devices[0]: must be the name of a device in /sys/class/infiniband, "
+        "such as mlx5_0, or of one of its ports: mlx5_0:1 (got 'mlx5_0,mlx5_1')",
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""Checks of the ranks of a replica over several servers, and of what joins those."""
