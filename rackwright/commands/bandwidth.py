@@ -23,6 +23,7 @@ from rackwright.report import terminal_text
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.fleet import FleetRun, fleet_of
 from rackwright.runner.inventory import load_inventory
+from rackwright.runner.judging import accepted
 from rackwright.runner.probing import glance
 from rackwright.runner.remote_call import call
 
@@ -45,7 +46,8 @@ def measured(path: str, said: Callable[[str], None]) -> list[CheckResult]:
         return _measure(host, fleet, groups.get(host.name, []))
 
     answers = ask_all(inventory, question, answered)
-    return [_row(links, answers[name]) for name, own in groups.items() for links in own]
+    rows = [_row(links, answers[name]) for name, own in groups.items() for links in own]
+    return accepted(rows, fleet, (CHECK.name,))
 
 
 def _row(links: PlannedLinks, answer: Answer) -> CheckResult:

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -43,7 +44,8 @@ class Watch:
     def __init__(self, path: str) -> None:
         """Raises SpecError or PlanError with every fault of the inventory."""
         inventory = load_inventory(path)
-        self.plan = fleet_of(inventory).plan
+        fleet = fleet_of(inventory)
+        self.plan, self._accepted = fleet.plan, list(fleet.spec.accepted.values())
         self._state = State(inventory, Config(PARALLEL=AT_ONCE, CONNECT_TIMEOUT=CONNECT_TIMEOUT_S))
         self._hosts = [host for host in inventory if host.name in self.plan.servers]
         self._asking: dict[str, Any] = {}
@@ -56,7 +58,8 @@ class Watch:
             if host.name not in self._asking or self._asking[host.name].ready():
                 self._asking[host.name] = gevent.spawn(self._refresh, host)
         gevent.joinall(list(self._asking.values()), timeout=patience_s)
-        return reading(self.plan, self._now, self._before)
+        seen = reading(self.plan, self._now, self._before)
+        return replace(seen, accepted=self._accepted)
 
     def _refresh(self, host: Host) -> None:
         with ctx_state.use(self._state):

@@ -12,6 +12,7 @@ from rackwright.engines import ENGINES
 from rackwright.plan import FleetPlan, Replica
 from rackwright.printable import all_printable
 from rackwright.schema.probe_answer import probe_answer
+from rackwright.spec import AcceptedFinding
 
 Answer = Mapping[str, Any]
 FIGURES = ("requests_running", "requests_waiting", "kv_cache_share", "tokens_generated")
@@ -55,11 +56,15 @@ class ReplicaRow:
 
 @dataclass(frozen=True)
 class Reading:
-    """The fleet at one time. ``silent`` are hosts that gave no answer, with the reason."""
+    """The fleet at one time. ``silent`` are hosts that gave no answer, with the reason.
+
+    ``accepted`` are findings that the operator goes on with; nothing is checked here.
+    """
 
     gpus: list[GpuRow] = field(default_factory=list)
     replicas: list[ReplicaRow] = field(default_factory=list)
     silent: dict[str, str] = field(default_factory=dict)
+    accepted: list[AcceptedFinding] = field(default_factory=list)
 
 
 def reading(
