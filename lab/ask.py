@@ -27,9 +27,9 @@ CERTIFICATE = "/etc/rackwright/tls/gateway.crt"
 QUESTION = "Who are you, and what do you run on?"
 
 
-def trusted_certificate() -> str:
-    """The gateway's certificate (PEM), fetched over SSH, whose host key is known."""
-    argv = ["ssh", "-F", str(LAB / "ssh_config"), GATEWAY.name, "cat", CERTIFICATE]
+def trusted_certificate(gateway: str = GATEWAY.name) -> str:
+    """A gateway's certificate (PEM), fetched over SSH, whose host key is known."""
+    argv = ["ssh", "-F", str(LAB / "ssh_config"), gateway, "cat", CERTIFICATE]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 

@@ -10,6 +10,7 @@ from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import HostError, RefusedError, nearest
 from rackwright.plan import FleetPlan
+from rackwright.remote.gateway_state import ABSENT
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.remote_call import call
@@ -25,6 +26,19 @@ class Question(NamedTuple):
     body: dict[str, Any] | None = None
 
 
+class Said(NamedTuple):
+    """What a gateway answered: the status of HTTP, and a value."""
+
+    status: int
+    body: Any
+
+    @property
+    def words(self) -> str:
+        """Why it said no."""
+        said = self.body
+        return str(said.get("error", said) if isinstance(said, dict) else said)
+
+
 def ask_gateways(
     inventory: Inventory, question: Question, only: Collection[str]
 ) -> dict[str, Answer]:
@@ -37,12 +51,22 @@ def ask_gateways(
 
 def ask_gateway(host: Host, question: Question) -> Answer:
     """One gateway's answer. Raises HostError where it gave none, or said no."""
+    said = said_by(host, question)
+    if said is None:
+        raise HostError(ABSENT)
+    if said.status != 200:
+        raise HostError(f"{said.status}: {said.words}")
+    return {"body": said.body}
+
+
+def said_by(host: Host, question: Question) -> Said | None:
+    """Whatever a gateway answers; None where none runs. Raises HostError where it is silent."""
     said: Answer = call(host, "gateway_state", question._asdict(), timeout_s=TIMEOUT_S, kind=dict)
+    if said.get("absent"):
+        return None
     if "error" in said:
         raise HostError(str(said["error"]))
-    if said["status"] != 200:
-        raise HostError(f"{said['status']}: {_words(said['body'])}")
-    return {"body": said["body"]}
+    return Said(said["status"], said["body"])
 
 
 def change_replica(
@@ -60,10 +84,6 @@ def change_replica(
     must_be_routed(fleet.plan, replica)
     question = Question("PUT", f"/replicas/{replica}", wanted)
     return ask_gateways(inventory, question, gateways_of(fleet, on))
-
-
-def _words(body: object) -> str:
-    return str(body.get("error", body) if isinstance(body, dict) else body)
 
 
 def gateways_of(fleet: FleetRun, named: str | None = None) -> tuple[str, ...]:

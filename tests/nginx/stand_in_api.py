@@ -2,7 +2,8 @@
 
 In a request's own body, ``stand_in`` says how to be: ``status`` (an error of the engine's),
 ``wait`` (until the gate is opened, or the client hangs up), ``pause_s`` (between the events of a
-stream), ``die`` (hang up with no answer), ``behind`` (so many values behind a page's usage).
+stream), ``cut`` (hang up within it), ``die`` (hang up with no answer), ``behind`` (so many values
+behind a page's usage).
 """
 
 from __future__ import annotations
@@ -179,6 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%b\r\n" % (len(words), words))
             if event and how.get("pause_s"):
                 self._pause(how["pause_s"])
+            if how.get("cut"):
+                raise ConnectionResetError
 
     def _pause(self, for_s: float) -> None:
         if self._is_gone(for_s):

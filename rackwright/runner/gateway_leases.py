@@ -1,0 +1,121 @@
+"""One gateway asked for a replica's turn, which it keeps as a lease; and to end it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import gevent
+from paramiko.ssh_exception import SSHException
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.inventory import Inventory
+
+from rackwright.errors import HostError, RefusedError
+from rackwright.runner.asking import GARBLED
+from rackwright.runner.gateway_state import Question, Said, said_by
+
+LEASE_S = 90
+"""How long a gateway keeps a turn of which it hears nothing."""
+LIMIT_S = 45
+"""For one gateway's answer, connecting and all: half a lease."""
+TOO_OLD = "its gateway knows no turns yet: deploy it first (--data stages=gateway)"
+
+
+class TurnRefused(RefusedError):
+    """A gateway gives no turn now; ``others`` are states of the service's replicas, by name."""
+
+    def __init__(self, gateway: str, said: Said) -> None:
+        """In the gateway's words."""
+        super().__init__(f"{gateway}: {said.words}")
+        self.others: dict[str, Any] = said.body.get("others") or {}
+
+
+@dataclass(frozen=True)
+class TurnWanted:
+    """Whose turn, and how.
+
+    ``owner`` is the run's own name, of 100 letters at most, and ``why`` what people read beside the
+    replica. ``alone``: refused where another replica of the service has its turn, or where no other
+    is in. ``hold_s``: how long requests of the service wait in line at least meanwhile.
+    """
+
+    replica: str
+    owner: str
+    why: str
+    hold_s: int = 0
+    alone: bool = True
+
+
+class ReplicaState(NamedTuple):
+    """A replica by a gateway: ``state`` is in, drained or ejected; ``told`` is all that it says."""
+
+    service: str
+    state: str
+    in_flight: int
+    told: dict[str, Any]
+
+
+def take_lease(inventory: Inventory, gateway: str, wanted: TurnWanted) -> bool:
+    """Have a gateway keep a turn for so long again; False where it sends the replica nothing.
+
+    That is one that does not run, or does not know the replica. Raises TurnRefused, or HostError
+    where it cannot be asked.
+    """
+    lease = {
+        "owner": wanted.owner,
+        "for_s": LEASE_S,
+        "alone": wanted.alone,
+        "hold_s": wanted.hold_s,
+    }
+    said = _changed(inventory, gateway, wanted.replica, {"turn": lease, "why": wanted.why})
+    if said and (said.body.get("turn") or {}).get("owner") != wanted.owner:
+        raise HostError(f"{gateway}: {TOO_OLD}")
+    return said is not None
+
+
+def end_lease(inventory: Inventory, gateway: str, wanted: TurnWanted, prove: bool) -> None:
+    """Have a gateway end a turn. Raises as ``take_lease`` does."""
+    change = {"turn": None, "owner": wanted.owner, "prove": prove}
+    _changed(inventory, gateway, wanted.replica, change)
+
+
+def replicas_at(inventory: Inventory, gateway: str) -> dict[str, ReplicaState]:
+    """The replicas of a gateway by name; none where none runs. Raises HostError of a silent one."""
+    said = _asked(inventory, gateway, Question("GET", "/state"))
+    try:
+        services = said.body["services"].items() if said else ()
+        return {
+            name: ReplicaState(service, str(one["state"]), int(one["in_flight"]), one)
+            for service, each in services
+            for name, one in each["replicas"].items()
+        }
+    except (*GARBLED, ValueError) as error:
+        raise HostError(f"{gateway}: its answer cannot be read ({error!r})") from None
+
+
+def _changed(
+    inventory: Inventory, gateway: str, replica: str, change: dict[str, Any]
+) -> Said | None:
+    said = _asked(inventory, gateway, Question("PUT", f"/replicas/{replica}", change))
+    if said is None or said.status == 404:
+        return None
+    if said.status == 409:
+        raise TurnRefused(gateway, said)
+    if said.status != 200:
+        raise HostError(f"{gateway}: {said.status}: {said.words}")
+    return said
+
+
+def _asked(inventory: Inventory, name: str, question: Question) -> Said | None:
+    """A gateway may be outside the limit of a deploy, and its connection is everybody's there."""
+    gateway = inventory.get_host(name)
+    silence = TimeoutError(f"no answer within {LIMIT_S} s")
+    try:
+        with gevent.Timeout(LIMIT_S, silence):
+            gateway.connect(show_errors=False, raise_exceptions=True)
+            said = said_by(gateway, question)
+    except (HostError, PyinfraError, SSHException, EOFError, OSError, ValueError) as error:
+        raise HostError(f"{name}: {str(error) or type(error).__name__}") from None
+    if said and not isinstance(said.body, dict):
+        raise HostError(f"{name}: its answer cannot be read ({said.body!r:.80})")
+    return said

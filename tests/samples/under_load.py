@@ -1,0 +1,59 @@
+"""A block under constant load: ``tests/lab/constant_load.py`` asks while it runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.ask import NAME, trusted_certificate
+from lab.fleet import ROOT, host_named
+from tests.samples.commands import PATIENCE_S
+from tests.samples.load_records import Record
+
+
+@dataclass
+class Result:
+    """What became of the load, once the block is over."""
+
+    summary: dict[str, Any] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+    def words(self, what: str) -> str:
+        """A line for whoever reads the test's output."""
+        of = self.summary
+        return (
+            f"{what}: {of['completed']} requests completed, {of['failed']} failed "
+            f"({of['requests']}), longest gap {of['longest_gap_s']} s in {of['seconds']:.0f} s, "
+            f"latency {of['latency_s']}, by {of['replicas']}"
+        )
+
+
+@contextmanager
+def under_load(
+    folder: Path, model: str, *words: str, gateway: str = "gw1", name: str = NAME
+) -> Iterator[Result]:
+    """The block runs from the first whole answer on; ``words`` are options of the program."""
+    certificate, out, records = (folder / one for one in ("gateway.crt", "load.json", "records"))
+    certificate.write_text(trusted_certificate(gateway))
+    argv = [sys.executable, "-m", "tests.lab.constant_load", "--url", f"https://{name}",
+            "--address", host_named(gateway).address, "--certificate", str(certificate),
+            "--model", model, "--out", str(out), "--records", str(records), *words]  # fmt: skip
+    result = Result()
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        try:
+            assert asking.stdout.readline(), "the load ended before its first answer"
+            yield result
+        finally:
+            asking.send_signal(signal.SIGTERM)
+            code = asking.wait(PATIENCE_S)
+    assert code == 0, code
+    result.summary = json.loads(out.read_text())
+    result.records = [Record(**json.loads(line)) for line in records.read_text().splitlines()]
