@@ -18,7 +18,7 @@ from rackwright.spec.accepted import AcceptedFinding
 CHECK = "accepted"
 REACHED, DEPLOYED = "reached", "deployed"
 """What is said of a whole host instead of its checks."""
-KINDS_OF_SERVERS = frozenset(("server", "replica", "links of a replica"))
+KINDS_OF_SERVERS = frozenset(("server", "replica", "links of a replica", "burn-in of a server"))
 KINDS_OF_GATEWAYS = frozenset(("service", "gateway"))
 
 Accepted = Mapping[str, AcceptedFinding]

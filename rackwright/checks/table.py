@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rackwright.checks.burn_in import dcgm, heat, host_copies, matrix_products, memory_patterns
 from rackwright.checks.check import Check, P, Sample
 from rackwright.checks.gateway import (
     gateway_name,
@@ -40,6 +41,7 @@ from rackwright.checks.server import (
     persistence,
     power_limit,
     processes,
+    quarantine,
     throttling,
     xid_errors,
 )
@@ -57,6 +59,7 @@ CHECKS: tuple[Check[Any], ...] = (
     clock.CHECK,
     disk.CHECK,
     firewall.CHECK,
+    quarantine.CHECK,
     driver.CHECK,
     next_boot.CHECK,
     gpus.CHECK,
@@ -84,6 +87,11 @@ CHECKS: tuple[Check[Any], ...] = (
     balance.CHECK,
     throughput.CHECK,
     bandwidth.CHECK,
+    matrix_products.CHECK,
+    memory_patterns.CHECK,
+    host_copies.CHECK,
+    heat.CHECK,
+    dcgm.CHECK,
     nginx.CHECK,
     upstream.CHECK,
     connections.CHECK,

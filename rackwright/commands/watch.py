@@ -18,7 +18,7 @@ from pyinfra.context import ctx_host, ctx_state
 from rich.console import Console
 from rich.live import Live
 
-from rackwright.desired.paths import unit_name
+from rackwright.desired.paths import unit_name, watchdog_dir
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.report import watch_tables
@@ -45,7 +45,7 @@ class Watch:
         """Raises SpecError or PlanError with every fault of the inventory."""
         inventory = load_inventory(path)
         fleet = fleet_of(inventory)
-        self.plan, self._accepted = fleet.plan, list(fleet.spec.accepted.values())
+        self.plan, self._fleet = fleet.plan, fleet
         self._state = State(inventory, Config(PARALLEL=AT_ONCE, CONNECT_TIMEOUT=CONNECT_TIMEOUT_S))
         self._hosts = [host for host in inventory if host.name in self.plan.servers]
         self._asking: dict[str, Any] = {}
@@ -59,7 +59,7 @@ class Watch:
                 self._asking[host.name] = gevent.spawn(self._refresh, host)
         gevent.joinall(list(self._asking.values()), timeout=patience_s)
         seen = reading(self.plan, self._now, self._before)
-        return replace(seen, accepted=self._accepted)
+        return replace(seen, accepted=list(self._fleet.spec.accepted.values()))
 
     def _refresh(self, host: Host) -> None:
         with ctx_state.use(self._state):
@@ -69,7 +69,8 @@ class Watch:
 
     def _question(self, host: Host) -> Answer:
         asked = [_request(replica) for replica in self.plan.on(host.name)]
-        answer: Answer = call(host, "watching", asked, kind=dict)
+        watchdog = watchdog_dir(self._fleet.settings(host.name))
+        answer: Answer = call(host, "watching", asked, watchdog, kind=dict)
         return answer
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from rackwright.remote import firewall
 from rackwright.remote.host.disks import disks
 from rackwright.remote.host.processes import uptime_s
+from rackwright.remote.host.quarantine import quarantine
 from rackwright.remote.served.burst import burst
 from rackwright.remote.served.failover import failover
 from rackwright.remote.served.gateway import gateway
@@ -25,7 +26,7 @@ Values = dict[str, Any]
 
 
 def main(request: Values) -> Values:
-    """``replicas``, ``gateway``, ``firewall`` and ``folders`` as ``runner/observing.py`` asks.
+    """All that ``runner/observing.py`` asks for; ``watchdog`` is its folder on a GPU server.
 
     Replicas are asked side by side: one that hangs must not use up the time of the others. The
     host's clock is read last, and how long all of it took is told, for a fair comparison.
@@ -41,6 +42,7 @@ def main(request: Values) -> Values:
         "firewall": firewall.observe(request["firewall"]) if request.get("firewall") else None,
         "failover": failover(request["gateway"]),
         "disks": disks(request["folders"]),
+        **({"quarantine": quarantine(request["watchdog"])} if request.get("watchdog") else {}),
         "uptime_s": uptime_s(),
         "elapsed_s": time.monotonic() - started_s,
         "time_unix_s": time.time(),

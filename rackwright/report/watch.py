@@ -17,7 +17,10 @@ _NUMBERS = ("GPU", "BUSY", "MEMORY GiB", "TEMP", "POWER W", "RUNNING", "WAITING"
 
 
 def watch_tables(reading: Reading, said: str = "") -> RenderableType:
-    """Hosts that are silent, GPUs, replicas, what is accepted; ``said`` is a line above them."""
+    """Hosts that are silent, GPUs, replicas, quarantine, what is accepted.
+
+    ``said`` is a line above them.
+    """
     parts: list[RenderableType] = [Text(said, style="dim")] if said else []
     if reading.gpus or reading.silent:
         gpus = _table(_GPU)
@@ -31,6 +34,8 @@ def watch_tables(reading: Reading, said: str = "") -> RenderableType:
         for each in reading.replicas:
             replicas.add_row(*_replica(each))
         parts += [Text(), replicas]
+    for host, words in reading.quarantined.items():
+        parts += [Text(), Text(f"{host} is in quarantine {words}", style="bold red")]
     if reading.accepted:
         accepted = _table(_ACCEPTED)
         for one in reading.accepted:

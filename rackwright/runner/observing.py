@@ -54,6 +54,7 @@ def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
         "gateway": gateway_request(fleet, settings),
         "firewall": question(fleet.firewall, settings) if fleet.firewall else None,
         "folders": [folder.path for folder in folders_of(fleet, host.name)],
+        "watchdog": paths.watchdog_dir(settings) if fleet.server else None,
     }
 
 

@@ -24,7 +24,8 @@ PLAN = plan(load_fleet(hosts({"gpu1": server()}, {"chat": service(objective="thr
 
 
 def drawn(probe: dict[str, Any]) -> str:
-    observations = {"gpu1": {"probe": probe, "replicas": {}}}
+    free = {"there": False}
+    observations = {"gpu1": {"probe": probe, "replicas": {}, "quarantine": free}}
     return page(PLAN, judge([planned()], observations), observations)
 
 
