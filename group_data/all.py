@@ -69,6 +69,8 @@ gateway_key_env = None  # of gateways that ask for keys: what `verify` asks with
 # Limits in seconds. A 70B model takes minutes to load; a long answer takes minutes to finish.
 start_timeout_s = 1800
 stop_timeout_s = 120
+drain_timeout_s = 600  # for the requests of a replica that is to be changed
+canary_s = 60  # how long the first changed replica is watched, where a rollout asks for that
 restart_delay_s = 5
 restart_delay_max_s = 300
 

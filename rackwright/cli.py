@@ -22,6 +22,8 @@ VERBS = (
     "keys",
     "usage",
     "gateway",
+    "drain",
+    "undrain",
     "bandwidth",
     "discover",
     "topo",

@@ -1,23 +1,12 @@
 """The planned replicas as systemd units, each on its own GPUs."""
 
-from pyinfra import host
 from pyinfra.api.deploy import deploy
 
-from rackwright.runner.fleet import this_fleet
-from rackwright.runner.replicas import converge_replicas
-from rackwright.runner.secrets import secret
+from rackwright.runner.replicas import converge_replicas, step_through_replicas
 
 
 @deploy("Replicas")
 def replicas() -> None:
-    """Write, start and wait for the replicas planned on this server."""
-    fleet = this_fleet()
-    settings = fleet.settings(host.name)
-    key = secret("key", settings.engine_api_key_env)
-    converge_replicas(
-        name="Units and environment files",
-        replicas=fleet.replicas,
-        settings=settings,
-        api_key=key.get("key", ""),
-        gateways=fleet.spec.gateways.keys(),
-    )
+    """Write, start and wait for what is new; then change what serves, one after another."""
+    converge_replicas(name="Units and environment files")
+    step_through_replicas(name="Replicas that serve, one after another")

@@ -5,7 +5,8 @@
 -- share, so it outlives a reload; what must outlive a restart is written to the state folder.
 --
 -- In the order of the file: an outline of JSON, data, counts, refusals, who asks, for what, which
--- replica, waiting, a request's way, answers and usage, the health of replicas, the local socket.
+-- replica, overflow, waiting, a request's way, answers and usage, the health of replicas, turns,
+-- watchdogs, the local socket.
 
 local balancer = require "ngx.balancer"
 local cjson = require "cjson.safe"
@@ -23,7 +24,7 @@ unsigned char *SHA256(const unsigned char *text, size_t length, unsigned char *d
 
 local M = {}
 local folder, state_folder, trusted_secrets
-local live = ngx.shared.rackwright_live          -- counts, drains, weights, ejections
+local live = ngx.shared.rackwright_live          -- counts, drains, turns, weights, ejections
 local clients = ngx.shared.rackwright_clients    -- limits of clients, by minute
 local prefixes = ngx.shared.rackwright_prefixes  -- the start of a prompt -> the replica that has it
 local texts = ngx.shared.rackwright_texts        -- fleet.json and keys.json, as they were read last
@@ -34,6 +35,10 @@ local usage = ngx.shared.rackwright_usage        -- of today, and totals since t
 -- decoded: strings and nested values are skipped by the C library's search. Whatever a strict
 -- parser accepts is outlined as that parser reads it; what only a lenient one would is refused, or
 -- refused by the engine.
+
+local after_nested
+
+do  -- what only this section names: Lua has room for 200 names in a file
 
 local MOST_MEMBERS, MOST_DEPTH, STEPS_AT_ONCE = 1000, 512, 200000
 local QUOTE, BACKSLASH, COMMA, COLON = 34, 92, 44, 58
@@ -59,7 +64,7 @@ local function after_string(p, i, size)
     end
 end
 
-local function after_nested(p, i, size)
+function after_nested(p, i, size)
     local depth, steps = 0, 0
     while true do
         i = i + tonumber(C.strcspn(p + i, '"{}[]'))
@@ -177,6 +182,8 @@ function M.form_outline(body, content_type, wanted)
     return nil, "invalid_form", "the form has too many parts"
 end
 
+end
+
 -- Data ---------------------------------------------------------------------------------------------
 
 local data = {}       -- of this worker: what the two files say, with indexes
@@ -198,6 +205,7 @@ end
 
 local function list(value) return type(value) == "table" and value or {} end
 local function given(value) return value ~= nil and value ~= cjson.null and value or nil end
+local function number(value) return type(value) == "number" and value >= 0 and floor(value) or nil end
 
 local function parsed(name, text, optional)
     if text == "" and optional then return {}, "" end
@@ -276,13 +284,23 @@ local function read_data()
     return new
 end
 
+-- What is known of a replica beside the plan: why it is drained or ejected, its turn as JSON, until
+-- when it is awaited, its weight, and since when all that is so. It outlives a restart.
+local KNOWN = {"drained", "ejected", "turn", "awaited", "weight", "since"}
+
+local function know(name, field, value)
+    if value == nil then live:delete(field .. ":" .. name) else live:set(field .. ":" .. name, value) end
+end
+
 -- What was set by the socket or found out about replicas goes over what the plan says of them.
 local function take_state()
+    for _, service in pairs(data.services) do service.hold_s = 0 end
     for name, replica in pairs(data.replicas) do
-        replica.drained = live:get("drained:" .. name)
-        replica.ejected = live:get("ejected:" .. name)
-        replica.usable = not replica.drained and not replica.ejected
-        replica.weight = live:get("weight:" .. name) or replica.planned_weight
+        for _, field in ipairs(KNOWN) do replica[field] = live:get(field .. ":" .. name) end
+        replica.turn = replica.turn and cjson.decode(replica.turn)
+        replica.usable = not replica.drained and not replica.ejected and not replica.turn
+        replica.weight = replica.weight or replica.planned_weight
+        if replica.turn then replica.service.hold_s = max(replica.service.hold_s, replica.turn.hold_s) end
     end
 end
 
@@ -354,6 +372,42 @@ local function write_file(path, text)
     os.rename(partial, path)
 end
 
+local function save_state()
+    local kept = {}
+    for name in pairs(data.replicas) do
+        local one = {}
+        for _, field in ipairs(KNOWN) do one[field] = live:get(field .. ":" .. name) end
+        if next(one) then kept[name] = one end
+    end
+    write_file(state_folder .. "/state.json", (cjson.encode({replicas = kept})))
+end
+
+local function restore_state()
+    local kept = cjson.decode(read_file(state_folder .. "/state.json") or "")
+    for name, one in pairs(type(kept) == "table" and list(kept.replicas) or {}) do
+        for _, field in ipairs(KNOWN) do know(name, field, list(one)[field]) end
+    end
+end
+
+local CHANGING_S = 5  -- as long at most does one that was killed keep the others waiting
+
+-- Changes what is known of replicas, one change of all workers at a time: what it looked at still holds
+-- then. `run` must not wait for anything, and where this is called waiting must be possible.
+local function change(run)
+    repeat
+        local first, why = live:add("changing", true, CHANGING_S)
+        if not first then ngx.sleep(0.002) end
+    until first or why ~= "exists"
+    refresh()
+    local done, result = pcall(run)
+    changed()
+    refresh()
+    save_state()
+    live:delete("changing")
+    if not done then error(result, 0) end
+    return result
+end
+
 -- Figures that nobody decides by are added up here first, and shared once a second.
 local pending = {}
 
@@ -413,13 +467,15 @@ local ANTHROPIC_TYPES = {[401] = "authentication_error", [403] = "permission_err
                          [404] = "not_found_error", [413] = "request_too_large",
                          [429] = "rate_limit_error", [503] = "overloaded_error"}
 
+local function is_utf8(text)
+    return not find(text, "[\128-\255]") or not select(3, ngx.re.find(text, ".", "jou"))
+end
+
 -- Text from outside, as JSON: what is no UTF-8 is not written on.
 local function quoted(text)
     text = text or ""
     if not find(text, '[%c"\\\128-\255]') then return '"' .. text .. '"' end
-    if find(text, "[\128-\255]") and select(3, ngx.re.find(text, ".", "jou")) then
-        text = text:gsub("[\128-\255]", "?")
-    end
+    if not is_utf8(text) then text = text:gsub("[\128-\255]", "?") end
     return (cjson.encode(text):gsub("\\/", "/"))
 end
 
@@ -560,7 +616,7 @@ local function model_asked(ctx, body, members)
     local text = text_at(body, members.model)
     if not text or text == "null" then return nil end
     if ctx.endpoint.body == "multipart" then return text end
-    local model = text:byte() == QUOTE and #text <= 1024 and cjson.decode(text)
+    local model = sub(text, 1, 1) == '"' and #text <= 1024 and cjson.decode(text)
     if type(model) ~= "string" then return refuse("model_required", "the member model must be a name") end
     return model
 end
@@ -701,15 +757,23 @@ local function remember(ctx, replica)
     end
 end
 
+-- Whether a place that was counted is one still. Who takes a replica out looks at its count after
+-- that, so of the two at least one sees the other.
+local function is_still_in(replica)
+    refresh()
+    return data.replicas[replica.name] == replica and replica.usable
+end
+
 -- Takes a place of a replica for the request; nil where all that are in are full.
 local function claim(ctx)
-    ctx.service = data.services[ctx.service.name] or ctx.service  -- other data may be loaded by now
     while true do
+        refresh()  -- its body may have taken long
+        ctx.service = data.services[ctx.service.name] or ctx.service
         local total, weights, best = survey(ctx.service, ctx.tried)
         if weights == 0 then return nil end
         local replica = remembered(ctx, total, weights) or best
         if not replica then return nil end
-        if count(replica.name, 1) <= replica.slots then
+        if count(replica.name, 1) <= replica.slots and is_still_in(replica) then
             replica.served = replica.served + 1
             ctx.replica = replica
             remember(ctx, replica)
@@ -717,6 +781,52 @@ local function claim(ctx)
         end
         count(replica.name, -1)  -- another worker was quicker
     end
+end
+
+-- Whether any replica is in, and whether any will be back: it is drained, has a turn or is awaited.
+local function who_is_in(service)
+    local some_in, some_coming = false, false
+    for _, replica in ipairs(service.replicas) do
+        some_in = some_in or replica.usable and replica.weight > 0
+        local is_awaited = replica.ejected and (replica.awaited or 0) > ngx.time()
+        some_coming = some_coming or replica.turn or is_awaited or replica.drained and not replica.ejected
+    end
+    return some_in, some_coming
+end
+
+-- Overflow -----------------------------------------------------------------------------------------
+
+local function overflow_used(service, what)
+    return clients:get(format("overflow:%s:%s:%s", today(), service.name, what)) or 0
+end
+
+local function use_overflow(service, what, by)
+    clients:incr(format("overflow:%s:%s:%s", today(), service.name, what), by, 0, 172800)
+end
+
+-- `ctx.body` is kept where the service had an outside API when the request came.
+local function may_go_outside(ctx)
+    local service, outside = ctx.service, ctx.service and ctx.service.overflow
+    return outside and ctx.body and service.answers[ctx.path]
+        and overflow_used(service, "requests") < (given(outside.requests_a_day) or math.huge)
+        and overflow_used(service, "tokens") < (given(outside.tokens_a_day) or math.huge)
+end
+
+-- To the outside API, by its own name of the model and its own key. Ends this phase.
+local function go_outside(ctx)
+    local outside = ctx.service.overflow
+    ctx.outside = true
+    count("overflow/" .. ctx.service.name, 1)
+    use_overflow(ctx.service, "requests", 1)
+    ctx.model = outside.model
+    ngx.req.set_body_data(edited(ctx, ctx.body, ctx.members, ""))
+    local key = trusted_secrets.overflow[ctx.service.name] or ""
+    local tail = ctx.path:gsub("^/v1", "", 1)
+    ngx.var.rackwright_outside = format("https://%s:%d%s%s", outside.host, outside.port, outside.prefix, tail)
+    ngx.var.rackwright_outside_name = outside.host
+    ngx.var.rackwright_outside_key = outside.scheme == "x-api-key" and "" or "Bearer " .. key
+    ngx.var.rackwright_outside_x_key = outside.scheme == "x-api-key" and key or ""
+    return ngx.exec("@outside")
 end
 
 -- Waiting ------------------------------------------------------------------------------------------
@@ -789,13 +899,17 @@ local function stand_in_line(ctx)
     tell_first(service)
 end
 
+-- Until a place comes, the time is over, or none is in and the outside API takes it. While a turn holds
+-- requests each waits as long as that says, also those that came before it or stay behind it.
 local function wait_in_line(ctx)
-    local service, until_s = ctx.service, ngx.now() + ctx.service.queue.wait_s
+    local service, came, until_s = ctx.service, ngx.now(), 0
     stand_in_line(ctx)
     while not ctx.replica do
         ngx.update_time()
+        local now = data.services[service.name] or service
+        until_s = max(until_s, came + max(now.queue and now.queue.wait_s or 0, now.hold_s))
         local left = until_s - ngx.now()
-        if left <= 0 then break end
+        if left <= 0 or (may_go_outside(ctx) and not who_is_in(now)) then break end
         local is_first = waiting[service.name][1] == ctx
         ctx.woken:wait(min(left, is_first and LOOK_S or IDLE_LOOK_S))
         refresh()
@@ -826,40 +940,9 @@ local function wait_for_place(ctx)
     count(line, -1)
     count(mine, -1)
     ctx.line = nil
-    return replica or refuse("queue_timeout", nil, retry_after(service))
-end
-
--- Overflow -----------------------------------------------------------------------------------------
-
-local function overflow_used(service, what)
-    return clients:get(format("overflow:%s:%s:%s", today(), service.name, what)) or 0
-end
-
-local function use_overflow(service, what, by)
-    clients:incr(format("overflow:%s:%s:%s", today(), service.name, what), by, 0, 172800)
-end
-
-local function overflow_has_budget(service)
-    local outside = service.overflow
-    return overflow_used(service, "requests") < (given(outside.requests_a_day) or math.huge)
-        and overflow_used(service, "tokens") < (given(outside.tokens_a_day) or math.huge)
-end
-
--- To the outside API, by its own name of the model and its own key. Ends this phase.
-local function go_outside(ctx)
-    local outside = ctx.service.overflow
-    ctx.outside = true
-    count("overflow/" .. ctx.service.name, 1)
-    use_overflow(ctx.service, "requests", 1)
-    ctx.model = outside.model
-    ngx.req.set_body_data(edited(ctx, ctx.body, ctx.members, ""))
-    local key = trusted_secrets.overflow[ctx.service.name] or ""
-    local tail = ctx.path:gsub("^/v1", "", 1)
-    ngx.var.rackwright_outside = format("https://%s:%d%s%s", outside.host, outside.port, outside.prefix, tail)
-    ngx.var.rackwright_outside_name = outside.host
-    ngx.var.rackwright_outside_key = outside.scheme == "x-api-key" and "" or "Bearer " .. key
-    ngx.var.rackwright_outside_x_key = outside.scheme == "x-api-key" and key or ""
-    return ngx.exec("@outside")
+    if replica then return replica end
+    if may_go_outside(ctx) and not who_is_in(ctx.service) then return go_outside(ctx) end
+    return refuse("queue_timeout", nil, retry_after(service))
 end
 
 -- A request's way ----------------------------------------------------------------------------------
@@ -931,29 +1014,26 @@ local function set_headers()
     end
 end
 
--- Whether any replica is in, and whether any is only drained: it will be back, so requests wait.
-local function who_is_in(service)
-    local some_in, some_drained = false, false
-    for _, replica in ipairs(service.replicas) do
-        some_in = some_in or replica.usable and replica.weight > 0
-        some_drained = some_drained or replica.drained and not replica.ejected
-    end
-    return some_in, some_drained
+local function may_wait(service) return service.queue and service.queue.length > 0 end
+
+-- Whether a request that the replicas it was given to did not take may wait for another one.
+local function others_may_take(ctx)
+    local _, weights = survey(ctx.service, ctx.tried)
+    local _, some_coming = who_is_in(ctx.service)
+    return may_wait(ctx.service) and (weights > 0 or some_coming)
 end
 
 -- A replica, or the outside API, or a refusal.
 local function find_place(ctx)
-    local service = ctx.service
-    local outside = service.overflow and service.answers[ctx.path] and overflow_has_budget(service)
+    local service, outside = ctx.service, may_go_outside(ctx)
     if outside and given(service.overflow.in_flight)
         and survey(service) >= service.overflow.in_flight then
         return go_outside(ctx)
     end
-    local may_wait = service.queue and service.queue.length > 0
-    if (not may_wait or counted("line/" .. service.name) == 0) and claim(ctx) then return end
-    local some_in, some_drained = who_is_in(service)
+    if (not may_wait(service) or counted("line/" .. service.name) == 0) and claim(ctx) then return end
+    local some_in, some_coming = who_is_in(service)
     if not some_in and outside then return go_outside(ctx) end
-    if may_wait and (some_in or some_drained) then return wait_for_place(ctx) end
+    if may_wait(service) and (some_in or some_coming) then return wait_for_place(ctx) end
     if some_in then return refuse("queue_full", nil, {["Retry-After"] = 5}) end
     return refuse(service.overflow and "overflow_exhausted" or "no_replica")
 end
@@ -1059,16 +1139,22 @@ end
 function M.failed()
     local ctx, connected = context(), ngx.var.upstream_connect_time or "-"
     if ctx.outside then return refuse(ngx.status == 504 and "replica_late" or "replica_lost") end
-    if not connected:match("%d$") then
-        local service = ctx.service
+    if not connected:match("%d$") then  -- nothing was sent
         release(ctx)
-        if service and service.overflow and overflow_has_budget(service) then return go_outside(ctx) end
-        return refuse("no_replica")
+        if not ctx.service then return refuse("no_replica") end
+        if may_go_outside(ctx) then return go_outside(ctx) end
+        if not others_may_take(ctx) then return refuse("no_replica") end
+        wait_for_place(ctx)
+        ngx.status = 200  -- the one that it had would go before the replica's
+        return ngx.exec("@replica")
     end
     return refuse(ngx.status == 504 and "replica_late" or "replica_lost")
 end
 
 -- Answers and usage --------------------------------------------------------------------------------
+
+local BUCKETS_S = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
+local note_success  -- below, with the health of replicas
 
 function M.header_filter()
     local ctx = context()
@@ -1090,6 +1176,8 @@ function M.lets_in(values, wanted)
     end
     return false
 end
+
+do  -- what only this section names: Lua has room for 200 names in a file
 
 local USAGE_BYTES, OVERLAP_BYTES = 4096, 32
 
@@ -1154,8 +1242,6 @@ function M.body_filter()
     if is_last then ctx.ended = true end
 end
 
-local function number(value) return type(value) == "number" and value >= 0 and floor(value) or nil end
-
 -- Prompt, cached and completion tokens, as OpenAI's and Anthropic's answers call them; nil of what
 -- the object does not tell.
 local function tokens_in(found)
@@ -1185,8 +1271,6 @@ local function tokens_of(ctx)
     end
     return prompt or 0, cached or 0, completion or 0
 end
-
-local BUCKETS_S = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 
 -- Keys of figures, made once a service (or client and model) and kept with it.
 local function histogram(name, service)
@@ -1287,8 +1371,6 @@ local function log_line(ctx, status, prompt, cached, completion)
         quoted(ctx.code), var.request_id, var.remote_addr)
 end
 
-local note_success
-
 -- The end of every request, whatever became of it.
 function M.log()
     local ctx = contexts[ngx.var.request_id] or {key = NOBODY}
@@ -1326,6 +1408,8 @@ function M.log()
     if ngx.worker.exiting() then share_figures() end  -- its timers ran for the last time at the reload
 end
 
+end
+
 -- The health of replicas ---------------------------------------------------------------------------
 -- Out is a replica that refuses connections, answers errors, or nothing while others do; slow is not
 -- dead: one that still sends something stays in. It comes back when it has completed a real request.
@@ -1333,7 +1417,8 @@ end
 
 local ROUND_S, QUIET_S, CANARY_S = 2, 3, 20
 local FAILURES = 3  -- in a row
-local failures = {}  -- of this worker: replica -> how often in a row, since when
+local AWAITED_S = 120  -- so long do requests wait for one that somebody is about to bring back
+local failures = {}  -- of this worker: replica -> how often in a row
 
 local function others_are_in(replica)
     for _, other in ipairs(replica.service.replicas) do
@@ -1342,85 +1427,105 @@ local function others_are_in(replica)
     return false
 end
 
+-- Both of these within a change. `awaited_s`: it will be back, so requests wait for it.
+local function put_out(replica, why, awaited_s)
+    if not replica.ejected then know(replica.name, "since", ngx.time()) end
+    know(replica.name, "ejected", why)
+    know(replica.name, "awaited", awaited_s and ngx.time() + awaited_s)
+    notice(replica.name, " is out: ", why)
+end
+
+local function take_back(replica, why)
+    know(replica.name, "ejected", nil)
+    know(replica.name, "awaited", nil)
+    know(replica.name, "since", ngx.time())
+    live:delete("failures:" .. replica.name)
+    notice(replica.name, " is in again: ", why)
+end
+
 local function eject(replica, why)
     if not replica.usable or not others_are_in(replica) then return end
-    live:set("ejected:" .. replica.name, why)
-    live:set("since:" .. replica.name, ngx.time())
-    notice(replica.name, " is out: ", why)
-    changed()
-    refresh()
-    M.save_state()
+    change(function()
+        local now = data.replicas[replica.name]
+        if now and now.usable and others_are_in(now) then put_out(now, why) end
+    end)
 end
 
-local function readmit(replica)
-    live:delete("ejected:" .. replica.name)
-    live:set("since:" .. replica.name, ngx.time())
-    failures[replica.name] = nil
-    live:delete("failures:" .. replica.name)
-    notice(replica.name, " is in again: it completed a request")
-    changed()
-    refresh()
-    M.save_state()
-end
+-- One request by a connection of its own: its status and body, or nil and why. Whatever comes from
+-- there, and however slowly: it ends in time.
+local MOST_BYTES = 1024 * 1024
 
-local try_failing
-
--- `is_refusal`: nothing was sent. Errors may be of the requests themselves, so a replica is not out
--- for them before it fails at one of ours.
-function note_failure(replica, why, is_refusal)
-    add("failed:" .. replica.name, 1)
-    if live:incr("failures:" .. replica.name, 1, 0) < FAILURES then return end
-    if is_refusal then return eject(replica, why) end
-    if not replica.being_tried then replica.being_tried = ngx.timer.at(0, try_failing, replica, why) end
-end
-
-function note_success(replica)
-    if live:get("failures:" .. replica.name) then live:delete("failures:" .. replica.name) end
-end
-
--- One request to a replica by a connection of its own: its status and body, or nil and why.
-local function ask(replica, method, path, body, timeout_s)
-    local socket = ngx.socket.tcp()
+local function ask(host, port, headers, method, path, body, timeout_s)
+    local until_s, socket = ngx.now() + timeout_s, ngx.socket.tcp()
     socket:settimeouts(1000, 1000, timeout_s * 1000)
-    local connected, why = socket:connect(replica.peer, replica.port)
-    if not connected then return nil, "it refuses connections", why end
-    local key = trusted_secrets.engine and "Authorization: Bearer " .. trusted_secrets.engine .. "\r\n" or ""
-    socket:send(format("%s %s HTTP/1.0\r\nHost: localhost\r\n%sContent-Type: application/json\r\n"
-        .. "Content-Length: %d\r\nConnection: close\r\n\r\n%s", method, path, key, #body, body))
-    local line = socket:receive("*l")
-    local status = line and tonumber(line:match("^HTTP/1%.%d (%d+)"))
-    local answered = status and socket:receive("*a")
+    if not socket:connect(host, port) then return nil, "it refuses connections" end
+    socket:send(format("%s %s HTTP/1.0\r\nHost: localhost\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+        method, path, headers, #body, body))
+    local pieces, size = {}, 0
+    while size < MOST_BYTES and ngx.now() < until_s do
+        socket:settimeout(max(1, (until_s - ngx.now()) * 1000))
+        local piece = socket:receiveany(65536)
+        if not piece then break end
+        pieces[#pieces + 1] = piece
+        size = size + #piece
+    end
     socket:close()
+    local text = concat(pieces)
+    local status = tonumber(text:match("^HTTP/1%.%d (%d%d%d) "))
     if not status then return nil, "it answers nothing" end
-    return status, answered
+    return status, text:match("\r\n\r\n(.*)$") or ""
+end
+
+local function ask_replica(replica, method, path, body, timeout_s)
+    local headers = "Content-Type: application/json\r\n"
+    if trusted_secrets.engine then headers = headers .. "Authorization: Bearer " .. trusted_secrets.engine .. "\r\n" end
+    return ask(replica.peer, replica.port, headers, method, path, body, timeout_s)
 end
 
 local function completes(replica, timeout_s)
     local canary = replica.service.canary
-    local status, body = ask(replica, "POST", canary.path, cjson.encode(canary.body), timeout_s)
-    if status ~= 200 then return false, status and "it answers " .. status or body end
-    local value = cjson.decode((body or ""):match("\r\n\r\n(.*)$") or "")
-    if type(value) ~= "table" then return false, "its answer is no JSON" end
+    local status, body = ask_replica(replica, "POST", canary.path, cjson.encode(canary.body), timeout_s)
+    local value = status == 200 and cjson.decode(body)
+    if type(value) ~= "table" then return false, status end
     for _, part in ipairs({"choices", "data", "output", "content", "results"}) do
-        if type(value[part]) == "table" and next(value[part]) then return true end
+        if type(value[part]) == "table" and next(value[part]) then return true, status end
     end
-    return false, "its answer has no completion"
+    return false, status
 end
 
-local function try_again(premature, replica)
-    if premature or not replica.ejected then return end
-    if completes(replica, CANARY_S) then readmit(replica) end
-    replica.being_tried = nil
+-- In a timer, one at a time of this worker for each replica.
+local function try(replica, work, ...)
+    if replica.being_tried then return end
+    replica.being_tried = ngx.timer.at(0, function(premature, ...)
+        if not premature then work(replica, ...) end
+        replica.being_tried = nil
+    end, ...)
 end
 
-function try_failing(premature, replica, why)
-    if premature then return end
-    if completes(replica, QUIET_S) then
-        live:delete("failures:" .. replica.name)
-    else
-        eject(replica, why)
-    end
-    replica.being_tried = nil
+local function try_again(replica)
+    local was = replica.ejected
+    if not was or not completes(replica, CANARY_S) then return end
+    change(function()
+        local now = data.replicas[replica.name]
+        if now and now.ejected == was then take_back(now, "it completed a request") end
+    end)
+end
+
+-- Errors may be of the requests themselves, so a replica is not out for them before it fails at one of
+-- ours. A refusal says enough.
+local function try_failing(replica, why, is_refusal)
+    if is_refusal or not completes(replica, QUIET_S) then return eject(replica, why) end
+    live:delete("failures:" .. replica.name)
+end
+
+-- `is_refusal`: nothing was sent.
+function note_failure(replica, why, is_refusal)
+    add("failed:" .. replica.name, 1)
+    if live:incr("failures:" .. replica.name, 1, 0) >= FAILURES then try(replica, try_failing, why, is_refusal) end
+end
+
+function note_success(replica)
+    if live:get("failures:" .. replica.name) then live:delete("failures:" .. replica.name) end
 end
 
 -- Whether others of the service were heard of lately, and this one, that has work, was not.
@@ -1433,53 +1538,192 @@ local function is_silent(replica, now)
     return false
 end
 
-local function try_silent(premature, replica)
-    if premature then return end
-    local canary = replica.service.canary
-    local status = ask(replica, "POST", canary.path, cjson.encode(canary.body), QUIET_S)
-    if not status and is_silent(replica, ngx.now()) then
-        eject(replica, "it completes nothing while others do")
+local function try_silent(replica)
+    local _, status = completes(replica, QUIET_S)
+    if not status and is_silent(replica, ngx.now()) then eject(replica, "it completes nothing while others do") end
+end
+
+-- Turns --------------------------------------------------------------------------------------------
+-- The right to have a replica out, on a lease: who has it says so again before it ends. One that ends
+-- without a word leaves nothing drained, for its replica comes back by itself when it completes.
+
+local turns = {}
+
+function turns.finish(replica, why)
+    know(replica.name, "turn", nil)
+    if why then return put_out(replica, why, max(replica.turn.hold_s, AWAITED_S)) end
+    take_back(replica, format("the turn of %s ended", replica.turn.owner))
+end
+
+-- Within a change.
+function turns.finish_old()
+    for _, replica in pairs(data.replicas) do
+        if replica.turn and replica.turn["until"] <= ngx.time() then
+            turns.finish(replica, format("the turn of %s ended without a word", replica.turn.owner))
+        end
     end
-    replica.being_tried = nil
+    changed()
+    refresh()
+end
+
+function turns.look()
+    for _, replica in pairs(data.replicas) do
+        if replica.turn and replica.turn["until"] <= ngx.time() then return change(turns.finish_old) end
+    end
+end
+
+local function state_of(replica)
+    if replica.drained or replica.turn then return "drained" end
+    return replica.ejected and "ejected" or "in"
+end
+
+-- Why a replica must not go out alone, and what the others are; nil where it may.
+function turns.why_not_alone(replica)
+    local states, why, some_in = {}, nil, false
+    for _, other in ipairs(replica.service.replicas) do
+        if other ~= replica then
+            states[other.name] = state_of(other)
+            some_in = some_in or other.usable and other.weight > 0
+            if other.turn then why = format("%s has the turn of %s", other.turn.owner, other.name) end
+        end
+    end
+    if next(states) and not some_in and replica.usable then why = why or "no other replica of the service is in" end
+    return why and {error = why, others = states}
+end
+
+-- Takes, renews or ends a turn, within a change; nil, or what forbids it.
+function turns.put(replica, asked)
+    local has, wanted = replica.turn, given(asked.turn)
+    if has and has.owner ~= (wanted or asked).owner then
+        return {error = format("%s has the turn of %s for another %d s", has.owner, replica.name, has["until"] - ngx.time())}
+    end
+    if not wanted then
+        if has then turns.finish(replica, asked.prove and "waits for a completion" or nil) end
+        return nil
+    end
+    local forbids = not has and wanted.alone and turns.why_not_alone(replica)
+    if forbids then return forbids end
+    know(replica.name, "turn", cjson.encode({owner = wanted.owner, ["until"] = ngx.time() + wanted.for_s,
+        hold_s = given(wanted.hold_s) or 0, why = asked.why or "the turn of " .. wanted.owner}))
+    if has then return nil end
+    know(replica.name, "since", ngx.time())
+    notice(replica.name, " is out for the turn of ", wanted.owner)
+end
+
+-- Watchdogs ----------------------------------------------------------------------------------------
+-- The one of each server says what it does about the replicas there. What it takes out is out here, the
+-- last one of a service too: it completes nothing. One that says nothing is as one that is not there.
+
+local look_at_all
+
+do  -- what only this section names: Lua has room for 200 names in a file
+
+local WATCH_S, OLD_S = 1, 10
+local OUT = {out = true, restarting = true, ["given up"] = true}
+local UNFIT = {["given up"] = true, quarantine = true}  -- nobody is about to bring it back
+local answers = {}  -- of worker 0: the address of a watchdog -> what it said last, and when
+local held = {}     -- of worker 0: names of replicas that are not tried again yet
+
+-- Text from a server, as an operator may read it.
+local function readable(text)
+    if type(text) ~= "string" then return "" end
+    if #text > 150 then text = sub(text, 1, 150):gsub("[\192-\255][\128-\191]*$", "") end
+    text = text:gsub("%c", " ")
+    return is_utf8(text) and text or (text:gsub("[\128-\255]", "?"))
+end
+
+-- What a watchdog says of a replica: a state, and why.
+local function judged(said, name)
+    if not said then return "silent", "" end
+    local quarantine, one = given(said.quarantine), type(said.replicas) == "table" and said.replicas[name]
+    if type(quarantine) == "table" then return "quarantine", readable(quarantine.why) end
+    if type(one) ~= "table" then return "well", "" end
+    return readable(one.state), readable(one.why)
+end
+
+local function take_verdict(replica, said)
+    local name = replica.name
+    local state, why = judged(said, name)
+    local is_out = OUT[state] or state == "quarantine"
+    local words = why ~= "" and state .. ": " .. why or state
+    if live:get("watchdog:" .. name) ~= words then live:set("watchdog:" .. name, words) end
+    words = "watchdog: " .. words
+    held[name] = is_out or state == "suspected" and held[name] or nil
+    if not is_out or replica.turn or replica.ejected == words then return end
+    change(function()
+        local now = data.replicas[name]
+        if now and not now.turn then put_out(now, words, not UNFIT[state] and AWAITED_S or nil) end
+    end)
+end
+
+-- Asks a watchdog for all replicas that it has. What it says is old when its own time stands still.
+local function watch(address, replicas)
+    local last = answers[address]
+    local at = replicas[1].watch
+    local status, body = ask(at.host, at.port, "", "GET", "/state", "", WATCH_S)
+    local said = status == 200 and cjson.decode(body)
+    if type(said) == "table" and said.format == 1 and number(said.now) and not (last and last.said.now == said.now) then
+        last = {said = said, at = ngx.now()}
+        answers[address] = last
+    end
+    local is_old = not last or ngx.now() - last.at > OLD_S
+    for _, replica in ipairs(replicas) do take_verdict(replica, not is_old and last.said) end
 end
 
 local function look_at(replica)
-    local now = ngx.now()
-    if replica.ejected then
-        if not replica.being_tried and not replica.drained then
-            replica.being_tried = ngx.timer.at(0, try_again, replica)
-        end
+    local name, now = replica.name, ngx.now()
+    if replica.drained or replica.turn then
+        failures[name] = nil
         return
     end
-    local status, why = ask(replica, "GET", replica.service.health, "", ROUND_S - 0.2)
-    local heard = live:get("heard:" .. replica.name)
-    local is_busy = status == nil and why == "it answers nothing" and heard and ngx.now() - heard < ROUND_S
+    if replica.ejected then
+        if not held[name] then try(replica, try_again) end
+        return
+    end
+    local status, why = ask_replica(replica, "GET", replica.service.health, "", ROUND_S - 0.2)
+    local heard = live:get("heard:" .. name)
+    local is_busy = why == "it answers nothing" and heard and ngx.now() - heard < ROUND_S
     if (status and status < 500) or is_busy then
-        failures[replica.name] = nil
+        failures[name] = nil
     else
-        failures[replica.name] = (failures[replica.name] or 0) + 1
-        if failures[replica.name] >= FAILURES then eject(replica, status and "its health is " .. status or why) end
+        failures[name] = (failures[name] or 0) + 1
+        if failures[name] >= FAILURES then eject(replica, status and "its health is " .. status or why) end
     end
-    if status == 200 and not replica.being_tried and counted(replica.name) < replica.slots
-        and is_silent(replica, now) then
-        replica.being_tried = ngx.timer.at(0, try_silent, replica)
-    end
+    if status == 200 and counted(name) < replica.slots and is_silent(replica, now) then try(replica, try_silent) end
 end
 
-local function look_at_all(premature)
+local function all_of(look, things)
+    local threads = {}
+    for key, thing in pairs(things) do threads[#threads + 1] = ngx.thread.spawn(look, key, thing) end
+    for _, thread in ipairs(threads) do ngx.thread.wait(thread) end
+end
+
+-- Every round of worker 0: first what watchdogs say, for it decides who is tried again.
+function look_at_all(premature)
     if premature then return end
     refresh()
-    local threads = {}
-    for _, replica in pairs(data.replicas) do threads[#threads + 1] = ngx.thread.spawn(look_at, replica) end
-    for _, thread in ipairs(threads) do ngx.thread.wait(thread) end
+    local by_watchdog = {}
+    for _, replica in pairs(data.replicas) do
+        local at = given(replica.watch)
+        if at then
+            local address = at.host .. " " .. at.port
+            by_watchdog[address] = by_watchdog[address] or {}
+            table.insert(by_watchdog[address], replica)
+        end
+    end
+    all_of(watch, by_watchdog)
+    all_of(function(_, replica) look_at(replica) end, data.replicas)
+end
+
 end
 
 -- The local socket ---------------------------------------------------------------------------------
 
 local function replica_state(replica)
-    local name = replica.name
-    local state = replica.drained and "drained" or replica.ejected and "ejected" or "in"
-    return {state = state, why = replica.drained or replica.ejected or "", since = live:get("since:" .. name) or 0,
+    local name, turn = replica.name, replica.turn
+    local told = turn and {owner = turn.owner, ["until"] = turn["until"], hold_s = turn.hold_s} or cjson.null
+    return {state = state_of(replica), why = turn and turn.why or replica.drained or replica.ejected or "",
+            since = replica.since or 0, turn = told, watchdog = live:get("watchdog:" .. name) or cjson.null,
             in_flight = counted(name), slots = replica.slots, weight = replica.weight,
             requests = usage:get("served:" .. name) or 0, failures = usage:get("failed:" .. name) or 0}
 end
@@ -1508,24 +1752,6 @@ local function state()
     end
     return {gateway = data.fleet.gateway, now = ngx.time(), services = services, clients = of_clients,
             loaded = {fleet = data.fleet_hash, keys = data.keys_count, keys_sha256 = data.keys_hash}}
-end
-
--- What must outlive a restart.
-function M.save_state()
-    local kept = {}
-    for name in pairs(data.replicas) do
-        local one = {drained = live:get("drained:" .. name), ejected = live:get("ejected:" .. name),
-                     weight = live:get("weight:" .. name), since = live:get("since:" .. name)}
-        if next(one) then kept[name] = one end
-    end
-    write_file(state_folder .. "/state.json", (cjson.encode({replicas = kept})))
-end
-
-local function restore_state()
-    local kept = cjson.decode(read_file(state_folder .. "/state.json") or "")
-    for name, one in pairs(type(kept) == "table" and list(kept.replicas) or {}) do
-        for field, value in pairs(one) do live:set(field .. ":" .. name, value) end
-    end
 end
 
 local FIELDS = {"requests", "prompt_tokens", "cached_tokens", "completion_tokens", "overflow_requests"}
@@ -1600,6 +1826,7 @@ local function metrics()
             lines[#lines + 1] = format("rackwright_gateway_in_flight%s %d", labels, counted(replica.name))
             lines[#lines + 1] = format("rackwright_gateway_slots%s %d", labels, replica.slots)
             lines[#lines + 1] = format("rackwright_gateway_replica_in%s %d", labels, replica.usable and 1 or 0)
+            lines[#lines + 1] = format("rackwright_gateway_replica_turn%s %d", labels, replica.turn and 1 or 0)
         end
     end
     for _, key in ipairs(usage:get_keys(0)) do
@@ -1644,38 +1871,74 @@ local function load()
     return answer(200, cjson.encode({fleet = data.fleet_hash, keys = data.keys_count}) .. "\n")
 end
 
-local function set(field, replica, value)
-    if value == nil then live:delete(field .. ":" .. replica.name) else live:set(field .. ":" .. replica.name, value) end
+local put_replica
+
+do  -- what only this section names: Lua has room for 200 names in a file
+
+local function is_text(value, most)
+    return type(value) == "string" and value ~= "" and #value <= most and not find(value, "%c") and is_utf8(value)
 end
 
-local function put_replica(name)
+local function is_number(value, least, most)
+    return type(value) == "number" and value >= least and value <= most
+end
+
+local function is_flag(value) return value == nil or type(value) == "boolean" end
+
+-- What is wrong with a body, in words.
+local function wrong_in(asked)
+    local turn, weight = asked.turn, given(asked.weight)
+    local rules = {
+        {is_flag(asked.drained), "drained must be true or false"},
+        {asked.ejected == nil or asked.ejected == false, "ejected can only be set to false"},
+        {weight == nil or is_number(weight, 0, 100), "weight must be 0 to 100, or null for the plan's"},
+        {asked.why == nil or asked.why == "" or is_text(asked.why, 200), "why must be a short text"},
+        {turn == nil or turn == cjson.null or type(turn) == "table", "turn must be an object, or null to end it"},
+        {turn == nil or asked.drained == nil, "turn and drained do not go together"},
+        {is_flag(asked.prove), "prove must be true or false"},
+    }
+    if turn == cjson.null then
+        rules[#rules + 1] = {is_text(asked.owner, 100), "owner must be a short text"}
+    elseif type(turn) == "table" then
+        local hold_s = given(turn.hold_s)
+        rules[#rules + 1] = {is_text(turn.owner, 100), "turn.owner must be a short text"}
+        rules[#rules + 1] = {is_number(turn.for_s, 5, 3600), "turn.for_s must be 5 to 3600"}
+        rules[#rules + 1] = {is_flag(turn.alone), "turn.alone must be true or false"}
+        rules[#rules + 1] = {hold_s == nil or is_number(hold_s, 0, 3600), "turn.hold_s must be 0 to 3600"}
+    end
+    for _, rule in ipairs(rules) do
+        if not rule[1] then return rule[2] end
+    end
+end
+
+-- Within a change: a status, and what is answered.
+local function changed_as_asked(name, asked)
+    turns.finish_old()
     local replica = data.replicas[name]
-    if not replica then return answer(404, '{"error": "not a replica of this gateway"}\n') end
+    if not replica then return {404, {error = "not a replica of this gateway"}} end
+    local forbids = asked.turn ~= nil and turns.put(replica, asked)
+    if forbids then return {409, forbids} end
+    if asked.drained ~= nil then
+        know(name, "drained", asked.drained and (asked.why or "by hand") or nil)
+        know(name, "since", ngx.time())
+        if not asked.drained then know(name, "turn", nil) end
+    end
+    if asked.ejected == false then know(name, "ejected", nil) end
+    if asked.weight ~= nil then know(name, "weight", given(asked.weight)) end
+end
+
+function put_replica(name)
+    if not data.replicas[name] then return answer(404, '{"error": "not a replica of this gateway"}\n') end
     ngx.req.read_body()
     local text = ngx.req.get_body_data() or ""
-    local asked = cjson.decode(text)
-    if type(asked) ~= "table" or not text:match("^%s*{") then return answer(400, '{"error": "the body is no JSON object"}\n') end
-    local weight = asked.weight
-    local rules = {
-        {asked.drained == nil or type(asked.drained) == "boolean", "drained must be true or false"},
-        {asked.ejected == nil or asked.ejected == false, "ejected can only be set to false"},
-        {weight == nil or weight == cjson.null or type(weight) == "number" and weight >= 0 and weight <= 100,
-         "weight must be 0 to 100, or null for the plan's"},
-        {asked.why == nil or type(asked.why) == "string" and #asked.why <= 200, "why must be a short text"},
-    }
-    for _, rule in ipairs(rules) do
-        if not rule[1] then return answer(400, cjson.encode({error = rule[2]}) .. "\n") end
-    end
-    if asked.drained ~= nil then
-        set("drained", replica, asked.drained and (asked.why or "by hand") or nil)
-        live:set("since:" .. name, ngx.time())
-    end
-    if asked.ejected == false then set("ejected", replica, nil) end
-    if weight ~= nil then set("weight", replica, given(weight)) end
-    changed()
-    refresh()
-    M.save_state()
-    return answer(200, cjson.encode(replica_state(replica)) .. "\n")
+    local asked = text:match("^%s*{") and cjson.decode(text)
+    local wrong = type(asked) ~= "table" and "the body is no JSON object" or wrong_in(asked)
+    if wrong then return answer(400, cjson.encode({error = wrong}) .. "\n") end
+    local refused = change(function() return changed_as_asked(name, asked) end)
+    if refused then return answer(refused[1], cjson.encode(refused[2]) .. "\n") end
+    return answer(200, cjson.encode(replica_state(data.replicas[name])) .. "\n")
+end
+
 end
 
 function M.socket()
@@ -1743,6 +2006,7 @@ local function each_second()
     write_notices()
     tell_heard()
     share_figures()
+    turns.look()
     for _, service in pairs(data.services) do age_served(service) end
 end
 

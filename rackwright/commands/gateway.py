@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from rackwright.exits import tell
-from rackwright.report.gateway import gateway_text
-from rackwright.runner.asking import Answer
+from rackwright.report.gateway import gateway_text, replica_words
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.gateway_state import (
     Question,
@@ -53,7 +52,7 @@ def status(inventory: str, on: str | None, as_json: bool) -> None:
     must_have_answered(answers)
 
 
-def _short(ctx: click.Context, param: click.Parameter, text: str) -> str:
+def short_why(ctx: click.Context, param: click.Parameter, text: str) -> str:
     """As much as a gateway keeps."""
     if not 0 < len(text.encode()) <= MOST_WHY_BYTES:
         raise click.BadParameter(f"must have 1 to {MOST_WHY_BYTES} letters")
@@ -62,7 +61,7 @@ def _short(ctx: click.Context, param: click.Parameter, text: str) -> str:
 
 @gateway.command(short_help="Send a replica no new requests")
 @click.argument("replica")
-@click.option("--why", default="by hand", callback=_short, help="Shown beside its state.")
+@click.option("--why", default="by hand", callback=short_why, help="Shown beside its state.")
 @ON
 @click.pass_obj
 def drain(inventory: str, replica: str, why: str, on: str | None) -> None:
@@ -100,11 +99,5 @@ def _change(inventory: str, replica: str, wanted: dict[str, Any], on: str | None
     hosts = load_inventory(inventory)
     answers = change_replica(hosts, fleet_of(hosts), replica, wanted, on)
     for name in heard(answers):
-        tell(f"{name}: {replica} {_words(answers[name])}")
+        tell(f"{name}: {replica} {replica_words(answers[name]['body'])}")
     must_have_answered(answers)
-
-
-def _words(said: Answer) -> str:
-    state = said["body"]
-    why = f" ({state['why']})" if state.get("why") else ""
-    return f"is {state['state']}{why}, weight {state['weight']:g}, {state['in_flight']} in flight"

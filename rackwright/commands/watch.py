@@ -18,15 +18,14 @@ from pyinfra.context import ctx_host, ctx_state
 from rich.console import Console
 from rich.live import Live
 
-from rackwright.desired.paths import unit_name, watchdog_dir
-from rackwright.engines import ENGINES
-from rackwright.plan import Replica
+from rackwright.desired.paths import watchdog_dir
 from rackwright.report import watch_tables
 from rackwright.report.reading import FIGURES, Reading, reading
 from rackwright.runner.asking import AT_ONCE, CONNECT_TIMEOUT_S, Answer, ask, quiet
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.remote_call import call
+from rackwright.runner.steps.rank import figures_request
 
 LIMIT_S = 15
 """To connect to a host and have its answer."""
@@ -68,7 +67,7 @@ class Watch:
         self._now[host.name] = answer
 
     def _question(self, host: Host) -> Answer:
-        asked = [_request(replica) for replica in self.plan.on(host.name)]
+        asked = [figures_request(replica, FIGURES) for replica in self.plan.on(host.name)]
         watchdog = watchdog_dir(self._fleet.settings(host.name))
         answer: Answer = call(host, "watching", asked, watchdog, kind=dict)
         return answer
@@ -80,18 +79,6 @@ class Watch:
             for host in self._hosts:
                 with ctx_host.use(host):
                     host.disconnect()
-
-
-def _request(replica: Replica) -> dict[str, Any]:
-    engine = ENGINES[replica.service.engine]
-    return {
-        "name": replica.name,
-        "unit": unit_name(replica),
-        "address": replica.server.address,
-        "port": replica.port,
-        "path": engine.metrics_path if replica.answers else None,
-        "figures": {name: engine.figures[name] for name in FIGURES if name in engine.figures},
-    }
 
 
 @contextmanager

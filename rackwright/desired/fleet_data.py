@@ -68,7 +68,7 @@ def _service(upstream: Upstream, settings: Settings, resolved: Mapping[str, str]
         "sticky": service.sticky,
         "origins": service.browser_origins,
         "queue": queue_of(service, settings),
-        "replicas": _replicas(upstream.replicas, resolved),
+        "replicas": replica_entries(upstream, resolved),
         "overflow": _overflow(service.overflow),
     }
 
@@ -82,8 +82,12 @@ def queue_of(service: ServiceSpec, settings: Settings) -> dict[str, int]:
     }
 
 
-def _replicas(replicas: Sequence[Replica], resolved: Mapping[str, str]) -> list[dict[str, Any]]:
-    """``host`` as an URL has it. Where each replica's speed is predicted, it is the weight."""
+def replica_entries(upstream: Upstream, resolved: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A service's replicas as a gateway knows them, with ``host`` as an URL has it.
+
+    Where each one's speed is predicted, it is the weight.
+    """
+    replicas = upstream.replicas
     timed = all(replica.speeds for replica in replicas)
     powers = [replica.speeds[-1].out_tok_s if timed else slots(replica) for replica in replicas]
     return [

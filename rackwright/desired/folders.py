@@ -25,7 +25,7 @@ def state_folder(settings: Settings) -> Directory:
 
     Of a gateway a CA's challenges, and what it knows, in a folder that is Nginx's user's.
     """
-    names = ("acme", "models", "units", "verified", "gateway")
+    names = ("acme", "models", "turns", "units", "verified", "gateway")
     return Directory(settings.state_dir, inside=names)
 
 

@@ -45,8 +45,8 @@ def requirements_path(engine: Engine, settings: Settings) -> str:
     return f"{release_dir(engine, settings)}.txt"
 
 
-def current_link(engine: Engine, settings: Settings) -> str:
-    """The link that units run from; switching it is an upgrade or a rollback."""
+def former_link(engine: Engine, settings: Settings) -> str:
+    """The link that units ran from before they named the release's own folder."""
     return f"{engine_dir(engine, settings)}/current"
 
 
@@ -88,6 +88,11 @@ def watchdog_dir(settings: Settings) -> str:
 def environment_path(replica: Replica, settings: Settings) -> str:
     """The environment file of a replica."""
     return f"{settings.config_dir}/replicas/{replica.name}.env"
+
+
+def turns_dir(settings: Settings) -> str:
+    """Where a server keeps which step is under way, and what ran before each replica's last one."""
+    return f"{settings.state_dir}/turns"
 
 
 def model_path(replica: Replica, settings: Settings) -> str:

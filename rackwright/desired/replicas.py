@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from rackwright.desired import paths
 from rackwright.desired.engines import engines_of
 from rackwright.desired.folders import cache_folder, config_folder, root_folder
-from rackwright.desired.items import Absent, Directory, File, Item, NoOtherUnits, Symlink, Unit
+from rackwright.desired.items import (
+    Absent,
+    Directory,
+    File,
+    Item,
+    NoOtherUnits,
+    StepUnderWay,
+    Unit,
+)
 from rackwright.desired.render import render
 from rackwright.engines import ENGINES
 from rackwright.engines.release import script_text
@@ -31,55 +39,71 @@ def replica_items(
     gpu_uuids: Sequence[str] | None,
     api_key: str = "",
 ) -> list[Item]:
-    """Units and environment files of the replicas of one host, and the links they run from.
+    """All that a host has for its replicas, in the order in which it is made."""
+    items = [*unplanned_items(replicas, settings), *shared_items(replicas, settings)]
+    for replica in replicas:
+        items += own_items(replica, settings, gpu_uuids, api_key)
+    return [*items, *former_links(replicas, settings)]
 
-    First of all, what ran there and is not planned any more ends: it may hold a GPU or a port. An
-    engine that nothing runs any more goes with its releases.
 
-    ``gpu_uuids`` are the host's GPUs in NVML's order; None where there is no NVIDIA library.
-    ``api_key`` goes only into the environment files.
+def unplanned_items(replicas: Sequence[Replica], settings: Settings) -> list[Item]:
+    """First of all, what ran there and is not planned any more ends: it may hold a GPU or a port.
+
+    An engine that nothing runs any more goes with its releases.
     """
     used = engines_of(replicas)
-    unplanned: list[Item] = [
-        _no_others(replicas, settings),
-        *(
-            Absent(paths.engine_dir(e, settings), RELEASES)
-            for e in ENGINES.values()
-            if e not in used
-        ),
-    ]
+    engines = (engine for engine in ENGINES.values() if engine not in used)
+    releases = [Absent(paths.engine_dir(engine, settings), RELEASES) for engine in engines]
+    return [no_other_units([paths.unit_name(one) for one in replicas], settings), *releases]
+
+
+def shared_items(replicas: Sequence[Replica], settings: Settings) -> list[Item]:
+    """What the replicas of a host have in common; none where there are none."""
     if not replicas:
-        return unplanned
-    links = {
-        engine.name: Symlink(
-            paths.current_link(engine, settings), paths.release_dir(engine, settings)
-        )
-        for engine in used
-    }
-    items: list[Item] = [
-        *unplanned,
+        return []
+    return [
         root_folder(settings),
         config_folder(settings),
         Directory(f"{settings.root_dir}/bin"),
         Directory(f"{settings.config_dir}/replicas", mode=0o750, group=settings.engine_user),
+        Directory(paths.turns_dir(settings), mode=0o700),
         cache_folder(settings, replicas),
         *_scripts(replicas, settings),
-        *links.values(),
     ]
-    for replica in replicas:
-        unit = _unit_file(replica, settings)
-        environment = _environment_file(replica, settings, gpu_uuids, api_key)
-        cache, user = f"{settings.cache_dir}/{replica.name}", settings.engine_user
-        folder = Directory(cache, owner=user, group=user)
-        items += [folder, unit, environment]
-        items.append(_unit(replica, settings, (unit, environment, links[replica.service.engine])))
-    return items
 
 
-def _no_others(replicas: Sequence[Replica], settings: Settings) -> NoOtherUnits:
+def own_items(
+    replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None, api_key: str = ""
+) -> list[Item]:
+    """One replica on its host: what it is started from, and its unit.
+
+    ``gpu_uuids`` are the host's GPUs in NVML's order; None where there is no NVIDIA library.
+    ``api_key`` goes only into the environment file.
+    """
+    unit = _unit_file(replica, settings)
+    environment = _environment_file(replica, settings, gpu_uuids, api_key)
+    user = settings.engine_user
+    return [
+        StepUnderWay(replica.name, paths.turns_dir(settings)),
+        Directory(f"{settings.cache_dir}/{replica.name}", owner=user, group=user),
+        unit,
+        environment,
+        _unit(replica, settings, (unit, environment)),
+    ]
+
+
+def former_links(replicas: Sequence[Replica], settings: Settings) -> list[Item]:
+    """The links that units ran from once; only when no unit does may they go."""
+    return [
+        Absent(paths.former_link(engine, settings), f"{paths.engine_dir(engine, settings)}/")
+        for engine in engines_of(replicas)
+    ]
+
+
+def no_other_units(keep: Sequence[str], settings: Settings) -> NoOtherUnits:
+    """No unit of a replica but those to ``keep``."""
     beside = (f"{settings.config_dir}/replicas/{{name}}.env", f"{settings.cache_dir}/{{name}}")
-    keep = tuple(paths.unit_name(replica) for replica in replicas)
-    return NoOtherUnits(f"{paths.UNIT_PREFIX}*.service", MARK, keep, beside)
+    return NoOtherUnits(f"{paths.UNIT_PREFIX}*.service", MARK, tuple(keep), beside)
 
 
 def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:
@@ -96,7 +120,7 @@ def _script(name: str, settings: Settings) -> str:
     return f"{settings.root_dir}/bin/{name.replace('_', '-')}"
 
 
-def _unit(replica: Replica, settings: Settings, parts: tuple[File | Symlink, ...]) -> Unit:
+def _unit(replica: Replica, settings: Settings, parts: tuple[File, ...]) -> Unit:
     timeout_s = settings.start_timeout_s + READINESS
     return Unit(paths.unit_name(replica), restart_on=parts, start_timeout_s=timeout_s)
 
@@ -108,7 +132,7 @@ def _unit_file(replica: Replica, settings: Settings) -> File:
         "replica": replica,
         "settings": settings,
         "documentation": engine.documentation,
-        "program": f"{paths.current_link(engine, settings)}/{engine.program(settings)}",
+        "program": f"{paths.release_dir(engine, settings)}/{engine.program(settings)}",
         "argv": engine.argv(replica, model_path, settings),
         "after_start": (_script(after_start[0], settings), *after_start[1:]) if after_start else (),
         "environment_path": paths.environment_path(replica, settings),
@@ -128,7 +152,7 @@ def _environment_file(
     api_key: str,
 ) -> File:
     engine = ENGINES[replica.service.engine]
-    live = paths.release_environment(engine, settings, paths.current_link(engine, settings))
+    live = paths.release_environment(engine, settings, paths.release_dir(engine, settings))
     variables = live | engine.environment(replica, settings, gpu_uuids)
     secret = {engine.key_variable: api_key} if engine.key_variable and api_key else {}
     values = {"replica": replica, "variables": {**variables, **secret}}

@@ -20,6 +20,8 @@ COMMON_KEYS = frozenset(
         *("model", "revision", "path", "gguf"),
         # the gateway reads these; no engine is told
         *("aliases", "host_names", "browser_origins", "sticky", "queue", "overflow"),
+        # how its replicas are changed
+        "rollout",
     )
 )
 """Keys of a service that mean something with every engine. All others are understood by those that

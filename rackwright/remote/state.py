@@ -17,6 +17,7 @@ from rackwright.remote.items import (
     nginx_limits,
     own,
     packages,
+    turns,
     units,
 )
 
@@ -40,6 +41,7 @@ def observe(queries: Sequence[Values]) -> list[Values]:
         "initramfs": initramfs.seen,
         "limits": nginx_limits.seen,
         "gateway data": gateway_data.seen,
+        "turn": turns.seen,
         "units": lambda q: {"units": [path.name for path in leftovers.other_units(q)]},
         "absent": lambda q: (
             {"there": True} if leftovers.is_there(Path(q["key"]), q["mark"]) else {}

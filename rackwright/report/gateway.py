@@ -46,6 +46,12 @@ def _services(states: States) -> Iterator[list[object]]:
             ]
 
 
+def replica_words(state: Mapping[str, Any]) -> str:
+    """What a gateway says of one replica, behind its name: is in, weight 1, 2 in flight."""
+    why = f" ({state['why']})" if state.get("why") else ""
+    return f"is {state['state']}{why}, weight {state['weight']:g}, {state['in_flight']} in flight"
+
+
 def _replicas(states: States) -> Iterator[list[object]]:
     for gateway, state in states.items():
         for _, service in sorted(state["services"].items()):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -21,6 +22,8 @@ Answer = dict[str, Any]
 AT_ONCE = 100
 GARBLED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError)
 """What reading an answer ends in that is not of the form that was asked for."""
+SILENT = (PyinfraError, SSHException, EOFError, OSError, ValueError)
+"""What a connection ends in that gives no answer."""
 CONNECT_TIMEOUT_S = 10
 LIMIT_S = 900
 """For one host's answer: above the limits of all that is asked (serving 600 s, the probe 120 s)."""
@@ -37,8 +40,7 @@ def ask_all(
     ``question`` runs with the host as pyinfra's context; ``said`` hears each answer as it comes.
     ``only`` the hosts named there are asked, all of them where it is None.
     """
-    quiet()
-    state = State(inventory, Config(PARALLEL=AT_ONCE, CONNECT_TIMEOUT=CONNECT_TIMEOUT_S))
+    state = _quiet_state(inventory)
     answers: dict[str, Answer] = {}
 
     def hear(host: Host) -> None:
@@ -52,6 +54,36 @@ def ask_all(
             state.pool.spawn(hear, host)
         state.pool.join(raise_error=True)
     return answers
+
+
+def _quiet_state(inventory: Inventory) -> State:
+    quiet()
+    return State(inventory, Config(PARALLEL=AT_ONCE, CONNECT_TIMEOUT=CONNECT_TIMEOUT_S))
+
+
+@contextmanager
+def connections(inventory: Inventory) -> Iterator[None]:
+    """For a verb that asks hosts again and again (``reach``): what it opens ends with the block."""
+    with ctx_state.use(_quiet_state(inventory)):
+        try:
+            yield
+        finally:
+            for host in inventory:
+                if host.connected:
+                    host.disconnect()
+
+
+def reach(inventory: Inventory, name: str) -> Host:
+    """A host that is connected to, where it was not; also in a deploy that it is no part of.
+
+    There its connection is everybody's, so nobody ends it. Raises HostError.
+    """
+    host = inventory.get_host(name)
+    try:
+        host.connect(show_errors=False, raise_exceptions=True)
+    except SILENT as error:
+        raise HostError(f"{name}: {str(error) or type(error).__name__}") from None
+    return host
 
 
 def quiet() -> None:
@@ -81,7 +113,7 @@ def ask(host: Host, question: Callable[[Host], Answer], limit_s: float | None = 
             with gevent.Timeout(limit_s, silence):
                 host.connect(show_errors=False, raise_exceptions=True)
                 return question(host)
-        except (HostError, PyinfraError, SSHException, EOFError, OSError, ValueError) as error:
+        except (HostError, *SILENT) as error:
             host.disconnect()
             return {"error": str(error) or type(error).__name__}
         except GARBLED as error:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import click
@@ -26,15 +26,17 @@ from rackwright.driver.preflight import PREDICTIONS, Situation, predict
 from rackwright.errors import HostError
 from rackwright.report import results_text
 from rackwright.runner.fleet import FleetRun
+from rackwright.runner.interrupting import out_of_traffic
 from rackwright.runner.judging import accepted
 from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
-from rackwright.runner.rebooting import POLL_S, REBOOTS, await_boot, may_reboot
+from rackwright.runner.rebooting import POLL_S, await_boot, may_reboot
 from rackwright.runner.remote_call import call
 from rackwright.runner.turns import Stopped
 
 ANSWER_TIMEOUT_S = 30
 FABRIC_TIMEOUT_S = 300
+WHY = "driver"
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def converge_driver(fleet: FleetRun) -> Generator[FunctionCommand]:
         return
     _warn(rows)
     show(host, found.changes)
-    yield FunctionCommand(_apply, (found,), {})
+    yield FunctionCommand(_apply, (found, fleet), {})
 
 
 def _forbidding(rows: Sequence[CheckResult], decided: bool) -> list[CheckResult]:
@@ -163,43 +165,71 @@ def _warn(rows: Sequence[CheckResult]) -> None:
         host.log_styled(f"  {words}{row.check}: {row.evidence}. {row.remedy}", fg="yellow")
 
 
-def _apply(state: Any, host: Host, found: Outlook) -> bool:
+def _apply(state: Any, host: Host, found: Outlook, fleet: FleetRun) -> bool:
     """pyinfra calls it by these names."""
     assert found.situation.plan is not None
     try:
-        with ExitStack() as alone:
-            _carry_out(host, found, found.situation.plan, alone)
+        _carry_out(host, found, found.situation.plan, fleet)
     except HostError as error:
         return fail(host, str(error))
     return True
 
 
-def _carry_out(host: Host, found: Outlook, plan: DriverPlan, alone: ExitStack) -> None:
-    """Packages and files, a reboot where one is needed, the module, units, and the proof."""
+def _carry_out(host: Host, found: Outlook, plan: DriverPlan, fleet: FleetRun) -> None:
+    """Packages and files, a reboot where one is needed, the module, units, and the proof.
+
+    What interrupts the host's replicas is done while they are out of traffic.
+    """
     situation = found.situation
     users, ours = situation.facts.users, situation.our_units
     serving = sorted({unit for process in users for unit in process.units & ours})
     if serving and situation.interrupts:
         may_reboot(host, situation.settings.reboot, "replicas use the driver")
-        alone.enter_context(REBOOTS.take(host))
-        _say(host, f"stopping {', '.join(serving)}: they finish what they are answering")
-        ask(host, {"do": "stop", "units": serving}, timeout_s=None)
+        out_of_traffic(fleet, host, WHY, lambda: _replace(host, found, plan, serving))
+        return
+    facts = _change(host, found)
+    if reason := reboot_reason(plan, facts):
+        may_reboot(host, situation.settings.reboot, reason)
+        interrupt = partial(_boot_into, host, found.situation, plan, reason)
+        out_of_traffic(fleet, host, WHY, interrupt)
+    else:
+        _run(host, plan, facts)
+
+
+def _replace(host: Host, found: Outlook, plan: DriverPlan, serving: Sequence[str]) -> None:
+    """Of a driver that is in use: what uses it ends before."""
+    situation = found.situation
+    _say(host, f"stopping {', '.join(serving)}: they finish what they are answering")
+    ask(host, {"do": "stop", "units": serving}, timeout_s=None)
+    facts = _change(host, found)
+    if reason := reboot_reason(plan, facts):
+        may_reboot(host, situation.settings.reboot, reason)
+        _boot_into(host, situation, plan, reason)
+    else:
+        _run(host, plan, facts)
+    ask(host, {"do": "start", "units": serving})
+
+
+def _change(host: Host, found: Outlook) -> Facts:
     for name, changes in found.stages:
         if changes:
             _say(host, f"{name}: {len(changes)} to change")
             _make(host, changes)
-    facts = observed(host)
-    if reason := reboot_reason(plan, facts):
-        may_reboot(host, situation.settings.reboot, reason)
-        if not serving:
-            alone.enter_context(REBOOTS.take(host))
-        facts = _rebooted(host, situation, reason)
+    return observed(host)
+
+
+def _boot_into(host: Host, situation: Situation, plan: DriverPlan, reason: str) -> None:
+    _say(host, f"rebooting: {reason}")
+    facts = rebooted(host, situation.our_units)
+    _say(host, "is back")
+    _run(host, plan, facts)
+
+
+def _run(host: Host, plan: DriverPlan, facts: Facts) -> None:
     if facts.module_version is None:
         _load(host, plan)
     _bring_up(host, plan.units)
     _prove(host, plan)
-    if serving and situation.interrupts:
-        ask(host, {"do": "start", "units": serving})
 
 
 def _make(host: Host, changes: Sequence[Change]) -> None:
@@ -208,13 +238,13 @@ def _make(host: Host, changes: Sequence[Change]) -> None:
         raise Stopped(str(error))
 
 
-def _rebooted(host: Host, situation: Situation, reason: str) -> Facts:
-    _say(host, f"rebooting: {reason}")
-    request = {"do": "reboot", "units": sorted(situation.our_units)}
-    before = ask(host, request, timeout_s=None)["boot_id"]
-    facts = await_boot(host, before, lambda: observed(host, ANSWER_TIMEOUT_S))
-    _say(host, "is back")
-    return facts
+def rebooted(host: Host, units: Collection[str]) -> Facts:
+    """A host's facts after a reboot, before which these units are stopped as they want to be.
+
+    Raises Stopped where it does not come back.
+    """
+    before = ask(host, {"do": "reboot", "units": sorted(units)}, timeout_s=None)["boot_id"]
+    return await_boot(host, before, lambda: observed(host, ANSWER_TIMEOUT_S))
 
 
 def _load(host: Host, plan: DriverPlan) -> None:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gevent
-from paramiko.ssh_exception import SSHException
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import HostError, RefusedError
-from rackwright.runner.asking import GARBLED
+from rackwright.runner.asking import GARBLED, SILENT, reach
 from rackwright.runner.gateway_state import Question, Said, said_by
 
 LEASE_S = 90
@@ -67,7 +65,7 @@ def take_lease(inventory: Inventory, gateway: str, wanted: TurnWanted) -> bool:
         "alone": wanted.alone,
         "hold_s": wanted.hold_s,
     }
-    said = _changed(inventory, gateway, wanted.replica, {"turn": lease, "why": wanted.why})
+    said = change_at(inventory, gateway, wanted.replica, {"turn": lease, "why": wanted.why})
     if said and (said.body.get("turn") or {}).get("owner") != wanted.owner:
         raise HostError(f"{gateway}: {TOO_OLD}")
     return said is not None
@@ -76,7 +74,7 @@ def take_lease(inventory: Inventory, gateway: str, wanted: TurnWanted) -> bool:
 def end_lease(inventory: Inventory, gateway: str, wanted: TurnWanted, prove: bool) -> None:
     """Have a gateway end a turn. Raises as ``take_lease`` does."""
     change = {"turn": None, "owner": wanted.owner, "prove": prove}
-    _changed(inventory, gateway, wanted.replica, change)
+    change_at(inventory, gateway, wanted.replica, change)
 
 
 def replicas_at(inventory: Inventory, gateway: str) -> dict[str, ReplicaState]:
@@ -93,9 +91,13 @@ def replicas_at(inventory: Inventory, gateway: str) -> dict[str, ReplicaState]:
         raise HostError(f"{gateway}: its answer cannot be read ({error!r})") from None
 
 
-def _changed(
+def change_at(
     inventory: Inventory, gateway: str, replica: str, change: dict[str, Any]
 ) -> Said | None:
+    """Have a gateway see a replica otherwise; None where it does not run or does not know it.
+
+    Raises TurnRefused where it refuses, HostError where it cannot be asked.
+    """
     said = _asked(inventory, gateway, Question("PUT", f"/replicas/{replica}", change))
     if said is None or said.status == 404:
         return None
@@ -107,15 +109,13 @@ def _changed(
 
 
 def _asked(inventory: Inventory, name: str, question: Question) -> Said | None:
-    """A gateway may be outside the limit of a deploy, and its connection is everybody's there."""
-    gateway = inventory.get_host(name)
     silence = TimeoutError(f"no answer within {LIMIT_S} s")
     try:
         with gevent.Timeout(LIMIT_S, silence):
-            gateway.connect(show_errors=False, raise_exceptions=True)
-            said = said_by(gateway, question)
-    except (HostError, PyinfraError, SSHException, EOFError, OSError, ValueError) as error:
-        raise HostError(f"{name}: {str(error) or type(error).__name__}") from None
+            said = said_by(reach(inventory, name), question)
+    except (HostError, *SILENT) as error:
+        words = (str(error) or type(error).__name__).removeprefix(f"{name}: ")
+        raise HostError(f"{name}: {words}") from None
     if said and not isinstance(said.body, dict):
         raise HostError(f"{name}: its answer cannot be read ({said.body!r:.80})")
     return said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from pyinfra.api.host import Host
 from pyinfra.context import host
 
 from rackwright.desired import paths
@@ -44,6 +45,23 @@ def observe(fleet: FleetRun, load: bool = True) -> dict[str, Any]:
     seen["asked"] = {"sent_unix_s": sent_unix_s, "received_unix_s": time.time()}
     if fleet.server is not None:
         seen["probe"] = probe(host)
+    return seen
+
+
+def observe_replica(
+    server: Host, replica: Replica, settings: Settings, load: bool
+) -> dict[str, Any]:
+    """What one replica answers, and nothing else of its server; its part of ``observe``.
+
+    Raises HostError where the server gives no answer.
+    """
+    request = {
+        "replicas": [_replica_request(replica, settings, load)],
+        "gateway": None,
+        "firewall": None,
+        "folders": [],
+    }
+    seen: dict[str, Any] = call(server, "serving", request, timeout_s=600, kind=dict)
     return seen
 
 

@@ -96,8 +96,26 @@ def _show_diff(item: File, change: Change) -> None:
         tell(f"      {click.style(line, colour)}", err=True)
 
 
+class NotStarted(HostError):
+    """A unit did not become active; ``what`` and ``remedy`` are that in short, for the report."""
+
+    def __init__(self, words: str, what: str = "", remedy: str = "") -> None:
+        """``words`` are all that is known of it."""
+        super().__init__(words)
+        self.what, self.remedy = what or words, remedy
+
+
 def await_units(host: Host, units: Sequence[Unit]) -> bool:
     """Wait until every unit is active; False when one fails, which is explained."""
+    try:
+        wait_for_units(host, units)
+    except NotStarted as error:
+        return fail(host, str(error), error.what, error.remedy)
+    return True
+
+
+def wait_for_units(host: Host, units: Sequence[Unit]) -> None:
+    """Wait until every unit is active. Raises NotStarted, HostError where the host is silent."""
     waiting, started = list(units), time.monotonic()
     said = started
     while waiting:
@@ -105,7 +123,7 @@ def await_units(host: Host, units: Sequence[Unit]) -> bool:
         elapsed_s = time.monotonic() - started
         for unit, now in zip(waiting, seen, strict=True):
             if _has_failed(unit, now, elapsed_s):
-                return _explain(host, unit, now, elapsed_s)
+                raise _explained(host, unit, now, elapsed_s)
         pairs = zip(waiting, seen, strict=True)
         waiting = [unit for unit, now in pairs if now["active"] != "active"]
         if waiting and time.monotonic() - said > SAY_EVERY_S:
@@ -113,7 +131,6 @@ def await_units(host: Host, units: Sequence[Unit]) -> bool:
             host.log(f"  waiting for {', '.join(u.key for u in waiting)} ({elapsed_s:.0f} s)")
         if waiting:
             time.sleep(POLL_S)
-    return True
 
 
 def _has_failed(unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
@@ -123,16 +140,16 @@ def _has_failed(unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
     return seen["active"] != "active" and (seen["restarts"] > 0 or elapsed_s > unit.start_timeout_s)
 
 
-def _explain(host: Host, unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
-    """Say what the log of the start that failed tells, not how it ends."""
+def _explained(host: Host, unit: Unit, seen: dict[str, Any], elapsed_s: float) -> NotStarted:
+    """What the log of the start that failed tells, not how it ends."""
     state = f"{seen['active']}, {seen['restarts']} restarts" if seen else "the unit is gone"
     words = f"{unit.key} did not start in {elapsed_s:.0f} s: {state}."
     try:
         told = told_of(host, [Asked(unit.key, next(_environment_of(unit), None))])[unit.key]
     except HostError as error:
-        return fail(host, f"{words}\n{error}", f"{unit.key} did not start")
+        return NotStarted(f"{words}\n{error}", f"{unit.key} did not start")
     words = f"{words}\n{told.text()}"
-    return fail(host, words, f"{unit.key} did not start: {told.summary}", told.remedy)
+    return NotStarted(words, f"{unit.key} did not start: {told.summary}", told.remedy)
 
 
 def _environment_of(unit: Unit) -> Iterator[str]:

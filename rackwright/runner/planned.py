@@ -44,7 +44,7 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
     ]
     servers = [_planned_server(s, fleet) for n, s in fleet.spec.servers.items() if n in hosts]
     replicas = [
-        _planned_replica(replica, fleet.settings(replica.server.name), load)
+        planned_replica(replica, fleet.settings(replica.server.name), load)
         for replica in fleet.plan.replicas
         if replica.server.name in hosts
     ]
@@ -129,7 +129,8 @@ def _tenant(replica: Replica, gpu: int) -> Tenant:
     )
 
 
-def _planned_replica(replica: Replica, settings: Settings, load: bool) -> PlannedReplica:
+def planned_replica(replica: Replica, settings: Settings, load: bool) -> PlannedReplica:
+    """One replica, as its checks need to know it; ``load`` as it is observed."""
     engine = ENGINES[replica.service.engine]
     return PlannedReplica(
         name=replica.name,

@@ -1,58 +1,113 @@
-"""Replicas need one thing only the host knows: the UUIDs of its GPUs. Then they are plain items."""
+"""Replicas need one thing only the host knows: the UUIDs of its GPUs. Then they are plain items.
+
+What interrupts nobody is made at once, on all servers. What serves is changed step by step after
+that, when all servers have been looked at (``steps``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
+from typing import Any
 
 from pyinfra.api.command import FunctionCommand
+from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
-from pyinfra.context import host
+from pyinfra.context import host, state
 
 from rackwright.desired.addresses import is_ip, own_name_fault
-from rackwright.desired.replicas import replica_items
+from rackwright.desired.items import Unit, payload
 from rackwright.errors import Fault, HostError, RackwrightError
-from rackwright.plan import Replica
-from rackwright.runner.operations import converge, refuse
+from rackwright.runner.fleet import FleetRun, this_fleet
+from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.remote_call import LOOK_UP_S, call
-from rackwright.spec import ServerSpec, Settings
+from rackwright.runner.secrets import secret
+from rackwright.runner.steps.carrying_out import Rollout, rollout_of
+from rackwright.runner.steps.options import options
+from rackwright.runner.steps.work import Work, work_of
+from rackwright.spec import ServerSpec
 
 
 @operation()
-def converge_replicas(
-    replicas: Sequence[Replica], settings: Settings, api_key: str, gateways: Collection[str]
-) -> Generator[FunctionCommand]:
-    """Probe the host's GPUs, then converge on the units that use them by UUID.
+def converge_replicas() -> Generator[FunctionCommand]:
+    """Compare all that the host is to have for its replicas; make what interrupts none of them.
 
-    A host without replicas is asked only whether it had some. ``gateways`` are hosts that are to
-    reach the replicas.
+    A host without replicas is asked only whether it had some.
     """
-    if not replicas:
-        yield from converge._inner(items=replica_items((), settings, None))
-        return
+    fleet = this_fleet()
     try:
-        fault = _fault_of_name(replicas[0].server, gateways)
-        observed = probe(host)
-    except HostError as error:
+        work = prepared(fleet, host.inventory.get_host(host.name))  # outlives this context
+    except RackwrightError as error:  # of what the host said of itself: other hosts go on
         yield refuse(str(error))
         return
-    if fault:
-        yield refuse(str(fault))
+    rollout(fleet).expect(work)
+    if not work.all_changes:
+        host.noop(f"all {work.asked} items are as planned")
         return
+    show(host, work.all_changes)
+    if work.now:
+        yield FunctionCommand(_make, (work,), {})
+    elif state.is_executing:
+        rollout(fleet).add(work)
+
+
+@operation()
+def step_through_replicas() -> Generator[FunctionCommand]:
+    """Change the replicas that serve, and take away those that left the plan, one after another."""
+    fleet = this_fleet()
+    if rollout(fleet).concerns(host):
+        yield FunctionCommand(_step, (), {})
+    else:
+        host.noop("no replica that serves is to be changed")
+
+
+def rollout(fleet: FleetRun) -> Rollout:
+    """The steps of this run."""
+    return rollout_of(fleet, host.inventory, lambda other: prepared(fleet, other))
+
+
+def _make(state: Any, host: Host, work: Work) -> bool:
+    changes = work.now
+    try:
+        reply = call(host, STATE, {"do": "apply", "items": payload(changes)}, kind=dict)
+        if error := reply.get("error"):
+            return fail(host, error)
+        if not await_units(host, [c.item for c in changes if isinstance(c.item, Unit)]):
+            return False
+    except HostError as error:
+        return fail(host, str(error))
+    rollout(this_fleet()).add(work)
+    return True
+
+
+def _step(state: Any, host: Host) -> bool:
+    try:
+        faults = rollout(this_fleet()).carry_out(host)
+    except HostError as error:
+        return fail(host, str(error))
+    return not faults or fail(host, "\n".join(faults), faults[0])
+
+
+def prepared(fleet: FleetRun, host: Host) -> Work:
+    """What differs on a host, with its GPUs by UUID. Raises RackwrightError in the host's words."""
+    replicas, settings = fleet.plan.on(host.name), fleet.settings(host.name)
+    key = secret("key", settings.engine_api_key_env).get("key", "")
+    if not replicas:
+        return work_of(host, (), settings, None, key, options().service)
+    if fault := _fault_of_name(host, replicas[0].server, fleet.spec.gateways.keys()):
+        raise HostError(str(fault))
+    observed = probe(host)
     uuids = [(gpu and gpu["uuid"]) or "" for gpu in observed["gpus"]]
     needed = {index for replica in replicas for index in replica.gpus}
     if absent := sorted(index for index in needed if index >= len(uuids) or not uuids[index]):
-        yield refuse(_absent(absent, observed))
-        return
+        raise HostError(_absent(host, absent, observed))
     try:
-        items = replica_items(replicas, settings, uuids, api_key)
-    except RackwrightError as error:  # of what the host said of itself: other hosts go on
-        yield refuse(f"{host.name}: {error}")
-        return
-    yield from converge._inner(items=items)
+        return work_of(host, replicas, settings, uuids, key, options().service)
+    except RackwrightError as error:
+        raise HostError(f"{host.name}: {error}") from None
 
 
-def _fault_of_name(server: ServerSpec, gateways: Collection[str]) -> Fault | None:
+def _fault_of_name(host: Host, server: ServerSpec, gateways: Collection[str]) -> Fault | None:
     """Of a server that is declared by a host name; engines listen where it leads to."""
     if is_ip(server.address):
         return None
@@ -60,7 +115,7 @@ def _fault_of_name(server: ServerSpec, gateways: Collection[str]) -> Fault | Non
     return own_name_fault(server, said, reached=bool(set(gateways) - {server.name}))
 
 
-def _absent(absent: Sequence[int], observed: Mapping[str, object]) -> str:
+def _absent(host: Host, absent: Sequence[int], observed: Mapping[str, object]) -> str:
     gpus = observed["gpus"]
     assert isinstance(gpus, list)
     why = observed.get("unavailable") or {}

@@ -51,6 +51,7 @@ class Turn:
         self.ended = Event()
         self._inventory, self._gateways = inventory, sorted(gateways)
         self._until: dict[str, float] = {}
+        self._was_in: dict[str, bool] = {}
         self._one_at_a_time = RLock()
 
     @property
@@ -65,9 +66,11 @@ class Turn:
         """
         try:
             for name in self._gateways:
+                before = replicas_at(self._inventory, name).get(self.wanted.replica)
+                self._was_in[name] = before is not None and before.state == "in"
                 self._take_at(name, self.wanted.alone)
         except RackwrightError:
-            self._end(prove=False)
+            self._end()
             raise
 
     def renew(self) -> None:
@@ -88,6 +91,16 @@ class Turn:
 
         Why, by name, of each gateway that did not hear of it: there its lease runs out.
         """
+        return self._ended(prove)
+
+    def leave(self) -> dict[str, str]:
+        """End it with nothing changed: one that was out before proves itself first, as ever.
+
+        Why, by name, of each gateway that did not hear of it.
+        """
+        return self._ended(None)
+
+    def _ended(self, prove: bool | None) -> dict[str, str]:
         self.ended.set()
         with self._one_at_a_time:
             return self._end(prove)
@@ -114,11 +127,12 @@ class Turn:
             return str(error)
         return ""
 
-    def _end(self, prove: bool) -> dict[str, str]:
+    def _end(self, prove: bool | None = None) -> dict[str, str]:
         faults = {}
         for name in self.held:
+            unproven = not self._was_in.get(name, False) if prove is None else prove
             try:
-                end_lease(self._inventory, name, self.wanted, prove)
+                end_lease(self._inventory, name, self.wanted, unproven)
             except (HostError, TurnRefused) as error:
                 faults[name] = str(error)
         self._until.clear()

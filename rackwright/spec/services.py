@@ -100,7 +100,8 @@ class ServiceSpec(Entry):
     Clients ask for it by ``served_model_name``, one of its ``aliases``, or one of its LoRA
     ``adapters`` (name to folder); by one of its own ``host_names`` without any name.
     ``browser_origins`` are pages that may ask too (CORS). ``sticky``: prompts that begin alike go
-    to one replica, while that has room.
+    to one replica, while that has room. ``rollout``: its replicas are changed one after another, or
+    "all" at once.
     """
 
     name: UnitName
@@ -134,6 +135,7 @@ class ServiceSpec(Entry):
     sticky: bool = Field(True, strict=True)
     queue: QueueSpec = QueueSpec()
     overflow: OverflowSpec | None = None
+    rollout: Literal["one", "all"] = "one"
     extra_args: Annotated[dict[str, Scalar], BeforeValidator(_plain_flags)] = Field(
         default_factory=dict
     )

@@ -147,6 +147,8 @@ class Settings(SettingsModel):
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds
+    drain_timeout_s: Seconds
+    canary_s: Seconds
     restart_delay_s: Seconds
     restart_delay_max_s: Seconds
     base_port: Annotated[EnginePort, BeforeValidator(from_text)]

@@ -19,10 +19,9 @@ def test_release_is_whole(machine: Machine, settings: Settings, replica: Replica
 
 
 def test_release_is_live(machine: Machine, settings: Settings, replica: Replica) -> None:
-    engine = ENGINES[replica.service.engine]
-    link = machine.file(paths.current_link(engine, settings))
-    assert link.is_symlink
-    assert link.linked_to == paths.release_dir(engine, settings)
+    engine, unit = ENGINES[replica.service.engine], paths.unit_name(replica)
+    started = machine.check_output("systemctl show --property ExecStart %s", unit)
+    assert f"path={paths.release_dir(engine, settings)}/" in started
 
 
 def test_requirements_are_those_of_the_inventory(
@@ -40,7 +39,7 @@ def test_the_engines_program_is_there(
     machine: Machine, settings: Settings, replica: Replica
 ) -> None:
     engine = ENGINES[replica.service.engine]
-    program = f"{paths.current_link(engine, settings)}/{engine.program(settings)}"
+    program = f"{paths.release_dir(engine, settings)}/{engine.program(settings)}"
     assert machine.run("test -x %s", program).rc == 0
 
 
@@ -49,7 +48,7 @@ def test_version_is_pinned(machine: Machine, settings: Settings, replica: Replic
     release = engine.release(settings)
     if not isinstance(release.content, Venv) or not release.content.distribution:
         pytest.skip("its files are known by their digest alone")
-    python = f"{paths.current_link(engine, settings)}/bin/python"
+    python = f"{paths.release_dir(engine, settings)}/bin/python"
     ask = (
         f"from importlib.metadata import version; print(version('{release.content.distribution}'))"
     )

@@ -122,7 +122,7 @@ def first_folders(journey: Journey, first_deploy: Run) -> dict[str, str]:
 def live(journey: Journey) -> dict[str, str]:
     return {
         f"{replica.server.name}: {engine.name}": journey.told(
-            replica, f"readlink {paths.current_link(engine, settings)}"
+            replica, f"systemctl show -P ExecStart {paths.unit_name(replica)} | grep -o 'path=[^ ]*'"
         )
         for replica, engine, settings, _ in journey.releases()
     }

@@ -13,12 +13,11 @@ from lab import hub, ollama
 from lab.fleet import CACHE, ENGINES, GATEWAY_ADDRESS
 from lab.tiny_model import ANSWER
 from tests.samples.deploys import Run, deploy
-from tests.samples.lab_hosts import fresh, main_pid, ssh
+from tests.samples.lab_hosts import fresh, main_pid, release_of, ssh
 
 INVENTORY = "tests/lab/inventories/engines.py"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 HOST = ENGINES.name
-CURRENT = "readlink /opt/rackwright/ollama/current"
 OLLAMA_UNIT = "rackwright-ollama-gpu3-0.service"
 LLAMA_UNIT = "rackwright-llama-gpu3-0.service"
 OLD, NEW = "0.32.7", "0.33.0"
@@ -117,7 +116,7 @@ def test_the_units_are_hardened_and_unprivileged(first: Run) -> None:
 
 
 def test_a_fallback_to_the_cpu_is_critical(first: Run, sources: Digests) -> None:
-    library = f"/opt/rackwright/ollama/current/{ollama.CUDA}"
+    library = f"{release_of(HOST, OLLAMA_UNIT)}/{ollama.CUDA}"
     ssh(HOST, f"mv {library} {library}.away && systemctl restart {OLLAMA_UNIT}")
     seen = run(sources, OLD, "--data", "stages=verify")
     assert seen.code == 1
@@ -129,16 +128,16 @@ def test_a_fallback_to_the_cpu_is_critical(first: Run, sources: Digests) -> None
 
 
 def test_an_upgrade_and_its_rollback_are_one_switch_each(first: Run, sources: Digests) -> None:
-    before, llama = ssh(HOST, CURRENT), main_pid(HOST, LLAMA_UNIT)
+    before, llama = release_of(HOST, OLLAMA_UNIT), main_pid(HOST, LLAMA_UNIT)
     upgrade = run(sources, NEW)
     assert upgrade.code == 0, upgrade.words
-    assert ssh(HOST, CURRENT) != before
+    assert release_of(HOST, OLLAMA_UNIT) != before
     assert ssh(HOST, "curl -s http://198.18.0.13:8001/api/version") == f'{{"version": "{NEW}"}}'
     assert main_pid(HOST, LLAMA_UNIT) == llama, "the other engine goes on"
     back = run(sources, OLD)
     assert back.code == 0, back.words
     assert set(back.changed()) == {"Replicas"}, "the old release was still there"
-    assert ssh(HOST, CURRENT) == before
+    assert release_of(HOST, OLLAMA_UNIT) == before
 
 
 def test_a_wrong_digest_installs_nothing(first: Run, sources: Digests) -> None:

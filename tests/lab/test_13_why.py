@@ -21,12 +21,11 @@ from rackwright.causes import CAUSES
 from tests.samples.causes import SAMPLES, Sample
 from tests.samples.commands import rackwright
 from tests.samples.deploys import Run, deploy
-from tests.samples.lab_hosts import fresh, ssh, wait_until
+from tests.samples.lab_hosts import fresh, release_of, ssh, wait_until
 
 INVENTORY = "tests/lab/inventories/why.py"
 HOSTS = [host.name for host in RACK[:7]]
 STAND_IN = Path(__file__).with_name("stand_in_failing.py")
-PROGRAM = "/opt/rackwright/vllm/current/bin/python"
 KEY = "a-key-that-nobody-may-see"
 REMEDIES = {cause.name: cause.remedy for cause in CAUSES}
 SPECIAL = {"program", "slow", "oom"}
@@ -111,7 +110,8 @@ def bare(hosts: list[str]) -> Run:
 def installed(bare: Run) -> list[str]:
     """The stand-in is there as the release that the units run."""
     source = STAND_IN.read_text()
-    command = f"p=$(readlink -m {PROGRAM}); mkdir -p ${{p%/*}}; cat > $p <<'END'\n{source}END\n"
+    program = f"{release_of(HOSTS[0], unit(HOSTS[0]))}/bin/python"
+    command = f"p={program}; mkdir -p ${{p%/*}}; cat > $p <<'END'\n{source}END\n"
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(partial(ssh, command=f"{command}chmod +x $p"), HOSTS))
     return HOSTS

@@ -14,10 +14,9 @@ import pytest
 from lab.fleet import LAB, ROOT
 from tests.samples.deploys import Run, deploy, start
 from tests.samples.gateway import ask_many
-from tests.samples.lab_hosts import UNITS, main_pid, nginx_workers, ssh, wait_until
+from tests.samples.lab_hosts import UNITS, main_pid, nginx_workers, release_of, ssh, wait_until
 
 GPU2 = UNITS["gpu2"]
-CURRENT = "readlink /opt/rackwright/vllm/current"
 UPGRADE = ROOT / ".cache" / "lab" / "vllm-upgrade.txt"
 MARKER = "qzvxk"  # no number: that would be the id of some process
 
@@ -40,7 +39,7 @@ class Engine:
 
 
 def engine() -> Engine:
-    return Engine(ssh("gpu2", CURRENT), main_pid("gpu2", GPU2))
+    return Engine(release_of("gpu2", f"{GPU2}.service"), main_pid("gpu2", GPU2))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +97,7 @@ def test_rollback_installs_nothing(deployed: Run, upgraded: Run) -> None:
     run = deploy("--limit", "gpu2")
     assert run.code == 0, run.words
     assert run.changed() == {"Replicas": ["gpu2"]}
-    assert "link /opt/rackwright/vllm/current: points to" in run.words
+    assert f"file /etc/systemd/system/{GPU2}.service: content differs" in run.words
     assert "installing" not in run.words
 
 

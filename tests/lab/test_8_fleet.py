@@ -20,8 +20,7 @@ UNIT1, UNIT2 = UNITS["gpu1"], UNITS["gpu2"]
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
 ENVIRONMENT = "/etc/rackwright/replicas/chat-gpu2-0.env"
 UNIT_FILE = f"/etc/systemd/system/{UNIT2}.service"
-CURRENT = "/opt/rackwright/vllm/current"
-RELEASE = f"$(readlink {CURRENT})"
+RELEASE = f"$(sed -n 's|^ExecStart=\\(.*\\)/bin/python .*|\\1|p' {UNIT_FILE})"
 METADATA = f"{RELEASE}/lib/python3*/site-packages/vllm-*.dist-info/METADATA"
 # The test that must fail, the host, what breaks it, what mends it. What is broken at once is not of
 # one thing: no test of a round can fail by another's harm.
@@ -118,8 +117,9 @@ ROUNDS = [
         (
             "test_release_is_live",
             "gpu2",
-            f"readlink {CURRENT} > /run/live; ln -sfn /tmp {CURRENT}",
-            f"ln -sfn $(cat /run/live) {CURRENT}",
+            f"cp {UNIT_FILE} /run/live; sed -i s,^ExecStart=/opt/,ExecStart=/srv/, {UNIT_FILE}; "
+            "systemctl daemon-reload",
+            f"cp /run/live {UNIT_FILE}; systemctl daemon-reload",
         ),
         (
             "test_unit_file_is_the_planned_one",

@@ -20,7 +20,7 @@ class TurnKeeper(Gateway):
 
     def pass_s(self, seconds: float) -> None:
         self.now += seconds
-        for one in self._all().values():
+        for one in self.replicas.values():
             turn = one.get("turn")
             if turn and turn["until"] <= self.now:
                 words = f"the turn of {turn['owner']} ended without a word"
@@ -28,18 +28,19 @@ class TurnKeeper(Gateway):
 
     def complete(self, name: str) -> None:
         """It completes the gateway's own request."""
-        one = self._all()[name]
+        one = self.replicas[name]
         if one["state"] == "ejected":
             one |= {"state": "in", "why": ""}
 
-    def _all(self) -> dict[str, Values]:
+    @property
+    def replicas(self) -> dict[str, Values]:
         services = self.state["services"].values()
         return {name: one for service in services for name, one in service["replicas"].items()}
 
     def _put(self, name: str, body: Values) -> tuple[int, Any]:
-        if "turn" not in body or name not in self._all():
-            return super()._put(name, body)
-        asked, one = body["turn"], self._all()[name]
+        if "turn" not in body or name not in self.replicas:
+            return self._by_hand(name, body)
+        asked, one = body["turn"], self.replicas[name]
         live = one.get("turn")
         owner = asked["owner"] if asked else body["owner"]
         if live and live["owner"] != owner:
@@ -55,9 +56,24 @@ class TurnKeeper(Gateway):
         self.whys.setdefault(name, []).append(body["why"])
         return 200, one
 
+    def _by_hand(self, name: str, body: Values) -> tuple[int, Any]:
+        """A drain by hand outlives turns; taken back, it ends one."""
+        said = super()._put(name, body)
+        if "drained" in body and name in self.replicas:
+            drained = body.get("why", "by hand") if body["drained"] else None
+            self.replicas[name] |= {"by_hand": drained}
+            if drained is None:
+                self.replicas[name]["turn"] = None
+        return said
+
     def _end(self, one: Values, prove: bool) -> tuple[int, Any]:
-        after = {"state": "ejected", "why": "waits for a completion"}
-        one |= {"turn": None, "state": "in", "why": "", **(after if prove else {})}
+        if one.get("turn") is None:
+            return 200, one
+        one |= {"turn": None, "state": "in", "why": ""}
+        if prove:
+            one |= {"state": "ejected", "why": "waits for a completion"}
+        if one.get("by_hand"):
+            one |= {"state": "drained", "why": one["by_hand"]}
         return 200, one
 
     def _others(self, name: str) -> dict[str, Values]:
@@ -69,7 +85,7 @@ class TurnKeeper(Gateway):
         for other, one in others.items():
             if one.get("turn"):
                 return f"{other} has a turn of {one['turn']['owner']}"
-        is_in = self._all()[name]["state"] == "in"
+        is_in = self.replicas[name]["state"] == "in"
         if others and is_in and not any(one["state"] == "in" for one in others.values()):
             return f"no other replica of the service is in than {name}"
         return ""

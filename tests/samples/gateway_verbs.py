@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -67,6 +68,12 @@ class Verbs:
         document = json.loads(self.doors[name].keys.read_text())
         return {entry["client"] for entry in document["keys"]}
 
+    def reach(self, inventory: Any, name: str) -> Any:
+        """As the runner's, to a gateway."""
+        if name in self.silent:
+            raise HostError(f"{name}: {self.silent[name]}")
+        return SimpleNamespace(name=name)
+
     def ask_all(
         self, inventory: Any, question: Callable[[Any], Any], only: Iterable[str]
     ) -> dict[str, Any]:
@@ -89,11 +96,15 @@ def verbs_here(monkeypatch: pytest.MonkeyPatch, folder: Path, doors: Mapping[str
     run = _fleet(doors)
     # The module itself loads pyinfra's command line, which changes Python's sockets.
     monkeypatch.setitem(sys.modules, "rackwright.runner.inventory", Mock())
-    usage, gateway = (import_module(f"rackwright.commands.{verb}") for verb in ("usage", "gateway"))
-    names = ("gateway_state", "gateway_keys", "key_changes")
-    state, keys, changes = (import_module(f"rackwright.runner.{name}") for name in names)
-    for module in (usage, gateway, changes):
+    asking = ("usage", "gateway", "drain", "undrain")
+    usage, *others = (import_module(f"rackwright.commands.{verb}") for verb in asking)
+    names = ("gateway_state", "gateway_keys", "key_changes", "gateway_leases")
+    state, keys, changes, leases = (import_module(f"rackwright.runner.{name}") for name in names)
+    for module in (usage, *others, changes):
         monkeypatch.setattr(module, "fleet_of", lambda inventory: run)
+    monkeypatch.setattr(leases, "reach", here.reach)
+    for module in others[1:]:
+        monkeypatch.setattr(module, "connections", lambda inventory: nullcontext())
     for module in (usage, state, keys):
         monkeypatch.setattr(module, "ask_all", here.ask_all)
     for module in (state, keys):

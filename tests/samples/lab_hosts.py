@@ -30,6 +30,12 @@ def ssh(host: str, command: str, *, check: bool = True) -> str:
     return done.stdout.strip()
 
 
+def release_of(host: str, unit: str) -> str:
+    """The folder of the release that a unit names, by its program."""
+    program = ssh(host, f"sed -n 's/^ExecStart=\\([^ ]*\\).*/\\1/p' /etc/systemd/system/{unit}")
+    return "/".join(program.split("/")[:5])
+
+
 def main_pid(host: str, unit: str) -> int:
     """The main process of a unit."""
     return int(ssh(host, f"systemctl show -P MainPID {unit}"))

@@ -1,8 +1,8 @@
 """NVIDIA's own diagnosis (`dcgmi diag -r 2`) finds nothing, where DCGM is installed.
 
 Its JSON has no published schema; what is read is what DCGM 2 to 4 have in common: categories,
-tests, and of each GPU (4: ``entity_id``, before: ``gpu_ids``) a status with warnings. Severities are
-those of NVIDIA's page of the diagnostic's errors.
+tests, and of each GPU (4: ``entity_id``, before: ``gpu_ids``) a status with warnings. Severities
+are those of NVIDIA's page of the diagnostic's errors.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from rackwright.desired.items.gateway_data import GatewayData
 from rackwright.desired.items.item import Item
 from rackwright.desired.items.nginx_limits import NginxLimits
 from rackwright.desired.items.packages import Initramfs, Package, upstream_version
+from rackwright.desired.items.turns import StepUnderWay
 from rackwright.desired.items.units import NoOtherUnits, Unit
 from rackwright.desired.items.users import User
 
@@ -28,6 +29,7 @@ __all__ = [
     "NginxLimits",
     "NoOtherUnits",
     "Package",
+    "StepUnderWay",
     "Symlink",
     "Unit",
     "User",

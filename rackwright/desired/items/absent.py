@@ -12,8 +12,9 @@ from rackwright.desired.items.item import Observed
 class Absent:
     """A path of ours that must not be there any more.
 
-    A file counts as ours by a line that begins with ``mark``, a folder by what is in it: ``mark``
-    is then a pattern, ``*/.complete``. ``reload`` is the unit that had it loaded.
+    A file counts as ours by a line that begins with ``mark``, a link by its target that does, a
+    folder by what is in it: ``mark`` is then a pattern, ``*/.complete``. ``reload`` is the unit
+    that had it loaded.
     """
 
     key: str

@@ -26,7 +26,12 @@ def other_units(query: Values) -> list[Path]:
 
 
 def _is_ours(path: Path, mark: str) -> bool:
-    """Whether it is there with what we know ours by: something in a folder, a line of a file."""
+    """Whether it is there with what we know ours by.
+
+    Something in a folder, how a line of a file begins, or whither a link leads.
+    """
+    if path.is_symlink() and str(path.readlink()).startswith(mark):
+        return True
     if path.is_dir() and not path.is_symlink():
         return any(path.glob(mark))
     try:

@@ -217,7 +217,8 @@ def test_the_unit_runs_the_plan() -> None:
     assert (option(unit, "--host"), option(unit, "--port")) == ("192.0.2.11", "8000")
     assert option(unit, "--max-model-len") == "8192"
     assert option(unit, "--model") == paths.model_path(replica, sample.settings())
-    assert argv(unit)[0] == "/opt/rackwright/vllm/current/bin/python"
+    release = paths.release_dir(ENGINES["vllm"], sample.settings())
+    assert argv(unit)[0] == f"{release}/bin/python"
     assert setting(unit, "User") == "rackwright"
     assert setting(unit, "Restart") == "always"
 
@@ -227,13 +228,12 @@ def test_the_cpu_build_gets_no_share_of_gpu_memory() -> None:
     assert "--gpu-memory-utilization" in argv(text(big().items(), ".service"))
 
 
-def test_a_unit_restarts_on_its_own_files_and_the_release_link() -> None:
+def test_a_unit_restarts_on_its_own_files() -> None:
     items = big().items()
     (unit,) = [one for one in items if isinstance(one, Unit)]
     assert [one.key for one in unit.restart_on] == [
         "/etc/systemd/system/rackwright-chat-gpu1-0.service",
         "/etc/rackwright/replicas/chat-gpu1-0.env",
-        "/opt/rackwright/vllm/current",
     ]
     assert all(one in items[: items.index(unit)] for one in unit.restart_on)
     assert unit.start_timeout_s > big().settings().start_timeout_s
@@ -242,13 +242,10 @@ def test_a_unit_restarts_on_its_own_files_and_the_release_link() -> None:
 def test_another_lock_is_another_release_and_restarts() -> None:
     data = hosts()
     cpu = {name: {**each, "vllm_requirements": CPU_LOCK} for name, each in data.items()}
-    links = [
-        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Symlink)
-    ]
-    units = [
-        one for sample in (data, cpu) for one in Sample(sample).items() if isinstance(one, Unit)
-    ]
-    assert links[0].target != links[1].target
+    samples = [Sample(one).items() for one in (data, cpu)]
+    programs = [argv(text(items, ".service"))[0] for items in samples]
+    units = [one for items in samples for one in items if isinstance(one, Unit)]
+    assert programs[0] != programs[1]
     assert units[0].stamp["restart"] != units[1].stamp["restart"]
 
 
@@ -289,8 +286,15 @@ def test_a_host_without_replicas_needs_only_to_have_none() -> None:
 
 
 def test_an_engine_that_runs_is_kept_and_the_others_are_not() -> None:
-    gone = [item.key for item in big().items() if isinstance(item, Absent)]
-    assert gone == [f"/opt/rackwright/{name}" for name in ENGINES if name != "vllm"]
+    *gone, link = [item for item in big().items() if isinstance(item, Absent)]
+    others = [f"/opt/rackwright/{name}" for name in ENGINES if name != "vllm"]
+    assert [item.key for item in gone] == others
+    assert link == Absent("/opt/rackwright/vllm/current", "/opt/rackwright/vllm/")
+
+
+def test_the_former_link_goes_after_all_units_that_ran_from_it() -> None:
+    assert isinstance(big().items()[-1], Absent)
+    assert "/current" not in text(big().items(), ".service") + text(big().items(), ".env")
 
 
 # --- a replica over two servers ----------------------------------------------------------------
@@ -354,7 +358,11 @@ def test_nothing_reaches_a_replica_that_was_not_decided_on(sample: Callable[[], 
     assert values(block, "return") == [["421"]]
     words = [one["directive"] for one in block]
     assert words.index("access_by_lua_block") < words.index("proxy_pass")
-    assert values(config(sample), "proxy_pass") == [["http://rackwright_replica"]]
+    to_replicas = values(config(sample), "proxy_pass")
+    assert values(block, "proxy_pass") == [["http://rackwright_replica"]]
+    # The other one is a named location: no request leads there, only the Lua does.
+    named_ones = [args for args in values(config(sample), "location") if args[0] == "@replica"]
+    assert to_replicas == 2 * [["http://rackwright_replica"]] and len(named_ones) == 1
 
 
 def test_the_data_are_put_beside_the_lua_and_read_by_nobody_else() -> None:
@@ -636,7 +644,7 @@ def test_a_release_is_installed_from_the_files_that_are_put_there() -> None:
     assert set(files) == {release["requirements"], request["uv_requirements"]}
     assert all(b"--hash=sha256:" in content for content in files.values())
     folder = release["folder"]
-    assert folder == paths.release_dir(vllm, settings) != paths.current_link(vllm, settings)
+    assert folder == paths.release_dir(vllm, settings)
     assert re.fullmatch(r"/opt/rackwright/vllm/0\.32\.0-cuda-[0-9a-f]{12}", folder)
     assert (request["user"], request["python"]) == ("rackwright", ">=3.11,<3.15")
 

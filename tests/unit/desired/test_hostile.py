@@ -70,7 +70,7 @@ def judge(*fleets: Rendered) -> None:
 def judge_unit(replica: Replica, unit: LoadedUnit, made: Rendered) -> None:
     host, engine = made.spec.settings[replica.server.name], ENGINES[replica.service.engine]
     weights = paths.model_path(replica, host)
-    program = f"{paths.current_link(engine, host)}/{engine.program(host)}"
+    program = f"{paths.release_dir(engine, host)}/{engine.program(host)}"
     (argv,) = unit.commands["ExecStart"]
     wanted = (program, *engine.argv(replica, weights, host))
     assert tuple(word.replace("$$", "$") for word in argv) == wanted
@@ -91,7 +91,7 @@ def judge_unit(replica: Replica, unit: LoadedUnit, made: Rendered) -> None:
 
 def judge_environment(replica: Replica, text: str, made: Rendered) -> None:
     host, engine = made.spec.settings[replica.server.name], ENGINES[replica.service.engine]
-    wanted = paths.release_environment(engine, host, paths.current_link(engine, host))
+    wanted = paths.release_environment(engine, host, paths.release_dir(engine, host))
     wanted |= engine.environment(replica, host, UUIDS)
     wanted |= {engine.key_variable: KEY} if engine.key_variable else {}
     assert dict(assignments(text)) == wanted

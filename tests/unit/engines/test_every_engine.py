@@ -174,10 +174,11 @@ def test_another_release_is_another_folder_and_restarts_its_replicas_alone(engin
     replicas, settings = fleet_of(engine)
     newer = settings.model_copy(update={f"{engine.name}_version": "99.0"})
     before, after = (replica_items(replicas, each, UUIDS) for each in (settings, newer))
-    targets = [
-        [one.target for one in items if isinstance(one, Symlink)] for items in (before, after)
-    ]
-    assert targets[0] != targets[1]
+    folders = [paths.release_dir(engine, each) for each in (settings, newer)]
+    assert folders[0] != folders[1]
+    for folder, items in zip(folders, (before, after), strict=True):
+        units = [one for one in items if isinstance(one, File) and one.key.endswith(".service")]
+        assert units and all(f"{folder}/".encode() in one.content for one in units)
     stamps = [[one.stamp for one in items if isinstance(one, Unit)] for items in (before, after)]
     assert all(old != new for old, new in zip(*stamps, strict=True))
 

@@ -77,6 +77,13 @@ class Script:
         monkeypatch.setattr(driver, "call", self._call)
         monkeypatch.setattr(driver, "probe", lambda _: {"nvml": {"driver_version": self.library}})
         monkeypatch.setattr(driver, "await_units", lambda _host, _units: True)
+        monkeypatch.setattr(driver, "out_of_traffic", self._out_of_traffic)
+
+    def _out_of_traffic(self, fleet: Any, host: Any, why: str, interrupt: Any) -> None:
+        with rebooting.REBOOTS.take(host):
+            self.asked.append("drained")
+            interrupt()
+            self.asked.append("given back")
 
     def _ask(self, host: Any, request: Any, timeout_s: Any = None) -> Any:
         if request["do"] == "observe":
@@ -106,7 +113,8 @@ class Script:
             our_units=frozenset([UNIT]),
         )
         found = Outlook(at, (("driver", (Change(pin, "not installed", {}),)), ("boot", ())))
-        return _apply(None, host, found), "\n".join(host.said)  # type: ignore[arg-type]
+        done = _apply(None, host, found, None)  # type: ignore[arg-type]
+        return done, "\n".join(host.said)
 
 
 def facts(*each: dict[str, Any]) -> list[dict[str, Any]]:
@@ -141,9 +149,20 @@ def test_an_upgrade_stops_replicas_reboots_and_waits(script: Script) -> None:
     done, said = script.run(reboot="if-needed", users=[REPLICA])
     assert done, said
     assert script.asked == [
-        "stop", "nvidia-driver-cuda", "reboot", "rackwright-gpu-settings.service", "start",
+        "drained", "stop", "nvidia-driver-cuda", "reboot", "rackwright-gpu-settings.service",
+        "start", "given back",
     ]  # fmt: skip
     assert "rebooting: module 580.126.20 is loaded, 580.159.04 is installed" in said
+
+
+def test_a_reboot_that_nobody_uses_the_driver_at_is_out_of_traffic_too(script: Script) -> None:
+    """An engine without a GPU may serve there, and others that share the host."""
+    script.observations = facts({"nouveau": True}, {**NEW, "boot_id": "2"})
+    done, said = script.run(reboot="if-needed")
+    assert done, said
+    assert script.asked == [
+        "nvidia-driver-cuda", "drained", "reboot", "rackwright-gpu-settings.service", "given back",
+    ]  # fmt: skip
 
 
 def test_a_host_that_comes_back_with_another_module_stops_all_that_follow(script: Script) -> None:

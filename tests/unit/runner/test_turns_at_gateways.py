@@ -79,7 +79,7 @@ def test_a_turn_is_taken_everywhere_in_one_order_and_given_back(fleet: Fleet) ->
     turn = fleet.turn()
     turn.take()
     assert turn.held == NAMES and fleet.states() == ["drained"] * 2
-    asked = fleet.gateways["gw1"].asked[0]
+    asked = fleet.gateways["gw1"].asked[1]
     lease = {"owner": "rollout 1", "for_s": 90, "alone": True, "hold_s": 0}
     assert asked == (
         "PUT", "/replicas/chat-gpu1-0", {"turn": lease, "why": "rollout: draining"},
@@ -116,6 +116,21 @@ def test_what_one_gateway_refuses_is_given_back_at_the_others(fleet: Fleet) -> N
     assert fleet.states() == ["in"] * 2 and caught.value.exit_code == 67
 
 
+def test_one_that_was_out_before_is_not_in_by_a_turn_in_which_nothing_was_changed(
+    fleet: Fleet,
+) -> None:
+    fleet.gateways["gw1"].state["services"]["chat"]["replicas"]["chat-gpu1-0"]["state"] = "ejected"
+    turn = fleet.turn()
+    turn.take()
+    assert fleet.states() == ["drained"] * 2
+    turn.leave()
+    assert fleet.states() == ["ejected", "in"]
+    fleet.silent.add("gw2")
+    with pytest.raises(HostError):
+        fleet.turn().take()
+    assert fleet.states() == ["ejected", "in"]
+
+
 def test_a_gateway_that_cannot_be_reached_stops_it_before_anything_is_changed(
     fleet: Fleet,
 ) -> None:
@@ -142,7 +157,7 @@ def test_a_gateway_that_does_not_run_or_knows_no_such_replica_is_passed_over(
 def test_a_gateway_with_an_older_lua_is_to_be_deployed_first(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TurnKeeper, "_put", lambda self, name, body: (200, self._all()[name]))
+    monkeypatch.setattr(TurnKeeper, "_put", lambda self, name, body: (200, self.replicas[name]))
     with pytest.raises(HostError, match=r"gw1: .* deploy it first \(--data stages=gateway\)"):
         fleet.turn().take()
 

@@ -1,0 +1,71 @@
+"""On a gateway: the entry of one replica in its data, put or taken away between two deploys.
+
+A deploy writes the whole file again; a replica that moves to another port, or that leaves, cannot
+wait for that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from pathlib import Path
+from typing import Any
+
+from rackwright.remote.host.gateway_socket import ask
+from rackwright.remote.items.files import put_back, saved, write
+from rackwright.remote.state import LOCK
+
+Values = dict[str, Any]
+NO_GATEWAY = (FileNotFoundError, ConnectionRefusedError)
+
+
+def main(request: Values) -> Values:
+    """``before``: the replica's entry until now, or null; ``skipped`` where no gateway runs here.
+
+    ``entry`` null takes it away. A service that the gateway does not know has no entries.
+    """
+    path, entry = Path(request["path"]), request["entry"]
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = saved(path)
+        if kept is None:
+            return {"skipped": "it has no data yet"}
+        data = json.loads(kept["content"])
+        service = data.get("services", {}).get(request["service"])
+        if service is None:
+            return {"skipped": "it does not know the service"}
+        before = next((one for one in service["replicas"] if one["name"] == request["name"]), None)
+        if before == entry or (entry and before and _same_place(before, entry)):
+            return {"before": before}
+        service["replicas"] = list(_changed(service["replicas"], request["name"], entry))
+        write(path, _text(data), kept["uid"], kept["gid"], kept["mode"])
+        return _loaded(request["socket"], path, kept, before)
+
+
+def _same_place(before: Values, entry: Values) -> bool:
+    """What it takes and its share are for a deploy to say: they depend on the others."""
+    return (before["host"], before["port"]) == (entry["host"], entry["port"])
+
+
+def _changed(replicas: list[Values], name: str, entry: Values | None) -> list[Values]:
+    others = [one for one in replicas if one["name"] != name]
+    return others if entry is None else [*others, entry]
+
+
+def _text(data: Values) -> bytes:
+    return (json.dumps(data, indent=1) + "\n").encode()
+
+
+def _loaded(socket: str, path: Path, kept: Values, before: Values | None) -> Values:
+    """Read by the gateway, or put back where it refuses. One that starts later reads it then."""
+    try:
+        status, said = ask(socket, "POST", "/load")
+    except NO_GATEWAY:
+        return {"before": before}
+    except OSError as error:
+        put_back(path, kept)
+        return {"error": f"the gateway gave no answer ({error})"}
+    if status != 200:
+        put_back(path, kept)
+        return {"error": f"the gateway refuses it: {said}"}
+    return {"before": before}

@@ -1,0 +1,164 @@
+"""Which step of a replica is under way on this server, and what ran before its last change.
+
+``NAME.json`` says who has begun a step, and where it is; it is gone when the step has ended. While
+its time is not up nobody else begins one. ``NAME.before`` has unit, environment file and note of
+the last start that was proven, until the next step changes them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from rackwright.remote.host.running import Failed, run
+from rackwright.remote.items import stamps
+from rackwright.remote.items.files import put_back, saved, write
+
+Values = dict[str, Any]
+KEPT = ("unit", "environment", "stamp")
+UNITS = Path("/etc/systemd/system")
+LISTENS = re.compile(r"^ExecStartPost=\S+/await-ready (\S+) (\d+) ", re.MULTILINE)
+
+
+def seen(query: Values) -> Values:
+    """The mark of a step that has not ended; nothing where there is none."""
+    return mark_of(Path(query["folder"]), query["key"])
+
+
+def mark_of(folder: Path, replica: str) -> Values:
+    """The same. A mark that cannot be read is one whose time is up."""
+    try:
+        mark = json.loads((folder / f"{replica}.json").read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        mark = None
+    return mark if isinstance(mark, dict) else {"owner": "somebody", "stage": "it cannot be read"}
+
+
+def note(folder: Path, asked: Values) -> Values:
+    """Write down where the step of ``replica`` is, for ``lease_s`` seconds.
+
+    What stood there ``before``. While somebody else's time is not up nothing is written: ``held``
+    is then who has begun it, and ``left_s`` how long that holds yet.
+    """
+    before, now = mark_of(folder, asked["replica"]), time.time()
+    left_s = before.get("until_unix_s", 0) - now
+    if left_s > 0 and before.get("owner") != asked["owner"]:
+        return {"held": before, "left_s": left_s}
+    mark = {
+        "replica": asked["replica"],
+        "owner": asked["owner"],
+        "stage": asked["stage"],
+        "began_unix_s": before.get("began_unix_s", now),
+        "until_unix_s": now + asked["lease_s"],
+        "changed": bool(before.get("changed")),
+    }
+    _write_mark(folder, mark)
+    return {"before": before, "listens": listens(UNITS / asked["unit"])}
+
+
+def listens(unit: Path) -> Values | None:
+    """Where a unit's process listens, by what waits for it; None where nothing waits for it."""
+    try:
+        found = LISTENS.search(unit.read_text())
+    except OSError:
+        return None
+    return {"address": found[1], "port": int(found[2])} if found else None
+
+
+def _write_mark(folder: Path, mark: Values) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write(
+        folder / f"{mark['replica']}.json",
+        json.dumps(mark).encode(),
+        os.getuid(),
+        os.getgid(),
+        0o600,
+    )
+
+
+def end(folder: Path, replica: str, owner: str) -> None:
+    """The owner's step has ended; another's goes on."""
+    if mark_of(folder, replica).get("owner") == owner:
+        (folder / f"{replica}.json").unlink(missing_ok=True)
+
+
+def keep(folder: Path, asked: Values) -> None:
+    """Keep what runs, as the way back; once a step, for what it left half done was never proven."""
+    mark = mark_of(folder, asked["replica"])
+    if mark.get("changed"):
+        return
+    _keep(folder / f"{asked['replica']}.before", asked)
+    _write_mark(folder, {**mark, "changed": True})
+
+
+def _keep(target: Path, asked: Values) -> None:
+    fresh = target.with_suffix(".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700, parents=True)
+    about = {}
+    for name, path in _places(asked).items():
+        before = saved(path)
+        if before is None:
+            continue
+        content = _without_links(before.pop("content"), asked.get("links", ()))
+        write(fresh / name, content, os.getuid(), os.getgid(), 0o600)
+        about[name] = before
+    (fresh / "about.json").write_text(json.dumps(about))
+    shutil.rmtree(target, ignore_errors=True)
+    if "unit" in about:
+        fresh.replace(target)
+    else:
+        shutil.rmtree(fresh)
+
+
+def _without_links(content: bytes, links: Any) -> bytes:
+    """A link that units ran from once will be gone: what they ran is where it leads now."""
+    for link in links:
+        if Path(link).is_symlink():
+            content = content.replace(f"{link}/".encode(), f"{Path(link).readlink()}/".encode())
+    return content
+
+
+def _places(asked: Values) -> dict[str, Path]:
+    stamp = stamps.FOLDER / f"{asked['unit']}.json"
+    return dict(zip(KEPT, (UNITS / asked["unit"], Path(asked["environment"]), stamp)))
+
+
+def before_of(folder: Path, replica: str) -> Values | None:
+    """Where what ran before listened; None where there is no way back."""
+    unit = folder / f"{replica}.before" / "unit"
+    return {"listens": listens(unit)} if unit.is_file() else None
+
+
+def restore(folder: Path, asked: Values) -> None:
+    """Have the unit as it was before, and start it; what it is now becomes the way back (``swap``).
+
+    Raises Failed where nothing was kept.
+    """
+    before = folder / f"{asked['replica']}.before"
+    if before_of(folder, asked["replica"]) is None:
+        raise Failed(f"nothing is kept of what {asked['replica']} ran before")
+    about = json.loads((before / "about.json").read_text())
+    contents = {name: (before / name).read_bytes() for name in about}
+    if asked.get("swap"):
+        _keep(before, asked)
+    for name, path in _places(asked).items():
+        if name in about:
+            put_back(path, {"content": contents[name], **about[name]})
+        else:
+            path.unlink(missing_ok=True)
+    restart(asked["unit"])
+
+
+def restart(unit: str) -> None:
+    """Started anew, with what its unit says now. Old failures are forgotten first."""
+    run("systemctl", "daemon-reload")
+    run("systemctl", "reset-failed", unit)
+    run("systemctl", "--no-block", "restart", unit)

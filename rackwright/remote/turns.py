@@ -1,0 +1,73 @@
+"""On a server: one replica's step, as ``runner/steps`` takes it stage by stage."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import Any
+
+from rackwright.remote.host.running import run
+from rackwright.remote.items import turns
+from rackwright.remote.state import LOCK
+
+Values = dict[str, Any]
+
+
+def _note(folder: Path, asked: Values) -> Values:
+    """Where the step is. Where something of ``needs`` (paths) is not there, none begins."""
+    missing = [path for path in asked.get("needs", ()) if not Path(path).exists()]
+    return {"missing": missing} if missing else turns.note(folder, asked)
+
+
+def _keep(folder: Path, asked: Values) -> Values:
+    turns.keep(folder, asked)
+    return {}
+
+
+def _stop(folder: Path, asked: Values) -> Values:
+    """Its process ends, after the requests that it has."""
+    run("systemctl", "stop", asked["unit"])
+    return {}
+
+
+def _restart(folder: Path, asked: Values) -> Values:
+    turns.restart(asked["unit"])
+    return {}
+
+
+def _restore(folder: Path, asked: Values) -> Values:
+    turns.restore(folder, asked)
+    return {}
+
+
+def _end(folder: Path, asked: Values) -> Values:
+    turns.end(folder, asked["replica"], asked["owner"])
+    return {}
+
+
+def _look(folder: Path, asked: Values) -> Values:
+    """Where each of ``replicas`` listened before; null where there is no way back."""
+    return {name: turns.before_of(folder, name) for name in asked["replicas"]}
+
+
+DOES = {
+    "note": _note,
+    "keep": _keep,
+    "stop": _stop,
+    "restart": _restart,
+    "restore": _restore,
+    "end": _end,
+    "look": _look,
+}
+
+
+def main(request: Values) -> Values:
+    """One of ``DOES``, alone on this host; ``{"error": words}`` where it is not done."""
+    try:
+        if request["do"] in ("stop", "look"):
+            return DOES[request["do"]](Path(request["folder"]), request)
+        with LOCK.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return DOES[request["do"]](Path(request["folder"]), request)
+    except OSError as failure:
+        return {"error": str(failure)}

@@ -1,0 +1,141 @@
+"""The gateways as a step sees them: a replica's turn, its entry in their data, what they count.
+
+They are asked in a running deploy too, where their connections are everybody's; one that was never
+deployed knows no replica and is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from paramiko.ssh_exception import SSHException
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+
+from rackwright.desired.addresses import ip_of, is_ip, resolved
+from rackwright.desired.fleet_data import replica_entries
+from rackwright.desired.gateway_places import FLEET, SOCKET
+from rackwright.errors import HostError
+from rackwright.plan import Replica
+from rackwright.runner.fleet import FleetRun
+from rackwright.runner.gateway_state import Question, said_by
+from rackwright.runner.remote_call import LOOK_UP_S, call
+from rackwright.runner.steps.order import BESIDE
+from rackwright.runner.turns_at_gateways import Turn, TurnWanted, turn_at_gateways
+
+Entry = dict[str, Any]
+SILENT = (PyinfraError, SSHException, EOFError, OSError)
+
+
+@dataclass(frozen=True)
+class Gates:
+    """All gateways of a fleet."""
+
+    fleet: FleetRun
+    inventory: Inventory
+
+    @contextmanager
+    def turn(
+        self, wanted: TurnWanted, said: Callable[[str], None], patience_s: float = 0
+    ) -> Iterator[Turn]:
+        """A replica's turn at all of them, as ``turn_at_gateways``."""
+        with turn_at_gateways(self.fleet, self.inventory, wanted, patience_s, said) as turn:
+            yield turn
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """What each says of its replicas, by its name; none of one that does not run.
+
+        Raises HostError where one gives no answer.
+        """
+        answers = ((name, self._state(name)) for name in self.fleet.spec.gateways)
+        return {name: said for name, said in answers if said}
+
+    def _state(self, name: str) -> dict[str, Any]:
+        said = said_by(self._reached(name), Question("GET", "/state"))
+        return said.body if said and said.status == 200 and isinstance(said.body, dict) else {}
+
+    def _reached(self, name: str) -> Host:
+        gateway = self.inventory.get_host(name)
+        try:
+            gateway.connect(show_errors=False, raise_exceptions=True)
+        except SILENT as error:
+            raise HostError(f"{name}: {str(error) or type(error).__name__}") from None
+        return gateway
+
+    def put(self, replica: Replica, before: dict[str, Entry | None]) -> None:
+        """Have all of them send its requests where it listens by the plan.
+
+        ``before`` is told what each had. One without such a service learns of it with its whole
+        data, in a deploy.
+        """
+        for name in self.fleet.spec.gateways:
+            if entry := self._entry(replica, name):
+                before |= self._enter(name, replica.service.name, replica.name, entry)
+
+    def _entry(self, replica: Replica, gateway: str) -> Entry | None:
+        """As the plan has it; of one that stands in for another, what that takes."""
+        plan, planned_as = self.fleet.plan, replica.name.removesuffix(BESIDE)
+        upstream = next(u for u in plan.upstreams if u.service.name == replica.service.name)
+        addresses = self._addresses(gateway, replica)
+        for entry in replica_entries(upstream, addresses):
+            if entry["name"] == planned_as:
+                own = {"host": ip_of(replica.server.address, addresses), "port": replica.port}
+                return {**entry, **own, "name": replica.name}
+        return None
+
+    def put_back(self, service: str, replica: str, entries: dict[str, Entry | None]) -> None:
+        """Have each gateway see a replica as it did before."""
+        for name, entry in entries.items():
+            self._enter(name, service, replica, entry)
+
+    def take_out(self, service: str, replica: str) -> None:
+        """Have all of them forget a replica."""
+        for name in self.fleet.spec.gateways:
+            self._enter(name, service, replica, None)
+
+    def _enter(
+        self, gateway: str, service: str, replica: str, entry: Entry | None
+    ) -> dict[str, Entry | None]:
+        request = {
+            "path": FLEET,
+            "socket": SOCKET,
+            "service": service,
+            "name": replica,
+            "entry": entry,
+        }
+        said = call(self._reached(gateway), "gateway_entries", request, timeout_s=60, kind=dict)
+        if error := said.get("error"):
+            raise HostError(f"{gateway}: {error}")
+        return {} if "skipped" in said else {gateway: said["before"]}
+
+    def _addresses(self, gateway: str, replica: Replica) -> dict[str, str]:
+        """Of a server that is declared by name, as the gateway looks it up."""
+        address = replica.server.address
+        if is_ip(address):
+            return {}
+        said = call(self._reached(gateway), "names", [address], timeout_s=LOOK_UP_S, kind=dict)
+        found = resolved(said)
+        if address not in found:
+            raise HostError(f"{gateway} has no one address for {address}")
+        return found
+
+
+def replicas_in(states: dict[str, dict[str, Any]], replica: str) -> list[dict[str, Any]]:
+    """What gateways say of one replica; nothing of a gateway that does not know it."""
+    services = [one for said in states.values() for one in (said.get("services") or {}).values()]
+    return [one["replicas"][replica] for one in services if replica in (one.get("replicas") or {})]
+
+
+def is_out(states: dict[str, dict[str, Any]], replica: str) -> bool:
+    """Whether every gateway that knows it sends it nothing."""
+    known = replicas_in(states, replica)
+    return bool(known) and all(one.get("state") != "in" for one in known)
+
+
+def failures(states: dict[str, dict[str, Any]], replica: str) -> int:
+    """Requests that it was given and that failed, as all gateways count them."""
+    return sum(int(one.get("failures") or 0) for one in replicas_in(states, replica))

@@ -1,0 +1,333 @@
+"""One replica's whole way: drained, waited for, changed, started, proven, given back.
+
+Up to its change nothing is lost by an end, whatever ends it. From there on a fault puts back what
+ran before. What a dead run left is known by the marks on the servers, and gone on with.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import gevent
+from gevent.event import Event
+from paramiko.ssh_exception import SSHException
+from pyinfra.api.exceptions import PyinfraError
+
+from rackwright.checks.results import CheckResult
+from rackwright.errors import HostError, RackwrightError
+from rackwright.runner.asking import GARBLED
+from rackwright.runner.operations import NotStarted
+from rackwright.runner.steps import proof
+from rackwright.runner.steps.gates import Entry, Gates
+from rackwright.runner.steps.owners import successor
+from rackwright.runner.steps.rank import Rank
+from rackwright.runner.steps.stages import LEASE_S, RENEW_EVERY_S, Stage
+from rackwright.runner.steps.view import View
+from rackwright.runner.turns import Stopped
+from rackwright.runner.turns_at_gateways import Turn, TurnWanted
+
+POLL_S = 1.0
+MARGIN_S = 5
+"""Beyond the lease of a run that was killed on another machine."""
+TROUBLE = (RackwrightError, PyinfraError, SSHException, EOFError, OSError, ValueError, *GARBLED)
+"""What a step may end with that is nobody's fault here."""
+Observed = tuple[dict[str, Mapping[str, Any]], list[CheckResult]]
+"""By the names of servers what each process answered; and what the checks say."""
+
+
+class StepFailed(HostError):
+    """A step did not come to its end; ``remedy`` is what to do, ``what`` the cause in short."""
+
+    def __init__(self, words: str, what: str, remedy: str = "") -> None:
+        """``words`` say also what became of the replica."""
+        super().__init__(words)
+        self.what, self.remedy = what, remedy
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a step may be taken. ``alone``: not while another replica of the service is out.
+
+    ``hold_s``: how long requests wait for the only replica; ``drain_timeout_s`` how long the
+    step waits for those that it has.
+    """
+
+    owner: str
+    drain_timeout_s: int
+    alone: bool = True
+    hold_s: int = 0
+    why: str = "rollout"
+
+
+@dataclass
+class Step:
+    """Of one replica, on all of its servers. ``change`` is what is done to them while it is out.
+
+    The usual one has them as planned. With ``as_before`` nothing is to be different after it (a new
+    start, a reboot): nothing is kept as a way back, nor put back. ``back`` are the processes as they
+    were before, where it puts that back. Neither is judged by the plan.
+    """
+
+    ranks: Sequence[Rank]
+    gates: Gates
+    view: View
+    terms: Terms
+    change: Callable[[Sequence[Rank]], None]
+    as_before: bool = False
+    back: Sequence[Rank] = ()
+    entries: dict[str, Entry | None] = field(default_factory=dict)
+    _stage: Stage = Stage.PREFLIGHT
+    _owner: str = ""
+    _resumed: bool = False
+    _was: list[Rank] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The replica's."""
+        return self.ranks[0].replica.name
+
+    @property
+    def service(self) -> str:
+        """The service's name."""
+        return self.ranks[0].replica.service.name
+
+    def run(self) -> None:
+        """Raises StepFailed, with nothing changed, all put back, or what is left said."""
+        try:
+            self._begin()
+            with self._marks_renewed():
+                self._in_turn()
+        except StepFailed:
+            raise
+        except TROUBLE as error:
+            raise StepFailed(f"{self.name} was not changed: {error}", _short(error)) from error
+
+    def _begin(self) -> None:
+        """Marked on every server, under the name of the dead run where one had begun."""
+        self._owner = self.terms.owner
+        self.view.enter(self.name, Stage.PREFLIGHT)
+        try:
+            for rank in self.ranks:
+                before = self._marked(rank)
+                self._resumed = self._resumed or bool(before.get("changed"))
+        except TROUBLE:
+            self._end_marks()
+            raise
+
+    def _marked(self, rank: Rank) -> Mapping[str, Any]:
+        """What stood there before. One that another machine's run left is waited for."""
+        needs = () if self.as_before or self.back else rank.needs
+        said = rank.note(Stage.PREFLIGHT, self._owner, needs)
+        if held := said.get("held"):
+            self._owner = successor(held, self._owner)
+            if self._owner != held.get("owner"):
+                self._wait_for(held, float(said["left_s"]))
+            said = rank.note(Stage.PREFLIGHT, self._owner, needs)
+        if said.get("held"):
+            raise Stopped(f"{said['held'].get('owner')} is changing {self.name}: wait for its end")
+        self._was.append(rank.listening(said.get("listens")))
+        before: Mapping[str, Any] = said["before"]
+        return before
+
+    def _wait_for(self, held: Mapping[str, Any], left_s: float) -> None:
+        words = f"{held.get('owner')} has it: if that was killed, it is free in {left_s:.0f} s"
+        self.view.say(self.name, words)
+        gevent.sleep(min(left_s, LEASE_S) + MARGIN_S)
+
+    @contextmanager
+    def _marks_renewed(self) -> Iterator[None]:
+        """A server is told that the step goes on, for as long as it does."""
+        ended = Event()
+        keeper = gevent.spawn(self._renew, ended)
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+
+    def _renew(self, ended: Event) -> None:
+        while not ended.wait(RENEW_EVERY_S):
+            for rank in self.ranks:
+                try:
+                    rank.note(self._stage, self._owner)
+                except TROUBLE:
+                    continue  # the next time; who needs the mark, asks for it itself
+
+    def _in_turn(self) -> None:
+        terms = self.terms
+        why = f"{terms.why}: drained"
+        wanted = TurnWanted(self.name, self._owner, why, terms.hold_s, terms.alone)
+        self.view.enter(self.name, Stage.DRAIN)
+        self._stage = Stage.DRAIN
+        try:
+            with self.gates.turn(wanted, lambda words: self.view.say(self.name, words)) as turn:
+                before = self._drained(turn)
+                self._changed(turn, before)
+                self._enter(Stage.RETURN)
+                self._given_back(turn)
+        except TROUBLE:
+            if self._stage in (Stage.DRAIN, Stage.WAIT):
+                self._end_marks()
+            raise
+        self._end_marks()
+        self.view.done(self.name)
+
+    def _enter(self, stage: Stage, words: str = "") -> None:
+        """Known to every server before it is acted on. Raises Stopped where another has it."""
+        self._stage = stage
+        self.view.enter(self.name, stage, words)
+        for rank in self.ranks:
+            if held := rank.note(stage, self._owner).get("held"):
+                raise Stopped(f"{held.get('owner')} has taken over {self.name}")
+
+    def _drained(self, turn: Turn) -> Observed:
+        """Wait for its requests, then look at it: what it was, once nobody uses it."""
+        self._enter(Stage.WAIT)
+        deadline = time.monotonic() + self.terms.drain_timeout_s
+        while left := self._in_flight(turn):
+            if time.monotonic() > deadline:
+                words = f"{left} requests have not ended in {self.terms.drain_timeout_s} s"
+                self.view.say(self.name, f"{words}: the engine is asked to end them")
+                break
+            gevent.sleep(POLL_S)
+        return observed(self._was, load=False)
+
+    def _in_flight(self, turn: Turn) -> int:
+        """As gateways count them, or the engine, which may have others: the larger number."""
+        left = max(turn.in_flight(), self._was[0].running() or 0)
+        self.view.in_flight(self.name, left)
+        return left
+
+    def _changed(self, turn: Turn, before: Observed) -> None:
+        """Changed, started and proven; or as it was before, and StepFailed."""
+        turn.renew()
+        self._enter(Stage.CHANGE)
+        had = proof.served(before[1])
+        try:
+            if had and not self.as_before:
+                for rank in self.ranks:
+                    rank.keep()
+            self.change(self.ranks)
+            self._enter(Stage.START)
+            for rank in self.ranks:
+                rank.wait()
+            self._enter(Stage.PROVE)
+            self._prove(before)
+            if not self.as_before:
+                self.gates.put((self.back or self.ranks)[0].replica, self.entries)
+        except TROUBLE as error:
+            if self.as_before:
+                self._left(error)
+            self._undo(before, error, back=had or self._resumed)
+
+    def _prove(self, before: Observed) -> None:
+        if self.back:
+            found = proof.silent(observed(self.back, load=False)[1])
+        else:
+            now = self._was if self.as_before else self.ranks
+            found = self._faults(before, observed(now, load=True))
+        if found:
+            raise NotStarted(f"it is not proven: {'; '.join(found)}")
+
+    def _faults(self, before: Observed, after: Observed) -> list[str]:
+        judge = proof.worse if self.as_before else proof.faults
+        found = judge(before[1], after[1])
+        slow = (proof.slower(before[0][name], after[0][name]) for name in after[0])
+        return [*found, *filter(None, slow)]
+
+    def _left(self, error: Exception) -> NoReturn:
+        """Nothing was changed that could be put back: gateways try it until it works."""
+        self._end_marks()
+        if isinstance(error, StepFailed):  # of another step, taken within this one
+            raise error
+        words = f"{self.name} was started anew and does not work as before: {error}"
+        raise StepFailed(words, _short(error), getattr(error, "remedy", "")) from error
+
+    def _undo(self, before: Observed, error: Exception, *, back: bool) -> None:
+        """Put back what ran before, where that served. Raises StepFailed in any case."""
+        remedy, what = getattr(error, "remedy", ""), _short(error)
+        if not back:
+            self._end_marks()
+            words = f"{self.name} does not work, and did not before: it is left as planned"
+            raise StepFailed(f"{words}\n{error}", what, remedy) from error
+        self.view.say(self.name, f"{error}")
+        try:
+            self._enter(Stage.UNDO)
+            self._put_back(before)
+        except TROUBLE as second:
+            words = f"{self.name} was changed, failed ({what}), and could not be put back: {second}"
+            raise StepFailed(f"{words}\n{error}", what, remedy) from error
+        self._end_marks()
+        words = f"{self.name} runs what it ran before: what is planned failed"
+        raise StepFailed(f"{words}\n{error}", what, remedy) from error
+
+    def _put_back(self, before: Observed) -> None:
+        stop_all(self.ranks)
+        for rank in self.ranks:
+            rank.restore()
+        for rank in self.ranks:
+            rank.wait()
+        if self.entries:
+            self.gates.put_back(self.service, self.name, self.entries)
+        _, again = observed(self._was, load=False)
+        found = proof.worse(before[1], again)
+        if found or not proof.served(again):
+            raise HostError(f"it is not as it was: {'; '.join(found) or 'it does not answer'}")
+
+    def _given_back(self, turn: Turn) -> None:
+        for why in turn.give_back(prove=bool(self.back)).values():
+            self.view.say(self.name, f"{why}; it is back there by itself when its lease ends")
+
+    def _end_marks(self) -> None:
+        """No step is under way; a server that does not hear it forgets it when its time is up."""
+        for rank in self.ranks:
+            try:
+                rank.end(self._owner)
+            except TROUBLE as error:
+                self.view.say(self.name, f"{error}")
+
+
+def observed(ranks: Sequence[Rank], *, load: bool) -> Observed:
+    """What all processes of a replica answer, and what the checks say of it."""
+    seen, results = {}, []
+    for rank in ranks:
+        own, judged = rank.observe(load=load)
+        seen[rank.host.name] = own
+        results += judged
+    return seen, results
+
+
+def stop_all(ranks: Sequence[Rank]) -> None:
+    """Where a replica has several processes: all of them end before one is started."""
+    if len(ranks) > 1:
+        for rank in ranks:
+            rank.stop()
+
+
+def as_planned(ranks: Sequence[Rank]) -> None:
+    """Have every process be what it is planned to be."""
+    stop_all(ranks)
+    for rank in ranks:
+        rank.apply()
+
+
+def as_before(ranks: Sequence[Rank]) -> None:
+    """Have every process be what it was before; what it is becomes the way back from there."""
+    stop_all(ranks)
+    for rank in ranks:
+        rank.restore(swap=True)
+
+
+def anew(ranks: Sequence[Rank]) -> None:
+    """Have every process started anew, as it is."""
+    stop_all(ranks)
+    for rank in ranks:
+        rank.restart()
+
+
+def _short(error: BaseException) -> str:
+    return str(getattr(error, "what", "") or error or type(error).__name__)

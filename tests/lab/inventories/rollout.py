@@ -1,0 +1,48 @@
+"""Two servers of one replica each, and their gateway: what a rollout changes step by step.
+
+``ROLLOUT_SLOTS`` is the setting that changes, ``ROLLOUT_EXTRA`` further flags as JSON.
+"""
+
+import json
+import os
+
+_FILE = {
+    "path": "/srv/models/tiny-gguf/tiny-llama.gguf",
+    "sha256": "87986ae8fc9cc45a78df5023f8722c6e1b57a98ab401664d0bbd5cb3f5f0907f",
+    "size_bytes": 3441920,
+    "quantization": "BF16",
+}
+
+_SERVERS = os.environ.get("ROLLOUT_SERVERS", "rack1 rack2").split()
+
+_services = {
+    "chat": {
+        "model": "tiny",
+        "engine": "llamacpp",
+        "servers": _SERVERS,
+        "gpus": {name: [0] for name in _SERVERS},
+        "max_model_len": 1000,
+        "objective": "latency",
+        "max_num_seqs": int(os.environ.get("ROLLOUT_SLOTS", "2")),
+        "extra_args": json.loads(os.environ.get("ROLLOUT_EXTRA", "{}")),
+    },
+}
+
+_models = {"tiny": {"gguf": _FILE, "config": "lab/tiny_llama.json"}}
+
+
+def _server(number: int) -> tuple[str, dict[str, object]]:
+    gpus = {"type": "h200-sxm-141gb", "count": 2}
+    address = f"198.18.0.{40 + number}"
+    return f"@rackwright/rack{number}", {
+        "server": {"address": address, "gpus": gpus, "interconnect": "nvlink"}
+    }
+
+
+lab = [
+    _server(1),
+    _server(2),
+    ("@rackwright/spare1", {"gateway": {"server_name": "llm.lab.example"}}),
+]
+
+all = (lab, {"services": _services, "models": _models})
