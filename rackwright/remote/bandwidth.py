@@ -36,7 +36,7 @@ def _measured(request: Values, group: Values) -> Values:
     ranks: list[Any] = []
     deadline = time.monotonic() + request["limit_s"]
     try:
-        for number in range(len(group["gpus"])):
+        for number in range(_ranks(group)):
             ranks.append(_start(request, group, number, port))
         spoken = [each.communicate(timeout=deadline - time.monotonic()) for each in ranks]
     except subprocess.TimeoutExpired:
@@ -53,6 +53,11 @@ def _measured(request: Values, group: Values) -> Values:
     return answer
 
 
+def _ranks(group: Values) -> int:
+    """One a GPU, unless the group says otherwise."""
+    return int(group.get("ranks") or len(group["gpus"]))
+
+
 def _start(request: Values, group: Values, number: int, port: int) -> Any:
     environment = {
         "MASTER_ADDR": "127.0.0.1",
@@ -61,8 +66,8 @@ def _start(request: Values, group: Values, number: int, port: int) -> Any:
         "NCCL_NVLS_ENABLE": "0",  # no multicast: it is the links that are measured
         **request["environment"],
         "RANK": str(number),
-        "WORLD_SIZE": str(len(group["gpus"])),
+        "WORLD_SIZE": str(_ranks(group)),
     }
     told = {key: request[key] for key in ("device", "backend", "sizes", "limit_s")}
-    own = {"pairs": group["pairs"], "to_host": group.get("to_host", False)}
+    own = {"pairs": group["pairs"], "to_host": len(group["gpus"]) if group.get("to_host") else 0}
     return started(request, torch_links, "rank", {**told, **own}, environment)

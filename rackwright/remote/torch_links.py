@@ -35,7 +35,7 @@ def rank(request: Values) -> None:
     copies = (
         [] if own else [_copy(torch, pair, request, device, finish) for pair in request["pairs"]]
     )
-    to_host = range(ranks if request["to_host"] and not own else 0)
+    to_host = range(request["to_host"] if not own else 0)
     to_and_from = [_host_copy(torch, place, request, device, finish) for place in to_host]
     if cuda:
         torch.cuda.set_device(own)
