@@ -13,6 +13,7 @@ from tasks.gateway import gateway
 from tasks.models import models
 from tasks.replicas import replicas
 from tasks.verify import verify
+from tasks.watchdog import watchdog
 
 fleet = this_fleet()
 
@@ -33,6 +34,7 @@ if fleet.wants("models"):
 
 if fleet.wants("replicas"):
     replicas()
+    watchdog()
 
 if fleet.wants("gateway"):
     gateway()

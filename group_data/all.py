@@ -100,6 +100,12 @@ firewall_monitors = ()  # addresses, networks or host names: ("10.1.0.5", "monit
 firewall_ports = ()  # of "host", open to all: (9100, "51820/udp")
 firewall_confirm_s = 60  # until a change that no new connection confirms rolls itself back
 
+# The watchdog of each GPU server: takes a replica that hangs out at the gateways and restarts it
+# (docs/watchdog.md). Gateways and the servers of the same services reach it at its port.
+watchdog = "on"  # or "off": none, and ours is taken away
+watchdog_port = 7979
+watchdog_restarts_an_hour = 3  # of a replica; then it is given up. 0: never
+
 # Of a run: all stages, or a comma list of some (`--data stages=gateway,verify`).
 stages = "all"
 

@@ -47,6 +47,7 @@ class Replica(_Value):
     each GPU. A replica that spans servers is one of these on each: they share the name, and the
     first (rank 0) answers requests. ``speeds`` are predicted: of one request, of some, and of the
     whole replica under its part of the load that was planned for; empty where the engine's are not.
+    ``longest_prompt_s`` is what a prompt as long as its context takes alone; None likewise.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Replica(_Value):
     dtype: str
     memory: GpuMemory
     speeds: tuple[Speed, ...] = ()
+    longest_prompt_s: float | None = None
     port: int
     gguf: Gguf | None = None
     span: Span | None = None

@@ -205,13 +205,17 @@ class Folder(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedHost:
-    """What the checks need to know of any host. ``firewall`` is None where that is not ours."""
+    """What the checks need to know of any host. ``firewall`` is None where that is not ours.
+
+    ``watched`` are the replicas that its watchdog answers for; None where it is to have none.
+    """
 
     KIND: ClassVar[str] = "host"
 
     host: str
     folders: tuple[Folder, ...]
     firewall: Firewall | None = None
+    watched: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from rackwright.checks.gateway import (
     shared_address,
     shared_address_answers,
 )
-from rackwright.checks.host import clock, disk, firewall
+from rackwright.checks.host import clock, disk, firewall, watchdog
 from rackwright.checks.replica import (
     balance,
     bandwidth,
@@ -59,6 +59,7 @@ CHECKS: tuple[Check[Any], ...] = (
     clock.CHECK,
     disk.CHECK,
     firewall.CHECK,
+    watchdog.CHECK,
     quarantine.CHECK,
     driver.CHECK,
     next_boot.CHECK,

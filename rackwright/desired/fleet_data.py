@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from rackwright.planning.loads import TYPICAL
 from rackwright.spec import GatewaySpec, OverflowSpec, ServiceSpec, Settings, Target
 
 FORMAT = 1
+NO_WATCHDOGS: Mapping[str, int] = MappingProxyType({})
 CREATED_UNIX_S = 1_790_000_000
 """What lists of models say of each. Any time would do; that of a deploy would make each one other
 data."""
@@ -30,10 +32,12 @@ def fleet_data(
     upstreams: Sequence[Upstream],
     settings: Settings,
     resolved: Mapping[str, str],
+    watchdogs: Mapping[str, int] = NO_WATCHDOGS,
 ) -> bytes:
     """The file for one gateway: the same bytes for the same plan.
 
-    ``resolved`` has the IP address of each server that is declared by name.
+    ``resolved`` has the IP address of each server that is declared by name, ``watchdogs`` the port
+    of each server's watchdog that has one.
     """
     data = {
         "format": FORMAT,
@@ -47,13 +51,19 @@ def fleet_data(
             for name in upstream.service.host_names
         },
         "services": {
-            upstream.service.name: _service(upstream, settings, resolved) for upstream in upstreams
+            upstream.service.name: _service(upstream, settings, resolved, watchdogs)
+            for upstream in upstreams
         },
     }
     return (json.dumps(data, indent=1) + "\n").encode()
 
 
-def _service(upstream: Upstream, settings: Settings, resolved: Mapping[str, str]) -> dict[str, Any]:
+def _service(
+    upstream: Upstream,
+    settings: Settings,
+    resolved: Mapping[str, str],
+    watchdogs: Mapping[str, int],
+) -> dict[str, Any]:
     service, engine = upstream.service, ENGINES[upstream.service.engine]
     return {
         "model": service.served_as,
@@ -68,7 +78,7 @@ def _service(upstream: Upstream, settings: Settings, resolved: Mapping[str, str]
         "sticky": service.sticky,
         "origins": service.browser_origins,
         "queue": queue_of(service, settings),
-        "replicas": replica_entries(upstream, resolved),
+        "replicas": replica_entries(upstream, resolved, watchdogs),
         "overflow": _overflow(service.overflow),
     }
 
@@ -82,10 +92,12 @@ def queue_of(service: ServiceSpec, settings: Settings) -> dict[str, int]:
     }
 
 
-def replica_entries(upstream: Upstream, resolved: Mapping[str, str]) -> list[dict[str, Any]]:
+def replica_entries(
+    upstream: Upstream, resolved: Mapping[str, str], watchdogs: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """A service's replicas as a gateway knows them, with ``host`` as an URL has it.
 
-    Where each one's speed is predicted, it is the weight.
+    Where each one's speed is predicted, it is the weight. ``watchdogs`` are ports by server.
     """
     replicas = upstream.replicas
     timed = all(replica.speeds for replica in replicas)
@@ -97,9 +109,19 @@ def replica_entries(upstream: Upstream, resolved: Mapping[str, str]) -> list[dic
             "port": replica.port,
             "slots": slots(replica),
             "weight": round(power / max(powers), 3),
+            **_watch(replica, resolved, watchdogs),
         }
         for replica, power in zip(replicas, powers, strict=True)
     ]
+
+
+def _watch(
+    replica: Replica, resolved: Mapping[str, str], watchdogs: Mapping[str, int]
+) -> dict[str, Any]:
+    """Where the watchdog of its server says how it is."""
+    port = watchdogs.get(replica.server.name)
+    host = ip_of(replica.server.address, resolved)
+    return {} if port is None else {"watch": {"host": host, "port": port}}
 
 
 def slots(replica: Replica) -> int:

@@ -17,7 +17,9 @@ def root_folder(settings: Settings) -> Directory:
 
 def config_folder(settings: Settings) -> Directory:
     """Root's: environment files and certificates."""
-    return Directory(settings.config_dir, inside=("firewall.nft", "replicas", "tls"))
+    return Directory(
+        settings.config_dir, inside=("firewall.nft", "replicas", "tls", "watchdog.json")
+    )
 
 
 def state_folder(settings: Settings) -> Directory:
@@ -25,7 +27,7 @@ def state_folder(settings: Settings) -> Directory:
 
     Of a gateway a CA's challenges, and what it knows, in a folder that is Nginx's user's.
     """
-    names = ("acme", "models", "turns", "units", "verified", "gateway")
+    names = ("acme", "models", "turns", "units", "verified", "gateway", "watchdog")
     return Directory(settings.state_dir, inside=names)
 
 

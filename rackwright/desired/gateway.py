@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rackwright.desired import paths
-from rackwright.desired.fleet_data import fleet_data, queue_of
+from rackwright.desired.fleet_data import NO_WATCHDOGS, fleet_data, queue_of
 from rackwright.desired.gateway_config import IDLE_CONNECTIONS, Places, gateway_config
 from rackwright.desired.gateway_keys import NO_KEYS, KeyFiles
 from rackwright.desired.gateway_places import (
@@ -53,12 +53,14 @@ def gateway_items(
     nameservers: Sequence[str] = (),
     keys: KeyFiles = NO_KEYS,
     peers: Sequence[str] = (),
+    watchdogs: Mapping[str, int] = NO_WATCHDOGS,
 ) -> list[Item]:
     """Certificate, folders, configuration, limits, unit and data; tested before it is loaded.
 
     ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up no replica
     itself, so it starts without a name server. ``nameservers`` are asked for outside APIs alone.
-    ``peers`` are addresses of other gateways that clients see as this one.
+    ``peers`` are addresses of other gateways that clients see as this one, ``watchdogs`` the port
+    of each server's that has one.
     """
     names = gateway_names(gateway, (upstream.service for upstream in upstreams))
     tls = gateway_tls(gateway, settings, names, peers)
@@ -73,7 +75,7 @@ def gateway_items(
         drop_in_file(),
         NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed),
     )
-    content = fleet_data(gateway, upstreams, settings, resolved)
+    content = fleet_data(gateway, upstreams, settings, resolved, watchdogs)
     fleet = File(FLEET, content, mode=0o640, group=NGINX)
     return [
         *folder_items(settings),

@@ -141,6 +141,8 @@ class LlamaCpp(Engine):
         "requests_running": ("llamacpp:requests_processing", ""),
         "requests_waiting": ("llamacpp:requests_deferred", ""),
         "tokens_generated": ("llamacpp:tokens_predicted_total", ""),
+        "prompt_tokens": ("llamacpp:prompt_tokens_total", ""),
+        "steps": ("llamacpp:n_decode_total", ""),
     }
     timed_options: Mapping[str, object] = {"ignore_eos": True}
     key_variable = "LLAMA_API_KEY"

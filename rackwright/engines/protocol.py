@@ -32,8 +32,9 @@ class Engine(Protocol):
 
     A path is None for what the engine does not offer. ``figures`` says where its metrics tell
     ``requests_running``, ``requests_waiting``, ``kv_cache_tokens``, ``kv_cache_share`` (in use, 0
-    to 1) and ``tokens_generated`` (since its start): a series, and a label or "" for its value. One
-    that has metrics tells at least requests and tokens generated.
+    to 1), ``tokens_generated`` and ``prompt_tokens`` (since its start) and ``steps``: a series, and
+    a label or "" for its value. One that has metrics tells at least requests and tokens generated.
+    Each but the requests is a sign of work where it changes.
     ``timed_options`` are what a completion that is timed asks for beside its question: to go on
     until it has all its tokens, and to count them as they come. ``lists_context``: its list of
     models says the context.

@@ -154,6 +154,7 @@ class SgLang(Engine):
         "requests_waiting": ("sglang:num_queue_reqs", ""),
         "kv_cache_share": ("sglang:token_usage", ""),
         "tokens_generated": ("sglang:generation_tokens_total", ""),
+        "prompt_tokens": ("sglang:prompt_tokens_total", ""),
         "kv_cache_tokens": ("sglang:max_total_num_tokens", ""),
     }
     timed_options: Mapping[str, object] = {"ignore_eos": True}

@@ -188,6 +188,7 @@ class Vllm(Engine):
         "requests_waiting": ("vllm:num_requests_waiting", ""),
         "kv_cache_share": ("vllm:kv_cache_usage_perc", ""),
         "tokens_generated": ("vllm:generation_tokens_total", ""),
+        "prompt_tokens": ("vllm:prompt_tokens_total", ""),
         "kv_cache_tokens": ("vllm:cache_config_info", "kv_cache_size_tokens"),
     }
     timed_options: Mapping[str, object] = {

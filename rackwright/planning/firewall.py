@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, 
 from typing import Any, Literal, NamedTuple
 
 from rackwright.plan import FleetPlan, Replica
+from rackwright.planning.watchdogs import neighbours, watchdog_port_of
 from rackwright.spec import FailoverSpec, FleetSpec
 
 
@@ -27,6 +28,11 @@ DOORS = (
     Rule("gateways to engines", "tcp dport @engine_ports ip saddr @gateways4", "accept"),
     Rule("gateways to engines, IPv6", "tcp dport @engine_ports ip6 saddr @gateways6", "accept"),
 )
+WATCHDOGS = (
+    Rule("watchdogs", "tcp dport @watchdog_ports ip saddr @servers4", "accept"),
+    Rule("watchdogs, IPv6", "tcp dport @watchdog_ports ip6 saddr @servers6", "accept"),
+)
+"""Of servers with replicas of the same services: theirs ask ours before they restart one."""
 STRANGERS = Rule("strangers", "tcp dport @engine_ports counter", "reject with tcp reset")
 """Refused at once: who is left out by mistake hears of it, and waits for no time-out."""
 ENGINES = (
@@ -88,7 +94,8 @@ class Firewall(NamedTuple):
 
     ``asked`` are gateways that alone know where they come from. ``trusted`` may reach engines'
     ports, and where the whole ``host`` is guarded all of it. Ports of ``open_ports`` are those of
-    the setting, and a gateway's own. ``vrrp`` are addresses of gateways that share one with it.
+    the setting, and a gateway's own. ``vrrp`` are addresses of gateways that share one with it. The
+    ``watchdog_port`` is one of ``engine_ports``, which the watchdogs of ``servers`` reach as well.
     """
 
     mode: Literal["engines", "host"]
@@ -98,32 +105,49 @@ class Firewall(NamedTuple):
     trusted: tuple[str, ...] = ()
     open_ports: tuple[str, ...] = ()
     vrrp: tuple[str, ...] = ()
+    watchdog_port: int | None = None
+    servers: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
         """Host names among those who may come in: the host has to look them up."""
-        return [one for one in (*self.gateways, *self.trusted) if _network(one) is None]
+        sources = _once((*self.gateways, *self.trusted, *self.servers))
+        return [one for one in sources if _network(one) is None]
 
     def table(self, known: Mapping[str, Sequence[str]], ssh_ports: Iterable[int]) -> Table:
         """What is to be loaded, where ``known`` has the addresses of each of ``names``."""
         sets = {"engine_ports": _numbers(self.engine_ports)}
         sets |= _by_family("gateways", self.gateways, known)
         sets |= _by_family("trusted", self.trusted, known)
+        if self.watchdog_port is not None:
+            sets["watchdog_ports"] = _numbers((self.watchdog_port,))
+            sets |= _by_family("servers", self.servers, known)
         if self.mode == "engines":
-            return Table("accept", ENGINES, sets)
+            return Table("accept", self._with_watchdogs(ENGINES), sets)
         sets["ssh_ports"] = _numbers(ssh_ports)
         for protocol in ("tcp", "udp"):
             ports = (one.split("/") for one in self.open_ports)
             sets[f"{protocol}_ports"] = _numbers(int(n) for n, its in ports if its == protocol)
+        rules = self._with_watchdogs(HOST)
         if not self.vrrp:
-            return Table("drop", HOST, sets)
-        return Table("drop", (*HOST, *VRRP), sets | _by_family("vrrp", self.vrrp, known))
+            return Table("drop", rules, sets)
+        return Table("drop", (*rules, *VRRP), sets | _by_family("vrrp", self.vrrp, known))
+
+    def _with_watchdogs(self, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        """Before strangers are refused."""
+        if self.watchdog_port is None:
+            return rules
+        at = rules.index(STRANGERS)
+        return (*rules[:at], *WATCHDOGS, *rules[at:])
 
 
 def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
     """Who may come in on a host; None where that is not ours to say."""
     settings, replicas = spec.settings[name], plan.on(name)
     ports = sorted({port for replica in replicas for port in _ports(replica)})
+    watchdog = watchdog_port_of(name, spec, plan)
+    if watchdog is not None and not _is_loopback(spec.servers[name].address):
+        ports.append(watchdog)
     if settings.firewall == "off" or (settings.firewall == "engines" and not ports):
         return None
     known = {other: _address(other, spec) for other in spec.gateways if other != name}
@@ -137,6 +161,8 @@ def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
         trusted=_once([*_peers(replicas), *settings.firewall_monitors]),
         open_ports=(*clients, *settings.firewall_ports),
         vrrp=_vrrp(name, spec.failover),
+        watchdog_port=watchdog if watchdog in ports else None,
+        servers=_once(server.address for server in neighbours(name, plan)) if watchdog else (),
     )
 
 

@@ -37,7 +37,8 @@ class Layout:
     overrule: a group that talks over something slow. ``by_layers``: the stages are GPUs that layers
     are dealt over. ``alone`` is the speed of a single request,
     ``busy`` of one replica under its part of the load that it is judged by (``loads``), which gives
-    work to ``asked`` of them, and ``between`` are those of fewer requests.
+    work to ``asked`` of them, and ``between`` are those of fewer requests; ``longest_prompt_s`` is
+    what the longest prompt takes.
     """
 
     split: Split
@@ -48,6 +49,7 @@ class Layout:
     between: tuple[Speed, ...] = ()
     busy: Speed | None = None
     asked: int = 0
+    longest_prompt_s: float | None = None
     reason: str = ""
     across: bool = False
     by_layers: bool = False

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from rackwright.engines import ENGINES
 from rackwright.models import Shape
 from rackwright.plan import Speed
-from rackwright.planning.speed import Load, Machine, predict
+from rackwright.planning.speed import Load, Machine, predict, prompt_s
 from rackwright.sizing import Limits, Split
 from rackwright.spec import ServiceSpec, Target
 
@@ -28,13 +28,15 @@ more of these, for the requests of others may be longer than typical ones."""
 class Speeds(NamedTuple):
     """Of one replica: alone, under a few requests, and under its part of the load.
 
-    ``asked`` is how many of the replicas that part gives work to.
+    ``asked`` is how many of the replicas that part gives work to; ``longest_prompt_s`` what the
+    longest prompt takes until its first token, alone.
     """
 
     alone: Speed
     between: tuple[Speed, ...]
     busy: Speed
     asked: int
+    longest_prompt_s: float
 
 
 def speeds(
@@ -57,6 +59,7 @@ def speeds(
         ),
         _predict(shape, split, machine, request._replace(concurrency=load)),
         asked,
+        _prompt_s(shape, split, machine, limits.max_model_len),
     )
 
 
@@ -92,3 +95,8 @@ def _held(
 @lru_cache(maxsize=65536)
 def _predict(shape: Shape, split: Split, machine: Machine, load: Load) -> Speed:
     return predict(shape, split, machine, load)
+
+
+@lru_cache(maxsize=65536)
+def _prompt_s(shape: Shape, split: Split, machine: Machine, tokens: int) -> float:
+    return prompt_s(shape, split, machine, tokens)

@@ -15,12 +15,18 @@ class Ports:
     """Ports of one server: those services name, then running numbers from ``base_port``."""
 
     def __init__(self, server: str, draft: Draft) -> None:
-        """The gateway's port is taken; what is wrong with a service's goes to the draft."""
+        """Taken are the gateway's port and the watchdog's; what is wrong goes to the draft."""
         self._server = server
-        self._base = draft.fleet.settings[server].base_port
+        settings = draft.fleet.settings[server]
+        self._base = settings.base_port
         self._faults = draft.faults
         gateway = draft.fleet.gateways.get(server)
-        self._taken = {gateway.port: "the gateway"} if gateway else {}
+        self._taken = {settings.watchdog_port: "the watchdog"} if settings.watchdog == "on" else {}
+        if gateway and gateway.port in self._taken:
+            path, rule = f"settings[{server}].watchdog_port", f"is the gateway's port on {server}"
+            self._faults.append(Fault(path, rule, gateway.port))
+        if gateway:
+            self._taken[gateway.port] = "the gateway"
 
     def take(self, service: ServiceSpec, count: int) -> list[int]:
         """``count`` ports: consecutive from the service's own, or the next that are free."""

@@ -36,6 +36,7 @@ def replicas_of(
             dtype=dtype_on(gpu, model.shape),
             memory=layout.memory,
             speeds=layout.speeds,
+            longest_prompt_s=layout.longest_prompt_s,
             port=ports[index] if ports else 0,
             gguf=service.gguf_of(model) if serves_gguf else None,
             span=_span(placed, ports[len(layout.groups) :], index),

@@ -14,7 +14,7 @@ from rackwright.plan import Speed
 from rackwright.planning.step import STEP_S, Batch, Machine, Wires, hand_over_s, stage_s
 from rackwright.sizing import Split
 
-__all__ = ["Load", "Machine", "Wires", "predict"]
+__all__ = ["Load", "Machine", "Wires", "predict", "prompt_s"]
 
 STREAM_S = 60e-6
 """The API server's own time for one token of one stream: detokenizing, JSON, sending. One process
@@ -56,6 +56,11 @@ def predict(shape: Shape, split: Split, machine: Machine, load: Load) -> Speed:
         ttft_ms=round((first + step) * 1e3, 1),
         out_tok_s=round(total / (first + load.output_tokens * token), 1),
     )
+
+
+def prompt_s(shape: Shape, split: Split, machine: Machine, tokens: int) -> float:
+    """Seconds until a prompt of so many tokens is read that has the replica to itself."""
+    return _prefill_s(shape, split, machine, tokens, tokens)
 
 
 def _decode_s(shape: Shape, split: Split, machine: Machine, requests: int, context: int) -> float:

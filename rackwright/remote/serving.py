@@ -19,6 +19,7 @@ from rackwright.remote.served.failover import failover
 from rackwright.remote.served.gateway import gateway
 from rackwright.remote.served.http import completion_of
 from rackwright.remote.served.replica import authorization, replica
+from rackwright.remote.served.watchdog import watchdog
 
 ONLY_LOOKS = True
 
@@ -41,6 +42,7 @@ def main(request: Values) -> Values:
         "gateway": gateway(request["gateway"]) if request["gateway"] else None,
         "firewall": firewall.observe(request["firewall"]) if request.get("firewall") else None,
         "failover": failover(request["gateway"]),
+        "watchdog": watchdog(request["watchdog"]) if request.get("watchdog") else None,
         "disks": disks(request["folders"]),
         **({"quarantine": quarantine(request["watchdog"])} if request.get("watchdog") else {}),
         "uptime_s": uptime_s(),

@@ -52,7 +52,7 @@ Values = dict[str, Any]
 def seen(asked: Values) -> Values:
     """One unit: systemd's properties of it, its last starts (the newest first), kernel lines."""
     (shown,) = show(PROPERTIES, asked["unit"])
-    secrets = _secrets(asked.get("environment_path"))
+    secrets = secrets_of(asked.get("environment_path"))
     starts = _starts(asked["unit"], shown.get("InvocationID", ""))[:STARTS]
     found: Values = {"state": shown, "starts": starts, "kernel": []}
     pids = set()
@@ -65,7 +65,7 @@ def seen(asked: Values) -> Values:
     return found
 
 
-def _secrets(path: str | None) -> list[str]:
+def secrets_of(path: str | None) -> list[str]:
     """Values of an environment file that are not to be shown, as written there and unquoted."""
     found = set()
     for name, value in assignments(path):

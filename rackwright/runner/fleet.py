@@ -23,6 +23,7 @@ from rackwright.inventory.rules.accepted import subject_faults
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.firewall import Firewall, firewall_of
 from rackwright.planning.placing import plan
+from rackwright.planning.watchdogs import watchdog_port_of
 from rackwright.report import plan_text
 from rackwright.runner.clients import clients_of
 from rackwright.runner.host_data import host_data, jump_faults, pyinfra_keys
@@ -83,6 +84,12 @@ class FleetRun:
     def firewall(self) -> Firewall | None:
         """Who may come in on the current host; None where that is not ours to say."""
         return firewall_of(current_host.name, self.spec, self.plan)
+
+    @property
+    def watchdogs(self) -> dict[str, int]:
+        """The port of each server's watchdog that has one, by name."""
+        ports = {name: watchdog_port_of(name, self.spec, self.plan) for name in self.spec.servers}
+        return {name: port for name, port in ports.items() if port is not None}
 
     @property
     def shares_address(self) -> bool:

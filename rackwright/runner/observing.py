@@ -8,7 +8,7 @@ from typing import Any
 from pyinfra.api.host import Host
 from pyinfra.context import host
 
-from rackwright.desired import paths
+from rackwright.desired import paths, watchdog
 from rackwright.desired.addresses import named_addresses
 from rackwright.desired.failover import UNIT
 from rackwright.desired.gateway_places import FLEET, LUA, SECRETS, SOCKET
@@ -71,9 +71,17 @@ def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
         "replicas": [_replica_request(replica, settings, load) for replica in fleet.replicas],
         "gateway": gateway_request(fleet, settings),
         "firewall": question(fleet.firewall, settings) if fleet.firewall else None,
+        "watchdog": _watchdog_request(fleet),
         "folders": [folder.path for folder in folders_of(fleet, host.name)],
         "watchdog": paths.watchdog_dir(settings) if fleet.server else None,
     }
+
+
+def _watchdog_request(fleet: FleetRun) -> dict[str, Any] | None:
+    port = fleet.watchdogs.get(host.name)
+    if port is None or fleet.server is None:
+        return None
+    return {"unit": watchdog.UNIT, "address": fleet.server.address, "port": port}
 
 
 def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[str, Any]:

@@ -89,6 +89,9 @@ def _show_diff(item: File, change: Change) -> None:
     if item.secret:
         tell("      (secret: content not shown)", err=True)
         return
+    if b"\0" in item.content:
+        tell("      (a program: content not shown)", err=True)
+        return
     old = (change.seen.get("text") or "").splitlines()
     new = item.content.decode(errors="replace").splitlines()
     for line in difflib.unified_diff(old, new, "on the host", "as planned", lineterm="", n=2):

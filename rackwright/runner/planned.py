@@ -39,7 +39,12 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
     """All that is planned on these hosts, as the checks need to know it; ``load`` as observed."""
     names = [name for name in fleet.spec.settings if name in hosts]
     systems = [
-        PlannedHost(name, folders_of(fleet, name), firewall_of(name, fleet.spec, fleet.plan))
+        PlannedHost(
+            host=name,
+            folders=folders_of(fleet, name),
+            firewall=firewall_of(name, fleet.spec, fleet.plan),
+            watched=_watched(fleet, name),
+        )
         for name in names
     ]
     servers = [_planned_server(s, fleet) for n, s in fleet.spec.servers.items() if n in hosts]
@@ -66,6 +71,12 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
         for upstream in fleet.plan.upstreams
     ]
     return [*systems, *servers, *replicas, *services, *_planned_failover(fleet, hosts)]
+
+
+def _watched(fleet: FleetRun, name: str) -> tuple[str, ...] | None:
+    if name not in fleet.watchdogs:
+        return None
+    return tuple(replica.name for replica in fleet.plan.on(name) if replica.answers)
 
 
 def _planned_failover(fleet: FleetRun, hosts: Collection[str]) -> Iterator[PlannedGateway]:

@@ -13,7 +13,7 @@ from rackwright.spec import FleetSpec
 
 
 def ssh_port_faults(inventory: Inventory, spec: FleetSpec, plan: FleetPlan) -> Iterator[Fault]:
-    """Replicas and gateways on the port that their host is reached by."""
+    """Replicas, gateways and watchdogs on the port that their host is reached by."""
     for host in inventory:
         taken = host.data.dict().get("ssh_port")
         for path, port in _planned(host, spec, plan):
@@ -24,6 +24,9 @@ def ssh_port_faults(inventory: Inventory, spec: FleetSpec, plan: FleetPlan) -> I
 def _planned(host: Host, spec: FleetSpec, plan: FleetPlan) -> Iterator[tuple[str, int | None]]:
     if gateway := spec.gateways.get(host.name):
         yield f"gateways[{host.name}].port", gateway.port
+    settings = spec.settings[host.name]
+    if plan.on(host.name) and settings.watchdog == "on":
+        yield f"settings[{host.name}].watchdog_port", settings.watchdog_port
     for replica in plan.on(host.name):
         ports = (replica.port, replica.span.master_port if replica.span else None)
         path = f"services[{replica.service.name}].port"

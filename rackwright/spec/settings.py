@@ -145,6 +145,10 @@ class Settings(SettingsModel):
     firewall_ports: OpenPorts
     firewall_confirm_s: TrialSeconds
 
+    watchdog: Literal["on", "off"]
+    watchdog_port: Annotated[EnginePort, BeforeValidator(from_text)]
+    watchdog_restarts_an_hour: Annotated[Whole, BeforeValidator(from_text)]
+
     start_timeout_s: Seconds
     stop_timeout_s: Seconds
     drain_timeout_s: Seconds

@@ -25,6 +25,7 @@ HOST = Sample(
             Folder("/var/lib/rackwright/models", "weights", 30 * _GIB),
         ),
         Firewall("engines", (8000,), gateways=("192.0.2.10", "192.0.2.20")),
+        watched=("chat-gpu1-0",),
     ),
     {
         "asked": {"sent_unix_s": 100.0, "received_unix_s": 110.0},

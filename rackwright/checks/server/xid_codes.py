@@ -8,10 +8,10 @@ Fabric Manager User Guide, appendix on SXid errors) the line itself says whether
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from rackwright.checks.results import Status
+from rackwright.remote.host.xid_texts import RECOVERY, asked_by, is_fatal, number_asked
 
 RESET = (
     "drain the server, reset the GPU (`nvidia-smi -r`) or reboot; if it comes again, have the GPU "
@@ -25,8 +25,6 @@ WATCH = "nothing to do at once; where it comes again and again, see the links an
 REPLACE = "have the GPU replaced"
 IGNORED = frozenset({45, 106, 107, 162})
 """What is logged as well when a program is ended, tests of the management bus, and good news."""
-RECOVERY = 154
-"""Not a fault, but what the driver asks for because of one."""
 
 
 class Meaning(NamedTuple):
@@ -91,16 +89,8 @@ BY_TEXT = {
 }
 """Of NVLink 5; whether the error was fatal stands in the text."""
 UNKNOWN_CODE = _mild("see NVIDIA's documentation of Xid errors")
-_FATAL = re.compile(r"\b(non-?\s?)?fatal\b", re.IGNORECASE)
 _REBOOTS = (2, 7)
 """NVML_GPU_RECOVERY_ACTION_NODE_REBOOT and _SYSTEM_REBOOT."""
-_CHANGED = re.compile(r"\bto (0x[0-9A-Fa-f]{1,8})(?: \(([^)]{0,80})\))?")
-
-
-def is_fatal(text: str) -> bool:
-    """Whether a line calls its error fatal; one that does not say is taken for it."""
-    said = [one[1] for one in _FATAL.finditer(text)]
-    return not said or not all(said)
 
 
 def meaning_of(code: int, text: str) -> Meaning:
@@ -113,20 +103,7 @@ def meaning_of(code: int, text: str) -> Meaning:
     return _grave(f"fatal {words}", LINK) if is_fatal(text) else _mild(words, WATCH)
 
 
-def asked_by(text: str) -> str:
-    """Of Xid 154 what the driver asks for from now on; "none" where all is well again.
-
-    ``GPU recovery action changed from 0x0 (None) to 0x1 (GPU Reset Required)``: the number is the
-    same in every driver, its words are not.
-    """
-    changed = _CHANGED.search(text)
-    if changed is None:
-        return ""
-    return "none" if int(changed[1], 16) == 0 else (changed[2] or changed[1])
-
-
 def remedy_for(asked: str) -> str:
     """What to do where the driver asks for something: a reboot where it says so, else a reset."""
-    changed = _CHANGED.search(asked)
-    numbered = changed is not None and int(changed[1], 16) in _REBOOTS
+    numbered = number_asked(asked) in _REBOOTS
     return REBOOT if numbered or "boot" in asked.lower() else RESET

@@ -20,14 +20,12 @@ from rackwright.checks.server.probed import SHOWS_GPUS, Probed, conclude
 from rackwright.checks.server.xid_codes import (
     IGNORED,
     LINK,
-    RECOVERY,
     WATCH,
     Meaning,
-    asked_by,
-    is_fatal,
     meaning_of,
     remedy_for,
 )
+from rackwright.remote.host.xid_texts import RECOVERY, asked_by, is_fatal
 
 MOST_TEXT = 200
 _DETAILS = ("severity", "data")

@@ -81,7 +81,7 @@ class Gates:
         plan, planned_as = self.fleet.plan, replica.name.removesuffix(BESIDE)
         upstream = next(u for u in plan.upstreams if u.service.name == replica.service.name)
         addresses = self._addresses(gateway, replica)
-        for entry in replica_entries(upstream, addresses):
+        for entry in replica_entries(upstream, addresses, self.fleet.watchdogs):
             if entry["name"] == planned_as:
                 own = {"host": ip_of(replica.server.address, addresses), "port": replica.port}
                 return {**entry, **own, "name": replica.name}

@@ -25,6 +25,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.inventory.settings import MODELS
 from rackwright.plan import Replica
 from rackwright.planning.placing import plan
+from rackwright.remote.guard.looking import WORK
 from rackwright.report.reading import FIGURES
 from rackwright.spec import Settings
 from tests.samples.engines import DIGEST, GGUF, SETTINGS
@@ -239,7 +240,7 @@ def test_an_engine_that_has_metrics_says_what_they_are_called(engine: Engine) ->
     assert bool(engine.metrics_path) == ("requests_running" in told), (
         f"{where} and metrics_path go together: give both, or neither"
     )
-    known = {*FIGURES, "kv_cache_tokens"}
+    known = {*FIGURES, "kv_cache_tokens", *WORK}
     assert told <= known, f"{where} has {sorted(told - known)}: nothing reads it, leave it out"
     assert not engine.metrics_path or least <= told, (
         f"{where} lacks {sorted(least - told)}: say which series of {engine.metrics_path} tells it"

@@ -1,0 +1,155 @@
+"""What is kept for the morning of a replica that hung: stacks, journal, GPUs, metrics.
+
+Bounded in size, time and number, and without secrets: command lines and environments of processes
+are not among it, and the journal is without the values of the replica's environment file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rackwright.remote.guard.nvml import asked_apart
+from rackwright.remote.host.journal import entries, field_text
+from rackwright.remote.starts import HIDDEN, secrets_of
+
+MOST_BYTES, MOST_LINES = 1 << 20, 1000
+MOST_PROCESSES, MOST_THREADS = 32, 64
+MOST_FOLDERS = 20
+COMMAND_S, ALL_S = 10.0, 30.0
+CGROUPS, PROC = Path("/sys/fs/cgroup"), Path("/proc")
+PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Values = dict[str, Any]
+
+
+class Case:
+    """A folder of evidence: ``NAME-TIME``, for root alone. Nothing that fails ends it."""
+
+    def __init__(self, folder: Path, name: str, why: str) -> None:
+        """Make it, and say in it why."""
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        self.path = folder / f"{name}-{stamp}"
+        self._end_s = time.monotonic() + ALL_S
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.keep("why.txt", lambda: f"{stamp} {name}: {why}\n")
+
+    def keep(self, name: str, text: Callable[[], str]) -> None:
+        """One file of it; in place of what could not be had, why not."""
+        try:
+            words = text() if time.monotonic() < self._end_s else "there was no time left\n"
+        except Exception as error:
+            words = f"{type(error).__name__}: {error}\n"
+        with suppress(OSError):
+            handle = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(words.encode(errors="replace")[:MOST_BYTES])
+
+
+def of_replica(folder: Path, asked: Values, why: str, metrics: str) -> Path:
+    """Evidence of one that hangs, while it hangs."""
+    case = Case(folder, asked["name"], why)
+    pids = pids_of(asked.get("control_group") or "")
+    case.keep("processes.txt", lambda: "\n".join(map(process, pids)))
+    case.keep("py-spy.txt", lambda: "\n".join(map(py_spy, pids)))
+    case.keep("metrics.txt", lambda: metrics)
+    case.keep("journal.txt", lambda: journal(asked["unit"], asked["environment_path"]))
+    case.keep("gpus.txt", gpus)
+    forget_oldest(folder)
+    return case.path
+
+
+def of_server(folder: Path, why: str, lines: list[str]) -> Path:
+    """Evidence of a server that goes into quarantine."""
+    case = Case(folder, "quarantine", why)
+    case.keep("kernel.txt", lambda: "\n".join(lines))
+    case.keep("gpus.txt", gpus)
+    forget_oldest(folder)
+    return case.path
+
+
+def pids_of(control_group: str) -> list[int]:
+    """The processes of a unit, the first of many."""
+    found: list[int] = []
+    place = CGROUPS / control_group.strip("/")
+    for file in sorted(place.rglob("cgroup.procs")) if control_group else ():
+        with suppress(OSError):
+            found += [int(line) for line in file.read_text().split()]
+    return found[:MOST_PROCESSES]
+
+
+def process(pid: int) -> str:
+    """Its threads: what each is, in which state, and where in the kernel it waits."""
+    tasks = sorted((PROC / str(pid) / "task").iterdir())[:MOST_THREADS]
+    return f"== process {pid}\n" + "\n".join(_thread(task) for task in tasks)
+
+
+def _thread(task: Path) -> str:
+    state = next((w for w in _text(task / "status").splitlines() if w.startswith("State:")), "")
+    said = [task.name, _text(task / "comm").strip(), state, f"wchan {_text(task / 'wchan')}"]
+    return "  ".join(said) + "\n" + _text(task / "stack")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError as error:
+        return f"({error.strerror})"
+
+
+def py_spy(pid: int) -> str:
+    """The stacks of a Python process, where py-spy is there; it is never put there by us."""
+    program = shutil.which("py-spy", path=PROGRAMS)
+    if program is None:
+        return "py-spy is not there"
+    return f"== process {pid}\n" + _said(program, "dump", "--nonblocking", "--pid", str(pid))
+
+
+def _said(*argv: str) -> str:
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=COMMAND_S,
+        check=False,
+    )
+    return done.stdout.decode(errors="replace")
+
+
+def gpus() -> str:
+    """All that nvidia-smi says; without it what NVML does."""
+    program = shutil.which("nvidia-smi", path=PROGRAMS)
+    if program is not None:
+        return _said(program, "-q")
+    answer = asked_apart()
+    return json.dumps({"gpus": answer.gpus, "error": answer.error}, indent=1)
+
+
+def journal(unit: str, environment_path: str) -> str:
+    """The last lines that the unit wrote."""
+    secrets = secrets_of(environment_path)
+    return "\n".join(_lines(unit, secrets))
+
+
+def _lines(unit: str, secrets: list[str]) -> Iterator[str]:
+    for entry in deque(entries(f"--unit={unit}", f"--lines={MOST_LINES}"), maxlen=MOST_LINES):
+        text = field_text(entry.get("MESSAGE"))
+        for secret in secrets:
+            text = text.replace(secret, HIDDEN)
+        yield text
+
+
+def forget_oldest(folder: Path) -> None:
+    """So many are kept, the newest."""
+    found = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+    for path in found[:-MOST_FOLDERS]:
+        shutil.rmtree(path, ignore_errors=True)

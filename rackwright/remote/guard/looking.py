@@ -1,0 +1,115 @@
+"""Asking a replica over and over, in a thread of its own: one that hangs delays no other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from rackwright.remote.guard.signs import IDLE_CANARY_S, LOOK_S, SILENT_S, Completion
+from rackwright.remote.served.engine import EngineConnection
+from rackwright.remote.served.http import http
+from rackwright.remote.served.metrics import figures
+from rackwright.remote.served.replica import authorization
+
+ASK_S = SILENT_S / 2
+LONGEST_ASK_S = 3 * IDLE_CANARY_S
+BUSY = (429, 503)
+REQUESTS = ("requests_running", "requests_waiting")
+WORK = ("tokens_generated", "prompt_tokens", "steps", "kv_cache_share")
+"""Figures that change with any work, of those that an engine tells."""
+MOST_METRICS = 1 << 20
+
+Values = dict[str, Any]
+
+
+class Asker:
+    """One replica's answers, as far as they are there. ``answers`` counts them."""
+
+    def __init__(self, asked: Values) -> None:
+        """``asked`` is a replica of the configuration; its ``control_group`` is set later."""
+        self.asked = asked
+        self.answers = 0
+        self.metrics = ""
+        self._figures: dict[str, float | None] = {}
+        self._completion: Completion | None = None
+        self._round = 0
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Ask from now on, as long as the program runs."""
+        threading.Thread(target=self._for_ever, daemon=True).start()
+
+    def _for_ever(self) -> None:
+        while True:
+            self.ask_once()
+            time.sleep(LOOK_S)
+
+    def ask_once(self) -> None:
+        """Its health, and its figures where it has such."""
+        self._get(self.asked["health_path"])
+        if not self.asked["metrics_path"]:
+            return
+        text = self._get(self.asked["metrics_path"])
+        with self._lock:
+            self.metrics = (text or "")[:MOST_METRICS]
+            self._figures = figures(text, self.asked["figures"]) if text is not None else {}
+
+    def _get(self, path: str) -> str | None:
+        """What was answered with 200; any answer counts."""
+        reply = self._http("GET", path, None, ASK_S, lambda text: text)
+        if "status" in reply:
+            self.answers += 1
+        return reply["body"] if reply.get("status") == 200 else None
+
+    def _http(self, method: str, path: str, body: Any, timeout_s: float, read: Any) -> Values:
+        key = authorization(self.asked["environment_path"], self.asked["key_variable"])
+        connection = EngineConnection(self.asked, timeout_s)
+        return http(connection, method, path, body, key, read)
+
+    def seen(self) -> tuple[float | None, float | None, tuple[float | None, ...] | None]:
+        """Requests that run or wait, tokens made, and what changes with any work."""
+        with self._lock:
+            told = self._figures
+        running = [told[name] for name in REQUESTS if told.get(name) is not None]
+        requests = sum(one or 0.0 for one in running) if running else None
+        work = tuple(told.get(name) for name in WORK) if told else None
+        return requests, told.get("tokens_generated"), work
+
+    def forget(self) -> None:
+        """What an earlier start said, or is yet to say."""
+        with self._lock:
+            self._round += 1
+            self._figures, self._completion = {}, None
+
+    def complete(self) -> None:
+        """Ask for a completion in a thread of its own; its end is told once by ``completed``."""
+        with self._lock:
+            self._round += 1
+            arguments = (self._round,)
+        threading.Thread(target=self._complete, args=arguments, daemon=True).start()
+
+    def _complete(self, number: int) -> None:
+        canary = self.asked["canary"]
+        longest_s = max(LONGEST_ASK_S, 0.0 if self.asked["metrics_path"] else self.asked["stall_s"])
+        reply = self._http("POST", canary["path"], canary["body"], longest_s, None)
+        with self._lock:
+            if number == self._round:
+                self._completion = ended(reply)
+
+    def completed(self) -> Completion | None:
+        """How the completion ended, once."""
+        with self._lock:
+            found, self._completion = self._completion, None
+        return found
+
+
+def ended(reply: Values) -> Completion:
+    """What a reply to the engine's canary means."""
+    if "error" in reply:
+        return Completion(False, str(reply["error"]))
+    status, body = reply["status"], reply["body"]
+    if status == 200 and isinstance(body, dict) and "error" not in body:
+        return Completion(True)
+    why = f"HTTP {status}" + ("" if status != 200 else ", and no completion")
+    return Completion(False, why, refused=400 <= status < 500, busy=status in BUSY)

@@ -1,0 +1,57 @@
+"""The watchdog on a server: its program packed, and what only the host knows: its GPUs."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Generator
+from functools import cache
+from pathlib import PurePosixPath
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from rackwright.desired.watchdog import PROGRAM_MARK, watchdog_items
+from rackwright.errors import HostError
+from rackwright.runner.fleet import FleetRun
+from rackwright.runner.operations import converge, refuse
+from rackwright.runner.probing import probe
+from rackwright.runner.travelling import ROOM, closure
+
+SCRIPT = "watchdog"
+HEAD = f"""#!/usr/bin/python3 -IB
+{PROGRAM_MARK}: Python modules in a zip archive; `python3 -m zipfile -e FILE FOLDER` unpacks them.
+"""
+MAIN = f"from {ROOM}.{SCRIPT} import main\n\nmain()\n"
+FIRST_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+@operation()
+def converge_watchdog(fleet: FleetRun) -> Generator[FunctionCommand]:
+    """Have the watchdog that watches what is planned here; none where none is wanted."""
+    try:
+        gpus = probe(host)["gpus"] if host.name in fleet.watchdogs else []
+    except HostError as error:
+        yield refuse(str(error))
+        return
+    items = watchdog_items(host.name, fleet.spec, fleet.plan, gpus, packed())
+    yield from converge._inner(items=items)
+
+
+@cache
+def packed() -> bytes:
+    """The program as one file: modules as they are, the same bytes on every machine."""
+    modules = {_place(name): source for name, source in closure(SCRIPT).items()}
+    folders = {parent for place in modules for parent in place.parents} - {PurePosixPath(".")}
+    empty = {folder / "__init__.py": "" for folder in folders}
+    content = {**empty, **modules, PurePosixPath("__main__.py"): MAIN}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for place in sorted(content):
+            archive.writestr(zipfile.ZipInfo(str(place), FIRST_TIME), content[place])
+    return HEAD.encode() + buffer.getvalue()
+
+
+def _place(module: str) -> PurePosixPath:
+    return PurePosixPath(module.replace(".", "/") + ".py")
