@@ -27,7 +27,7 @@ Values = dict[str, Any]
 
 
 def main(request: Values) -> Values:
-    """All that ``runner/observing.py`` asks for; ``watchdog`` is its folder on a GPU server.
+    """All that ``runner/observing.py`` asks for; ``quarantine`` is the folder of the watchdog.
 
     Replicas are asked side by side: one that hangs must not use up the time of the others. The
     host's clock is read last, and how long all of it took is told, for a fair comparison.
@@ -44,7 +44,7 @@ def main(request: Values) -> Values:
         "failover": failover(request["gateway"]),
         "watchdog": watchdog(request["watchdog"]) if request.get("watchdog") else None,
         "disks": disks(request["folders"]),
-        **({"quarantine": quarantine(request["watchdog"])} if request.get("watchdog") else {}),
+        **({"quarantine": quarantine(request["quarantine"])} if request.get("quarantine") else {}),
         "uptime_s": uptime_s(),
         "elapsed_s": time.monotonic() - started_s,
         "time_unix_s": time.time(),

@@ -73,7 +73,7 @@ def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
         "firewall": question(fleet.firewall, settings) if fleet.firewall else None,
         "watchdog": _watchdog_request(fleet),
         "folders": [folder.path for folder in folders_of(fleet, host.name)],
-        "watchdog": paths.watchdog_dir(settings) if fleet.server else None,
+        "quarantine": paths.watchdog_dir(settings) if fleet.server else None,
     }
 
 
