@@ -54,7 +54,10 @@ def main(request: Values) -> Values:
         with _stopped(request["units"]):
             if words := _strangers(request["gpus"]):
                 return {"error": words}
-            return _found(request)
+            try:
+                return _found(request)
+            except (OSError, KeyError) as error:  # no interpreter, no such user
+                return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _found(request: Values) -> Values:
@@ -113,9 +116,6 @@ def _burned_in(request: Values) -> Values:
             heat.start()
             _wait(list(running.values()), request["burn"]["burn_s"] + START_S)
             late = [index for index, one in running.items() if one.process.poll() is None]
-        except (OSError, KeyError) as error:  # no interpreter, no such user
-            why = {"error": f"{type(error).__name__}: {error}"}
-            return {"gpus": {str(index): why for index in request["gpus"]}, "heat": {}}
         finally:  # all at once: where nobody hears it, units have to start again within seconds
             heat.stop()
             for one in running.values():

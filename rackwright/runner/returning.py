@@ -37,10 +37,12 @@ from rackwright.runner.quarantine import (
 )
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps.owners import new_owner
-from rackwright.runner.turns_at_gateways import Turn, TurnWanted, turn_at_gateways
+from rackwright.runner.turns_at_gateways import LEASE_S, Turn, TurnWanted, turn_at_gateways
 
 SAY_EVERY_S = 60
 POLL_S = 1.0
+PATIENCE_S = LEASE_S + 10
+"""For the turn of a run that was killed to be over."""
 START_MARGIN_S = 15
 OF_REPLICAS = (processes.CHECK.name, gpu_memory.CHECK.name)
 """Checks of a server that are about its replicas, which may be stopped or dead by now."""
@@ -171,7 +173,7 @@ class Returning:
     def _turn(self, name: str, owner: str) -> Iterator[Turn]:
         # Its server is in quarantine: it is out already, whoever else is.
         wanted = TurnWanted(name, owner, f"{self.server} is proven", hold_s=0, alone=False)
-        with turn_at_gateways(self.fleet, self.inventory, wanted, said=self.say) as turn:
+        with turn_at_gateways(self.fleet, self.inventory, wanted, PATIENCE_S, self.say) as turn:
             yield turn
 
     def _wait(self, turns: Sequence[Turn]) -> None:

@@ -27,7 +27,7 @@ def judge(planned: PlannedServer, seen: Observation) -> Finding:
 def quarantine_words(told: Observation) -> str:
     """Since when, by whom and why; what was found, and why it did not return last."""
     moment, by = _moment(number_of(told, "since")), told.get("by")
-    words = f"{moment}{f', {by}' if by else ''}: {told.get('why') or 'it does not say why'}"
+    words = f"since {moment}{f', {by}' if by else ''}: {told.get('why') or 'it does not say why'}"
     if evidence := told.get("evidence"):
         words += f"; evidence: {evidence}"
     returns = told.get("returns")
@@ -41,8 +41,8 @@ def _moment(unix_s: float | None) -> str:
     try:
         moment = datetime.fromtimestamp(unix_s or 0, UTC)
     except (OverflowError, OSError, ValueError):
-        return "since an impossible time"
-    return f"since {moment:%Y-%m-%d %H:%M} UTC" if unix_s else "since nobody knows when"
+        return "an impossible time"
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if unix_s else "nobody knows when"
 
 
 BY_THE_WATCHDOG: dict[str, Any] = {
