@@ -1618,7 +1618,7 @@ local look_at_all
 
 do  -- what only this section names: Lua has room for 200 names in a file
 
-local WATCH_S, OLD_S = 1, 10
+local WATCH_S, OLD_S = 1, 6
 local OUT = {out = true, restarting = true, ["given up"] = true}
 local UNFIT = {["given up"] = true, quarantine = true}  -- nobody is about to bring it back
 local answers = {}  -- of worker 0: the address of a watchdog -> what it said last, and when
@@ -1634,16 +1634,15 @@ end
 
 -- What a watchdog says of a replica: a state, and why.
 local function judged(said, name)
-    if not said then return "silent", "" end
-    local quarantine, one = given(said.quarantine), type(said.replicas) == "table" and said.replicas[name]
-    if type(quarantine) == "table" then return "quarantine", readable(quarantine.why) end
-    if type(one) ~= "table" then return "well", "" end
+    if type(said.quarantine) == "table" then return "quarantine", readable(said.quarantine.why) end
+    local one = type(said.replicas) == "table" and said.replicas[name]
+    if type(one) ~= "table" or type(one.state) ~= "string" then return "silent", "" end
     return readable(one.state), readable(one.why)
 end
 
 local function take_verdict(replica, said)
     local name = replica.name
-    local state, why = judged(said, name)
+    local state, why = judged(said or {}, name)
     local is_out = OUT[state] or state == "quarantine"
     local words = why ~= "" and state .. ": " .. why or state
     if live:get("watchdog:" .. name) ~= words then live:set("watchdog:" .. name, words) end

@@ -13,7 +13,7 @@ States = Mapping[str, Mapping[str, Any]]
 _SERVICES = ("GATEWAY", "SERVICE", "REPLICAS IN", "IN FLIGHT", "WAITING", "OVERFLOW",
              "TODAY REQUESTS", "TODAY TOKENS")  # fmt: skip
 _REPLICAS = ("GATEWAY", "REPLICA", "STATE", "SINCE", "IN FLIGHT", "WEIGHT", "REQUESTS", "FAILURES",
-             "WHY")  # fmt: skip
+             "TURN", "WHY")  # fmt: skip
 _CLIENTS = ("GATEWAY", "CLIENT", "IN FLIGHT", "TOKENS THIS MONTH")
 _NUMBERS = ("REPLICAS IN", "IN FLIGHT", "WAITING", "OVERFLOW", "TODAY REQUESTS", "TODAY TOKENS",
             "WEIGHT", "REQUESTS", "FAILURES", "TOKENS THIS MONTH")  # fmt: skip
@@ -65,7 +65,8 @@ def _replicas(states: States) -> Iterator[list[object]]:
                     f"{one['weight']:g}",
                     one["requests"],
                     one["failures"],
-                    one.get("why"),
+                    _turn(one.get("turn"), state["now"]),
+                    _why(one),
                 ]
 
 
@@ -73,6 +74,18 @@ def _clients(states: States) -> Iterator[list[object]]:
     for gateway, state in states.items():
         for name, client in sorted(state["clients"].items()):
             yield [gateway, name, client["in_flight"], client["tokens_this_month"]]
+
+
+def _turn(turn: Mapping[str, Any] | None, now_unix_s: float) -> str | None:
+    """Whose it is, and for how long yet unless its owner renews it."""
+    return f"{turn['owner']}, {max(0, turn['until'] - now_unix_s):.0f} s" if turn else None
+
+
+def _why(replica: Mapping[str, Any]) -> str | None:
+    """Why it is out; of one that is in, what its server's watchdog thinks unless that is well."""
+    said = replica.get("watchdog")
+    told = f"watchdog: {said}" if said not in (None, "well") else None
+    return replica.get("why") or told
 
 
 def _moment(unix_s: float | None) -> str | None:

@@ -48,19 +48,28 @@ def outside(folder: Path) -> Iterator[StandIn]:
         yield engine
 
 
-def gateway_of(up: Any, engine: StandIn, outside: StandIn, trusted: Path) -> LocalGateway:
+def gateway_of(
+    up: Any,
+    engine: StandIn,
+    outside: StandIn,
+    trusted: Path,
+    in_flight: int | None = 1,
+    slots: int = 8,
+    **more: Any,
+) -> LocalGateway:
     """A service of one place, and whatever is beyond it goes outside, three times a day."""
     overflow = {
         "host": HOST,
         "port": outside.port,
         "prefix": "/v1",
         "model": "gpt-outside",
-        "in_flight": 1,
+        "in_flight": in_flight,
         "requests_a_day": 3,
         "tokens_a_day": None,
         "scheme": "bearer",
     }
-    chat = service("chat", [engine], TEXT, overflow=overflow, aliases=["gpt-4o"])
+    chat = service("chat", [engine], TEXT, overflow=overflow, aliases=["gpt-4o"], **more)
+    chat["replicas"][0]["slots"] = slots
     fleet = {
         "format": 1,
         "gateway": "gw1",
@@ -127,6 +136,26 @@ def test_what_is_beyond_goes_outside_until_its_budget_is_used_up(
     assert gateway.ask("GET", "/state")[1]["services"]["chat"]["overflow"]["today"]["requests"] == 3
     lines = [line for line in gateway.log_lines() if line["replica"] == "overflow"]
     assert len(lines) == len(outside.record) == 3 and OUTSIDE_KEY not in str(lines)
+
+
+def test_who_waits_goes_outside_when_a_turn_takes_the_only_replica(
+    up: Any, engine: StandIn, outside: StandIn, folder: Path
+) -> None:
+    """It came for a place there; outside it has an answer now."""
+    more = {"queue": {"length": 8, "wait_s": 30}, "in_flight": None, "slots": 1}
+    gateway = gateway_of(up, engine, outside, folder / "api.crt", **more)
+    engine.forget()
+    with ThreadPoolExecutor(2) as pool:
+        inside = pool.submit(ask, gateway, extra_body={"stand_in": {"wait": True}})
+        wait_until(lambda: bool(engine.record))
+        waits = pool.submit(ask, gateway)
+        wait_until(lambda: gateway.ask("GET", "/state")[1]["services"]["chat"]["waiting"] == 1)
+        turn = {"owner": "me", "for_s": 60, "alone": True, "hold_s": 60}
+        assert gateway.ask("PUT", "/replicas/chat-gpu1-0", {"turn": turn})[0] == 200
+        assert waits.result().headers["x-rackwright-replica"] == "overflow"
+        assert ask(gateway).headers["x-rackwright-replica"] == "overflow"
+        engine.gate.set()
+        assert inside.result().headers["x-rackwright-replica"] == "chat-gpu1-0"
 
 
 @pytest.mark.parametrize(("name", "trusts"), [("other.example", "api.crt"), (HOST, "other.crt")])

@@ -39,7 +39,8 @@ def gateway(up: Any, engines: Engines, lone: ControlledEngine) -> LocalGateway:
     queue = {"length": 100, "wait_s": WAIT_S}
     chat = service("chat", [engine.port for engine in engines], slots=64, queue=queue)
     alone = service("lone", [lone.port], slots=4, queue=queue)
-    started: LocalGateway = up(fleet({"chat": chat, "lone": alone}), workers=4)
+    narrow = service("narrow", [engine.port for engine in engines], slots=1, queue=queue)
+    started: LocalGateway = up(fleet({"chat": chat, "lone": alone, "narrow": narrow}), workers=4)
     return started
 
 
@@ -409,3 +410,16 @@ def test_one_that_finds_its_replica_dead_waits_for_the_one_in_turn(
     assert [one.status_code for one in answers] == [200] * 3
     assert {one.headers["x-rackwright-replica"] for one in answers} == {FIRST}
     assert "[DONE]" in answers[0].text
+
+
+def test_one_that_finds_its_replica_dead_waits_for_the_other_that_is_full(
+    gateway: LocalGateway, engines: Engines
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        busy = pool.submit(post, gateway, "narrow", delay_s=WAIT_S / 2)
+        wait_until(lambda: sum(one.in_flight for one in engines) == 1)
+        free, other = sorted(engines, key=lambda one: one.in_flight)
+        free.stop()
+        asked = pool.submit(post, gateway, "narrow")
+        assert (busy.result().status_code, asked.result().status_code) == (200, 200)
+        assert len([one for one in other.posts() if one.json["model"] == "narrow"]) == 2

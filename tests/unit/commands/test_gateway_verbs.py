@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -181,10 +181,10 @@ def test_status_is_a_line_a_service_a_replica_and_a_client(fleet: Fleet) -> None
         "gw1 chat 2 of 2 2 1 - - -",
         "gw2 chat 1 of 1 2 1 1 17 51,234",
         "",
-        "GATEWAY REPLICA STATE SINCE IN FLIGHT WEIGHT REQUESTS FAILURES WHY",
-        "gw1 chat-gpu1-0 in 2026-09-21 14:13:20 2 / 256 1 1,234 0 -",
-        "gw1 chat-gpu2-0 in 2026-09-21 14:13:20 2 / 256 1 1,234 0 -",
-        "gw2 chat-gpu1-0 in 2026-09-21 14:13:20 2 / 256 1 1,234 0 -",
+        "GATEWAY REPLICA STATE SINCE IN FLIGHT WEIGHT REQUESTS FAILURES TURN WHY",
+        "gw1 chat-gpu1-0 in 2026-09-21 14:13:20 2 / 256 1 1,234 0 - -",
+        "gw1 chat-gpu2-0 in 2026-09-21 14:13:20 2 / 256 1 1,234 0 - -",
+        "gw2 chat-gpu1-0 in 2026-09-21 14:13:20 2 / 256 1 1,234 0 - -",
         "",
         "GATEWAY CLIENT IN FLIGHT TOKENS THIS MONTH",
         "gw1 alice 2 51,234",
@@ -192,6 +192,32 @@ def test_status_is_a_line_a_service_a_replica_and_a_client(fleet: Fleet) -> None
     ]
     one = fleet.verbs.run("gateway", "status", "--on", "gw2", "--json")
     assert json.loads(one.stdout)["gateways"] == {"gw2": fleet.gateways["gw2"].state}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            {"turn": {"owner": "ops@desk", "until": 1790000142, "hold_s": 60}, "why": "rollout"},
+            "ops@desk, 42 s rollout",
+        ),
+        ({"turn": {"owner": "ops", "until": 1790000099, "hold_s": 0}, "why": "r"}, "ops, 0 s r"),
+        (
+            {"why": "watchdog: out: no token for 90 s", "watchdog": "out: no token for 90 s"},
+            "- watchdog: out: no token for 90 s",
+        ),
+        ({"watchdog": "suspected: no token for 9 s"}, "- watchdog: suspected: no token for 9 s"),
+        ({"watchdog": "silent"}, "- watchdog: silent"),
+        ({"watchdog": "well", "turn": None}, "- -"),
+    ],
+)
+def test_status_says_who_has_a_turn_and_what_watchdogs_say(
+    fleet: Fleet, more: dict[str, Any], told: str
+) -> None:
+    fleet.gateways["gw1"].state["services"]["chat"]["replicas"]["chat-gpu1-0"] |= more
+    status = re.sub(" +", " ", fleet.verbs.run("gateway", "status", "--on", "gw1").stdout)
+    (line,) = [one for one in status.splitlines() if one.startswith("gw1 chat-gpu1-0 ")]
+    assert line.partition(" 1,234 0 ")[2] == told
 
 
 def test_status_of_a_silent_gateway(fleet: Fleet) -> None:
