@@ -34,7 +34,8 @@ def drain(inventory: str, name: str, why: str, wait: bool, force: bool) -> None:
     fleet = fleet_of(hosts)
     names = named_replicas(fleet.plan, name)
     with connections(hosts):
-        drains.drain(fleet, hosts, names, why, force=force)
+        for absence in drains.drain(fleet, hosts, names, why, force=force):
+            tell(f"{absence}: its requests wait in line, then get 429 or go outside", err=True)
         tell_states(fleet, hosts, names)
         if wait:
             await_idle(fleet, hosts, names, lambda words: tell(words, err=True))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import RefusedError
-from rackwright.runner.absences import absences, refuse_absence
+from rackwright.runner.absences import Absence, absences, refuse_absence
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.gateway_leases import ReplicaState, change_at
 from rackwright.runner.gateway_state import gateways_of
@@ -19,20 +19,22 @@ from rackwright.runner.turns_at_gateways import Turn, TurnWanted, states_at_gate
 
 def drain(
     fleet: FleetRun, inventory: Inventory, names: Sequence[str], why: str, *, force: bool
-) -> None:
+) -> list[Absence]:
     """Have no gateway send these replicas requests, until somebody undoes it.
 
     It is done within their turns, so it cannot meet a rollout. Raises RefusedError where a service
     would have no replica in (not with ``force``), or another has its turn; HostError where a
-    gateway gives no answer. Nothing is changed then.
+    gateway gives no answer. Nothing is changed then. Returns what services are absent by it.
     """
     states = _states(fleet, inventory, names)
+    found = list(absences(states, names))
     if not force:
-        refuse_absence(list(absences(states, names)))
+        refuse_absence(found)
     with turns_of(fleet, inventory, names, why, force=force) as turns:
         for turn in turns:
             for gateway in turn.held:
                 change_at(inventory, gateway, turn.wanted.replica, {"drained": True, "why": why})
+    return found
 
 
 def undrain(fleet: FleetRun, inventory: Inventory, names: Sequence[str]) -> None:

@@ -9,16 +9,21 @@ from dataclasses import dataclass
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
-from rackwright.runner.absences import Absence, absences
+from rackwright.desired import paths
+from rackwright.desired.items import Unit, query
+from rackwright.errors import HostError
+from rackwright.plan import Replica
+from rackwright.runner.absences import Absence, absences, refuse_absence
+from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.named_replicas import ranks_of
+from rackwright.runner.operations import STATE
 from rackwright.runner.rebooting import REBOOTS
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps.gates import Gates
-from rackwright.runner.steps.interruption import Interruption, running_rank
 from rackwright.runner.steps.owners import new_owner
 from rackwright.runner.steps.rank import Rank
-from rackwright.runner.steps.step import TROUBLE, StepFailed, Terms
+from rackwright.runner.steps.step import TROUBLE, Step, StepFailed, Terms, anew
 from rackwright.runner.steps.view import View
 from rackwright.runner.turns_at_gateways import states_at_gateways
 
@@ -39,21 +44,36 @@ class Interrupting:
         """Services that would have no replica in. Raises HostError where a gateway is silent."""
         return list(absences(states_at_gateways(self.fleet, self.inventory), names))
 
+    def permit(self, names: Sequence[str], *, force: bool) -> None:
+        """Raise RefusedError where a service would have no replica in; with ``force`` say so."""
+        found = self.absences(names)
+        if not force:
+            refuse_absence(found)
+        for absence in found:
+            self.say(absence.service, f"{absence}: its requests wait up to {HOLD_S} s")
+
     def running(self, server: str) -> list[str]:
         """Replicas of which a process runs on a server, by name. Raises HostError."""
-        ranks = [running_rank(self._gates, one) for one in self.fleet.plan.on(server)]
-        return [rank.replica.name for rank in ranks if rank.is_active()]
+        units = {one.name: self._unit(one) for one in self.fleet.plan.on(server)}
+        if not units:
+            return []
+        host = reach(self.inventory, server)
+        question = {"do": "observe", "items": query(list(units.values()))}
+        seen = call(host, STATE, question, kind=list)
+        pairs = zip(units, seen, strict=True)
+        return [name for name, one in pairs if one and one["active"] == "active"]
 
     def restart(self, name: str) -> None:
         """Start a replica anew as it is. Raises StepFailed."""
         absent = {one.service for one in self.absences([name])}
-        self._step(name, new_owner(), absent, _restart).run()
+        self._step(name, new_owner(), absent, anew).run()
 
-    def around(self, names: Sequence[str], interrupt: Callable[[], None]) -> None:
-        """Interrupt replicas all together, once each is drained: ``interrupt`` is to be between.
+    def around(self, server: str, names: Sequence[str], interrupt: Callable[[], None]) -> None:
+        """Interrupt replicas of a server all together, once each is drained.
 
-        Their processes are stopped before it, on all of their servers, and started after it.
-        Raises StepFailed; nothing is interrupted where one could not be drained.
+        ``interrupt`` stops what runs on the server itself, and has it started again. Processes of
+        these replicas on other servers are stopped before it, and started after it. Raises
+        StepFailed; nothing is interrupted where one could not be drained.
         """
         if not names:
             interrupt()
@@ -61,7 +81,11 @@ class Interrupting:
         ranks: list[Rank] = []
         # The first of a service keeps everybody else out of it, unless the service is absent then.
         together = {one.service for one in self.absences(names)}
-        self._around(names, new_owner(), together, ranks, lambda: _between(ranks, interrupt))
+
+        def between() -> None:
+            _between([rank for rank in ranks if rank.host.name != server], interrupt)
+
+        self._around(names, new_owner(), together, ranks, between)
 
     def _around(
         self,
@@ -90,52 +114,39 @@ class Interrupting:
         owner: str,
         together: Collection[str],
         change: Callable[[Sequence[Rank]], None],
-    ) -> Interruption:
+    ) -> Step:
         """``together``: services of which others may be out meanwhile."""
         planned = ranks_of(self.fleet.plan, name)
         alone = planned[0].service.name not in together
         drain_s = self.fleet.settings(planned[0].server.name).drain_timeout_s
         terms = Terms(owner, drain_s, alone, 0 if alone else HOLD_S, self.why)
-        ranks = [running_rank(self._gates, one) for one in planned]
-        return Interruption(ranks, self._gates, View(self.say), terms, change)
+        gates = Gates(self.fleet, self.inventory)
+        ranks = [self._rank(one) for one in planned]
+        return Step(ranks, gates, View(self.say), terms, change, as_before=True)
 
-    @property
-    def _gates(self) -> Gates:
-        return Gates(self.fleet, self.inventory)
+    def _rank(self, replica: Replica) -> Rank:
+        """A process as it runs: what is planned of it may not be there yet."""
+        name = replica.server.name
+        host = reach(self.inventory, name)
+        return Rank(host, replica, self.fleet.settings(name), (self._unit(replica),))
+
+    def _unit(self, replica: Replica) -> Unit:
+        timeout_s = self.fleet.settings(replica.server.name).start_timeout_s
+        return Unit(paths.unit_name(replica), start_timeout_s=timeout_s)
 
 
-def _between(ranks: Sequence[Rank], interrupt: Callable[[], None]) -> None:
-    """Whatever becomes of it: what ran before is told to start again."""
-    _stop(ranks)
+def _between(elsewhere: Sequence[Rank], interrupt: Callable[[], None]) -> None:
+    """Whatever becomes of it: what ran elsewhere is told to start again."""
+    for rank in elsewhere:
+        rank.stop()
     try:
         interrupt()
-    except TROUBLE as error:
-        with suppress(*TROUBLE):
-            _start(ranks)
-        raise StepFailed(str(error), _what(error), getattr(error, "remedy", "")) from error
-    _start(ranks)
-
-
-def _what(error: BaseException) -> str:
-    return str(error) or type(error).__name__
-
-
-def _restart(ranks: Sequence[Rank]) -> None:
-    """All ended before one is started: a process alone of several is none."""
-    _stop(ranks)
-    for rank in ranks:
-        rank.restart()
-
-
-def _stop(ranks: Sequence[Rank]) -> None:
-    for rank in ranks:
-        rank.stop()
-
-
-def _start(ranks: Sequence[Rank]) -> None:
-    """What a boot has started already goes on."""
-    for rank in ranks:
-        call(rank.host, "driver", {"do": "start", "units": [rank.unit.key]})
+    except HostError as error:
+        raise StepFailed(str(error), str(error), getattr(error, "remedy", "")) from error
+    finally:
+        for rank in elsewhere:
+            with suppress(*TROUBLE):
+                rank.restart()
 
 
 def out_of_traffic(fleet: FleetRun, host: Host, why: str, interrupt: Callable[[], None]) -> None:
@@ -148,6 +159,6 @@ def out_of_traffic(fleet: FleetRun, host: Host, why: str, interrupt: Callable[[]
     )
     with REBOOTS.take(host):
         names = interrupting.running(host.name)
-        for absence in interrupting.absences(names) if names else ():
-            host.log(f"  {absence}: its requests wait up to {HOLD_S} s")
-        interrupting.around(names, interrupt)
+        if names:
+            interrupting.permit(names, force=True)
+        interrupting.around(host.name, names, interrupt)

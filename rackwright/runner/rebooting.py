@@ -25,8 +25,9 @@ def may_reboot(host: Host, setting: str, reason: str) -> None:
         raise Stopped(f"a reboot is needed ({reason}): reboot this machine, then run this again")
     if setting == "never":
         raise Stopped(
-            f"a reboot is needed ({reason}), and group data says reboot = never: drain and reboot "
-            f"{host.name}, then run this again; or set reboot to if-needed"
+            f"a reboot is needed ({reason}), and group data says reboot = never: "
+            f"run `rackwright reboot INVENTORY {host.name}`, then this again; "
+            "or set reboot to if-needed"
         )
 
 

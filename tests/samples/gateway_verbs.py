@@ -96,7 +96,7 @@ def verbs_here(monkeypatch: pytest.MonkeyPatch, folder: Path, doors: Mapping[str
     run = _fleet(doors)
     # The module itself loads pyinfra's command line, which changes Python's sockets.
     monkeypatch.setitem(sys.modules, "rackwright.runner.inventory", Mock())
-    asking = ("usage", "gateway", "drain", "undrain")
+    asking = ("usage", "gateway", "drain", "undrain", "restart", "reboot")
     usage, *others = (import_module(f"rackwright.commands.{verb}") for verb in asking)
     names = ("gateway_state", "gateway_keys", "key_changes", "gateway_leases")
     state, keys, changes, leases = (import_module(f"rackwright.runner.{name}") for name in names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -37,7 +38,12 @@ class Result:
 
 @contextmanager
 def under_load(
-    folder: Path, model: str, *words: str, gateway: str = "gw1", name: str = NAME
+    folder: Path,
+    model: str,
+    *words: str,
+    gateway: str = "gw1",
+    name: str = NAME,
+    key: str = "none",
 ) -> Iterator[Result]:
     """The block runs from the first whole answer on; ``words`` are options of the program."""
     certificate, out, records = (folder / one for one in ("gateway.crt", "load.json", "records"))
@@ -46,7 +52,8 @@ def under_load(
             "--address", host_named(gateway).address, "--certificate", str(certificate),
             "--model", model, "--out", str(out), "--records", str(records), *words]  # fmt: skip
     result = Result()
-    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as asking:
+    own = {**os.environ, "OPENAI_API_KEY": key}
+    with subprocess.Popen(argv, cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True) as asking:
         assert asking.stdout is not None
         try:
             assert asking.stdout.readline(), "the load ended before its first answer"

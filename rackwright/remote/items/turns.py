@@ -58,6 +58,7 @@ def note(folder: Path, asked: Values) -> Values:
         "began_unix_s": before.get("began_unix_s", now),
         "until_unix_s": now + asked["lease_s"],
         "changed": bool(before.get("changed")),
+        "restored": bool(before.get("restored")),
     }
     _write_mark(folder, mark)
     return {"before": before, "listens": listens(UNITS / asked["unit"])}
@@ -148,7 +149,11 @@ def restore(folder: Path, asked: Values) -> None:
     about = json.loads((before / "about.json").read_text())
     contents = {name: (before / name).read_bytes() for name in about}
     if asked.get("swap"):
+        mark = mark_of(folder, asked["replica"])
+        if mark.get("restored"):  # by a run that was cut off: twice would be forward again
+            return restart(asked["unit"])
         _keep(before, asked)
+        _write_mark(folder, {**mark, "restored": True})
     for name, path in _places(asked).items():
         if name in about:
             put_back(path, {"content": contents[name], **about[name]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,10 +14,12 @@ from pyinfra.api.inventory import Inventory
 
 from rackwright.desired.items import Change, payload
 from rackwright.errors import HostError
+from rackwright.exits import tell
 from rackwright.plan import Replica
+from rackwright.report.table import table_text
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.remote_call import call
-from rackwright.runner.steps.gates import Gates, is_out, replicas_in
+from rackwright.runner.steps.gates import Gates, failures, is_out, replicas_in
 from rackwright.runner.steps.kinds import Kind, kind_of
 from rackwright.runner.steps.options import options
 from rackwright.runner.steps.order import Pending, Way, startable
@@ -29,6 +31,9 @@ from rackwright.runner.steps.view import View
 from rackwright.runner.steps.work import Work
 
 Prepare = Callable[[Host], Work]
+States = dict[str, dict[str, Any]]
+HEADINGS = ("REPLICA", "STEP", "SECONDS", "AWAY", "REQUESTS LOST")
+NUMBERS = HEADINGS[2:]
 
 
 class Rollout:
@@ -45,7 +50,7 @@ class Rollout:
         self._works: dict[str, Work] = {}
         self._hosts: dict[str, tuple[str, ...]] = {}
         self._untouched: dict[str, Pending] = {}
-        self._all: list[Pending] = []
+        self._before: States = {}
         self._alone = RLock()
 
     @property
@@ -87,13 +92,14 @@ class Rollout:
         works = [work for work in self._works.values() if work.later or work.leaving]
         if not works:
             return []
-        states = self.gates.states()
+        self._before = states = self.gates.states()
         found = {one.name: one for work in works for one in self._of(work, states)}
         for one in found.values():
             self._hosts[one.name] = one.hosts
-        return list(found.values())
+        order = {one.name: number for number, one in enumerate(self.fleet.plan.replicas)}
+        return sorted(found.values(), key=lambda one: order.get(one.name, len(order)))
 
-    def _of(self, work: Work, states: dict[str, dict[str, Any]]) -> Iterator[Pending]:
+    def _of(self, work: Work, states: States) -> Iterator[Pending]:
         for name in work.leaving:
             yield Pending(name, self._service_of(name, states), Way.REMOVE, (work.host.name,))
         for name in work.later:
@@ -108,7 +114,7 @@ class Rollout:
             together = service.rollout == "all"
             yield Pending(name, service.name, way, hosts, together, is_out(states, name))
 
-    def _service_of(self, name: str, states: dict[str, dict[str, Any]]) -> str:
+    def _service_of(self, name: str, states: States) -> str:
         """Of a replica that is planned no more: as gateways have it, else by its name."""
         for said in states.values():
             for service in said.get("services") or {}:
@@ -135,7 +141,17 @@ class Rollout:
             done: Pending = ended.get()
             del running[done.name]
         self._untouched |= {one.name: one for one in todo}
+        self._tell()
         self._finish({host for one in pending for host in one.hosts})
+
+    def _tell(self) -> None:
+        """What became of each: seconds, and requests that it lost by what gateways count."""
+        try:
+            now = self.gates.states()
+        except TROUBLE:
+            now = {}
+        rows = list(rows_of(self.view, self._before, now, self.failed, self._untouched))
+        tell(f"\n{table_text(HEADINGS, rows, NUMBERS)}\n", err=True)
 
     def _take(self, one: Pending, ended: SimpleQueue) -> None:
         try:
@@ -206,6 +222,18 @@ def apply_now(host: Host, changes: list[Change]) -> None:
         said = call(host, "state", {"do": "apply", "items": payload(changes)}, kind=dict)
         if error := said.get("error"):
             raise HostError(f"{host.name}: {error}")
+
+
+def rows_of(
+    view: View, before: States, now: States, failed: Collection[str], untouched: Collection[str]
+) -> Iterator[tuple[str, str, int | None, int | None, int | None]]:
+    """A row a replica: whether its step was done, its seconds, those without it, requests lost."""
+    for name, row in view.rows.items():
+        lost = failures(now, name) - failures(before, name) if replicas_in(now, name) else None
+        state = "failed" if name in failed else "done"
+        yield name, state, round(row.seconds), round(row.absent_s), lost
+    for name in untouched:
+        yield name, "not touched", None, None, None
 
 
 _rollouts: WeakKeyDictionary[Inventory, Rollout] = WeakKeyDictionary()

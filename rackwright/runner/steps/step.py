@@ -67,9 +67,9 @@ class Terms:
 class Step:
     """Of one replica, on all of its servers. ``change`` is what is done to them while it is out.
 
-    The usual one has them as planned. With ``as_before`` nothing is to be different after it (a new
-    start, a reboot): nothing is kept as a way back, nor put back. ``back`` are the processes as they
-    were before, where it puts that back. Neither is judged by the plan.
+    The usual one has them as planned. With ``as_before`` nothing is to be different after it (a
+    new start, a reboot): nothing is kept as a way back, nor put back. ``back`` are the processes
+    as they were before, where it puts that back. Neither is judged by the plan.
     """
 
     ranks: Sequence[Rank]
@@ -208,7 +208,7 @@ class Step:
         self._enter(Stage.CHANGE)
         had = proof.served(before[1])
         try:
-            if had and not self.as_before:
+            if had and not (self.as_before or self.back):
                 for rank in self.ranks:
                     rank.keep()
             self.change(self.ranks)

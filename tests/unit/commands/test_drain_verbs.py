@@ -132,13 +132,26 @@ def test_what_does_not_end_is_said_and_stays_drained(
         ("gw1", "'gw1' is not a known server or replica"),
     ],
 )
-@pytest.mark.parametrize("verb", ["drain", "undrain"])
+@pytest.mark.parametrize("verb", ["drain", "undrain", "restart"])
 def test_names_that_are_not_there_touch_no_gateway(
     fleet: Fleet, verb: str, name: str, said: str
 ) -> None:
     done = fleet.verbs.run(verb, name)
     assert done.exit_code == 67 and said in done.stderr, done.output
     assert not any(gateway.asked for gateway in fleet.gateways.values())
+
+
+def test_a_gateway_or_a_replica_is_no_server_to_reboot(fleet: Fleet) -> None:
+    for name in ("gw1", "chat-gpu1-0"):
+        done = fleet.verbs.run("reboot", name)
+        assert done.exit_code == 67 and f"server {name!r} is not known" in done.stderr, done.output
+
+
+def test_the_only_replica_is_not_restarted_unless_it_is_forced(fleet: Fleet) -> None:
+    assert fleet.verbs.run("drain", "chat-gpu1-0").exit_code == 0
+    done = fleet.verbs.run("restart", "gpu2")
+    assert done.exit_code == 67 and "chat would have no replica in at gw1" in done.stderr
+    assert fleet.states("chat-gpu2-0") == ["in"] * 2
 
 
 def test_a_replica_that_no_gateway_knows_yet(fleet: Fleet) -> None:

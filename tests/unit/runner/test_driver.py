@@ -136,8 +136,8 @@ def test_a_reboot_that_is_not_allowed_stops_with_what_to_do(script: Script) -> N
     done, said = script.run()
     assert not done and script.asked == ["nvidia-driver-cuda"]
     assert said.endswith(
-        "a reboot is needed (nouveau drives the GPUs), and group data says reboot = never: drain "
-        "and reboot gpu1, then run this again; or set reboot to if-needed"
+        "a reboot is needed (nouveau drives the GPUs), and group data says reboot = never: run "
+        "`rackwright reboot INVENTORY gpu1`, then this again; or set reboot to if-needed"
     )
     again, words = script.run(name="gpu2")
     assert not again and "failed before it" not in words

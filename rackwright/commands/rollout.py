@@ -1,0 +1,53 @@
+"""`rackwright rollout`: what is planned, brought to replicas that serve, one after another."""
+
+from __future__ import annotations
+
+import click
+
+from rackwright.errors import HostError, RefusedError, nearest
+from rackwright.runner.deploying import deployed
+from rackwright.runner.fleet import FleetRun, fleet_with_secrets
+from rackwright.runner.inventory import load_inventory
+from rackwright.runner.steps.options import Options, asked_for
+
+STAGES = ("base", "firewall", "engines", "models", "replicas", "gateway")
+"""Releases and weights first, beside what runs: no engine is touched by them."""
+
+
+@click.command(short_help="Change replicas one after another, without loss")
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option("--service", help="Of this service's replicas alone.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="So many replicas at once, each of another service.",
+)
+@click.option(
+    "--canary", is_flag=True, help="Watch the first for canary_s, and put it back if it is worse."
+)
+def rollout(inventory: str, service: str | None, batch: int, canary: bool) -> None:
+    """Bring what INVENTORY plans to its replicas, one of each service at a time.
+
+    Each is drained at all gateways and waited for, then changed, started, proven and given back. One
+    that fails is put back to what it ran before, and no other is touched. Run it again after
+    whatever ended it: it goes on where it was.
+    """
+    fleet = fleet_with_secrets(load_inventory(inventory))
+    hosts = _hosts(fleet, service)
+    with asked_for(Options(service, batch, canary)):
+        done = deployed(inventory, STAGES, hosts)
+    if not done:
+        raise HostError("the rollout did not come to its end: what failed is said above")
+
+
+def _hosts(fleet: FleetRun, service: str | None) -> list[str] | None:
+    """The servers of a service, and all gateways. Raises RefusedError for one that is not there."""
+    if service is None:
+        return None
+    known = fleet.spec.services
+    if service not in known:
+        raise RefusedError(f"service {service!r} {nearest(service, known)}")
+    servers = [one.server.name for one in fleet.plan.replicas if one.service.name == service]
+    return list(dict.fromkeys([*servers, *fleet.spec.gateways]))

@@ -1,0 +1,90 @@
+"""What operators do by hand under a constant load: keys, a reload, a drain, a restart, a reboot.
+
+Not one request of a real client library may be lost. llama.cpp serves: it starts in a second.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.samples.commands import rackwright
+from tests.samples.deploys import deploy
+from tests.samples.lab_hosts import fresh, main_pid, ssh
+from tests.samples.under_load import under_load
+
+SOURCE = Path(__file__).with_name("inventories") / "drained.py"
+GATEWAY, SERVERS = "spare1", ("rack1", "rack2")
+UNIT = "rackwright-chat-rack2-0"
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Deployed to once. Beside a copy, where its clients' keys may lie."""
+    path = tmp_path_factory.mktemp("drained") / SOURCE.name
+    shutil.copy(SOURCE, path)
+    with fresh(*SERVERS, GATEWAY):
+        first = deploy("--data", "stages=base,engines,models,replicas,gateway", inventory=str(path))
+        if first.code != 0:
+            pytest.fail(first.words[-3000:], pytrace=False)
+        yield str(path)
+
+
+def done(verb: str, inventory: str, *words: str, code: int = 0) -> str:
+    """What a verb prints; what it says, where it refuses."""
+    ended = rackwright(verb, inventory, *words)
+    assert ended.returncode == code, ended.stderr + ended.stdout
+    return ended.stderr if code else ended.stdout
+
+
+def boot(host: str) -> str:
+    return ssh(host, "cat /proc/sys/kernel/random/boot_id")
+
+
+def states(inventory: str) -> str:
+    return done("gateway", inventory, "status")
+
+
+def test_what_is_done_by_hand_costs_no_request(inventory: str, tmp_path: Path) -> None:
+    key = done("keys", inventory, "add", "load").strip()
+    before, process = boot("rack1"), main_pid("rack2", UNIT)
+    acts: dict[str, Callable[[], object]] = {
+        "another client's key": lambda: done("keys", inventory, "add", "other"),
+        "a reload of the gateway": lambda: ssh(GATEWAY, "systemctl reload nginx"),
+        "a drain, waited for": lambda: done("drain", inventory, "rack1", "--wait"),
+        "its end": lambda: done("undrain", inventory, "rack1"),
+        "a restart of a replica": lambda: done("restart", inventory, "chat-rack2-0"),
+        "a reboot of a server": lambda: done("reboot", inventory, "rack1"),
+        "the client's own key, replaced": lambda: done("keys", inventory, "rotate", "load"),
+    }
+    times: dict[str, tuple[float, float]] = {}
+    with under_load(tmp_path, "tiny", gateway=GATEWAY, key=key) as load:
+        for act, does in acts.items():
+            began = time.time()
+            does()
+            times[act] = began, time.time()
+    print(load.words("all that is done by hand"))
+    for act, (began, ended) in times.items():
+        within = [one for one in load.records if one.end >= began and one.start <= ended]
+        print(f"{act}: {ended - began:.1f} s, {len(within)} requests, "
+              f"{sum(not one.is_well for one in within)} lost")  # fmt: skip
+    assert load.summary["failed"] == 0, load.summary
+    assert load.summary["completed"] > 1000 and load.summary["longest_gap_s"] < 5, load.summary
+    assert boot("rack1") != before and main_pid("rack2", UNIT) != process
+    assert " in " in states(inventory) and "drained" not in states(inventory)
+
+
+def test_the_last_replica_is_not_taken_out_without_a_word(inventory: str) -> None:
+    done("drain", inventory, "rack1", "--why", "a new disk")
+    try:
+        for verb, name in (("drain", "rack2"), ("restart", "chat-rack2-0"), ("reboot", "rack2")):
+            words = done(verb, inventory, name, code=67)
+            assert "chat would have no replica in at spare1 (chat-rack1-0 is drained)" in words
+        assert "a new disk" in states(inventory)
+    finally:
+        done("undrain", inventory, "rack1")
+    assert "drained" not in states(inventory)
