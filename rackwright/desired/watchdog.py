@@ -86,6 +86,7 @@ def watchdog_config(
     """What it is told: the same bytes for the same plan and GPUs. It holds no secret."""
     settings, replicas = spec.settings[name], plan.on(name)
     leading = [replica for replica in replicas if replica.answers]
+    fatal, by_text = fatal_codes()
     data = {
         "format": FORMAT,
         "unit": UNIT,
@@ -97,14 +98,19 @@ def watchdog_config(
         "replicas": [_replica(replica, settings, spec, plan) for replica in leading],
         "peers": _peers(name, {replica.service.name for replica in leading}, spec, plan),
         "gpus": _gpus(replicas, gpus),
-        "fatal_xids": {
-            str(code): meaning.words
-            for code, meaning in CODES.items()
-            if meaning.status is Status.CRITICAL
-        },
-        "fatal_by_text": {str(code): words for code, words in BY_TEXT.items()},
+        "fatal_xids": fatal,
+        "fatal_by_text": by_text,
     }
     return (json.dumps(data, indent=1) + "\n").encode()
+
+
+def fatal_codes() -> tuple[dict[str, str], dict[str, str]]:
+    """Xids that put a server in quarantine with their words, and those of which the line says."""
+    critical = {c: one.words for c, one in CODES.items() if one.status is Status.CRITICAL}
+    return (
+        {str(code): words for code, words in critical.items()},
+        {str(code): words for code, words in BY_TEXT.items()},
+    )
 
 
 def _replica(

@@ -155,7 +155,7 @@ def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
     clients = (f"{port}/tcp" for port in gateway.public_ports) if gateway else ()
     return Firewall(
         mode=settings.firewall,
-        engine_ports=tuple(ports),
+        engine_ports=tuple(sorted(ports)),
         gateways=_once(address for address in known.values() if address),
         asked=tuple(other for other, address in known.items() if not address and ports),
         trusted=_once([*_peers(replicas), *settings.firewall_monitors]),

@@ -116,7 +116,8 @@ def test_engines_that_hang_are_out_in_time_and_back_one_of_a_service_after_the_o
     client.start()
     for name, server in CHATS.items():
         ssh(server, f"systemctl kill --signal=STOP rackwright-{name}")
-    began_s, out_s = time.monotonic(), {}
+    began_s = time.monotonic()
+    out_s: dict[str, float] = {}
     while len(out_s) < len(REPLICAS):
         now = states()
         passed_s = time.monotonic() - began_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from rackwright.remote.guard import course as steps
 from rackwright.remote.guard.course import Course, Peer, Peers, decided, first
@@ -81,21 +82,21 @@ class Engine:
         self.tokens += 1
         return Completion(True)
 
-    def look(self, **more: object) -> Look:
+    def look(self, **more: Any) -> Look:
         """What a watchdog sees of it now."""
         ended = self.completed()
         if not self.stopped and not (self.hangs and self.gauges_freeze):
             self.frozen = self.requests
         told = self.is_up and not self.stopped
         work = (self.tokens, self.chunks if self.shows_chunks else None)
-        seen: dict[str, object] = {
+        seen: dict[str, Any] = {
             "requests": self.frozen if told else None,
             "tokens": self.tokens if told else None,
             "work": work if told else None,
             "completion": ended,
         }
         seen |= {"unit": "active" if self.is_up else "activating", "answered": told}
-        return Look(now_s=self.now_s, start=str(self.starts), **{**seen, **more})  # type: ignore[arg-type]
+        return Look(now_s=self.now_s, start=str(self.starts), **{**seen, **more})
 
 
 class Watch:
@@ -107,7 +108,7 @@ class Watch:
         self.said: list[tuple[float, str]] = [(engine.now_s, self.course.state)]
         self.acts: list[float] = []
 
-    def look(self, peers: Peers | None = None, **more: object) -> tuple[str, ...]:
+    def look(self, peers: Peers | None = None, **more: Any) -> tuple[str, ...]:
         """One look and what follows; peers were asked just now where none are given."""
         look = self.engine.look(**more)
         heard = Peers(look.now_s, ()) if peers is None else peers
@@ -122,7 +123,7 @@ class Watch:
                 self.engine.restart()
         return actions
 
-    def go_on(self, seconds: float, **more: object) -> None:
+    def go_on(self, seconds: float, **more: Any) -> None:
         """Look after look, for so long."""
         for _ in range(int(seconds / LOOK_S)):
             self.engine.pass_time(LOOK_S)

@@ -185,3 +185,13 @@ def test_a_gateway_may_have_no_service() -> None:
     spec, _ = planned({"chat": service()})
     empty = json.loads(fleet_data(spec.gateways["gw1"], (), spec.settings["gw1"], {}))
     assert empty["services"] == {} and empty["hosts"] == {} and empty["keys_required"] is False
+
+
+def test_gateways_are_told_where_each_server_s_watchdog_answers() -> None:
+    spec, made = planned({"chat": service(servers=["gpu1", "gpu2"], gpus={"gpu1": [0]})})
+    gateway, ports = spec.gateways["gw1"], {"gpu1": 7979}
+    text = fleet_data(gateway, made.upstreams, spec.settings["gw1"], {}, ports)
+    replicas = json.loads(text)["services"]["chat"]["replicas"]
+    watched = {one["name"]: one.get("watch") for one in replicas}
+    assert watched["chat-gpu1-0"] == {"host": "192.0.2.11", "port": 7979}
+    assert {place for name, place in watched.items() if "gpu2" in name} == {None}

@@ -18,9 +18,9 @@ BAR_S = 28.0
 HOUR_S = 3600
 
 
-def busy(**more: bool) -> Watch:
+def busy() -> Watch:
     """One that has answered requests for a minute, and has some."""
-    engine = Engine(**more)  # type: ignore[arg-type]
+    engine = Engine()
     engine.ask(1, 100_000)
     watch = Watch(engine)
     watch.go_on(60)

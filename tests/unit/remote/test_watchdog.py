@@ -1,0 +1,406 @@
+"""The watchdog as a program: it asks real sockets, keeps notes, says how things are, and acts."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rackwright.remote import watchdog
+from rackwright.remote.guard import evidence, kept, service_manager
+from rackwright.remote.guard.gpu_faults import Answer
+from rackwright.remote.guard.looking import Asker, ended
+from rackwright.remote.guard.peers import Watchdogs, state_of
+from rackwright.remote.guard.signs import Completion
+from rackwright.remote.guard.state_page import page_server
+from rackwright.runner.watchdog import packed
+
+METRICS = "vllm:num_requests_running 2\nvllm:generation_tokens_total 7\n"
+UNIT = {"ActiveState": "active", "InvocationID": "one", "ControlGroup": "/none", "MainPID": "1"}
+
+
+class Engine(BaseHTTPRequestHandler):
+    """Answers as its class says; ``silent`` keeps everybody waiting."""
+
+    status, body, silent = 200, json.dumps({"choices": []}), threading.Event()
+
+    def do_GET(self) -> None:
+        self.silent.wait()
+        self._say(200, METRICS if self.path == "/metrics" else "")
+
+    def do_POST(self) -> None:
+        self.silent.wait()
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._say(self.status, self.body)
+
+    def _say(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def engine() -> Iterator[tuple[type[Engine], int]]:
+    kind = type("Own", (Engine,), {"silent": threading.Event()})
+    kind.silent.set()
+    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield kind, server.server_address[1]
+        kind.silent.set()
+        server.shutdown()
+
+
+def replica(port: int, **more: Any) -> dict[str, Any]:
+    return {
+        "name": "chat-gpu1-0",
+        "service": "chat",
+        "unit": "rackwright-chat-gpu1-0.service",
+        "address": "127.0.0.1",
+        "port": port,
+        "health_path": "/health",
+        "metrics_path": "/metrics",
+        "figures": {
+            "requests_running": ["vllm:num_requests_running", ""],
+            "tokens_generated": ["vllm:generation_tokens_total", ""],
+        },
+        "canary": {"path": "/v1/chat/completions", "body": {"model": "chat"}},
+        "key_variable": None,
+        "environment_path": "/nowhere",
+        "stall_s": 20.0,
+        "start_s": 60,
+        "ranks": [],
+        **more,
+    }
+
+
+def config(tmp_path: Path, port: int, **more: Any) -> dict[str, Any]:
+    (tmp_path / "watchdog").mkdir(exist_ok=True)
+    return {
+        "format": 1,
+        "host": "gpu1",
+        "address": "127.0.0.1",
+        "port": 0,
+        "state_dir": str(tmp_path),
+        "restarts_an_hour": 3,
+        "replicas": [replica(port)],
+        "peers": {},
+        "gpus": [],
+        "fatal_xids": {},
+        "fatal_by_text": {},
+        **more,
+    }
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+def test_an_engine_is_asked_for_its_figures_and_a_completion(
+    engine: tuple[type[Engine], int],
+) -> None:
+    asker = Asker(replica(engine[1]))
+    asker.ask_once()
+    assert (asker.answers, asker.seen()) == (2, (2.0, 7.0, (7.0, None, None, None)))
+    found: list[Completion | None] = []
+    asker.complete()
+    wait_for(lambda: bool(found.append(asker.completed()) or found[-1]))
+    assert found[-1] == Completion(True) and asker.completed() is None
+
+
+def test_one_that_is_gone_or_silent_answers_nothing(
+    engine: tuple[type[Engine], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rackwright.remote.guard.looking.ASK_S", 0.2)
+    engine[0].silent.clear()
+    for port in (engine[1], 9):
+        asker = Asker(replica(port))
+        asker.ask_once()
+        assert (asker.answers, asker.seen()) == (0, (None, None, None))
+
+
+def test_what_an_earlier_start_completes_is_forgotten(engine: tuple[type[Engine], int]) -> None:
+    asker = Asker(replica(engine[1]))
+    asker.ask_once()
+    engine[0].silent.clear()
+    asker.complete()
+    asker.forget()
+    engine[0].silent.set()
+    asker.complete()  # of the start that runs
+    found: list[Completion | None] = []
+    wait_for(lambda: bool(found.append(asker.completed()) or found[-1]))
+    assert asker.completed() is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "completion"),
+    [
+        ({"status": 200, "body": {"choices": []}}, Completion(True)),
+        ({"status": 200, "body": "text"}, Completion(False, "HTTP 200, and no completion")),
+        ({"status": 200, "body": {"error": "x"}}, Completion(False, "HTTP 200, and no completion")),
+        ({"status": 401, "body": ""}, Completion(False, "HTTP 401", refused=True)),
+        ({"status": 429, "body": ""}, Completion(False, "HTTP 429", refused=True, busy=True)),
+        ({"status": 500, "body": ""}, Completion(False, "HTTP 500")),
+        ({"status": 503, "body": ""}, Completion(False, "HTTP 503", busy=True)),
+        ({"error": "TimeoutError: x"}, Completion(False, "TimeoutError: x")),
+    ],
+)
+def test_how_a_completion_ended(reply: dict[str, Any], completion: Completion) -> None:
+    assert ended(reply) == completion
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+
+def test_the_page_is_read_only_and_is_what_peers_read() -> None:
+    with page_server("127.0.0.1", 0, lambda: {"replicas": {}}) as page:
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        address, port = page.server_address[:2]
+        server = (str(address), int(port))
+        assert state_of(server) == {"replicas": {}}
+        for method, path, status in (
+            ("GET", "/", 404),
+            ("GET", "/state/../x", 404),
+            ("POST", "/state", 501),
+            ("PUT", "/state", 501),
+        ):
+            connection = HTTPConnection(*server, timeout=5)
+            connection.request(method, path)
+            assert connection.getresponse().status == status
+            connection.close()
+        others = Watchdogs({server, ("127.0.0.1", 9)})
+        others.ask()
+        wait_for(lambda: others.asked_s is not None)
+        assert others.said == {server: {"replicas": {}}}
+        page.shutdown()
+
+
+@pytest.mark.parametrize(
+    "junk", [None, [], "x", {"replicas": None}, {"replicas": {"a": None}}, {"replicas": []}]
+)
+def test_junk_of_another_watchdog_is_nothing(junk: Any) -> None:
+    assert kept.said_by(junk, ["a"]) == []
+
+
+# --- notes ---------------------------------------------------------------------------------------
+
+
+def test_a_note_is_for_root_alone_and_the_first_of_two_stays(tmp_path: Path) -> None:
+    path = tmp_path / "note.json"
+    assert kept.write_first(path, {"why": "one"}) and not kept.write_first(path, {"why": "two"})
+    assert kept.read(path) == {"why": "one"}
+    kept.write(path, {"why": "three"})
+    assert kept.read(path) == {"why": "three"} and path.stat().st_mode & 0o777 == 0o600
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[]", "\0", '{"a": ' * 2000])
+def test_a_broken_note_is_none_but_a_broken_quarantine_is_one(tmp_path: Path, broken: str) -> None:
+    path = tmp_path / "note.json"
+    path.write_text(broken)
+    assert kept.read(path) is None
+    found = kept.quarantine_of(path)
+    assert found is not None and "cannot be read" in found["why"]
+    assert kept.quarantine_of(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    ("turn", "live"),
+    [
+        (None, False),
+        ({}, False),
+        ({"until_unix_s": "x"}, False),
+        ({"until_unix_s": 999.0}, False),
+        ({"until_unix_s": 1060.0}, True),
+        ({"until_unix_s": 1_000_000.0}, False),  # a clock was set back
+    ],
+)
+def test_a_turn_is_live_until_its_end(turn: dict[str, Any] | None, live: bool) -> None:
+    assert kept.has_live_turn(turn, 1000.0) is live
+
+
+def test_restarts_of_the_future_were_just_now() -> None:
+    noted = {"a": [900.0, 5000.0, "x"], "b": None}
+    assert kept.restarts_of(noted, "a", 1000.0) == [100.0, 0.0]
+    assert kept.restarts_of(noted, "b", 1000.0) == kept.restarts_of(None, "a", 1000.0) == []
+
+
+# --- all of it -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dog(
+    tmp_path: Path, engine: tuple[type[Engine], int], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[watchdog.Watchdog]:
+    """One over a real engine's sockets, and systemd's answers; nothing runs by itself."""
+    monkeypatch.setattr(service_manager, "show", lambda _, *units: [dict(UNIT) for _ in units])
+    made = watchdog.Watchdog(config(tmp_path, engine[1]))
+    yield made
+    made.page.server_close()
+
+
+def test_a_replica_is_well_and_the_page_says_so(dog: watchdog.Watchdog) -> None:
+    assert dog.state()["replicas"]["chat-gpu1-0"]["state"] == "suspected"
+    dog.replicas[0].asker.ask_once()
+    dog.look()
+    dog.look()
+    state = dog.state()
+    assert (state["format"], state["host"], state["quarantine"]) == (1, "gpu1", None)
+    one = state["replicas"]["chat-gpu1-0"]
+    assert (one["state"], one["why"], one["service"], one["claims"]) == ("well", "", "chat", False)
+
+
+def test_a_turn_and_a_quarantine_are_read_at_each_look(
+    dog: watchdog.Watchdog, tmp_path: Path
+) -> None:
+    turn = tmp_path / "turns/chat-gpu1-0.json"
+    turn.parent.mkdir()
+    dog.look()
+    turn.write_text(json.dumps({"until_unix_s": time.time() + 60}))
+    dog.look()
+    assert dog.state()["replicas"]["chat-gpu1-0"]["state"] == "in turn"
+    turn.unlink()
+    dog.quarantine_file.write_text(json.dumps({"why": "GPU 0: lost", "since": 7}))
+    dog.look()
+    assert dog.state()["quarantine"] == {"why": "GPU 0: lost", "since": 7}
+    dog.quarantine_file.unlink()
+    dog.look()
+    dog.look()
+    assert dog.state()["quarantine"] is None
+    assert dog.state()["replicas"]["chat-gpu1-0"]["state"] == "well"
+
+
+def test_a_restart_is_noted_before_it_is_done(
+    dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    noted: list[bool] = []
+
+    def run(*argv: str) -> str:
+        noted.append((dog.folder / "restarts.json").exists())
+        ran.append(" ".join(argv))
+        return ""
+
+    monkeypatch.setattr(service_manager, "run", run)
+    dog.look()
+    dog._act(dog.replicas[0], "restart")
+    wait_for(lambda: len(ran) == 3)
+    unit = "rackwright-chat-gpu1-0.service"
+    assert ran == [
+        f"systemctl kill --signal=KILL {unit}",
+        f"systemctl reset-failed {unit}",
+        f"systemctl --no-block restart {unit}",
+    ]
+    assert all(noted)
+    again = watchdog.Watchdog({**dog.config, "port": 0})
+    again.look()
+    assert again.replicas[0].course is not None and len(again.replicas[0].course.restarts) == 1
+    again.page.server_close()
+
+
+def test_a_systemd_that_gives_no_answer_ends_nothing(
+    dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def show(*_: str) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(service_manager, "show", show)
+    dog.look()
+    assert dog.state()["replicas"]["chat-gpu1-0"]["state"] == "suspected"
+
+
+def test_a_quarantine_holds_while_the_disk_is_full(
+    dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bool:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as while_full:
+        while_full.setattr(kept, "write_first", full)
+        while_full.setattr(evidence, "of_server", lambda *_: None)
+        dog._quarantine([watchdog.Fault("GPU 0: lost", ("GPU-a",))], [])
+        dog.look()
+        assert (
+            not dog.quarantine_file.exists() and dog.state()["quarantine"]["why"] == "GPU 0: lost"
+        )
+    dog.gpus = [watchdog.Gpu(0, "GPU-a", "00000000:17:00.0")]
+    monkeypatch.setattr(dog.nvml, "ask", lambda: None)
+    dog.look()
+    noted = kept.read(dog.quarantine_file)
+    assert noted is not None and (noted["gpus"], noted["by"]) == (["GPU-a"], "watchdog")
+
+
+# --- evidence ------------------------------------------------------------------------------------
+
+
+def test_evidence_is_bounded_private_and_without_the_replica_s_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["starts with a-secret-key", "x" * 3_000_000]
+    monkeypatch.setattr(evidence, "entries", lambda *_: [{"MESSAGE": line} for line in lines])
+    monkeypatch.setattr(evidence, "pids_of", lambda _: [os.getpid(), 2**22 + 1])
+    monkeypatch.setattr(evidence, "asked_apart", lambda: Answer({"GPU-a": {"uncorrected": 0}}))
+    monkeypatch.setattr(evidence, "PROGRAMS", str(tmp_path))
+    (tmp_path / "env").write_text('VLLM_API_KEY="a-secret-key"\n')
+    asked = replica(1, environment_path=str(tmp_path / "env"))
+    for number in range(evidence.MOST_FOLDERS + 3):
+        folder = tmp_path / "evidence"
+        path = evidence.of_replica(folder, {**asked, "name": f"r{number}"}, "hung", METRICS)
+    assert len(list(folder.iterdir())) == evidence.MOST_FOLDERS
+    assert path.stat().st_mode & 0o777 == 0o700
+    texts = {file.name: file.read_text() for file in path.iterdir()}
+    assert set(texts) == {"why.txt", "processes.txt", "py-spy.txt", "metrics.txt", "journal.txt",
+                          "gpus.txt"}  # fmt: skip
+    assert all(len(text) <= evidence.MOST_BYTES for text in texts.values())
+    assert "a-secret-key" not in "".join(texts.values()) and "<hidden>" in texts["journal.txt"]
+    assert "hung" in texts["why.txt"] and texts["metrics.txt"] == METRICS
+
+
+# --- as it lies on a host ------------------------------------------------------------------------
+
+
+def test_it_is_one_file_that_the_host_s_own_python_runs(tmp_path: Path) -> None:
+    """Without anything of this environment, and the same bytes each time it is made."""
+    program = tmp_path / "program"
+    program.write_bytes(packed())
+    packed.cache_clear()
+    assert program.read_bytes() == packed()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    told = {**config(tmp_path, 9), "port": port, "replicas": []}
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    argv = [getattr(sys, "_base_executable", sys.executable), "-IB", str(program)]
+    asked = subprocess.run([*argv, "gpus"], capture_output=True, text=True, timeout=60, check=True)
+    assert set(json.loads(asked.stdout)) == {"gpus", "error"}
+    listens = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(listens))
+        systemd.settimeout(30)
+        argv.append(str(tmp_path / "config.json"))
+        with subprocess.Popen(argv, env={"NOTIFY_SOCKET": str(listens)}) as running:
+            try:
+                assert [systemd.recv(99) for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
+                said = state_of(("127.0.0.1", port))
+                assert said is not None and said["host"] == "gpu1"
+            finally:
+                running.kill()
