@@ -7,6 +7,7 @@ import sys
 import click
 
 from rackwright.checks.results import worst
+from rackwright.commands.gateway import a_number
 from rackwright.commands.quarantine import why_of
 from rackwright.exits import say, tell
 from rackwright.report import terminal_text
@@ -23,6 +24,7 @@ MOST_MINUTES = 24 * 60
 @click.option(
     "--minutes",
     type=click.FloatRange(0.1, MOST_MINUTES),
+    callback=a_number,
     default=5.0,
     show_default=True,
     help="How long the burn-in takes.",

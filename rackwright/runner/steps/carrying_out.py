@@ -47,6 +47,7 @@ class Rollout:
         self.failed: dict[str, Exception] = {}
         self.started: list[Replica] = []
         self._expected: dict[str, bool] = {}
+        self._left: set[str] = set()
         self._works: dict[str, Work] = {}
         self._hosts: dict[str, tuple[str, ...]] = {}
         self._untouched: dict[str, Pending] = {}
@@ -65,6 +66,10 @@ class Rollout:
     def concerns(self, host: Host) -> bool:
         """Whether a server has steps to take."""
         return self._expected.get(host.name, False)
+
+    def leave(self, host: Host) -> None:
+        """A server whose replicas stay as they are, on other servers too."""
+        self._left.add(host.name)
 
     def add(self, work: Work) -> None:
         """A server whose other changes are made."""
@@ -105,6 +110,8 @@ class Rollout:
         for name in work.later:
             ranks = [one for one in self.fleet.plan.replicas if one.name == name]
             service, hosts = ranks[0].service, tuple(one.server.name for one in ranks)
+            if self._left & set(hosts):
+                continue
             steps = any(
                 kind_of(self._works[host].own.get(name, ())) is Kind.STEP
                 for host in hosts

@@ -1,0 +1,54 @@
+"""A server in quarantine in a deploy: its replicas stay as they are, the others' are changed."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rackwright.inventory.reading import load_fleet
+from rackwright.planning.placing import plan
+from rackwright.runner import replicas
+from rackwright.runner.fleet import FleetRun
+from rackwright.runner.quarantine import Quarantine
+from rackwright.runner.steps.carrying_out import Rollout
+from tests.samples.fleet import lab_hosts
+
+
+def fleet(**more: Any) -> FleetRun:
+    spec = load_fleet({name: {**own, **more} for name, own in lab_hosts().items()})
+    return FleetRun(spec, plan(spec))
+
+
+def host(name: str) -> Any:
+    return SimpleNamespace(name=name)
+
+
+@pytest.fixture
+def in_quarantine(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "since 12:00, watchdog: Xid 79"
+    answers = {"gpu1": None, "gpu2": Quarantine(words)}
+    monkeypatch.setattr(replicas, "quarantine_of", lambda host, _: answers[host.name])
+
+
+def test_a_server_in_quarantine_is_left_alone_with_its_reason(in_quarantine: None) -> None:
+    assert replicas._left_alone(fleet(), host("gpu1")) == ""
+    words = replicas._left_alone(fleet(), host("gpu2"))
+    assert words.startswith("gpu2 is in quarantine, its replicas were left as they are")
+    assert "Xid 79" in words
+
+
+def test_who_has_no_watchdog_or_no_replica_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replicas, "quarantine_of", lambda *_: 1 / 0)
+    assert replicas._left_alone(fleet(watchdog="off"), host("gpu2")) == ""
+    assert replicas._left_alone(fleet(), host("gw1")) == ""
+
+
+def test_only_replicas_elsewhere_take_a_step() -> None:
+    own: Any = None
+    rollout = Rollout(fleet(), own, own)
+    work: Any = SimpleNamespace(leaving=[], later=["chat-gpu1-0", "chat-gpu2-0"], host=host("gpu1"))
+    assert [one.name for one in rollout._of(work, {})] == ["chat-gpu1-0", "chat-gpu2-0"]
+    rollout.leave(host("gpu2"))
+    assert [one.name for one in rollout._of(work, {})] == ["chat-gpu1-0"]
