@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any
 
-from tests.samples.commands import rackwright
+from tests.samples.commands import rackwright, start_rackwright
 from tests.samples.deploys import LAB_INVENTORY, Run, deploy
 from tests.samples.lab_hosts import UNITS, main_pid, ssh, wait_until
 
@@ -79,6 +79,28 @@ def test_a_server_in_no_quarantine_is_not_burned_in(deployed: Run) -> None:
     done = rackwright("return", LAB_INVENTORY, "gpu1")
     assert done.returncode == 67 and "gpu1 is in no quarantine" in done.stderr
     assert main_pid("gpu1", UNITS["gpu1"]) == pid
+
+
+def burning() -> str:
+    """Processes of torch that burn in gpu2."""
+    return ssh("gpu2", "pgrep -f '[b]urn.json' || true")
+
+
+def test_a_burn_in_whose_connection_dies_leaves_nothing_running_and_nothing_stopped(
+    deployed: Run,
+) -> None:
+    running = start_rackwright("return", LAB_INVENTORY, "gpu2", "--minutes", "60")
+    wait_until(lambda: bool(burning()) or running.poll() is not None)
+    assert running.poll() is None, running.communicate()
+    assert ssh("gpu2", f"systemctl is-active {UNITS['gpu2']} || true") == "inactive"
+    running.kill()
+    running.communicate()
+    wait_until(lambda: not burning())
+    wait_until(lambda: ssh("gpu2", f"systemctl is-active {UNITS['gpu2']} || true") != "inactive")
+    assert ssh("gpu2", f"test -e {FOLDER}/quarantine.json && echo there") == "there"
+    # Its turn would be over by itself within 90 s; by hand at once.
+    done = rackwright("gateway", LAB_INVENTORY, "undrain", REPLICA)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_short_burn_in_proves_it_and_it_is_back(deployed: Run) -> None:
