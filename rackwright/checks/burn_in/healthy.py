@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from rackwright.catalog import gpu_types
 from rackwright.checks.burn_in.planned_burn_in import PlannedBurnIn
 from rackwright.checks.check import Sample
+from rackwright.checks.server.healthy import SERVER
 
-_H200 = gpu_types()["h200-sxm-141gb"]
+_H200 = SERVER.planned.gpu
 
 
 def gpu(**more: Any) -> dict[str, Any]:
