@@ -19,16 +19,15 @@ from typing import Any
 
 from rackwright.remote.guard import course as steps
 from rackwright.remote.guard import evidence, kept, nvml, service_manager
-from rackwright.remote.guard.course import Course, Peer, Peers
-from rackwright.remote.guard.gpu_faults import Codes, Fault, Gpu, of_log, of_nvml
-from rackwright.remote.guard.kernel import KernelLog
-from rackwright.remote.guard.looking import Asker
+from rackwright.remote.guard.course import Peer, Peers
 from rackwright.remote.guard.peers import Server, Watchdogs
-from rackwright.remote.guard.signs import LOOK_S, Look, Rules
+from rackwright.remote.guard.server_gpus import ServerGpus
+from rackwright.remote.guard.signs import LOOK_S, Look
 from rackwright.remote.guard.state_page import page_server
+from rackwright.remote.guard.watched import Watched
 
 FORMAT = 1
-NVML_EVERY_S, RANKS_EVERY_S = 30.0, 4.0
+RANKS_EVERY_S = 4.0
 
 Values = dict[str, Any]
 
@@ -36,52 +35,6 @@ Values = dict[str, Any]
 def say(words: str) -> None:
     """A line of the journal."""
     print(words, file=sys.stderr, flush=True)
-
-
-class Watched:
-    """One replica of this server, and where it is on its way."""
-
-    def __init__(self, asked: Values, restarts_an_hour: int) -> None:
-        """``asked`` is its entry of the configuration."""
-        self.asked, self.name = asked, str(asked["name"])
-        self.asker = Asker(asked)
-        counts = "tokens_generated" in asked["figures"]
-        self.rules = Rules(asked["stall_s"], asked["start_s"], counts, restarts_an_hour)
-        self.course: Course | None = None
-        self.since_unix_s = time.time()
-        self.evidence: threading.Thread | None = None
-        self._answers = 0
-
-    def look(self, unit: Values, **more: Any) -> Look:
-        """What is known now; asked for once a round."""
-        self.asked["control_group"] = unit.get("ControlGroup")
-        answers, before = self.asker.answers, self._answers
-        self._answers = answers
-        requests, tokens, work = self.asker.seen()
-        return Look(
-            now_s=time.monotonic(),
-            unit=unit.get("ActiveState", "unknown"),
-            start=unit.get("InvocationID", ""),
-            answered=answers > before,
-            requests=requests,
-            tokens=tokens,
-            work=work,
-            completion=self.asker.completed(),
-            kept=self.evidence is None or not self.evidence.is_alive(),
-            **more,
-        )
-
-    @property
-    def state(self) -> Values:
-        """As the page has it."""
-        now = self.course
-        return {
-            "service": self.asked["service"],
-            "state": now.state if now else "suspected",
-            "why": now.why if now else "was not looked at yet",
-            "claims": bool(now and (now.claims or now.state == steps.RESTARTING)),
-            "since": self.since_unix_s,
-        }
 
 
 class Watchdog:
@@ -94,19 +47,11 @@ class Watchdog:
         self.turns = Path(config["state_dir"]) / "turns"
         limit = config["restarts_an_hour"]
         self.replicas = [Watched(asked, limit) for asked in config["replicas"]]
-        self.gpus = [Gpu(**gpu) for gpu in config["gpus"]]
-        self.codes = Codes(config["fatal_xids"], config["fatal_by_text"])
+        self.gpus = ServerGpus(config, self.folder, say)
         self.others = Watchdogs({_server(peer) for peer in self._others()})
-        self.nvml, self.log = nvml.Nvml(), self._kernel_log()
-        self.nvml_s = self.others_s = float("-inf")
-        self.unwritten: Values | None = None
-        self.quarantine = kept.quarantine_of(self.quarantine_file)
+        self.others_s = float("-inf")
+        self.now_unix_s = time.time()
         self.page = page_server(config["address"], config["port"], self.state)
-
-    @property
-    def quarantine_file(self) -> Path:
-        """Its being there is the quarantine."""
-        return self.folder / "quarantine.json"
 
     def _others(self) -> Iterator[Values]:
         for peers in self.config["peers"].values():
@@ -114,20 +59,13 @@ class Watchdog:
         for watched in self.replicas:
             yield from watched.asked["ranks"]
 
-    def _kernel_log(self) -> KernelLog | None:
-        try:
-            return KernelLog(self.folder / "kernel_log.json") if self.gpus else None
-        except OSError as error:
-            say(f"the kernel's log cannot be read, its GPU errors are not seen: {error}")
-            return None
-
     def state(self) -> Values:
-        """What ``GET /state`` says."""
+        """What ``GET /state`` says. Its time is that of the last look: one that hangs grows old."""
         return {
             "format": FORMAT,
             "host": self.config["host"],
-            "now": time.time(),
-            "quarantine": self.quarantine,
+            "now": self.now_unix_s,
+            "quarantine": self.gpus.quarantine,
             "replicas": {watched.name: watched.state for watched in self.replicas},
         }
 
@@ -145,8 +83,8 @@ class Watchdog:
 
     def look(self) -> None:
         """One round: GPUs, then each replica."""
-        self._look_at_gpus()
-        self.quarantine = kept.quarantine_of(self.quarantine_file) or self.unwritten
+        self.now_unix_s = time.time()
+        self.gpus.look()
         try:
             units = service_manager.units_now([w.asked["unit"] for w in self.replicas])
         except OSError as error:
@@ -162,7 +100,7 @@ class Watchdog:
         look = watched.look(
             unit,
             in_turn=kept.has_live_turn(kept.read(self.turns / f"{watched.name}.json"), time.time()),
-            held=self.quarantine["why"] if self.quarantine else "",
+            held=self.gpus.quarantine["why"] if self.gpus.quarantine else "",
             rank=self._rank_in_quarantine(watched),
             unit_why=service_manager.gave_up(watched.asked["unit"])
             if unit.get("ActiveState") == "failed"
@@ -264,42 +202,6 @@ class Watchdog:
             if isinstance(told, dict):
                 return f"{rank['host']} is in quarantine: {str(told.get('why'))[:200]}"
         return ""
-
-    # --- GPUs --------------------------------------------------------------------------------
-
-    def _look_at_gpus(self) -> None:
-        if not self.gpus:
-            return
-        lines = self.log.new_errors() if self.log else []
-        faults = list(of_log(lines, self.gpus, self.codes))
-        if pair := self.nvml.answered():
-            faults += of_nvml(*pair, self.gpus)
-        if time.monotonic() - self.nvml_s >= NVML_EVERY_S:
-            self.nvml_s = time.monotonic()
-            self.nvml.ask()
-        if self.unwritten:
-            self._write_quarantine(self.unwritten)
-        if faults and not self.quarantine:
-            self._quarantine(faults, lines)
-
-    def _quarantine(self, faults: list[Fault], lines: list[str]) -> None:
-        why = "; ".join(fault.why for fault in faults)
-        gpus = list(dict.fromkeys(uuid for fault in faults for uuid in fault.gpus))
-        noted = {"format": FORMAT, "why": why, "since": time.time(), "by": "watchdog", "gpus": gpus}
-        folder = self.folder / "evidence"
-        say(f"quarantine: {why}")
-        self._write_quarantine({**noted, "evidence": str(folder)})
-        arguments = (folder, why, lines)
-        threading.Thread(target=evidence.of_server, args=arguments, daemon=True).start()
-
-    def _write_quarantine(self, noted: Values) -> None:
-        """It holds from now on, also while the disk is full."""
-        self.unwritten = noted
-        try:
-            kept.write_first(self.quarantine_file, noted)
-            self.unwritten = None
-        except OSError as error:
-            say(f"{self.quarantine_file}: {error}")
 
 
 def _server(place: Values) -> Server:

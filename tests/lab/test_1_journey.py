@@ -34,7 +34,7 @@ def test_first_deploy_ends_with_every_check_ok(first_deploy: Run) -> None:
     server, host, service = (
         len(checks_about(kind)) for kind in (PlannedServer, PlannedHost, PlannedService)
     )
-    of_engines = 1  # the firewall, which the gateway without engines does not have
+    of_engines = 2  # firewall and watchdog, which the gateway without engines does not have
     rows = 2 * (server + replica) + 3 * host - of_engines + service
     assert len(first_deploy.statuses()) == rows
 

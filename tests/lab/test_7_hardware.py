@@ -48,7 +48,7 @@ def test_a_fault_is_found_by_exactly_the_right_check(profile: str, fault: Fault)
 def test_a_healthy_fleet_gives_no_alarm_and_a_dead_host_is_one_row(deployed: Run) -> None:
     found = statuses()
     assert set(found.values()) == {"OK"}
-    of_hosts = 3 * len(checks_about(PlannedHost)) - 1  # a gateway of its own has no firewall
+    of_hosts = 3 * len(checks_about(PlannedHost)) - 2  # a gateway has no firewall, no watchdog
     assert len(found) == 2 * len(checks_about(PlannedServer)) + of_hosts
     dead = statuses(inventory="tests/lab/inventories/dead.py")
     assert dead == {**found, ("gpu3", "reached"): "CRITICAL"}

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.samples.lab_hosts import PROFILE, UNITS, show_gpus, ssh, wait_until
 
 GPU2 = UNITS["gpu2"]
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
+TURNS = "/var/lib/rackwright/turns"
 DROP_IN = f"/run/systemd/system/{GPU2}.service.d"
 STAND_IN = Path(__file__).with_name("stand_in_engine.py")
 Found = dict[tuple[str, str], str]
@@ -158,7 +160,11 @@ def stand_in(first_deploy: Run) -> Iterator[None]:
     ssh("gpu2", f"mkdir -p {DROP_IN}; cat > {DROP_IN}/a.conf <<'END'\n{words}END")
     ssh("gpu2", f"cat > {DROP_IN}/engine.py <<'END'\n{STAND_IN.read_text()}END")
     ssh("gpu2", f"echo nothing > /run/wrong; systemctl daemon-reload; systemctl restart {GPU2}")
+    # As in a step of a rollout: the watchdog leaves it alone.
+    until = json.dumps({"until_unix_s": time.time() + 3600})
+    ssh("gpu2", f"mkdir -p {TURNS}; echo '{until}' > {TURNS}/chat-gpu2-0.json")
     yield
+    ssh("gpu2", f"rm {TURNS}/chat-gpu2-0.json")
     ssh("gpu2", f"rm -r {DROP_IN} /run/wrong; systemctl daemon-reload; systemctl restart {GPU2}")
 
 

@@ -19,13 +19,15 @@ from typing import Any
 
 from rackwright.remote.guard.nvml import asked_apart
 from rackwright.remote.host.journal import entries, field_text
+from rackwright.remote.host.processes import all_pids, cgroups_of
+from rackwright.remote.served.engine import is_in
 from rackwright.remote.starts import HIDDEN, secrets_of
 
 MOST_BYTES, MOST_LINES = 1 << 20, 1000
 MOST_PROCESSES, MOST_THREADS = 32, 64
 MOST_FOLDERS = 20
 COMMAND_S, ALL_S = 10.0, 30.0
-CGROUPS, PROC = Path("/sys/fs/cgroup"), Path("/proc")
+PROC = Path("/proc")
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 Values = dict[str, Any]
@@ -79,10 +81,10 @@ def of_server(folder: Path, why: str, lines: list[str]) -> Path:
 def pids_of(control_group: str) -> list[int]:
     """The processes of a unit, the first of many."""
     found: list[int] = []
-    place = CGROUPS / control_group.strip("/")
-    for file in sorted(place.rglob("cgroup.procs")) if control_group else ():
+    for pid in sorted(all_pids()):
         with suppress(OSError):
-            found += [int(line) for line in file.read_text().split()]
+            if is_in(control_group, cgroups_of(pid)):
+                found.append(pid)
     return found[:MOST_PROCESSES]
 
 

@@ -88,25 +88,33 @@ class Answer(NamedTuple):
     error: str = ""
 
 
-def of_nvml(answer: Answer, before: Answer, gpus: Sequence[Gpu]) -> Iterator[Fault]:
-    """What it said twice: GPUs that are gone, rows that could not be remapped, errors that grew.
+class Answers(NamedTuple):
+    """The last one, the one before it, and the first of the time that is judged."""
+
+    now: Answer
+    before: Answer
+    first: Answer
+
+
+def of_nvml(answers: Answers, gpus: Sequence[Gpu]) -> Iterator[Fault]:
+    """What it said twice: GPUs that are gone, rows that could not be remapped, more errors.
 
     NVML that says nothing at all is no fault: a driver is loaded anew, or is being replaced.
     """
-    if answer.error or before.error:
+    if any(answer.error for answer in answers):
         return
     for gpu in gpus:
-        now, then = answer.gpus.get(gpu.uuid), before.gpus.get(gpu.uuid)
-        if words := _of_gpu(now, then):
+        if words := _of_gpu(*(answer.gpus.get(gpu.uuid) for answer in answers)):
             yield Fault(f"GPU {gpu.number}: {words}", (gpu.uuid,))
 
 
-def _of_gpu(now: Values | None, then: Values | None) -> str:
-    if now is None or then is None:
-        return "lost, NVML does not have it" if now is None and then is None else ""
-    if now.get("remapping_failed") and then.get("remapping_failed"):
+def _of_gpu(now: Values | None, before: Values | None, first: Values | None) -> str:
+    if now is None or before is None:
+        return "lost, NVML does not have it" if now is None and before is None else ""
+    if now.get("remapping_failed") and before.get("remapping_failed"):
         return "a memory row could not be remapped"
-    errors, earlier = now.get("uncorrected"), then.get("uncorrected")
-    if isinstance(errors, int) and isinstance(earlier, int) and errors > earlier:
-        return f"{errors - earlier} memory errors that were not corrected"
+    counts = [(one or {}).get("uncorrected") for one in (now, before, first)]
+    known = [count for count in counts if isinstance(count, int)]
+    if len(known) == len(counts) and min(known[:2]) > known[2]:
+        return f"{known[0] - known[2]} memory errors that were not corrected"
     return ""

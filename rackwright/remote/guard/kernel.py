@@ -27,18 +27,16 @@ class KernelLog:
                 pass
         elif noted.get("boot") == self._boot:
             self._sequence = int(noted.get("sequence") or 0)
-        self._note()
+        self.note()
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """What was read until now was dealt with."""
         with suppress(OSError):  # a disk that is full
             kept.write(self._cursor, {"boot": self._boot, "sequence": self._sequence})
 
     def new_errors(self) -> list[str]:
         """The driver's errors since the last time, without those before its module was loaded."""
-        lines = since_loaded(self._records())
-        if lines:
-            self._note()
-        return lines
+        return since_loaded(self._records())
 
     def _records(self) -> Iterator[str]:
         for _ in range(MOST_RECORDS):

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from rackwright.remote.guard.signs import IDLE_CANARY_S, LOOK_S, SILENT_S, Completion
-from rackwright.remote.served.engine import EngineConnection
+from rackwright.remote.served.engine import KEPT_BACK, EngineConnection
 from rackwright.remote.served.http import http
 from rackwright.remote.served.metrics import figures
 from rackwright.remote.served.replica import authorization
@@ -46,26 +46,27 @@ class Asker:
             time.sleep(LOOK_S)
 
     def ask_once(self) -> None:
-        """Its health, and its figures where it has such."""
-        self._get(self.asked["health_path"])
+        """Its health, for which no engine wants a key, and its figures where it has such."""
+        self._get(self.asked["health_path"], {})
         if not self.asked["metrics_path"]:
             return
-        text = self._get(self.asked["metrics_path"])
+        text = self._get(self.asked["metrics_path"], self._key())
         with self._lock:
             self.metrics = (text or "")[:MOST_METRICS]
             self._figures = figures(text, self.asked["figures"]) if text is not None else {}
 
-    def _get(self, path: str) -> str | None:
+    def _key(self) -> dict[str, str]:
+        return authorization(self.asked["environment_path"], self.asked["key_variable"])
+
+    def _get(self, path: str, key: dict[str, str]) -> str | None:
         """What was answered with 200; any answer counts."""
-        reply = self._http("GET", path, None, ASK_S, lambda text: text)
+        reply = http(self._connection(ASK_S), "GET", path, None, key, lambda text: text)
         if "status" in reply:
             self.answers += 1
         return reply["body"] if reply.get("status") == 200 else None
 
-    def _http(self, method: str, path: str, body: Any, timeout_s: float, read: Any) -> Values:
-        key = authorization(self.asked["environment_path"], self.asked["key_variable"])
-        connection = EngineConnection(self.asked, timeout_s)
-        return http(connection, method, path, body, key, read)
+    def _connection(self, timeout_s: float) -> EngineConnection:
+        return EngineConnection(self.asked, timeout_s)
 
     def seen(self) -> tuple[float | None, float | None, tuple[float | None, ...] | None]:
         """Requests that run or wait, tokens made, and what changes with any work."""
@@ -92,7 +93,8 @@ class Asker:
     def _complete(self, number: int) -> None:
         canary = self.asked["canary"]
         longest_s = max(LONGEST_ASK_S, 0.0 if self.asked["metrics_path"] else self.asked["stall_s"])
-        reply = self._http("POST", canary["path"], canary["body"], longest_s, None)
+        connection, key = self._connection(longest_s), self._key()
+        reply = http(connection, "POST", canary["path"], canary["body"], key)
         with self._lock:
             if number == self._round:
                 self._completion = ended(reply)
@@ -107,7 +109,8 @@ class Asker:
 def ended(reply: Values) -> Completion:
     """What a reply to the engine's canary means."""
     if "error" in reply:
-        return Completion(False, str(reply["error"]))
+        why = str(reply["error"])
+        return Completion(False, why, refused=KEPT_BACK in why)
     status, body = reply["status"], reply["body"]
     if status == 200 and isinstance(body, dict) and "error" not in body:
         return Completion(True)

@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import Any
 
-from rackwright.remote.guard.gpu_faults import Answer
+from rackwright.remote.guard.gpu_faults import Answer, Answers
 from rackwright.remote.nvidia import answers
 from rackwright.remote.nvidia.questions import ask
 from rackwright.remote.nvidia.session import handles, started
@@ -57,21 +57,26 @@ def asked_apart() -> Answer:
 
 
 class Nvml:
-    """Its last two answers."""
+    """Its last answers."""
 
     def __init__(self) -> None:
         """None yet."""
         self._before: Answer | None = None
         self._answer: Answer | None = None
+        self._first: Answer | None = None
         self._is_new = False
         self._asking = threading.Lock()
 
-    def answered(self) -> tuple[Answer, Answer] | None:
-        """The last answer and the one before it, once; None where there are no new ones."""
+    def answered(self) -> Answers | None:
+        """Those to be judged, once; None where none came since."""
         new, self._is_new = self._is_new, False
-        if not new or self._answer is None or self._before is None:
+        if not new or self._answer is None or self._before is None or self._first is None:
             return None
-        return self._answer, self._before
+        return Answers(self._answer, self._before, self._first)
+
+    def begin_anew(self) -> None:
+        """What was said until now is known: errors count from the next answer on."""
+        self._first = None
 
     def ask(self) -> None:
         """In a thread of its own, unless it is being asked."""
@@ -82,6 +87,8 @@ class Nvml:
         try:
             answer = asked_apart()
             self._before, self._answer = self._answer, answer
+            if self._first is None or self._first.error:
+                self._first = answer
             self._is_new = True
         finally:
             self._asking.release()

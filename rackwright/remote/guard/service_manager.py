@@ -34,10 +34,10 @@ def units_now(units: Sequence[str]) -> list[dict[str, str]]:
 def gave_up(unit: str) -> str:
     """Of a unit that failed: after how many starts that never became ready, if that is noted."""
     try:
-        _, row, failed, _, given_up = (STARTS / unit).read_text().split()[:5]
-    except (OSError, ValueError):
+        numbers = (STARTS / unit).read_text().split()
+        failed, given_up = numbers[2], numbers[4]
+    except (OSError, IndexError):
         return ""
-    del row
     return f"gave up after {failed} starts that never became ready" if given_up == "1" else ""
 
 

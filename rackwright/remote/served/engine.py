@@ -15,6 +15,8 @@ from typing import Any
 from rackwright.remote.await_ready import HOST, listening_sockets, sockets_of
 from rackwright.remote.host.processes import all_pids, cgroups_of
 
+KEPT_BACK = "the API key was not sent"
+
 Values = dict[str, Any]
 
 
@@ -55,7 +57,7 @@ class EngineConnection(HTTPConnection):
         if not (taking and taking <= before.keys() and is_of(self._control_group, taking)):
             self.close()
             words = f"port {self.port} is not held by the unit's own process alone"
-            raise ConnectionError(f"{words}: the API key was not sent")
+            raise ConnectionError(f"{words}: {KEPT_BACK}")
 
 
 def takes(where: str, peer: str) -> bool:

@@ -18,12 +18,14 @@ from typing import Any
 import pytest
 
 from rackwright.remote import watchdog
-from rackwright.remote.guard import evidence, kept, service_manager
-from rackwright.remote.guard.gpu_faults import Answer
+from rackwright.remote.guard import evidence, kept, kernel, service_manager
+from rackwright.remote.guard.gpu_faults import Answer, Fault
 from rackwright.remote.guard.looking import Asker, ended
 from rackwright.remote.guard.peers import Watchdogs, state_of
+from rackwright.remote.guard.server_gpus import ServerGpus
 from rackwright.remote.guard.signs import Completion
 from rackwright.remote.guard.state_page import page_server
+from rackwright.remote.served.engine import KEPT_BACK
 from rackwright.runner.watchdog import packed
 
 METRICS = "vllm:num_requests_running 2\nvllm:generation_tokens_total 7\n"
@@ -153,6 +155,24 @@ def test_what_an_earlier_start_completes_is_forgotten(engine: tuple[type[Engine]
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("7 1 5 0 1", "gave up after 5 starts that never became ready"),
+        ("7 1 5 0 0", ""),
+        ("", ""),
+        ("junk", ""),
+    ],
+)
+def test_a_unit_that_gave_up_says_after_how_many_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    monkeypatch.setattr(service_manager, "STARTS", tmp_path)
+    (tmp_path / "unit").write_text(words)
+    assert service_manager.gave_up("unit") == said
+    assert service_manager.gave_up("other") == ""
+
+
+@pytest.mark.parametrize(
     ("reply", "completion"),
     [
         ({"status": 200, "body": {"choices": []}}, Completion(True)),
@@ -163,6 +183,7 @@ def test_what_an_earlier_start_completes_is_forgotten(engine: tuple[type[Engine]
         ({"status": 500, "body": ""}, Completion(False, "HTTP 500")),
         ({"status": 503, "body": ""}, Completion(False, "HTTP 503", busy=True)),
         ({"error": "TimeoutError: x"}, Completion(False, "TimeoutError: x")),
+        ({"error": KEPT_BACK}, Completion(False, KEPT_BACK, refused=True)),  # a stranger's port
     ],
 )
 def test_how_a_completion_ended(reply: dict[str, Any], completion: Completion) -> None:
@@ -280,10 +301,10 @@ def test_a_turn_and_a_quarantine_are_read_at_each_look(
     dog.look()
     assert dog.state()["replicas"]["chat-gpu1-0"]["state"] == "in turn"
     turn.unlink()
-    dog.quarantine_file.write_text(json.dumps({"why": "GPU 0: lost", "since": 7}))
+    dog.gpus.file.write_text(json.dumps({"why": "GPU 0: lost", "since": 7}))
     dog.look()
     assert dog.state()["quarantine"] == {"why": "GPU 0: lost", "since": 7}
-    dog.quarantine_file.unlink()
+    dog.gpus.file.unlink()
     dog.look()
     dog.look()
     assert dog.state()["quarantine"] is None
@@ -329,6 +350,30 @@ def test_a_systemd_that_gives_no_answer_ends_nothing(
     assert dog.state()["replicas"]["chat-gpu1-0"]["state"] == "suspected"
 
 
+def test_a_fatal_line_of_the_kernel_s_log_puts_the_server_in_quarantine_once(
+    dog: watchdog.Watchdog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "kmsg"
+    log.write_text("")
+    monkeypatch.setattr(kernel, "LOG", log)
+    monkeypatch.setattr(evidence, "of_server", lambda *_: None)
+    gpus = [{"number": 0, "uuid": "GPU-a", "pci_bus_id": "00000000:17:00.0"}]
+    told = {**dog.config, "gpus": gpus, "fatal_xids": {"79": "off the bus"}}
+    dog.gpus = ServerGpus(told, dog.folder, print)
+    monkeypatch.setattr(dog.gpus.nvml, "ask", lambda: None)
+    dog.look()
+    log.write_text("3,1,1,-;NVRM: Xid (PCI:0000:17:00): 79, gone\n")
+    dog.look()
+    dog.look()
+    assert dog.state()["quarantine"]["why"] == "GPU 0: Xid 79 (off the bus): gone"
+    why = dog.state()["replicas"]["chat-gpu1-0"]["why"]
+    assert why == "the server is in quarantine: GPU 0: Xid 79 (off the bus): gone"
+    dog.gpus.file.unlink()  # as its end
+    dog.gpus = ServerGpus(told, dog.folder, print)
+    dog.look()
+    assert dog.state()["quarantine"] is None
+
+
 def test_a_quarantine_holds_while_the_disk_is_full(
     dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,15 +383,11 @@ def test_a_quarantine_holds_while_the_disk_is_full(
     with monkeypatch.context() as while_full:
         while_full.setattr(kept, "write_first", full)
         while_full.setattr(evidence, "of_server", lambda *_: None)
-        dog._quarantine([watchdog.Fault("GPU 0: lost", ("GPU-a",))], [])
+        dog.gpus.begin([Fault("GPU 0: lost", ("GPU-a",))], [])
         dog.look()
-        assert (
-            not dog.quarantine_file.exists() and dog.state()["quarantine"]["why"] == "GPU 0: lost"
-        )
-    dog.gpus = [watchdog.Gpu(0, "GPU-a", "00000000:17:00.0")]
-    monkeypatch.setattr(dog.nvml, "ask", lambda: None)
+        assert not dog.gpus.file.exists() and dog.state()["quarantine"]["why"] == "GPU 0: lost"
     dog.look()
-    noted = kept.read(dog.quarantine_file)
+    noted = kept.read(dog.gpus.file)
     assert noted is not None and (noted["gpus"], noted["by"]) == (["GPU-a"], "watchdog")
 
 
@@ -358,11 +399,12 @@ def test_evidence_is_bounded_private_and_without_the_replica_s_secrets(
 ) -> None:
     lines = ["starts with a-secret-key", "x" * 3_000_000]
     monkeypatch.setattr(evidence, "entries", lambda *_: [{"MESSAGE": line} for line in lines])
-    monkeypatch.setattr(evidence, "pids_of", lambda _: [os.getpid(), 2**22 + 1])
+    monkeypatch.setattr(evidence, "is_in", lambda group, _: group == "/own")
+    monkeypatch.setattr(evidence, "all_pids", lambda: [os.getpid(), 2**22 + 1])
     monkeypatch.setattr(evidence, "asked_apart", lambda: Answer({"GPU-a": {"uncorrected": 0}}))
     monkeypatch.setattr(evidence, "PROGRAMS", str(tmp_path))
     (tmp_path / "env").write_text('VLLM_API_KEY="a-secret-key"\n')
-    asked = replica(1, environment_path=str(tmp_path / "env"))
+    asked = replica(1, environment_path=str(tmp_path / "env"), control_group="/own")
     for number in range(evidence.MOST_FOLDERS + 3):
         folder = tmp_path / "evidence"
         path = evidence.of_replica(folder, {**asked, "name": f"r{number}"}, "hung", METRICS)
@@ -373,6 +415,7 @@ def test_evidence_is_bounded_private_and_without_the_replica_s_secrets(
                           "gpus.txt"}  # fmt: skip
     assert all(len(text) <= evidence.MOST_BYTES for text in texts.values())
     assert "a-secret-key" not in "".join(texts.values()) and "<hidden>" in texts["journal.txt"]
+    assert f"process {os.getpid()}" in texts["processes.txt"]
     assert "hung" in texts["why.txt"] and texts["metrics.txt"] == METRICS
 
 

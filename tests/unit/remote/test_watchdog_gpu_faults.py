@@ -8,8 +8,8 @@ import pytest
 
 from rackwright.checks.server.xid_codes import BY_TEXT, CODES
 from rackwright.desired.watchdog import fatal_codes
-from rackwright.remote.guard import kernel
-from rackwright.remote.guard.gpu_faults import Answer, Codes, Gpu, of_log, of_nvml
+from rackwright.remote.guard import kernel, nvml
+from rackwright.remote.guard.gpu_faults import Answer, Answers, Codes, Gpu, of_log, of_nvml
 from rackwright.remote.guard.kernel import KernelLog
 
 GPUS = (Gpu(0, "GPU-a", "00000000:17:00.0"), Gpu(3, "GPU-b", "00000000:65:00.0"))
@@ -74,15 +74,44 @@ def of(**gpus: dict[str, object] | None) -> Answer:
         (of(b={"remapping_failed": True}), of(b={"remapping_failed": True}),
          ["GPU 3: a memory row could not be remapped"]),
         (of(), of(b={"remapping_failed": True}), []),
-        (of(), of(a={"uncorrected": 2}), ["GPU 0: 2 memory errors that were not corrected"]),
-        (of(a={"uncorrected": 2}), of(a={"uncorrected": 2}), []),  # known before
+        (of(), of(a={"uncorrected": 2}), []),
+        (of(a={"uncorrected": 2}), of(a={"uncorrected": 3}),
+         ["GPU 0: 3 memory errors that were not corrected"]),
         (of(a={"uncorrected": None}), of(a={"uncorrected": 2}), []),
         (Answer({}, "not found"), Answer({}, "not found"), []),  # a driver that is replaced
         (of(a=None), Answer({}, "not found"), []),
     ],
 )  # fmt: skip
 def test_what_nvml_says(before: Answer, now: Answer, words: list[str]) -> None:
-    assert [fault.why for fault in of_nvml(now, before, GPUS)] == words
+    assert [fault.why for fault in of_nvml(Answers(now, before, of()), GPUS)] == words
+
+
+def test_errors_that_were_there_before_do_not_count() -> None:
+    two, three = of(a={"uncorrected": 2}), of(a={"uncorrected": 3})
+    assert list(of_nvml(Answers(two, two, two), GPUS)) == []
+    assert len(list(of_nvml(Answers(three, three, two), GPUS))) == 1
+
+
+def test_answers_are_judged_once_and_errors_from_the_end_of_a_quarantine_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = [of(), of(a={"uncorrected": 2}), of(a={"uncorrected": 2}), of(a={"uncorrected": 2})]
+    monkeypatch.setattr(nvml, "asked_apart", lambda: said.pop(0))
+    asked = nvml.Nvml()
+    asked._asking.acquire()
+    asked._ask()
+    assert asked.answered() is None  # one alone
+    for _ in range(2):
+        asked._asking.acquire()
+        asked._ask()
+    answers = asked.answered()
+    assert answers is not None and len(list(of_nvml(answers, GPUS))) == 1
+    assert asked.answered() is None
+    asked.begin_anew()
+    asked._asking.acquire()
+    asked._ask()
+    answers = asked.answered()
+    assert answers is not None and list(of_nvml(answers, GPUS)) == []
 
 
 # --- the kernel's log ----------------------------------------------------------------------------
@@ -118,6 +147,9 @@ def test_what_was_read_once_never_counts_again_and_what_came_meanwhile_does(
     KernelLog(tmp_path / "cursor")
     more(log, 12, xid(79))
     assert KernelLog(tmp_path / "cursor").new_errors() == [xid(79)]
+    second = KernelLog(tmp_path / "cursor")  # it ended before it had dealt with it
+    assert second.new_errors() == [xid(79)]
+    second.note()
     assert KernelLog(tmp_path / "cursor").new_errors() == []
 
 
