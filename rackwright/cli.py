@@ -18,6 +18,7 @@ VERBS = (
     "size",
     "preflight",
     "rollout",
+    "rollback",
     "verify",
     "why",
     "watch",

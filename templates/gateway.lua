@@ -1072,6 +1072,7 @@ local function route(ctx)
     find_place(ctx)
     local sent = edited(ctx, body, members, model)
     if sent ~= body then ngx.req.set_body_data(sent) end
+    if ctx.service.connection == "close" then ngx.var.rackwright_connection = "close" end
     set_headers()
     ngx.req.set_uri(ctx.path)
     ngx.req.set_uri_args("")  -- no path takes any, and engines write them into their logs

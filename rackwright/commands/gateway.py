@@ -87,7 +87,9 @@ def a_number(ctx: click.Context, param: click.Parameter, value: float) -> float:
 
 @gateway.command(short_help="A replica's share of requests")
 @click.argument("replica")
-@click.argument("weight", type=click.FloatRange(0, HIGHEST_WEIGHT, min_open=True), callback=a_number)
+@click.argument(
+    "weight", type=click.FloatRange(0, HIGHEST_WEIGHT, min_open=True), callback=a_number
+)
 @ON
 @click.pass_obj
 def weight(inventory: str, replica: str, weight: float, on: str | None) -> None:

@@ -30,8 +30,8 @@ STAGES = ("base", "firewall", "engines", "models", "replicas", "gateway")
 def rollout(inventory: str, service: str | None, batch: int, canary: bool) -> None:
     """Bring what INVENTORY plans to its replicas, one of each service at a time.
 
-    Each is drained at all gateways and waited for, then changed, started, proven and given back. One
-    that fails is put back to what it ran before, and no other is touched. Run it again after
+    Each is drained at all gateways and waited for, then changed, started, proven and given back.
+    One that fails is put back to what it ran before, and no other is touched. Run it again after
     whatever ended it: it goes on where it was.
     """
     fleet = fleet_with_secrets(load_inventory(inventory))

@@ -75,6 +75,7 @@ def _service(
         "health": engine.health_path,
         "canary": engine.canary(service)._asdict(),
         "usage_in_streams": "ask" if engine.usage_in_streams else "never",
+        "connection": "keep" if engine.keeps_connections else "close",
         "sticky": service.sticky,
         "origins": service.browser_origins,
         "queue": queue_of(service, settings),

@@ -42,6 +42,8 @@ class Engine(Protocol):
     ``paths`` are those of ``ENDPOINTS`` that it answers, for models that can. ``usage_in_streams``:
     asked for it (``stream_options.include_usage``), a stream ends with the tokens that it took.
 
+    ``keeps_connections``: one over which it has streamed an answer takes another request.
+
     ``key_variable`` is the environment variable of its API key, None where it has no such thing.
     ``serves_gguf``: its weights are one GGUF file; else a directory of a repository, fetched by
     ``downloader``, a program of its release; ``torch_program`` is the interpreter of one that
@@ -72,6 +74,7 @@ class Engine(Protocol):
     torch_program: str | None = None
     paths: tuple[str, ...] = ()
     usage_in_streams: bool = True
+    keeps_connections: bool = True
 
     serves_gguf: bool = False
     pulls: bool = False

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, 
 from typing import Any, Literal, NamedTuple
 
 from rackwright.plan import FleetPlan, Replica
+from rackwright.planning.beside import stand_ins
 from rackwright.planning.watchdogs import neighbours, watchdog_port_of
 from rackwright.spec import FailoverSpec, FleetSpec
 
@@ -144,7 +145,8 @@ class Firewall(NamedTuple):
 def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
     """Who may come in on a host; None where that is not ours to say."""
     settings, replicas = spec.settings[name], plan.on(name)
-    ports = sorted({port for replica in replicas for port in _ports(replica)})
+    listening = (*replicas, *stand_ins(plan, name))
+    ports = sorted({port for replica in listening for port in _ports(replica)})
     watchdog = watchdog_port_of(name, spec, plan)
     if watchdog is not None and not _is_loopback(spec.servers[name].address):
         ports.append(watchdog)

@@ -50,7 +50,13 @@ def _look(folder: Path, asked: Values) -> Values:
     return {name: turns.before_of(folder, name) for name in asked["replicas"]}
 
 
+def _held(folder: Path, asked: Values) -> Values:
+    """Whose step is under way, where it is another's and its time is not up."""
+    return turns.held(folder, asked["replica"], asked["owner"])
+
+
 DOES = {
+    "held": _held,
     "note": _note,
     "keep": _keep,
     "stop": _stop,
@@ -64,7 +70,7 @@ DOES = {
 def main(request: Values) -> Values:
     """One of ``DOES``, alone on this host; ``{"error": words}`` where it is not done."""
     try:
-        if request["do"] in ("stop", "look"):
+        if request["do"] in ("held", "look", "stop"):
             return DOES[request["do"]](Path(request["folder"]), request)
         with LOCK.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

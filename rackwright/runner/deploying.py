@@ -1,4 +1,4 @@
-"""`pyinfra INVENTORY deploy.py` within this process, for verbs that are deploys with more to say."""
+"""`pyinfra INVENTORY deploy.py` within this process, for verbs that are more than a deploy."""
 
 from __future__ import annotations
 

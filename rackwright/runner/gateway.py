@@ -23,6 +23,7 @@ from rackwright.runner.observing import gateway_request
 from rackwright.runner.operations import converge, refuse
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.runner.secrets import key_files
+from rackwright.runner.steps.carrying_out import stopped
 from rackwright.spec import GatewaySpec, Settings
 
 Known = Mapping[str, Any]
@@ -66,6 +67,10 @@ def converge_gateway() -> Generator[FunctionCommand]:
         return
     if refusal:
         yield refuse(*refusal)
+        return
+    if why := stopped(host.inventory):
+        # What is planned does not run everywhere, and gateways know where that listens.
+        host.log_styled(f"  {why}: this gateway goes on with the data that it has", fg="yellow")
         return
     alone = len(fleet.spec.gateways) == 1
     request = gateway_request(fleet, settings)

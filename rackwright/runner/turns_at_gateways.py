@@ -50,14 +50,14 @@ class Turn:
         self.wanted, self.why = wanted, wanted.why
         self.ended = Event()
         self._inventory, self._gateways = inventory, sorted(gateways)
-        self._until: dict[str, float] = {}
+        self._held: set[str] = set()
         self._was_in: dict[str, bool] = {}
         self._one_at_a_time = RLock()
 
     @property
     def held(self) -> tuple[str, ...]:
         """The gateways that keep it: all that run and know such a replica."""
-        return tuple(self._until)
+        return tuple(sorted(self._held))
 
     def take(self) -> None:
         """At all gateways or at none.
@@ -68,7 +68,7 @@ class Turn:
             for name in self._gateways:
                 before = replicas_at(self._inventory, name).get(self.wanted.replica)
                 self._was_in[name] = before is not None and before.state == "in"
-                self._take_at(name, self.wanted.alone)
+                self._take_at(name)
         except RackwrightError:
             self._end()
             raise
@@ -76,7 +76,7 @@ class Turn:
     def renew(self) -> None:
         """Ask for it again everywhere. Raises HostError where a gateway may have ended it.
 
-        Where its lease has not run out nobody is asked whether others are in: it is held already.
+        One that it still keeps is never refused; where it has run out it is judged as a new one.
         """
         with self._one_at_a_time:
             if self.ended.is_set():
@@ -114,15 +114,13 @@ class Turn:
         states = [replicas_at(self._inventory, name) for name in self.held]
         return sum(each[replica].in_flight for each in states if replica in each)
 
-    def _take_at(self, name: str, alone: bool) -> None:
-        until = time.monotonic() + LEASE_S
-        if take_lease(self._inventory, name, replace(self.wanted, alone=alone, why=self.why)):
-            self._until[name] = until
+    def _take_at(self, name: str) -> None:
+        if take_lease(self._inventory, name, replace(self.wanted, why=self.why)):
+            self._held.add(name)
 
     def _fault_of_renewal(self, name: str) -> str:
-        runs = self._until.get(name, 0) > time.monotonic()
         try:
-            self._take_at(name, self.wanted.alone and not runs)
+            self._take_at(name)
         except (HostError, TurnRefused) as error:
             return str(error)
         return ""
@@ -135,7 +133,7 @@ class Turn:
                 end_lease(self._inventory, name, self.wanted, unproven)
             except (HostError, TurnRefused) as error:
                 faults[name] = str(error)
-        self._until.clear()
+        self._held.clear()
         return faults
 
 

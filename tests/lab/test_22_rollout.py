@@ -6,7 +6,7 @@ earlier one has proven.
 
 from __future__ import annotations
 
-import os
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,16 +15,18 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import ROOT
-from tests.samples.commands import BIN, DEPLOY_PATIENCE_S, rackwright
+from tests.samples.commands import BIN, rackwright
 from tests.samples.deploys import Run, deploy
-from tests.samples.lab_hosts import fresh, ssh
+from tests.samples.lab_hosts import fresh, main_pid, ssh, wait_until
 from tests.samples.under_load import under_load
 
 INVENTORY = "tests/lab/inventories/rollout.py"
 GATEWAY, SERVERS = "spare1", ("rack1", "rack2")
 STAGES = ("drained", "its requests", "changed", "starts", "proven")
 """How the line begins that a step says as it comes there: where the tool is killed."""
-BROKEN = '{"no-such-flag": 1}'
+BROKEN = json.dumps({"no-such-flag": 1})
+MUTE = json.dumps({"grammar": 'root ::= ""'})
+"""Flags with which llama.cpp does not start; and with which it starts, and says nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +74,85 @@ def test_a_changed_setting_costs_no_request(
     given_back = done.stderr.index("chat-rack1-0: given back")
     assert first < given_back < second
     assert marks() == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("flags", "cause"),
+    [(BROKEN, "no-such-flag"), (MUTE, "it is not proven")],
+    ids=["does not start", "completes nothing"],
+)
+def test_a_setting_that_fails_is_undone(
+    flags: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROLLOUT_SLOTS", "4")
+    monkeypatch.setenv("ROLLOUT_EXTRA", flags)
+    before, untouched = slots(), main_pid("rack2", "rackwright-chat-rack2-0")
+    with under_load(tmp_path, "tiny", gateway=GATEWAY) as load:
+        done = rollout()
+    assert done.returncode == 69, done.stderr[-3000:]
+    assert "chat-rack1-0 runs what it ran before" in done.stderr and cause in done.stderr
+    assert "chat-rack2-0 was not touched: chat-rack1-0 failed before it" in done.stderr
+    print(load.words("a rollout that was undone"))
+    assert load.summary["failed"] == 0, load.summary
+    assert slots() == before and marks() == ["", ""]
+    assert main_pid("rack2", "rackwright-chat-rack2-0") == untouched
+    assert set(states().values()) == {"in"}
+
+
+def states() -> dict[str, str]:
+    """What the gateway says of each replica, once those that were out have proven themselves."""
+    socket = "/run/rackwright-gateway/state.sock"
+
+    def told() -> dict[str, str]:
+        said = json.loads(ssh(GATEWAY, f"curl -s --unix-socket {socket} http://localhost/state"))
+        return {name: one["state"] for name, one in said["services"]["chat"]["replicas"].items()}
+
+    wait_until(lambda: "ejected" not in told().values())
+    return told()
+
+
+def test_a_run_that_is_killed_anywhere_is_ended_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each stage of each server in turn: each run goes on where the one before was killed."""
+    monkeypatch.setenv("ROLLOUT_SLOTS", "5")
+    marks_left = 0
+    with under_load(tmp_path, "tiny", gateway=GATEWAY) as load:
+        for host in SERVERS:
+            for stage in STAGES:
+                kill_at(f"chat-{host}-0: {stage}")
+                marks_left += any(marks())
+        last = rollout()
+    assert last.returncode == 0, last.stderr[-3000:]
+    assert marks_left == len(SERVERS) * len(STAGES)
+    print(load.words("ten runs killed, and the one that ended it"))
+    assert load.summary["failed"] == 0, load.summary
+    assert set(slots().values()) == {"5"} and marks() == ["", ""]
+    assert set(states().values()) == {"in"}
+    assert deploy(inventory=INVENTORY).changed() == {}
+
+
+def test_a_rollback_costs_no_request_and_twice_is_forward_again(tmp_path: Path) -> None:
+    with under_load(tmp_path, "tiny", gateway=GATEWAY) as load:
+        back = rackwright("rollback", INVENTORY, "--service", "chat")
+    assert back.returncode == 0, back.stderr
+    print(load.words("rollback of two replicas"))
+    assert load.summary["failed"] == 0, load.summary
+    assert set(slots().values()) == {"3"} and marks() == ["", ""]
+    again = rackwright("rollback", INVENTORY, "rack1")
+    assert again.returncode == 0, again.stderr
+    assert slots() == {"rack1": "5", "rack2": "3"}
+
+
+def kill_at(words: str) -> None:
+    """Start a rollout, and end it with SIGKILL as soon as it says that it has come there."""
+    argv = [str(BIN / "rackwright"), "rollout", INVENTORY]
+    with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        said = []
+        for line in running.stderr:
+            said.append(line)
+            if words in line:
+                running.send_signal(signal.SIGKILL)
+                return
+    pytest.fail(f"it never said {words!r}:\n{''.join(said[-60:])}")

@@ -15,11 +15,14 @@ import pytest
 from tests.samples.commands import rackwright
 from tests.samples.deploys import deploy
 from tests.samples.lab_hosts import fresh, main_pid, ssh
+from tests.samples.load_records import longest_gap_s
 from tests.samples.under_load import under_load
 
 SOURCE = Path(__file__).with_name("inventories") / "drained.py"
 GATEWAY, SERVERS = "spare1", ("rack1", "rack2")
 UNIT = "rackwright-chat-rack2-0"
+BRISK = ("--max-tokens", "8", "--pause-s", "0.01")
+"""Short answers: it is requests that are counted."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,7 @@ def test_what_is_done_by_hand_costs_no_request(inventory: str, tmp_path: Path) -
         "the client's own key, replaced": lambda: done("keys", inventory, "rotate", "load"),
     }
     times: dict[str, tuple[float, float]] = {}
-    with under_load(tmp_path, "tiny", gateway=GATEWAY, key=key) as load:
+    with under_load(tmp_path, "tiny", *BRISK, gateway=GATEWAY, key=key) as load:
         for act, does in acts.items():
             began = time.time()
             does()
@@ -70,10 +73,13 @@ def test_what_is_done_by_hand_costs_no_request(inventory: str, tmp_path: Path) -
     print(load.words("all that is done by hand"))
     for act, (began, ended) in times.items():
         within = [one for one in load.records if one.end >= began and one.start <= ended]
+        gap_s = longest_gap_s([one for one in within if one.is_well], began, ended)
         print(f"{act}: {ended - began:.1f} s, {len(within)} requests, "
-              f"{sum(not one.is_well for one in within)} lost")  # fmt: skip
+              f"{sum(not one.is_well for one in within)} lost, longest gap {gap_s:.1f} s")  # fmt: skip
     assert load.summary["failed"] == 0, load.summary
-    assert load.summary["completed"] > 1000 and load.summary["longest_gap_s"] < 5, load.summary
+    assert load.summary["completed"] > 500, load.summary
+    began, ended = times["a reboot of a server"]
+    assert load.summary["longest_gap_s"] < (ended - began) / 2, "one was in at any time"
     assert boot("rack1") != before and main_pid("rack2", UNIT) != process
     assert " in " in states(inventory) and "drained" not in states(inventory)
 

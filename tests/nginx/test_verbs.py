@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from lab.local_gateway import LocalGateway, wait_until
+from rackwright.runner import idle
+from rackwright.runner.turns_at_gateways import Turn, TurnRefused, TurnWanted
 from tests.samples.controlled_engine import ControlledEngine
 from tests.samples.gateway_data import fleet, service
 from tests.samples.gateway_verbs import Door, Verbs, verbs_here
@@ -150,3 +152,47 @@ def test_a_weight_is_known_and_stays(gateway: LocalGateway, verbs: Verbs) -> Non
     state = json.loads(verbs.run("gateway", "status", "--json").stdout)["gateways"]["gw1"]
     assert state["services"]["chat"]["replicas"][first]["weight"] == 0.25
     verbs.run("gateway", "weight", first, "1")
+
+
+def test_a_server_is_drained_and_waited_for(
+    ask: httpx.Client, verbs: Verbs, alice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the gateway's own count; what is under way comes to its end."""
+    monkeypatch.setattr(idle, "_running", lambda *_: 0)
+    body = {**BODY, "stream": True, "events": 30, "gap_s": 0.05}
+    with ask.stream("POST", CHAT, json=body, headers={"authorization": f"Bearer {alice}"}) as one:
+        name = one.headers["x-rackwright-replica"]
+        host = name.split("-")[1]
+        done = verbs.run("drain", host, "--why", "a new disk", "--wait")
+        told = [line for line in one.iter_lines() if line]
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"gw1: {name} is drained (a new disk), weight 1, 1 in flight\n"
+    assert f"in flight: {name} 1 (0 s)" in done.stderr and "idle after" in done.stderr
+    assert len(told) == 31 and told[-1] == "data: [DONE]"
+    (other,) = set(REPLICAS) - {name}
+    refused = verbs.run("drain", other)
+    assert refused.exit_code == 67 and f"({name} is drained)" in refused.stderr
+    assert post(ask, alice).headers["x-rackwright-replica"] == other
+    assert verbs.run("undrain", host).stdout == f"gw1: {name} is in, weight 1, 0 in flight\n"
+
+
+def test_turns_are_kept_by_the_gateway_itself(verbs: Verbs) -> None:
+    """What the stand-in for its socket does in the tests of turns, its Lua does."""
+    first, second = (Turn(None, ("gw1",), TurnWanted(name, f"run of {name}", "drained"))  # type: ignore[arg-type]
+                     for name in REPLICAS)  # fmt: skip
+    first.take()
+    with pytest.raises(TurnRefused) as refused:
+        second.take()
+    assert f"run of {REPLICAS[0]}" in str(refused.value)
+    first.renew()
+    assert first.in_flight() == 0 and first.held == ("gw1",)
+    refusal = verbs.run("drain", REPLICAS[1])
+    assert refusal.exit_code == 67
+    refusal = verbs.run("undrain", REPLICAS[0])
+    assert refusal.exit_code == 67 and f"in the turn of run of {REPLICAS[0]}" in refusal.stderr
+    assert first.give_back() == {}
+    second.take()
+    assert verbs.run("gateway", "drain", REPLICAS[1]).exit_code == 0
+    second.give_back()
+    assert re.search(rf"{REPLICAS[1]} +drained", verbs.run("gateway", "status").stdout)
+    assert verbs.run("undrain", REPLICAS[1]).exit_code == 0

@@ -47,7 +47,7 @@ class TurnKeeper(Gateway):
             return 409, {"error": f"{name} has a turn of {live['owner']}", "others": {}}
         if asked is None:
             return self._end(one, body.get("prove", False))
-        if asked["alone"] and (why := self._not_alone(name)):
+        if not live and asked["alone"] and (why := self._not_alone(name)):
             others = {other: each["state"] for other, each in self._others(name).items()}
             return 409, {"error": why, "others": others}
         until = self.now + asked["for_s"]

@@ -47,10 +47,9 @@ def note(folder: Path, asked: Values) -> Values:
     What stood there ``before``. While somebody else's time is not up nothing is written: ``held``
     is then who has begun it, and ``left_s`` how long that holds yet.
     """
+    if others := held(folder, asked["replica"], asked["owner"]):
+        return others
     before, now = mark_of(folder, asked["replica"]), time.time()
-    left_s = before.get("until_unix_s", 0) - now
-    if left_s > 0 and before.get("owner") != asked["owner"]:
-        return {"held": before, "left_s": left_s}
     mark = {
         "replica": asked["replica"],
         "owner": asked["owner"],
@@ -62,6 +61,13 @@ def note(folder: Path, asked: Values) -> Values:
     }
     _write_mark(folder, mark)
     return {"before": before, "listens": listens(UNITS / asked["unit"])}
+
+
+def held(folder: Path, replica: str, owner: str) -> Values:
+    """``held``: another's mark whose time is not up, and for how long; nothing without one."""
+    mark = mark_of(folder, replica)
+    left_s = mark.get("until_unix_s", 0) - time.time()
+    return {"held": mark, "left_s": left_s} if left_s > 0 and mark.get("owner") != owner else {}
 
 
 def listens(unit: Path) -> Values | None:

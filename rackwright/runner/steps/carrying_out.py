@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -16,24 +17,26 @@ from rackwright.desired.items import Change, payload
 from rackwright.errors import HostError
 from rackwright.exits import tell
 from rackwright.plan import Replica
-from rackwright.report.table import table_text
+from rackwright.planning.beside import BESIDE, stand_in
+from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
+from rackwright.runner.named_replicas import ranks_of
 from rackwright.runner.remote_call import call
-from rackwright.runner.steps.gates import Gates, failures, is_out, replicas_in
-from rackwright.runner.steps.kinds import Kind, kind_of
+from rackwright.runner.steps import absence, canary
+from rackwright.runner.steps.gates import Gates, States
 from rackwright.runner.steps.options import options
 from rackwright.runner.steps.order import Pending, Way, startable
 from rackwright.runner.steps.owners import new_owner
+from rackwright.runner.steps.pending import is_alone, pending_of
 from rackwright.runner.steps.rank import Rank
 from rackwright.runner.steps.removal import remove, start
-from rackwright.runner.steps.step import TROUBLE, Step, Terms, as_planned
+from rackwright.runner.steps.step import TROUBLE, Step, StepFailed, Terms, as_before, as_planned
+from rackwright.runner.steps.summary import summary
 from rackwright.runner.steps.view import View
 from rackwright.runner.steps.work import Work
 
 Prepare = Callable[[Host], Work]
-States = dict[str, dict[str, Any]]
-HEADINGS = ("REPLICA", "STEP", "SECONDS", "AWAY", "REQUESTS LOST")
-NUMBERS = HEADINGS[2:]
+CANARY_POLL_S = 2.0
 
 
 class Rollout:
@@ -45,19 +48,14 @@ class Rollout:
         self.gates, self.owner = Gates(fleet, inventory), new_owner()
         self.view = View(self._say)
         self.failed: dict[str, Exception] = {}
-        self.started: list[Replica] = []
         self._expected: dict[str, bool] = {}
         self._left: set[str] = set()
         self._works: dict[str, Work] = {}
-        self._hosts: dict[str, tuple[str, ...]] = {}
-        self._untouched: dict[str, Pending] = {}
+        self._pending: list[Pending] = []
         self._before: States = {}
+        self._untouched: list[Pending] = []
+        self._watched = not options().canary
         self._alone = RLock()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a step failed: then gateways go on with what they know."""
-        return bool(self.failed)
 
     def expect(self, work: Work) -> None:
         """A server that was looked at: it has steps to take where ``concerns`` says so."""
@@ -78,92 +76,59 @@ class Rollout:
     def carry_out(self, host: Host) -> list[str]:
         """All steps there are, unless another host's call has. Why this host fails, in words."""
         with self._alone:
-            if pending := self._pending():
+            works = {name: work for name, work in self._works.items() if work.later or work.leaving}
+            if works:
+                self._before = self.gates.states()
+                pending = self._wanted(works)
+                self._pending += pending
                 self._run(pending)
         return list(self._faults(host.name))
 
+    def _wanted(self, works: dict[str, Work]) -> list[Pending]:
+        """Without steps that a server which is left alone would have to take part in."""
+        steps = pending_of(self.fleet.plan, works, self._before)
+        wanted = [one for one in steps if not self._left & set(one.hosts)]
+        for name in works.keys() - {host for one in wanted for host in one.hosts}:
+            del self._works[name]
+        return wanted
+
     def _faults(self, host: str) -> Iterator[str]:
+        here = {one.name for one in self._pending if host in one.hosts}
         for name, error in self.failed.items():
-            if host in self._hosts.get(name, ()):
+            if name in here or name == host:
                 yield str(error)
-        for name, one in self._untouched.items():
-            if host in one.hosts:
-                yield f"{name} was not touched: {', '.join(self.failed)} failed before it"
+        for one in self._untouched:
+            if one.name in here and not one.beside:
+                yield f"{one.name} was not touched: {', '.join(self.failed)} failed before it"
 
-    # --- what is to be done ------------------------------------------------------------------
-
-    def _pending(self) -> list[Pending]:
-        """Of all servers that were added since the last time."""
-        works = [work for work in self._works.values() if work.later or work.leaving]
-        if not works:
-            return []
-        self._before = states = self.gates.states()
-        found = {one.name: one for work in works for one in self._of(work, states)}
-        for one in found.values():
-            self._hosts[one.name] = one.hosts
-        order = {one.name: number for number, one in enumerate(self.fleet.plan.replicas)}
-        return sorted(found.values(), key=lambda one: order.get(one.name, len(order)))
-
-    def _of(self, work: Work, states: States) -> Iterator[Pending]:
-        for name in work.leaving:
-            yield Pending(name, self._service_of(name, states), Way.REMOVE, (work.host.name,))
-        for name in work.later:
-            ranks = [one for one in self.fleet.plan.replicas if one.name == name]
-            service, hosts = ranks[0].service, tuple(one.server.name for one in ranks)
-            if self._left & set(hosts):
-                continue
-            steps = any(
-                kind_of(self._works[host].own.get(name, ())) is Kind.STEP
-                for host in hosts
-                if host in self._works
-            )
-            way = Way.CHANGE if steps else Way.START
-            together = service.rollout == "all"
-            yield Pending(name, service.name, way, hosts, together, is_out(states, name))
-
-    def _service_of(self, name: str, states: States) -> str:
-        """Of a replica that is planned no more: as gateways have it, else by its name."""
-        for said in states.values():
-            for service in said.get("services") or {}:
-                if replicas_in({"": {"services": {service: said["services"][service]}}}, name):
-                    return str(service)
-        return name.rsplit("-", 2)[0]
-
-    # --- doing it ----------------------------------------------------------------------------
-
-    def _run(self, pending: list[Pending]) -> None:
+    def _run(self, pending: Sequence[Pending]) -> None:
         """Begin what may be, until all have ended or one has failed and the others have ended."""
         todo, ended = list(pending), SimpleQueue()
-        running: dict[str, Pending] = {}
-        while todo or running:
-            begun = (
-                [] if self.failed else startable(todo, list(running.values()), options().at_once)
-            )
-            for one in begun:
+        running: list[Pending] = []
+        while begun := [*running, *self._next(todo, running)]:
+            for one in begun[len(running) :]:
                 todo.remove(one)
-                running[one.name] = one
                 gevent.spawn(self._take, one, ended)
-            if not running:
-                break
-            done: Pending = ended.get()
-            del running[done.name]
-        self._untouched |= {one.name: one for one in todo}
-        self._tell()
-        self._finish({host for one in pending for host in one.hosts})
+            running = begun
+            running.remove(ended.get())
+        self._untouched += todo
+        self._tell(todo)
+        self._finish(pending)
 
-    def _tell(self) -> None:
-        """What became of each: seconds, and requests that it lost by what gateways count."""
-        try:
-            now = self.gates.states()
-        except TROUBLE:
-            now = {}
-        rows = list(rows_of(self.view, self._before, now, self.failed, self._untouched))
-        tell(f"\n{table_text(HEADINGS, rows, NUMBERS)}\n", err=True)
+    def _next(self, todo: Sequence[Pending], running: Sequence[Pending]) -> list[Pending]:
+        """After a failure only what stood in for another ends: it was never planned."""
+        if not self.failed:
+            at_once = options().at_once if self._watched else 1
+            return startable(todo, running, at_once)
+        if running:
+            return []
+        goes = (one for one in todo if one.beside and one.way is Way.REMOVE)
+        return [one for one in goes if one.name in self.view.rows][:1]
 
     def _take(self, one: Pending, ended: SimpleQueue) -> None:
         try:
             self._act(one)
-        except TROUBLE as error:
+        except Exception as error:  # also a fault of ours: nothing goes on after it
             self.failed[one.name] = error
             self._say(one.name, str(error))
         finally:
@@ -171,44 +136,89 @@ class Rollout:
 
     def _act(self, one: Pending) -> None:
         if one.way is Way.REMOVE:
-            work = self._works[one.hosts[0]]
-            remove(one.name, one.service, work, self.gates, self.view, self._terms(one))
+            self._remove(one)
         elif one.way is Way.START:
             start(self._ranks(one), self.gates, self.view)
         else:
-            Step(self._ranks(one), self.gates, self.view, self._terms(one), as_planned).run()
+            ranks = self._ranks(one)
+            Step(ranks, self.gates, self.view, self._terms(one, ranks), as_planned).run()
+            if not self._watched:
+                self._watch(one, ranks)
 
-    def _terms(self, one: Pending) -> Terms:
-        others = [
-            r for r in self.fleet.plan.replicas if r.service.name == one.service and r.answers
-        ]
+    def _remove(self, one: Pending) -> None:
+        """One that stands in for another may be another run's, which changes that now."""
+        work = self._work(one.hosts[0])
+        planned = {rank.name for rank in work.planned}
+        if one.beside and (name := one.name.removesuffix(BESIDE)) in planned:
+            rank = self._rank(ranks_of(self.fleet.plan, name)[0])
+            rank.must_be_free(self.owner)
+        remove(one.name, one.service, work, self.gates, self.view, self._terms(one))
+
+    def _terms(self, one: Pending, ranks: Sequence[Rank] = ()) -> Terms:
+        """Where its requests have nowhere to go, they wait, and the operator is told how long."""
         settings = self.fleet.settings(one.hosts[0])
-        alone = not one.together and bool(others)
-        return Terms(self.owner, settings.drain_timeout_s, alone)
+        stays = any(r.service.name == one.service for r in self.fleet.plan.replicas)
+        terms = Terms(self.owner, settings.drain_timeout_s, stays and not one.together)
+        if not ranks or one.out or not is_alone(one, self.fleet.plan, self._pending):
+            return terms
+        last_s = ranks[0].last_start_s()
+        self._say(one.name, absence.words(one.service, last_s, settings.start_timeout_s))
+        return replace(terms, hold_s=absence.hold_s(last_s, settings.start_timeout_s))
+
+    def _watch(self, one: Pending, ranks: Sequence[Rank]) -> None:
+        """The first that was changed, beside the others. Raises StepFailed once it is put back."""
+        self._watched = True
+        canary_s = self.fleet.settings(one.hosts[0]).canary_s
+        others = [r.name for r in self.fleet.plan.replicas if r.service.name == one.service]
+        others.remove(one.name)
+        self._say(one.name, f"is watched for {canary_s} s before the next")
+        before, until = self.gates.states(), time.monotonic() + canary_s
+        while time.monotonic() < until:
+            gevent.sleep(CANARY_POLL_S)
+            if why := canary.fault(before, self.gates.states(), one.name, others):
+                self._back(one, ranks, why)
+
+    def _back(self, one: Pending, ranks: Sequence[Rank], why: str) -> None:
+        ways = [(rank, rank.way_back()) for rank in ranks]
+        back = [rank.listening((way or {}).get("listens")) for rank, way in ways]
+        terms = replace(self._terms(one), why="rollback")
+        Step(ranks, self.gates, self.view, terms, as_before, back=back).run()
+        words = f"{one.name} was worse than the others and runs what it ran before: {why}"
+        raise StepFailed(words, why)
 
     def _ranks(self, one: Pending) -> list[Rank]:
         """Its processes, the one that answers first."""
-        ranks = [r for r in self.fleet.plan.replicas if r.name == one.name]
-        return [self._rank(r) for r in sorted(ranks, key=lambda r: not r.answers)]
+        plan = self.fleet.plan
+        if one.beside:
+            copy = stand_in(plan, ranks_of(plan, one.name.removesuffix(BESIDE))[0])
+            return [self._rank(copy)] if copy else []
+        return [self._rank(rank) for rank in ranks_of(plan, one.name)]
 
     def _rank(self, replica: Replica) -> Rank:
-        name = replica.server.name
+        work = self._work(replica.server.name)
+        items = work.items.get(replica.name) or work.make(replica)
+        return Rank(work.host, replica, work.settings, items)
+
+    def _work(self, name: str) -> Work:
         if name not in self._works:  # outside the limit of this run
-            self._works[name] = self._prepare(self._reached(name))
-        work = self._works[name]
-        return Rank(work.host, replica, work.settings, work.items[replica.name])
+            self._works[name] = self._prepare(reach(self.inventory, name))
+        return self._works[name]
 
-    def _reached(self, name: str) -> Host:
-        host = self.inventory.get_host(name)
-        host.connect(show_errors=False, raise_exceptions=True)
-        return host
+    def _tell(self, untouched: Sequence[Pending]) -> None:
+        try:
+            now = self.gates.states()
+        except TROUBLE:
+            now = {}
+        names = [one.name for one in untouched if not one.beside]
+        tell(f"\n{summary(self.view, self._before, now, self.failed, names)}\n", err=True)
 
-    def _finish(self, hosts: set[str]) -> None:
+    def _finish(self, pending: Sequence[Pending]) -> None:
         """What no unit needs any more goes, on servers where all steps have ended well."""
-        unwell = {h for name in (*self.failed, *self._untouched) for h in self._hosts[name]}
-        for name in hosts:
-            work = self._works.pop(name, None)
-            if work and name not in unwell:
+        left = {one.name for one in self._untouched} | self.failed.keys()
+        unwell = {host for one in pending if one.name in left for host in one.hosts}
+        for name in {host for one in pending for host in one.hosts}:
+            work = self._works.pop(name)
+            if name not in unwell:
                 self._apply_last(work)
 
     def _apply_last(self, work: Work) -> None:
@@ -216,11 +226,10 @@ class Rollout:
             apply_now(work.host, work.last)
         except TROUBLE as error:
             self.failed[work.host.name] = error
-            self._hosts[work.host.name] = (work.host.name,)
 
     def _say(self, name: str, words: str) -> None:
-        first = self._hosts.get(name, ("",))[0]
-        self.inventory.get_host(first).log(f"  {name}: {words}")
+        hosts = [one.hosts[0] for one in self._pending if one.name == name]
+        self.inventory.get_host(hosts[0]).log(f"  {name}: {words}")
 
 
 def apply_now(host: Host, changes: list[Change]) -> None:
@@ -229,18 +238,6 @@ def apply_now(host: Host, changes: list[Change]) -> None:
         said = call(host, "state", {"do": "apply", "items": payload(changes)}, kind=dict)
         if error := said.get("error"):
             raise HostError(f"{host.name}: {error}")
-
-
-def rows_of(
-    view: View, before: States, now: States, failed: Collection[str], untouched: Collection[str]
-) -> Iterator[tuple[str, str, int | None, int | None, int | None]]:
-    """A row a replica: whether its step was done, its seconds, those without it, requests lost."""
-    for name, row in view.rows.items():
-        lost = failures(now, name) - failures(before, name) if replicas_in(now, name) else None
-        state = "failed" if name in failed else "done"
-        yield name, state, round(row.seconds), round(row.absent_s), lost
-    for name in untouched:
-        yield name, "not touched", None, None, None
 
 
 _rollouts: WeakKeyDictionary[Inventory, Rollout] = WeakKeyDictionary()

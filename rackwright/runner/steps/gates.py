@@ -6,14 +6,11 @@ deployed knows no replica and is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from paramiko.ssh_exception import SSHException
-from pyinfra.api.exceptions import PyinfraError
-from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from rackwright.desired.addresses import ip_of, is_ip, resolved
@@ -21,14 +18,16 @@ from rackwright.desired.fleet_data import replica_entries
 from rackwright.desired.gateway_places import FLEET, SOCKET
 from rackwright.errors import HostError
 from rackwright.plan import Replica
+from rackwright.planning.beside import BESIDE
+from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.gateway_state import Question, said_by
 from rackwright.runner.remote_call import LOOK_UP_S, call
-from rackwright.runner.steps.order import BESIDE
 from rackwright.runner.turns_at_gateways import Turn, TurnWanted, turn_at_gateways
 
 Entry = dict[str, Any]
-SILENT = (PyinfraError, SSHException, EOFError, OSError)
+States = Mapping[str, Mapping[str, Any]]
+"""What gateways say, by their names."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +54,8 @@ class Gates:
         return {name: said for name, said in answers if said}
 
     def _state(self, name: str) -> dict[str, Any]:
-        said = said_by(self._reached(name), Question("GET", "/state"))
+        said = said_by(reach(self.inventory, name), Question("GET", "/state"))
         return said.body if said and said.status == 200 and isinstance(said.body, dict) else {}
-
-    def _reached(self, name: str) -> Host:
-        gateway = self.inventory.get_host(name)
-        try:
-            gateway.connect(show_errors=False, raise_exceptions=True)
-        except SILENT as error:
-            raise HostError(f"{name}: {str(error) or type(error).__name__}") from None
-        return gateway
 
     def put(self, replica: Replica, before: dict[str, Entry | None]) -> None:
         """Have all of them send its requests where it listens by the plan.
@@ -107,7 +98,9 @@ class Gates:
             "name": replica,
             "entry": entry,
         }
-        said = call(self._reached(gateway), "gateway_entries", request, timeout_s=60, kind=dict)
+        said = call(
+            reach(self.inventory, gateway), "gateway_entries", request, timeout_s=60, kind=dict
+        )
         if error := said.get("error"):
             raise HostError(f"{gateway}: {error}")
         return {} if "skipped" in said else {gateway: said["before"]}
@@ -117,25 +110,27 @@ class Gates:
         address = replica.server.address
         if is_ip(address):
             return {}
-        said = call(self._reached(gateway), "names", [address], timeout_s=LOOK_UP_S, kind=dict)
+        said = call(
+            reach(self.inventory, gateway), "names", [address], timeout_s=LOOK_UP_S, kind=dict
+        )
         found = resolved(said)
         if address not in found:
             raise HostError(f"{gateway} has no one address for {address}")
         return found
 
 
-def replicas_in(states: dict[str, dict[str, Any]], replica: str) -> list[dict[str, Any]]:
+def replicas_in(states: States, replica: str) -> list[dict[str, Any]]:
     """What gateways say of one replica; nothing of a gateway that does not know it."""
     services = [one for said in states.values() for one in (said.get("services") or {}).values()]
     return [one["replicas"][replica] for one in services if replica in (one.get("replicas") or {})]
 
 
-def is_out(states: dict[str, dict[str, Any]], replica: str) -> bool:
+def is_out(states: States, replica: str) -> bool:
     """Whether every gateway that knows it sends it nothing."""
     known = replicas_in(states, replica)
     return bool(known) and all(one.get("state") != "in" for one in known)
 
 
-def failures(states: dict[str, dict[str, Any]], replica: str) -> int:
+def failures(states: States, replica: str) -> int:
     """Requests that it was given and that failed, as all gateways count them."""
     return sum(int(one.get("failures") or 0) for one in replicas_in(states, replica))

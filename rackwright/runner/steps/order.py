@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-BESIDE = "-beside"
-"""How the name of a replica ends that stands in for another, on GPUs that nothing else has."""
+from rackwright.planning.beside import BESIDE
 
 
 class Way(IntEnum):

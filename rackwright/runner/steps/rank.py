@@ -19,6 +19,8 @@ from rackwright.runner.observing import observe_replica
 from rackwright.runner.operations import STATE, wait_for_units
 from rackwright.runner.planned import planned_replica
 from rackwright.runner.remote_call import call
+from rackwright.runner.steps.absence import last_start_s
+from rackwright.runner.steps.owners import is_dead
 from rackwright.runner.steps.stages import LEASE_S, Stage
 from rackwright.spec import Settings
 
@@ -54,6 +56,12 @@ class Rank:
         if missing := said.get("missing"):
             raise Missing(f"{self.host.name} lacks {', '.join(missing)}: run the stages before")
         return said
+
+    def must_be_free(self, owner: str) -> None:
+        """Raise HostError while a step of another run that may be alive is under way."""
+        said = self._ask("held", owner=owner)
+        if said.get("held") and not is_dead(str(said["held"].get("owner"))):
+            raise HostError(f"{said['held'].get('owner')} is changing {self.replica.name}")
 
     @property
     def needs(self) -> list[str]:
@@ -114,6 +122,16 @@ class Rank:
         wanted = [planned_replica(self.replica, self.settings, load)]
         own = seen["replicas"][self.replica.name]
         return own, checks.judge(wanted, {self.replica.server.name: seen})
+
+    def last_start_s(self) -> float | None:
+        """Seconds of its last start that became ready; None where the journal tells of none."""
+        unit, path = (
+            paths.unit_name(self.replica),
+            paths.environment_path(self.replica, self.settings),
+        )
+        asked = {"units": [{"unit": unit, "environment_path": path}]}
+        said = call(self.host, "starts", asked, timeout_s=TIMEOUT_S, kind=dict)
+        return last_start_s(said[unit]["starts"])
 
     def running(self) -> int | None:
         """Requests that the engine itself counts; None where it does not say."""

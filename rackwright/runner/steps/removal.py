@@ -11,10 +11,10 @@ from rackwright.desired import paths
 from rackwright.desired.items import Change, NoOtherUnits, payload
 from rackwright.desired.replicas import no_other_units
 from rackwright.errors import HostError
+from rackwright.planning.beside import BESIDE
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps import proof
 from rackwright.runner.steps.gates import Gates
-from rackwright.runner.steps.order import BESIDE
 from rackwright.runner.steps.rank import Rank
 from rackwright.runner.steps.stages import Stage
 from rackwright.runner.steps.step import POLL_S, Terms, stop_all

@@ -114,8 +114,10 @@ class Step:
             for rank in self.ranks:
                 before = self._marked(rank)
                 self._resumed = self._resumed or bool(before.get("changed"))
+            if self._resumed and self.as_before:
+                raise Stopped(f"{self._owner} was changing it and did not end: deploy, or roll out")
         except TROUBLE:
-            self._end_marks()
+            self._leave()
             raise
 
     def _marked(self, rank: Rank) -> Mapping[str, Any]:
@@ -168,10 +170,10 @@ class Step:
                 before = self._drained(turn)
                 self._changed(turn, before)
                 self._enter(Stage.RETURN)
-                self._given_back(turn)
+                self._given_back(turn, before)
         except TROUBLE:
             if self._stage in (Stage.DRAIN, Stage.WAIT):
-                self._end_marks()
+                self._leave()
             raise
         self._end_marks()
         self.view.done(self.name)
@@ -278,9 +280,16 @@ class Step:
         if found or not proof.served(again):
             raise HostError(f"it is not as it was: {'; '.join(found) or 'it does not answer'}")
 
-    def _given_back(self, turn: Turn) -> None:
-        for why in turn.give_back(prove=bool(self.back)).values():
+    def _given_back(self, turn: Turn, before: Observed) -> None:
+        """In at once where it was proven here; else once it completes a gateway's own request."""
+        proven = not self.back and (not self.as_before or proof.served(before[1]))
+        for why in turn.give_back(prove=not proven).values():
             self.view.say(self.name, f"{why}; it is back there by itself when its lease ends")
+
+    def _leave(self) -> None:
+        """Untouched by this step; what a dead run left half done is still to be gone on with."""
+        if not self._resumed:
+            self._end_marks()
 
     def _end_marks(self) -> None:
         """No step is under way; a server that does not hear it forgets it when its time is up."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyinfra.api.host import Host
@@ -18,10 +18,11 @@ from rackwright.spec import Settings
 
 @dataclass(frozen=True)
 class Work:
-    """A server's differences. ``own`` are those of each replica, ``items`` all it must have of it.
+    """A server's differences.
 
-    ``unplanned`` is what goes, ``shared`` what its replicas have in common, ``former`` what goes
-    once no unit runs from it any more.
+    ``own`` are those of each replica, ``items`` all it must have of it, and ``make`` has those of
+    another one there. ``unplanned`` is what goes, ``shared`` what its replicas have in common,
+    ``former`` what goes once no unit runs from it any more.
     """
 
     host: Host
@@ -33,6 +34,7 @@ class Work:
     shared: list[Change]
     former: list[Change]
     asked: int
+    make: Callable[[Replica], list[Item]]
 
     @property
     def leaving(self) -> list[str]:
@@ -97,7 +99,11 @@ def work_of(
     ``only`` one service's replicas are changed, and nothing else is taken away.
     """
     mine = [one for one in replicas if only in (None, one.service.name)]
-    items = {one.name: own_items(one, settings, gpu_uuids, api_key) for one in mine}
+
+    def items_of(replica: Replica) -> list[Item]:
+        return own_items(replica, settings, gpu_uuids, api_key)
+
+    items = {one.name: items_of(one) for one in mine}
     unplanned = unplanned_items(replicas, settings) if only is None else []
     former = former_links(replicas, settings) if only is None else []
     shared = shared_items(replicas, settings)
@@ -110,4 +116,4 @@ def work_of(
 
     own = {name: of(its) for name, its in items.items()}
     parts = (own, of(unplanned), of(shared), of(former))
-    return Work(host, settings, tuple(replicas), items, *parts, asked=len(asked))
+    return Work(host, settings, tuple(replicas), items, *parts, asked=len(asked), make=items_of)

@@ -67,7 +67,7 @@ class Process:
     def observe(self, *, load: bool) -> tuple[Mapping[str, Any], list[CheckResult]]:
         self._does("asked")
         name = self.replica.name
-        return {}, [CheckResult(name, self.host.name, "health", Status.OK, "it completes", "")]
+        return {}, [CheckResult("health", self.host.name, name, self.world.health, "as scripted")]
 
 
 class World:
@@ -85,6 +85,7 @@ class World:
         self.said: list[str] = []
         self.stages: list[tuple[str, str]] = []
         self.broken: set[str] = set()
+        self.health = Status.OK
         monkeypatch.setattr(on_the_gateway, "SOCKET", str(self.gateway.socket))
         monkeypatch.setattr(gateway_state, "call", self._call)
         monkeypatch.setattr(gateway_leases, "reach", lambda _, name: SimpleNamespace(name=name))
@@ -136,6 +137,12 @@ def test_a_replica_that_is_not_as_it_was_waits_for_a_completion(world: World) ->
     world.broken.add("chat-gpu1-0")
     with pytest.raises(StepFailed, match="it did not start"):
         world.interrupting.restart("chat-gpu1-0")
+    assert world.states() == ["ejected", "in"]
+
+
+def test_one_that_did_not_serve_before_is_not_given_requests_unproven(world: World) -> None:
+    world.health = Status.CRITICAL
+    world.interrupting.restart("chat-gpu1-0")
     assert world.states() == ["ejected", "in"]
 
 

@@ -12,7 +12,9 @@ from rackwright.planning.placing import plan
 from rackwright.runner import replicas
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.quarantine import Quarantine
+from rackwright.runner.steps import carrying_out
 from rackwright.runner.steps.carrying_out import Rollout
+from rackwright.runner.steps.order import Pending, Way
 from tests.samples.fleet import lab_hosts
 
 
@@ -45,10 +47,20 @@ def test_who_has_no_watchdog_or_no_replica_is_not_asked(monkeypatch: pytest.Monk
     assert replicas._left_alone(fleet(), host("gw1")) == ""
 
 
-def test_only_replicas_elsewhere_take_a_step() -> None:
+def test_only_replicas_elsewhere_take_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has nothing left to do is asked no second time."""
     own: Any = None
+    steps = [
+        Pending("chat-gpu1-0", "chat", Way.CHANGE, ("gpu1",)),
+        Pending("wide-gpu1-0", "wide", Way.CHANGE, ("gpu1", "gpu2")),
+        Pending("wide-gpu3-0", "wide", Way.CHANGE, ("gpu3", "gpu2")),
+    ]
+    monkeypatch.setattr(carrying_out, "pending_of", lambda *_: steps)
     rollout = Rollout(fleet(), own, own)
-    work: Any = SimpleNamespace(leaving=[], later=["chat-gpu1-0", "chat-gpu2-0"], host=host("gpu1"))
-    assert [one.name for one in rollout._of(work, {})] == ["chat-gpu1-0", "chat-gpu2-0"]
+    works: Any = {name: SimpleNamespace(host=host(name)) for name in ("gpu1", "gpu3")}
+    for work in works.values():
+        rollout.add(work)
+    assert rollout._wanted(works) == steps
     rollout.leave(host("gpu2"))
-    assert [one.name for one in rollout._of(work, {})] == ["chat-gpu1-0"]
+    assert rollout._wanted(works) == steps[:1]
+    assert list(rollout._works) == ["gpu1"]

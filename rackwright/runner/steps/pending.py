@@ -1,0 +1,65 @@
+"""The steps that servers' differences ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rackwright.plan import FleetPlan
+from rackwright.planning.beside import BESIDE, stand_in
+from rackwright.runner.named_replicas import ranks_of
+from rackwright.runner.steps.gates import States, is_out, replicas_in
+from rackwright.runner.steps.kinds import Kind, kind_of
+from rackwright.runner.steps.order import Pending, Way
+from rackwright.runner.steps.work import Work
+
+
+def pending_of(plan: FleetPlan, works: Mapping[str, Work], states: States) -> list[Pending]:
+    """All steps of these servers, each once, in the plan's order.
+
+    Where a service's only replica is changed and something can stand in for it, that comes first
+    and goes last.
+    """
+    found: dict[str, Pending] = {}
+    for work in works.values():
+        for name in work.leaving:
+            service = _service_of(name, states)
+            found[name] = Pending(name, service, Way.REMOVE, (work.host.name,))
+        for name in work.later:
+            found[name] = _of_planned(name, plan, works, states)
+    order = {one.name: number for number, one in enumerate(plan.replicas)}
+    steps = sorted(found.values(), key=lambda one: order.get(one.name, len(order)))
+    return [*(one for step in steps for one in _beside(step, plan)), *steps]
+
+
+def _of_planned(name: str, plan: FleetPlan, works: Mapping[str, Work], states: States) -> Pending:
+    ranks = ranks_of(plan, name)
+    service, hosts = ranks[0].service, tuple(one.server.name for one in ranks)
+    known = [works[host] for host in hosts if host in works]
+    steps = any(kind_of(work.own.get(name, ())) is Kind.STEP for work in known)
+    way, together = Way.CHANGE if steps else Way.START, service.rollout == "all"
+    return Pending(name, service.name, way, hosts, together, is_out(states, name))
+
+
+def _beside(step: Pending, plan: FleetPlan) -> Iterator[Pending]:
+    """What stands in for a replica that is changed; one that is out is missed by nobody."""
+    if step.way is not Way.CHANGE or step.together or step.out:
+        return
+    if copy := stand_in(plan, ranks_of(plan, step.name)[0]):
+        yield Pending(copy.name, step.service, Way.START, step.hosts)
+        yield Pending(copy.name, step.service, Way.REMOVE, step.hosts)
+
+
+def is_alone(step: Pending, plan: FleetPlan, pending: Sequence[Pending]) -> bool:
+    """Whether requests of its service have nowhere to go while it is changed."""
+    others = {one.name for one in plan.replicas if one.service.name == step.service}
+    stands_in = any(one.name == f"{step.name}{BESIDE}" for one in pending)
+    return step.together or (others <= {step.name} and not stands_in)
+
+
+def _service_of(name: str, states: States) -> str:
+    """Of a replica that is planned no more: as gateways have it, else by its name."""
+    for said in states.values():
+        for service, its in (said.get("services") or {}).items():
+            if replicas_in({"": {"services": {service: its}}}, name):
+                return str(service)
+    return name.removesuffix(BESIDE).rsplit("-", 2)[0]

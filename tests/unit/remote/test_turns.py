@@ -1,0 +1,188 @@
+"""On a server: the mark of a step, and what ran before its change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rackwright.remote import turns as script
+from rackwright.remote.items import stamps, turns
+from tests.samples.commands import Command
+
+UNIT = """[Service]
+ExecStart=/opt/rackwright/vllm/current/bin/python -m vllm
+ExecStartPost=/opt/rackwright/bin/await-ready 192.0.2.11 {port} /health 1800
+"""
+Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> Path:
+    """A server's folders; systemctl notes what it is told."""
+    for name in ("units", "stamps", "turns"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(turns, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(stamps, "FOLDER", tmp_path / "stamps")
+    monkeypatch.setattr(script, "LOCK", tmp_path / "lock")
+    command("systemctl", f'echo "$*" >> {tmp_path}/systemctl')
+    write(tmp_path, "one", 8000)
+    return tmp_path
+
+
+def write(place: Path, text: str, port: int) -> None:
+    """What a deploy would have put there."""
+    (place / "units/a.service").write_text(UNIT.format(port=port) + f"# {text}\n")
+    (place / "a.env").write_text(f"KEY={text}\n")
+    (place / "a.env").chmod(0o640)
+    (place / "stamps/a.service.json").write_text(json.dumps({"restart": text}))
+
+
+def read(place: Path) -> tuple[str, str, str]:
+    files = ("units/a.service", "a.env", "stamps/a.service.json")
+    unit, environment, stamp = ((place / name).read_text() for name in files)
+    return unit.splitlines()[-1][2:], environment.strip()[4:], json.loads(stamp)["restart"]
+
+
+@pytest.fixture
+def ask(place: Path) -> Ask:
+    def asked(do: str, owner: str = "me", **more: Any) -> dict[str, Any]:
+        request = {
+            "do": do,
+            "folder": str(place / "turns"),
+            "replica": "a",
+            "unit": "a.service",
+            "environment": str(place / "a.env"),
+            "owner": owner,
+            **more,
+        }
+        return script.main(request)
+
+    return asked
+
+
+def note(ask: Ask, stage: str, owner: str = "me", **more: Any) -> dict[str, Any]:
+    return ask("note", owner, stage=stage, lease_s=90, **more)
+
+
+def test_a_mark_says_who_and_where_until_it_ends(ask: Ask, place: Path) -> None:
+    said = note(ask, "preflight")
+    assert said == {"before": {}, "listens": {"address": "192.0.2.11", "port": 8000}}
+    again = note(ask, "change")
+    assert (again["before"]["stage"], again["before"]["owner"]) == ("preflight", "me")
+    seen = turns.seen({"key": "a", "folder": str(place / "turns")})
+    assert seen["until_unix_s"] - seen["began_unix_s"] >= 90
+    assert (place / "turns/a.json").stat().st_mode & 0o777 == 0o600
+    assert ask("end", "another") == {} and turns.mark_of(place / "turns", "a")
+    assert ask("end") == {} and turns.mark_of(place / "turns", "a") == {}
+
+
+def test_nobody_else_begins_while_it_lasts(ask: Ask) -> None:
+    note(ask, "wait")
+    said = note(ask, "preflight", "another")
+    assert said["held"]["owner"] == "me" and 0 < said["left_s"] <= 90
+    assert ask("held", "another")["held"]["owner"] == "me"
+    assert ask("held", "me") == {}
+
+
+def test_one_whose_time_is_up_is_gone_on_with(ask: Ask) -> None:
+    ask("note", "dead", stage="start", lease_s=-1)
+    said = note(ask, "preflight")
+    assert said["before"]["owner"] == "dead"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "\0"])
+def test_a_mark_that_cannot_be_read_is_a_step_that_was_left(
+    text: str, ask: Ask, place: Path
+) -> None:
+    (place / "turns/a.json").write_text(text)
+    assert turns.seen({"key": "a", "folder": str(place / "turns")})["stage"]
+    assert note(ask, "preflight")["before"]["owner"] == "somebody"
+
+
+def test_nothing_begins_where_something_is_missing(ask: Ask, place: Path) -> None:
+    said = note(ask, "preflight", needs=[str(place), str(place / "weights")])
+    assert said == {"missing": [str(place / "weights")]}
+    assert turns.mark_of(place / "turns", "a") == {}
+
+
+def test_what_ran_before_is_kept_and_put_back(ask: Ask, place: Path) -> None:
+    note(ask, "change")
+    assert ask("keep") == {}
+    write(place, "two", 8001)
+    kept = place / "turns/a.before"
+    assert kept.stat().st_mode & 0o777 == 0o700
+    assert {one.stat().st_mode & 0o777 for one in kept.iterdir()} <= {0o600, 0o644}
+    assert (kept / "environment").stat().st_mode & 0o077 == 0
+    assert ask("look", replicas=["a", "b"]) == {
+        "a": {"listens": {"address": "192.0.2.11", "port": 8000}},
+        "b": None,
+    }
+    assert ask("restore") == {}
+    assert read(place) == ("one", "one", "one")
+    assert (place / "a.env").stat().st_mode & 0o777 == 0o640
+    told = (place / "systemctl").read_text().splitlines()
+    assert told == ["daemon-reload", "reset-failed a.service", "--no-block restart a.service"]
+
+
+def test_what_was_left_half_done_never_becomes_what_ran_before(ask: Ask, place: Path) -> None:
+    note(ask, "change")
+    ask("keep")
+    write(place, "half", 8000)
+    note(ask, "change")
+    ask("keep")  # of the run that goes on
+    ask("restore")
+    assert read(place)[0] == "one"
+
+
+def test_once_a_step_has_ended_the_next_keeps_anew(ask: Ask, place: Path) -> None:
+    for text in ("two", "three"):
+        note(ask, "change")
+        ask("keep")
+        write(place, text, 8000)
+        ask("end")
+    note(ask, "undo")
+    ask("restore")
+    assert read(place)[0] == "two"
+
+
+def test_a_rollback_swaps_and_twice_is_forward_again(ask: Ask, place: Path) -> None:
+    note(ask, "change")
+    ask("keep")
+    write(place, "two", 8001)
+    ask("end")
+    for expected in ("one", "two", "one"):
+        note(ask, "change")
+        assert ask("restore", swap=True) == {}
+        assert read(place) == (expected, expected, expected)
+        ask("end")
+
+
+def test_a_rollback_that_was_cut_off_goes_on_and_not_forward(ask: Ask, place: Path) -> None:
+    note(ask, "change")
+    ask("keep")
+    write(place, "two", 8001)
+    ask("end")
+    note(ask, "change")
+    ask("restore", swap=True)
+    note(ask, "change")  # the next run
+    ask("restore", swap=True)
+    assert read(place)[0] == "one"
+
+
+def test_nothing_kept_is_said(ask: Ask) -> None:
+    assert "nothing is kept" in ask("restore")["error"]
+
+
+def test_what_ran_from_the_former_link_is_put_back_without_it(ask: Ask, place: Path) -> None:
+    link = place / "current"
+    link.symlink_to("/opt/rackwright/vllm/0.32.0-cuda-1234")
+    unit = place / "units/a.service"
+    unit.write_text(unit.read_text().replace("/opt/rackwright/vllm/current", str(link)))
+    note(ask, "change")
+    ask("keep", links=[str(link), str(place / "no-link")])
+    ask("restore")
+    assert "ExecStart=/opt/rackwright/vllm/0.32.0-cuda-1234/bin/python" in unit.read_text()

@@ -1,0 +1,42 @@
+"""A step is gone on with under the name of the dead run that left it, and of nobody else."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+
+from rackwright.runner.steps.owners import MOST_CHARACTERS, is_dead, new_owner, successor
+
+MACHINE = socket.gethostname()[:40]
+
+
+def ended() -> str:
+    """A run on this machine that is over."""
+    done = subprocess.Popen(["true"])
+    done.wait()
+    return f"ops@{MACHINE}/{done.pid}/a1b2c3"
+
+
+def test_each_run_has_a_name_of_its_own_that_gateways_take() -> None:
+    names = {new_owner() for _ in range(50)}
+    assert len(names) == 50
+    assert all(len(name) <= MOST_CHARACTERS and name.isprintable() for name in names)
+
+
+def test_a_run_on_this_machine_is_dead_when_its_process_is_gone() -> None:
+    assert is_dead(ended())
+    assert not is_dead(f"ops@{MACHINE}/{os.getpid()}/a1b2c3")
+
+
+def test_of_another_machine_nobody_can_say() -> None:
+    assert not is_dead("ops@elsewhere/1/a1b2c3")
+    for garbled in ("", "ops", "ops@", f"ops@{MACHINE}", f"ops@{MACHINE}/x/y"):
+        assert not is_dead(garbled)
+
+
+def test_only_a_dead_run_has_a_successor() -> None:
+    dead = ended()
+    assert successor({"owner": dead}, "me") == dead
+    assert successor({"owner": new_owner()}, "me") == "me"
+    assert successor({}, "me") == successor({"owner": 7}, "me") == "me"
