@@ -19,7 +19,8 @@ def judge(planned: PlannedBurnIn, seen: Observation) -> Finding:
     most_c = max((one["most_c"] for one in told if one.get("most_c") is not None), default=None)
     most_w = max((one["most_w"] for one in told if one.get("most_w") is not None), default=None)
     words = [f"{most_c} °C" if most_c else "", f"{most_w:.0f} W" if most_w else ""]
-    return worst_of(findings, f"at most {' and '.join(filter(None, words)) or 'nothing told'}")
+    said = " and ".join(filter(None, words))
+    return worst_of(findings, f"at most {said}" if said else "nothing was told of it")
 
 
 def _findings(planned: PlannedBurnIn, seen: Observation, index: int) -> Iterator[Finding]:
