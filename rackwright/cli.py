@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -26,6 +27,8 @@ VERBS = (
     "gateway",
     "drain",
     "undrain",
+    "quarantine",
+    "return",
     "restart",
     "reboot",
     "bandwidth",
@@ -62,7 +65,8 @@ class Verbs(click.Group):
         """The verb of that name; None where there is none."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = getattr(import_module(f"rackwright.commands.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(import_module(f"rackwright.commands.{name}"), name)
         return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:

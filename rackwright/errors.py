@@ -108,9 +108,9 @@ def nearest(name: str, known: Iterable[str], kind: str = "", unlisted: Iterable[
     """
     names = sorted(known)
     unknown = f"is not a known {kind}" if kind else "is not known"
-    close = get_close_matches(str(name).lower(), [*names, *sorted(unlisted)], n=1, cutoff=0.5)
-    if close:
-        return f"{unknown}, did you mean {close[0]!r}?"
+    by_letters = {one.lower(): one for one in reversed([*names, *sorted(unlisted)])}
+    if close := get_close_matches(str(name).lower(), by_letters, n=1, cutoff=0.5):
+        return f"{unknown}, did you mean {by_letters[close[0]]!r}?"
     return f"{unknown}, expected one of {', '.join(names)}" if names else unknown
 
 

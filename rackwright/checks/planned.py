@@ -188,8 +188,11 @@ class PlannedServer:
         return self.host
 
     def part_of(self, seen: Observation) -> Observation:
-        """What the probe saw of this server: of GPUs that are not declared only what they are."""
-        return of_declared(part_of(seen, "probe"), self.declared)
+        """What the probe saw of it, of GPUs that are not declared only what they are; and whether
+        it is in quarantine.
+        """
+        probe = of_declared(part_of(seen, "probe"), self.declared)
+        return {**probe, "quarantine": seen["quarantine"]} if "quarantine" in seen else probe
 
 
 class Folder(NamedTuple):

@@ -19,6 +19,14 @@ _WHOLE_HOST = (
     ),
 )
 """What is said of a host instead of its checks."""
+_OF_THE_INVENTORY = (
+    (
+        "accepted",
+        "finding in the inventory's [`accepted`](operations.md#findings-that-you-accept)",
+        "it is still found, or has come right (said only where it is not found)",
+        "WARN its day is over, no such check was made",
+    ),
+)
 _BAR = r"\|"
 
 
@@ -37,7 +45,7 @@ def _with_table(text: str, name: str, lines: Iterable[str]) -> str:
 
 def _checks() -> Iterator[str]:
     yield from _heading("check", "about", "OK when", "otherwise")
-    yield from (_row(row) for row in _WHOLE_HOST)
+    yield from (_row(row) for row in (*_WHOLE_HOST, *_OF_THE_INVENTORY))
     for check in CHECKS:
         about = f"{check.about.KIND} {check.applies.words}".strip()
         yield _row((check.name, about, check.fine, _otherwise(check)))

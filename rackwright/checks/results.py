@@ -61,10 +61,24 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Acceptance:
+    """Until when, and why, an operator goes on with a finding: a day (2026-12-31) and words."""
+
+    until: str
+    why: str
+
+    def __post_init__(self) -> None:
+        """One line each, as of any result."""
+        for key in ("until", "why"):
+            object.__setattr__(self, key, printable(str(getattr(self, key))))
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """One answer: of which check, about what on which host, with its evidence in words.
 
-    ``remedy`` says what to do; empty when the status is OK. Words may quote whatever a host said:
+    ``remedy`` says what to do; empty when the status is OK. ``accepted``: the operator knows, and
+    goes on with it (``checks.accepting``). Words may quote whatever a host said:
     here all of them become harmless, before any table, page or file shows them.
     """
 
@@ -74,6 +88,7 @@ class CheckResult:
     status: Status
     evidence: str
     remedy: str = ""
+    accepted: Acceptance | None = None
 
     def __post_init__(self) -> None:
         """Evidence may be several lines, all else is one; neither floods whoever reads it."""
@@ -82,10 +97,29 @@ class CheckResult:
             cut = f"{words[:MOST_CHARACTERS]}..." if len(words) > MOST_CHARACTERS else words
             object.__setattr__(self, key, cut)
 
+    @property
+    def counts_as(self) -> Status:
+        """What a run ends with for it: OK where it is accepted."""
+        return Status.OK if self.accepted else self.status
+
+    @property
+    def label(self) -> str:
+        """The status in a word or two: ``CRITICAL``, ``CRITICAL accepted``."""
+        return f"{self.status} accepted" if self.accepted else str(self.status)
+
+    @property
+    def status_words(self) -> str:
+        """The status, with until when and why it is accepted."""
+        one = self.accepted
+        return f"{self.label} until {one.until}: {one.why}" if one else self.label
+
 
 def worst(results: Iterable[CheckResult]) -> int:
-    """The exit code of a Nagios plugin: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN; 3 for no result."""
-    return worst_of(result.status for result in results)
+    """The exit code of a Nagios plugin: 0 OK, 1 WARN, 2 CRITICAL, 3 UNKNOWN; 3 for no result.
+
+    What is accepted counts as OK.
+    """
+    return worst_of(result.counts_as for result in results)
 
 
 def worst_of(statuses: Iterable[Status]) -> int:

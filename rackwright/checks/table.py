@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rackwright.checks.burn_in import dcgm, heat, host_copies, matrix_products, memory_patterns
 from rackwright.checks.check import Check, P, Sample
 from rackwright.checks.gateway import (
     gateway_name,
@@ -41,6 +42,7 @@ from rackwright.checks.server import (
     persistence,
     power_limit,
     processes,
+    quarantine,
     throttling,
     xid_errors,
 )
@@ -59,6 +61,7 @@ CHECKS: tuple[Check[Any], ...] = (
     disk.CHECK,
     firewall.CHECK,
     watchdog.CHECK,
+    quarantine.CHECK,
     driver.CHECK,
     next_boot.CHECK,
     gpus.CHECK,
@@ -90,6 +93,11 @@ CHECKS: tuple[Check[Any], ...] = (
     network.CHECK,
     rdma.CHECK,
     between_servers.CHECK,
+    matrix_products.CHECK,
+    memory_patterns.CHECK,
+    host_copies.CHECK,
+    heat.CHECK,
+    dcgm.CHECK,
     nginx.CHECK,
     upstream.CHECK,
     connections.CHECK,

@@ -26,6 +26,7 @@ from rackwright.report import terminal_text
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.fleet import FleetRun, fleet_of
 from rackwright.runner.inventory import load_inventory
+from rackwright.runner.judging import accepted
 from rackwright.runner.paths_between import paths_of, transfers_of
 from rackwright.runner.probing import glance
 from rackwright.runner.remote_call import call
@@ -59,7 +60,8 @@ def measured(path: str, said: Callable[[str], None]) -> list[CheckResult]:
 
     answers = ask_all(inventory, question, answered)
     rows = [_row(links, answers[name]) for name, own in groups.items() for links in own]
-    return rows + [_path_row(path, answers[path.host]) for path, _ in paths]
+    rows += [_path_row(path, answers[path.host]) for path, _ in paths]
+    return accepted(rows, fleet, (CHECK.name, BETWEEN_CHECK.name))
 
 
 def _between(host: Host, transfers: list[dict[str, Any]]) -> Answer:

@@ -78,7 +78,7 @@ def undrain(inventory: str, replica: str, on: str | None) -> None:
     _change(inventory, replica, {"drained": False}, on)
 
 
-def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
+def a_number(ctx: click.Context, param: click.Parameter, value: float) -> float:
     """Not a number is in every range."""
     if isnan(value):
         raise click.BadParameter("must be a number")
@@ -87,7 +87,9 @@ def _number(ctx: click.Context, param: click.Parameter, value: float) -> float:
 
 @gateway.command(short_help="A replica's share of requests")
 @click.argument("replica")
-@click.argument("weight", type=click.FloatRange(0, HIGHEST_WEIGHT, min_open=True), callback=_number)
+@click.argument(
+    "weight", type=click.FloatRange(0, HIGHEST_WEIGHT, min_open=True), callback=a_number
+)
 @ON
 @click.pass_obj
 def weight(inventory: str, replica: str, weight: float, on: str | None) -> None:

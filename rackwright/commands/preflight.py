@@ -10,14 +10,16 @@ from typing import Any
 import click
 from pyinfra.api.host import Host
 
+from rackwright.checks.accepting import REACHED
 from rackwright.checks.results import CheckResult, Status, worst
-from rackwright.driver.preflight import predict
+from rackwright.driver.preflight import PREDICTIONS, predict
 from rackwright.exits import tell
 from rackwright.report import terminal_text
 from rackwright.runner.asking import ask_all
 from rackwright.runner.driver import outlook
 from rackwright.runner.fleet import fleet_of
 from rackwright.runner.inventory import load_inventory
+from rackwright.runner.judging import accepted
 
 
 def predicted(path: str, said: Callable[[str], None]) -> list[CheckResult]:
@@ -35,13 +37,14 @@ def predicted(path: str, said: Callable[[str], None]) -> list[CheckResult]:
         return {"rows": [asdict(row) for row in predict(outlook(host, fleet).situation)]}
 
     answers = ask_all(inventory, question, lambda name, _: said(f"{name} answered"))
-    return [row for name, answer in answers.items() for row in _rows(name, answer)]
+    rows = [row for name, answer in answers.items() for row in _rows(name, answer)]
+    return accepted(rows, fleet, (REACHED, *PREDICTIONS))
 
 
 def _rows(name: str, answer: dict[str, Any]) -> list[CheckResult]:
     if "error" in answer:
         remedy = f"`ssh {name}` must work and the host must answer"
-        return [CheckResult("reached", name, name, Status.CRITICAL, answer["error"], remedy)]
+        return [CheckResult(REACHED, name, name, Status.CRITICAL, answer["error"], remedy)]
     return [CheckResult(**row) for row in answer["rows"]]
 
 

@@ -23,7 +23,7 @@ def report(path: Path) -> None:
     """Print the checks of a deploy again. Exits with 2 when one is CRITICAL or UNKNOWN."""
     results = _read(path)
     tell(terminal_text(results))
-    if any(result.status > Status.WARN for result in results):
+    if any(result.counts_as > Status.WARN for result in results):
         sys.exit(2)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from rackwright import checks
 from rackwright.checks.results import CheckResult, worst
 from rackwright.exits import tell
 from rackwright.plan import FleetPlan
@@ -19,8 +18,8 @@ from rackwright.report import junit_text, page, terminal_text
 from rackwright.runner.asking import ask_all
 from rackwright.runner.fleet import fleet_with_secrets
 from rackwright.runner.inventory import load_inventory
+from rackwright.runner.judging import judged
 from rackwright.runner.observing import observe
-from rackwright.runner.planned import planned
 from rackwright.schema.files import must_be_writable, write
 
 
@@ -57,7 +56,7 @@ def verified(path: str, said: Callable[[str], None], load: bool = True) -> Verif
         said(f"{done} of {total}: {name} {words}")
 
     fleet.observations = ask_all(inventory, lambda _: observe(fleet, load), answered)
-    results = checks.judge(planned(fleet, list(fleet.observations), load), fleet.observations)
+    results = judged(fleet, list(fleet.observations), fleet.observations, load)
     return Verified(fleet.plan, results, fleet.observations)
 
 

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from pyinfra.context import ctx_host, ctx_state
 from rich.console import Console
 from rich.live import Live
 
+from rackwright.desired.paths import watchdog_dir
 from rackwright.report import watch_tables
 from rackwright.report.reading import FIGURES, Reading, reading
 from rackwright.runner.asking import AT_ONCE, CONNECT_TIMEOUT_S, Answer, ask, quiet
@@ -41,7 +43,8 @@ class Watch:
     def __init__(self, path: str) -> None:
         """Raises SpecError or PlanError with every fault of the inventory."""
         inventory = load_inventory(path)
-        self.plan = fleet_of(inventory).plan
+        fleet = fleet_of(inventory)
+        self.plan, self._fleet = fleet.plan, fleet
         self._state = State(inventory, Config(PARALLEL=AT_ONCE, CONNECT_TIMEOUT=CONNECT_TIMEOUT_S))
         self._hosts = [host for host in inventory if host.name in self.plan.servers]
         self._asking: dict[str, Any] = {}
@@ -54,7 +57,8 @@ class Watch:
             if host.name not in self._asking or self._asking[host.name].ready():
                 self._asking[host.name] = gevent.spawn(self._refresh, host)
         gevent.joinall(list(self._asking.values()), timeout=patience_s)
-        return reading(self.plan, self._now, self._before)
+        seen = reading(self.plan, self._now, self._before)
+        return replace(seen, accepted=list(self._fleet.spec.accepted.values()))
 
     def _refresh(self, host: Host) -> None:
         with ctx_state.use(self._state):
@@ -64,7 +68,8 @@ class Watch:
 
     def _question(self, host: Host) -> Answer:
         asked = [figures_request(replica, FIGURES) for replica in self.plan.on(host.name)]
-        answer: Answer = call(host, "watching", asked, kind=dict)
+        watchdog = watchdog_dir(self._fleet.settings(host.name))
+        answer: Answer = call(host, "watching", asked, watchdog, kind=dict)
         return answer
 
     def close(self) -> None:

@@ -80,6 +80,11 @@ def unit_name(replica: Replica) -> str:
     return f"{UNIT_PREFIX}{replica.name}.service"
 
 
+def watchdog_dir(settings: Settings) -> str:
+    """What the watchdog of a server keeps: quarantine, restarts, evidence."""
+    return f"{settings.state_dir}/watchdog"
+
+
 def environment_path(replica: Replica, settings: Settings) -> str:
     """The environment file of a replica."""
     return f"{settings.config_dir}/replicas/{replica.name}.env"

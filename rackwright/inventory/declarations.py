@@ -5,7 +5,7 @@ An entry with faults is still judged by what can be read of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from rackwright.errors import Fault, SpecError
 from rackwright.inventory.settings import Hosts
 from rackwright.models.spec import ModelSpec
 from rackwright.schema.validation import Model, parse, salvage
-from rackwright.spec import FailoverSpec, GatewaySpec, ServerSpec, ServiceSpec
+from rackwright.spec import AcceptedFinding, FailoverSpec, GatewaySpec, ServerSpec, ServiceSpec
 
 Neutral = Mapping[str, Any]
 
@@ -32,6 +32,12 @@ _NEUTRAL_SERVICE: Neutral = {
     "servers": ["unreadable"],
     "max_model_len": 1,
     "objective": "latency",
+}
+_NEUTRAL_FINDING: Neutral = {
+    "host": "unreadable.invalid",
+    "check": "unreadable",
+    "until": "2000-01-01",
+    "why": "unreadable",
 }
 
 
@@ -58,6 +64,19 @@ def read_failover(data: Mapping[str, Any], faults: list[Fault]) -> FailoverSpec 
         return None
     read = parse(FailoverSpec, data, "failover", faults)
     return read or salvage(FailoverSpec, data, {"gateways": {}})
+
+
+def read_accepted(entries: Sequence[object], faults: list[Fault]) -> dict[str, AcceptedFinding]:
+    """The findings that are accepted, each by where it stands (``accepted[0]``)."""
+    read = {}
+    for number, data in enumerate(entries):
+        path = f"accepted[{number}]"
+        found = parse(AcceptedFinding, data, path, faults)
+        if found is None and isinstance(data, Mapping):
+            found = salvage(AcceptedFinding, data, _NEUTRAL_FINDING)
+        if found is not None:
+            read[path] = found
+    return read
 
 
 def _entries(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from rackwright.catalog import GpuType
 from rackwright.errors import Fault, SpecError, gathered
 from rackwright.inventory import rules
 from rackwright.inventory.declarations import (
+    read_accepted,
     read_failover,
     read_gateways,
     read_gpu_types,
@@ -91,22 +92,37 @@ def _read(hosts: Hosts, runner_keys: Collection[str], faults: list[Fault]) -> Fl
         gpu_types=read_gpu_types(_shared(hosts, "gpu_types", faults), faults),
         settings=read_settings(hosts, runner_keys, faults),
         failover=read_failover(_shared(hosts, "failover", faults), faults),
+        accepted=read_accepted(_shared_list(hosts, "accepted", faults), faults),
     )
 
 
 def _shared(hosts: Hosts, key: str, faults: list[Fault]) -> dict[str, Any]:
-    """Data that is one value for the whole fleet, set once in the inventory's ``all`` group."""
-    given = [(name, data[key]) for name, data in hosts.items() if key in data]
-    if not given:
-        return {}
-    name, value = given[0]
-    other = next((host for host, its in given if its != value), None)
-    if other:
-        faults.append(Fault(key, f"must be the same on all hosts, {name} and {other} differ"))
+    """Data by name that is one value for the whole fleet."""
+    value = _of_all(hosts, key, {}, faults)
     if not isinstance(value, Mapping):
         faults.append(Fault(key, "must be a dict by name", value))
         return {}
     return {str(entry): data for entry, data in value.items()}
+
+
+def _shared_list(hosts: Hosts, key: str, faults: list[Fault]) -> Sequence[object]:
+    """A list that is one value for the whole fleet."""
+    value = _of_all(hosts, key, (), faults)
+    if not isinstance(value, list | tuple):
+        faults.append(Fault(key, "must be a list", value))
+        return ()
+    return value
+
+
+def _of_all(hosts: Hosts, key: str, absent: object, faults: list[Fault]) -> Any:
+    """One value for the whole fleet, set once in the inventory's ``all`` group."""
+    given = [(name, data[key]) for name, data in hosts.items() if key in data]
+    if not given:
+        return absent
+    name, value = given[0]
+    if other := next((host for host, its in given if its != value), None):
+        faults.append(Fault(key, f"must be the same on all hosts, {name} and {other} differ"))
+    return value
 
 
 def _follows(fault: Fault, broken: Iterable[Fault]) -> bool:

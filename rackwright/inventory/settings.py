@@ -22,7 +22,7 @@ MODELS: tuple[type[SettingsModel], ...] = (
 )
 """Who declares the settings that Python code reads; templates' own are group data's to declare."""
 HOST_KEYS = ("server", "gateway")
-SHARED_KEYS = ("services", "models", "gpu_types", "failover")
+SHARED_KEYS = ("services", "models", "gpu_types", "failover", "accepted")
 
 
 @cache

@@ -1,29 +1,23 @@
 """On the host: what copies and all-reduces between GPUs carry, by the engine's own torch.
 
-``main`` starts this same text with the engine release's Python, one process a rank, which calls
-``rank``. Devices and backend are given as data: ``cuda`` and ``nccl``, or ``cpu`` and ``gloo``.
-Nothing is written; every process is ended when its time is up.
+``torch_links`` is started with the engine release's Python, one process a rank. Nothing is written;
+every process is ended when its time is up.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import signal
 import socket
 import subprocess
-import sys
 import time
-from datetime import timedelta
 from typing import Any
+
+from rackwright.remote import torch_links
+from rackwright.remote.host.torch_processes import end, started
 
 ONLY_LOOKS = True
 
 Values = dict[str, Any]
-
-WARM_UP, COPIES, REDUCES = 3, 20, 10
-ALONE = "import json, sys; text = sys.stdin.read(); exec(text); rank(json.loads(sys.argv[1]))"
 
 
 def main(request: Values) -> Values:
@@ -42,12 +36,8 @@ def _measured(request: Values, group: Values) -> Values:
     ranks: list[Any] = []
     deadline = time.monotonic() + request["limit_s"]
     try:
-        for number in range(len(group["gpus"])):
+        for number in range(_ranks(group)):
             ranks.append(_start(request, group, number, port))
-        for each in ranks:
-            each.stdin.write(_own_text())
-            each.stdin.close()
-            each.stdin = None
         spoken = [each.communicate(timeout=deadline - time.monotonic()) for each in ranks]
     except subprocess.TimeoutExpired:
         return {"error": f"not done within {request['limit_s']} s"}
@@ -55,7 +45,7 @@ def _measured(request: Values, group: Values) -> Values:
         return {"error": f"{type(error).__name__}: {error}"}
     finally:
         for each in ranks:
-            _end(each)
+            end(each)
     failed = [words for each, (_, words) in enumerate(spoken) if ranks[each].returncode]
     if failed:
         return {"error": failed[0].strip()[-500:]}
@@ -63,128 +53,21 @@ def _measured(request: Values, group: Values) -> Values:
     return answer
 
 
-def _own_text() -> str:
-    """Of this module, by whatever it was loaded with: here it may be no file."""
-    loader: Any = sys.modules[__name__].__spec__.loader  # type: ignore[union-attr]
-    return str(loader.get_source(__name__))
+def _ranks(group: Values) -> int:
+    """One a GPU, unless the group says otherwise."""
+    return int(group.get("ranks") or len(group["gpus"]))
 
 
 def _start(request: Values, group: Values, number: int, port: int) -> Any:
-    of_rank = {"RANK": str(number), "WORLD_SIZE": str(len(group["gpus"]))}
     environment = {
-        "PATH": os.environ.get("PATH", ""),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts
         "CUDA_VISIBLE_DEVICES": ",".join(map(str, group["gpus"])),
         "NCCL_NVLS_ENABLE": "0",  # no multicast: it is the links that are measured
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
         **request["environment"],
-        **of_rank,
+        "RANK": str(number),
+        "WORLD_SIZE": str(_ranks(group)),
     }
     told = {key: request[key] for key in ("device", "backend", "sizes", "limit_s")}
-    argv = [request["python"], "-c", ALONE, json.dumps({**told, "pairs": group["pairs"]})]
-    switch = {"user": request["user"]} if os.geteuid() == 0 else {}
-    return subprocess.Popen(
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd="/",
-        env=environment,
-        start_new_session=True,
-        **switch,
-    )
-
-
-def _end(process: Any) -> None:
-    """End a rank with all that it started; right also for one that is gone."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def rank(request: Values) -> None:
-    """One process of a group: rank 0 times the copies and prints what all have measured."""
-    torch = importlib.import_module("torch")
-    distributed = importlib.import_module("torch.distributed")
-    own, ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    cuda = request["device"] == "cuda"
-
-    def device(index: int) -> str:
-        return f"cuda:{index}" if cuda else "cpu"
-
-    def finish(*indexes: int) -> None:
-        for index in indexes if cuda else ():
-            torch.cuda.synchronize(index)
-
-    copies = (
-        [] if own else [_copy(torch, pair, request, device, finish) for pair in request["pairs"]]
-    )
-    if cuda:
-        torch.cuda.set_device(own)
-    limit = timedelta(seconds=request["limit_s"])
-    distributed.init_process_group(request["backend"], timeout=limit)
-    reduces = _all_reduces(
-        torch, distributed, request["sizes"], ranks, device(own), lambda: finish(own)
-    )
-    distributed.destroy_process_group()
-    if own == 0:
-        told = {"torch": torch.__version__, "device": request["device"]}
-        print(json.dumps({**told, "copies": copies, "all_reduces": reduces}), flush=True)
-
-
-def _copy(torch: Any, pair: list[int], request: Values, device: Any, finish: Any) -> Values:
-    """GB/s from the first to the second of a pair (their places in the group), one direction."""
-    size = max(request["sizes"])
-    source = torch.ones(size, dtype=torch.uint8, device=device(pair[0]))
-    target = torch.empty_like(source, device=device(pair[1]))
-
-    def copy() -> None:
-        target.copy_(source, non_blocking=True)
-
-    seconds = _seconds(copy, COPIES, lambda: finish(*pair))
-    return {"pair": pair, "size_bytes": size, "gb_per_s": size / seconds / 1e9}
-
-
-def _all_reduces(
-    torch: Any, distributed: Any, sizes: list[int], ranks: int, device: str, finish: Any
-) -> list[Values]:
-    """Each size's bus bandwidth in GB/s, 2 (n - 1) / n of it over its time, as nccl-tests counts.
-
-    All sizes go round before any is timed. What a rank does for the first time (connect to its
-    neighbours, by another way for another size; wait for its GPU) takes a while on that rank, and
-    the others, who wait for it, would count that as theirs.
-    """
-    works = {size: _all_reduce(torch, distributed, size, device) for size in sizes}
-    for work in works.values():
-        _warm_up(work, finish)
-    rows = []
-    for size, work in works.items():
-        seconds = _seconds(work, REDUCES, finish)
-        gb_per_s = 2 * (ranks - 1) / ranks * size / seconds / 1e9
-        rows.append({"size_bytes": size, "seconds": seconds, "gb_per_s": gb_per_s})
-    return rows
-
-
-def _all_reduce(torch: Any, distributed: Any, size: int, device: str) -> Any:
-    values = torch.ones(size // 4, dtype=torch.float32, device=device)
-    return lambda: distributed.all_reduce(values)
-
-
-def _warm_up(work: Any, finish: Any) -> None:
-    for _ in range(WARM_UP):
-        work()
-    finish()
-
-
-def _seconds(work: Any, times: int, finish: Any) -> float:
-    """Seconds that ``work`` takes, the mean of ``times`` after a warm-up."""
-    _warm_up(work, finish)
-    started = time.perf_counter()
-    for _ in range(times):
-        work()
-    finish()
-    return (time.perf_counter() - started) / times
+    own = {"pairs": group["pairs"], "to_host": len(group["gpus"]) if group.get("to_host") else 0}
+    return started(request, torch_links, "rank", {**told, **own}, environment)

@@ -14,6 +14,7 @@ from rackwright.remote import firewall
 from rackwright.remote.host.disks import disks
 from rackwright.remote.host.network import network
 from rackwright.remote.host.processes import uptime_s
+from rackwright.remote.host.quarantine import quarantine
 from rackwright.remote.served.burst import burst
 from rackwright.remote.served.failover import failover
 from rackwright.remote.served.gateway import gateway
@@ -27,7 +28,7 @@ Values = dict[str, Any]
 
 
 def main(request: Values) -> Values:
-    """``replicas``, ``gateway``, ``firewall`` and ``folders`` as ``runner/observing.py`` asks.
+    """All that ``runner/observing.py`` asks for; ``quarantine`` is the folder of the watchdog.
 
     Replicas are asked side by side: one that hangs must not use up the time of the others. The
     host's clock is read last, and how long all of it took is told, for a fair comparison.
@@ -45,6 +46,7 @@ def main(request: Values) -> Values:
         "watchdog": watchdog(request["watchdog"]) if request.get("watchdog") else None,
         "network": network(request["network"]) if request.get("network") else None,
         "disks": disks(request["folders"]),
+        **({"quarantine": quarantine(request["quarantine"])} if request.get("quarantine") else {}),
         "uptime_s": uptime_s(),
         "elapsed_s": time.monotonic() - started_s,
         "time_unix_s": time.time(),

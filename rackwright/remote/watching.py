@@ -9,6 +9,7 @@ from typing import Any
 
 from rackwright.remote import glance
 from rackwright.remote.host.attempts import attempts
+from rackwright.remote.host.quarantine import quarantine
 from rackwright.remote.host.systemd import show
 from rackwright.remote.served.http import http
 from rackwright.remote.served.metrics import figures
@@ -46,14 +47,15 @@ def replica(asked: Values) -> Values:
     return answer(asked) if asked["path"] else {}
 
 
-def main(replicas: list[Values]) -> Values:
-    """``replicas`` as ``runner/watching.py`` asks. They are asked side by side."""
+def main(replicas: list[Values], watchdog: str | None = None) -> Values:
+    """``replicas`` as ``commands/watch.py`` asks, side by side; ``watchdog`` is its folder."""
     with ThreadPoolExecutor(max_workers=16) as side_by_side:
         answers = list(side_by_side.map(replica, replicas))
     known = states([asked["unit"] for asked in replicas]) if replicas else {}
     return {
         **glance.main(),
         "time_unix_s": time.time(),
+        "quarantine": quarantine(watchdog) if watchdog else None,
         "replicas": {
             asked["name"]: {"unit": known.get(asked["unit"]), **answers[index]}
             for index, asked in enumerate(replicas)

@@ -9,10 +9,13 @@ from xml.etree import ElementTree
 from rackwright.checks.results import CheckResult, Status
 
 _KINDS = {Status.CRITICAL: "failure", Status.UNKNOWN: "error"}
+_ACCEPTED = "skipped"
 
 
 def junit_text(results: Sequence[CheckResult]) -> str:
     """The document. CRITICAL is a failure, UNKNOWN an error; WARN passes and says so.
+
+    What is accepted is skipped, with until when and why: CI shows that, and does not fail.
 
     Results hold nothing that XML cannot (``CheckResult``).
     """
@@ -20,9 +23,9 @@ def junit_text(results: Sequence[CheckResult]) -> str:
     for host, group in groupby(sorted(results, key=_host), key=_host):
         found = list(group)
         suite = ElementTree.SubElement(root, "testsuite", name=host, tests=str(len(found)))
-        for kind in _KINDS.values():
-            count = sum(_KINDS.get(result.status) == kind for result in found)
-            suite.set(f"{kind}s", str(count))
+        for kind, plural in (("failure", "failures"), ("error", "errors"), (_ACCEPTED, _ACCEPTED)):
+            count = sum(_kind(result) == kind for result in found)
+            suite.set(plural, str(count))
         for result in found:
             _case(suite, result)
     ElementTree.indent(root)
@@ -33,12 +36,17 @@ def _host(result: CheckResult) -> str:
     return result.host
 
 
+def _kind(result: CheckResult) -> str | None:
+    return _ACCEPTED if result.accepted else _KINDS.get(result.status)
+
+
 def _case(suite: ElementTree.Element, result: CheckResult) -> None:
     name = f"{result.subject} {result.check}"
     case = ElementTree.SubElement(suite, "testcase", classname=result.host, name=name)
-    kind = _KINDS.get(result.status)
+    kind = _kind(result)
     if kind:
-        said = ElementTree.SubElement(case, kind, message=result.evidence)
+        words = f"{result.status_words}: " if result.accepted else ""
+        said = ElementTree.SubElement(case, kind, message=f"{words}{result.evidence}")
         said.text = result.remedy
     else:
         text = f"{result.status}: {result.evidence}"

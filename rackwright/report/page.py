@@ -55,10 +55,11 @@ def page(
     hosts = [
         _host(name, plan, results, all_printable(observations.get(name) or {})) for name in names
     ]
-    counts = Counter(result.status for result in results)
+    counts = Counter(result.status for result in results if not result.accepted)
     return _environment.get_template("page.html.j2").render(
         hosts=sorted(hosts, key=lambda host: host.status, reverse=True),
         counts=sorted(counts.items(), reverse=True),
+        accepted=sum(result.accepted is not None for result in results),
         made=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
         box=BOX,
     )
@@ -72,7 +73,7 @@ def _host(
     return HostSection(
         name=name,
         about=_about(name, plan),
-        status=own[0].status if own else Status.UNKNOWN,
+        status=max((result.counts_as for result in own), default=Status.UNKNOWN),
         drawing=_drawing(name, plan, probe),
         matrix=matrix_text(probe) if len(probe.get("gpus") or ()) > 1 else "",
         faults=[result for result in own if result.status is not Status.OK],

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rackwright.checks.observed import part_of
 from rackwright.checks.server.processes import units_of
+from rackwright.checks.server.quarantine import quarantine_words
 from rackwright.desired.paths import unit_name
 from rackwright.engines import ENGINES
 from rackwright.plan import FleetPlan, Replica
 from rackwright.printable import all_printable
 from rackwright.schema.probe_answer import probe_answer
+from rackwright.spec import AcceptedFinding
 
 Answer = Mapping[str, Any]
 FIGURES = ("requests_running", "requests_waiting", "kv_cache_share", "tokens_generated")
@@ -55,11 +58,17 @@ class ReplicaRow:
 
 @dataclass(frozen=True)
 class Reading:
-    """The fleet at one time. ``silent`` are hosts that gave no answer, with the reason."""
+    """The fleet at one time. ``silent`` are hosts that gave no answer, with the reason.
+
+    ``quarantined`` are servers in quarantine, with the words of it; ``accepted`` are findings that
+    the operator goes on with; nothing is checked here.
+    """
 
     gpus: list[GpuRow] = field(default_factory=list)
     replicas: list[ReplicaRow] = field(default_factory=list)
     silent: dict[str, str] = field(default_factory=dict)
+    quarantined: dict[str, str] = field(default_factory=dict)
+    accepted: list[AcceptedFinding] = field(default_factory=list)
 
 
 def reading(
@@ -73,6 +82,9 @@ def reading(
     rows = Reading()
     for host in plan.servers:
         answer = all_printable(probe_answer(now.get(host)) or {"error": "connecting"})
+        told = part_of(answer, "quarantine")
+        if told.get("there") is True:
+            rows.quarantined[host] = quarantine_words(told)
         if "error" in answer:
             rows.silent[host] = str(answer["error"])
             continue

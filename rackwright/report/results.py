@@ -37,10 +37,15 @@ def results_text(results: Sequence[CheckResult], *, colour: bool = False, width:
         console.print(_table(results))
         for result in results:
             if result.remedy and result.status is not Status.OK:
-                about = f"{result.status} {result.subject} on {result.host}, {result.check}: "
-                console.print(Text(about, style=COLOURS[result.status]) + result.remedy)
+                about = f"{result.status_words}{_about(result)}: "
+                console.print(Text(about, style=COLOURS[result.counts_as]) + result.remedy)
         console.print(_count(results))
     return printed.get().rstrip("\n")
+
+
+def _about(result: CheckResult) -> str:
+    sign = "; " if result.accepted else " "
+    return f"{sign}{result.subject} on {result.host}, {result.check}"
 
 
 def terminal_text(results: Sequence[CheckResult]) -> str:
@@ -53,12 +58,15 @@ def _table(results: Sequence[CheckResult]) -> Table:
     for heading in ("STATUS", "HOST", "WHAT", "CHECK", "EVIDENCE"):
         table.add_column(heading, overflow="fold")
     for result in results:
-        status = Text(str(result.status), style=COLOURS[result.status])
+        status = Text(result.label, style=COLOURS[result.counts_as])
         table.add_row(status, result.host, result.subject, result.check, Text(result.evidence))
     return table
 
 
 def _count(results: Sequence[CheckResult]) -> str:
-    counts = Counter(result.status for result in results)
+    counts = Counter(result.status for result in results if not result.accepted)
     parts = [f"{counts[each]} {each}" for each in sorted(counts, key=lambda each: each.exit_code)]
-    return ", ".join(parts) or "nothing to check"
+    accepted = sum(result.accepted is not None for result in results)
+    return (
+        ", ".join([*parts, *([f"{accepted} accepted"] if accepted else [])]) or "nothing to check"
+    )

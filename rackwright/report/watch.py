@@ -11,12 +11,16 @@ from rackwright.report.reading import GpuRow, Reading, ReplicaRow
 _HOT_C = 85
 _GPU = ("HOST", "GPU", "", "BUSY", "MEMORY GiB", "TEMP", "POWER W", "REPLICA")
 _REPLICA = ("HOST", "REPLICA", "STATE", "RUNNING", "WAITING", "KV CACHE", "TOKENS/S")
+_ACCEPTED = ("HOST", "WHAT", "ACCEPTED", "UNTIL", "WHY")
 _NUMBERS = ("GPU", "BUSY", "MEMORY GiB", "TEMP", "POWER W", "RUNNING", "WAITING", "KV CACHE",
             "TOKENS/S")  # fmt: skip
 
 
 def watch_tables(reading: Reading, said: str = "") -> RenderableType:
-    """Hosts that are silent, GPUs, replicas; ``said`` is a line above them."""
+    """Hosts that are silent, GPUs, replicas, quarantine, what is accepted.
+
+    ``said`` is a line above them.
+    """
     parts: list[RenderableType] = [Text(said, style="dim")] if said else []
     if reading.gpus or reading.silent:
         gpus = _table(_GPU)
@@ -30,6 +34,14 @@ def watch_tables(reading: Reading, said: str = "") -> RenderableType:
         for each in reading.replicas:
             replicas.add_row(*_replica(each))
         parts += [Text(), replicas]
+    for host, words in reading.quarantined.items():
+        parts += [Text(), Text(f"{host} is in quarantine {words}", style="bold red")]
+    if reading.accepted:
+        accepted = _table(_ACCEPTED)
+        for one in reading.accepted:
+            about = (one.host, one.subject or one.host, one.check)
+            accepted.add_row(*about, str(one.until), Text(one.why))
+        parts += [Text(), accepted]
     return Group(*parts)
 
 

@@ -22,11 +22,12 @@ from rackwright.driver.offers import Offers
 from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
 from rackwright.driver.packages import PINNING
 from rackwright.driver.plan import DriverPlan, Unsupported, decide
-from rackwright.driver.preflight import Situation, predict
+from rackwright.driver.preflight import PREDICTIONS, Situation, predict
 from rackwright.errors import HostError
 from rackwright.report import results_text
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.interrupting import out_of_traffic
+from rackwright.runner.judging import accepted
 from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.rebooting import POLL_S, await_boot, may_reboot
@@ -141,8 +142,9 @@ def converge_driver(fleet: FleetRun) -> Generator[FunctionCommand]:
     except HostError as error:
         yield refuse(f"{host.name} was not touched: {error}")
         return
-    rows = [row for row in predict(found.situation) if row.status is not Status.OK]
-    if grave := [row for row in rows if row.status > Status.WARN]:
+    rows = accepted(predict(found.situation), fleet, PREDICTIONS)
+    rows = [row for row in rows if row.status is not Status.OK]
+    if grave := _forbidding(rows, decided=found.situation.plan is not None):
         words = f"{host.name} was not touched; preflight:\n{results_text(rows)}"
         what = "; ".join(f"{row.check}: {row.evidence}" for row in grave)
         yield refuse(words, f"not touched: {what}", "; ".join(row.remedy for row in grave))
@@ -152,9 +154,15 @@ def converge_driver(fleet: FleetRun) -> Generator[FunctionCommand]:
     yield FunctionCommand(_apply, (found, fleet), {})
 
 
+def _forbidding(rows: Sequence[CheckResult], decided: bool) -> list[CheckResult]:
+    """The rows that leave the host alone; without a plan to go on with, accepted ones too."""
+    return [row for row in rows if (row.counts_as if decided else row.status) > Status.WARN]
+
+
 def _warn(rows: Sequence[CheckResult]) -> None:
     for row in rows:
-        host.log_styled(f"  {row.check}: {row.evidence}. {row.remedy}", fg="yellow")
+        words = f"{row.status_words}: " if row.accepted else ""
+        host.log_styled(f"  {words}{row.check}: {row.evidence}. {row.remedy}", fg="yellow")
 
 
 def _apply(state: Any, host: Host, found: Outlook, fleet: FleetRun) -> bool:

@@ -19,6 +19,7 @@ from rackwright.errors import PlanError, RackwrightError, SpecError
 from rackwright.exits import tell
 from rackwright.inventory.project_files import project_file_faults
 from rackwright.inventory.reading import load_fleet
+from rackwright.inventory.rules.accepted import subject_faults
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.firewall import Firewall, firewall_of
 from rackwright.planning.placing import plan
@@ -116,6 +117,8 @@ def fleet_of(inventory: Inventory) -> FleetRun:
         if faulty := list(project_file_faults(spec)):
             raise SpecError(faulty)
         planned = plan(spec)
+        if unknown := list(subject_faults(spec, planned)):
+            raise SpecError(unknown)
         if taken := list(ssh_port_faults(inventory, spec, planned)):
             raise PlanError(taken)
         _fleets[inventory] = FleetRun(spec, planned)

@@ -74,6 +74,7 @@ def _request(fleet: FleetRun, load: bool) -> dict[str, Any]:
         "watchdog": _watchdog_request(fleet),
         "network": _network_request(fleet),
         "folders": [folder.path for folder in folders_of(fleet, host.name)],
+        "quarantine": paths.watchdog_dir(settings) if fleet.server else None,
     }
 
 

@@ -20,6 +20,7 @@ from rackwright.errors import Fault, HostError, RackwrightError
 from rackwright.runner.fleet import FleetRun, this_fleet
 from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
+from rackwright.runner.quarantine import quarantine_of
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.runner.secrets import secret
 from rackwright.runner.steps.carrying_out import Rollout, rollout_of
@@ -34,9 +35,14 @@ def converge_replicas() -> Generator[FunctionCommand]:
 
     A host without replicas is asked only whether it had some.
     """
-    fleet = this_fleet()
+    fleet, lasting = this_fleet(), host.inventory.get_host(host.name)  # outlives this context
     try:
-        work = prepared(fleet, host.inventory.get_host(host.name))  # outlives this context
+        if words := _left_alone(fleet, lasting):
+            rollout(fleet).leave(lasting)
+            host.log_styled(f"  {words}", fg="yellow")
+            host.noop(words)
+            return
+        work = prepared(fleet, lasting)
     except RackwrightError as error:  # of what the host said of itself: other hosts go on
         yield refuse(str(error))
         return
@@ -49,6 +55,15 @@ def converge_replicas() -> Generator[FunctionCommand]:
         yield FunctionCommand(_make, (work,), {})
     elif state.is_executing:
         rollout(fleet).add(work)
+
+
+def _left_alone(fleet: FleetRun, host: Host) -> str:
+    """Why a server's replicas stay as they are; empty where they do not. Raises HostError."""
+    if host.name not in fleet.watchdogs or not fleet.plan.on(host.name):
+        return ""
+    found = quarantine_of(host, fleet.settings(host.name))
+    words = f"{host.name} is in quarantine, its replicas were left as they are"
+    return f"{words}: {found.words}" if found else ""
 
 
 @operation()

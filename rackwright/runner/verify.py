@@ -16,15 +16,14 @@ from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
-from rackwright import checks
 from rackwright.checks.results import CheckResult, Status
 from rackwright.errors import HostError
 from rackwright.exits import tell
 from rackwright.report import plan_document, results_text
 from rackwright.runner.fleet import FleetRun, StageFailure, this_fleet
+from rackwright.runner.judging import judged
 from rackwright.runner.observing import observe
 from rackwright.runner.operations import refuse
-from rackwright.runner.planned import planned
 
 
 @operation()
@@ -55,10 +54,10 @@ def judge() -> Generator[FunctionCommand]:
     ready = _hosts_to_judge(fleet)
     if ready != fleet.judged:
         fleet.judged = ready
-        fleet.results = checks.judge(planned(fleet, ready), _observed(fleet, ready))
+        fleet.results = judged(fleet, ready, _observed(fleet, ready))
         saved = _saved(fleet, fleet.results)
         tell(f"\n{_table(fleet.results)}\n\nReport: {saved}\n", err=True)
-    bad = [r for r in fleet.results if r.host == host.name and r.status > Status.WARN]
+    bad = [r for r in fleet.results if r.host == host.name and r.counts_as > Status.WARN]
     if bad:
         yield refuse("; ".join(f"{r.status}: {r.subject} {r.check}" for r in bad))
 

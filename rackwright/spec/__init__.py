@@ -1,5 +1,6 @@
 """What the operator declares, as validated values; nothing is decided here."""
 
+from rackwright.spec.accepted import AcceptedFinding
 from rackwright.spec.acme import AcmeSpec
 from rackwright.spec.failover import FailoverSpec
 from rackwright.spec.fleet import FleetSpec
@@ -8,6 +9,7 @@ from rackwright.spec.services import OverflowSpec, QueueSpec, ServiceSpec, Targe
 from rackwright.spec.settings import Settings, SettingsModel
 
 __all__ = [
+    "AcceptedFinding",
     "AcmeSpec",
     "FailoverSpec",
     "FleetSpec",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from rackwright.catalog import GpuType
 from rackwright.models.spec import ModelSpec
 from rackwright.schema.fields import Entry
+from rackwright.spec.accepted import AcceptedFinding
 from rackwright.spec.failover import FailoverSpec
 from rackwright.spec.servers import GatewaySpec, ServerSpec
 from rackwright.spec.services import ServiceSpec
@@ -13,7 +16,8 @@ from rackwright.spec.settings import Settings
 
 class FleetSpec(Entry):
     """Everything declared, by name. ``settings`` is per host; ``models`` and ``gpu_types`` are the
-    catalog's and the inventory's own; ``failover`` makes one of several gateways.
+    catalog's and the inventory's own; ``failover`` makes one of several gateways; ``accepted`` are
+    findings that are known, by where they stand in the inventory (``accepted[0]``).
     """
 
     servers: dict[str, ServerSpec]
@@ -23,6 +27,7 @@ class FleetSpec(Entry):
     gpu_types: dict[str, GpuType]
     settings: dict[str, Settings]
     failover: FailoverSpec | None = None
+    accepted: dict[str, AcceptedFinding] = Field(default_factory=dict)
 
     def gpu_of(self, server: ServerSpec) -> GpuType:
         """The type of a server's GPUs, of the first where there are several.

@@ -11,6 +11,7 @@ import pytest
 from testinfra.host import Host as Machine
 
 from rackwright.checks import CHECKS, Check, CheckResult, Planned, Status
+from rackwright.checks.results import Acceptance
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import planned
 from rackwright.spec import Settings
@@ -112,4 +113,9 @@ def seen(
             words = ("verify", path_of(pytestconfig), "--json", "--no-load")
             shared.write_text(told("rackwright", *words))
     rows = json.loads(shared.read_text())["results"]
-    return [CheckResult(**{**row, "status": Status(row["status"])}) for row in rows]
+    return [result_of(row) for row in rows]
+
+
+def result_of(row: dict[str, Any]) -> CheckResult:
+    accepted = Acceptance(**row["accepted"]) if row["accepted"] else None
+    return CheckResult(**{**row, "status": Status(row["status"]), "accepted": accepted})

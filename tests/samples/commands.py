@@ -24,6 +24,14 @@ def run(*argv: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def start_rackwright(*words: str) -> subprocess.Popen[str]:
+    """A verb on hosts that are there; for tests that cut it off."""
+    argv = [str(BIN / "rackwright"), *words]
+    return subprocess.Popen(
+        argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
 def rackwright(*words: str) -> subprocess.CompletedProcess[str]:
     """A verb on hosts that are there."""
     argv = [str(BIN / "rackwright"), *words]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from rackwright.driver import contradictions
 from rackwright.errors import Fault
+from rackwright.inventory.rules.accepted import accepted_faults
 from rackwright.inventory.rules.certificates import certificate_faults
 from rackwright.inventory.rules.claims import claims, twice
 from rackwright.inventory.rules.declared import Declared
@@ -35,6 +37,7 @@ def check(fleet: FleetSpec, declared: Declared) -> Iterator[Fault]:
     for service in fleet.services.values():
         yield from model_faults(service, fleet, declared)
         yield from service_faults(service, fleet, declared)
+    yield from accepted_faults(fleet, declared, date.today())
     yield from asking_faults(fleet, declared)
     yield from delay_faults(fleet)
     yield from folder_faults(fleet)

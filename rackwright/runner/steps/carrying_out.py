@@ -82,11 +82,18 @@ class Rollout:
             works = {name: work for name, work in self._works.items() if work.later or work.leaving}
             if works:
                 self._before = self.gates.states()
-                found = pending_of(self.fleet.plan, works, self._before)
-                pending = [one for one in found if not self._left & {*one.hosts}]
+                pending = self._wanted(works)
                 self._pending += pending
                 self._run(pending)
         return list(self._faults(host.name))
+
+    def _wanted(self, works: dict[str, Work]) -> list[Pending]:
+        """Without steps that a server which is left alone would have to take part in."""
+        steps = pending_of(self.fleet.plan, works, self._before)
+        wanted = [one for one in steps if not self._left & set(one.hosts)]
+        for name in works.keys() - {host for one in wanted for host in one.hosts}:
+            del self._works[name]
+        return wanted
 
     def _faults(self, host: str) -> Iterator[str]:
         here = {one.name for one in self._pending if host in one.hosts}

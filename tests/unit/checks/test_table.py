@@ -18,6 +18,7 @@ from rackwright.checks import (
     Planned,
     Sample,
     Status,
+    burn_in,
     gateway,
     healthy,
     host,
@@ -35,7 +36,7 @@ from tests.samples.probes import seen
 DOCUMENTATION = Path(__file__).parents[3] / "docs/checks.md"
 EXAMPLES = [(check, example) for check in CHECKS for example in check.examples]
 IDS = [f"{check.name}: {example.fault}" for check, example in EXAMPLES]
-ROOMS = (gateway, host, rank, replica, server, service)
+ROOMS = (burn_in, gateway, host, rank, replica, server, service)
 
 
 def results(sample: Sample[Planned]) -> dict[str, CheckResult]:

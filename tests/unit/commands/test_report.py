@@ -41,6 +41,13 @@ def test_what_a_deploy_wrote_is_printed(tmp_path: Path) -> None:
     assert code == 0 and "2 x NVIDIA H200" in said and "1 OK, 1 WARN" in said
 
 
+def test_what_was_accepted_does_not_count(tmp_path: Path) -> None:
+    accepted = {"until": "2026-12-31", "why": "riser is ordered"}
+    row = ROW | {"status": "CRITICAL", "remedy": "reseat it", "accepted": accepted}
+    code, said = printed(tmp_path / "report.json", json.dumps({"results": [row]}))
+    assert code == 0 and "CRITICAL accepted until 2026-12-31: riser is ordered" in said
+
+
 @pytest.mark.parametrize("words", ODD)
 def test_a_report_of_another_shape_says_where(tmp_path: Path, words: str) -> None:
     code, said = printed(tmp_path / "report.json", json.dumps(ODD[words]))

@@ -24,6 +24,7 @@ from rackwright.models import Figures
 from rackwright.models.spec import Gguf, ModelSource, ModelSpec
 from rackwright.runner.host_data import pyinfra_keys
 from rackwright.spec import (
+    AcceptedFinding,
     AcmeSpec,
     FailoverSpec,
     FleetSpec,
@@ -50,6 +51,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "_services": (ServiceSpec, Target, Gguf, QueueSpec, OverflowSpec),
     "_models": (ModelSpec, ModelSource, Figures),
     "_gpu_types": (GpuType, NvLink),
+    "_accepted": (AcceptedFinding,),
 }
 """Which part of the manual shows the keys of which models."""
 

@@ -90,7 +90,8 @@ def planned(name: str) -> PlannedServer:
 
 
 def judged(name: str, seen: dict[str, Any]) -> list[CheckResult]:
-    return judge([planned(name)], {"gpu1": {"replicas": {}, "probe": seen}})
+    answer = {"replicas": {}, "probe": seen, "quarantine": {"there": False}}
+    return judge([planned(name)], {"gpu1": answer})
 
 
 def test_every_profile_is_tried() -> None:

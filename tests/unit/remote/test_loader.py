@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rackwright.remote import bandwidth, glance, probe, serving, starts, state, watching
+from rackwright.remote import bandwidth, burn_in, glance, probe, serving, starts, state, watching
 from rackwright.runner.travelling import loader
 from tests.samples.travelling import OWN
 
@@ -147,7 +147,7 @@ def test_a_reply_that_took_its_time_is_the_last_line_and_whole(connected: Any) -
     assert running.wait(WITHIN_S) == 0
 
 
-@pytest.mark.parametrize("script", [serving, watching, probe, glance, starts, bandwidth])
+@pytest.mark.parametrize("script", [serving, watching, probe, glance, starts, bandwidth, burn_in])
 def test_whatever_only_looks_says_so(script: Any) -> None:
     assert script.ONLY_LOOKS
     assert not hasattr(state, "ONLY_LOOKS")

@@ -11,6 +11,7 @@ import pytest
 
 from rackwright.checks import checks_about, judge
 from rackwright.checks.planned import PlannedServer
+from rackwright.checks.results import Acceptance, CheckResult, Status
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.report import page
@@ -23,7 +24,8 @@ PLAN = plan(load_fleet(hosts({"gpu1": server()}, {"chat": service(objective="thr
 
 
 def drawn(probe: dict[str, Any]) -> str:
-    observations = {"gpu1": {"probe": probe, "replicas": {}}}
+    free = {"there": False}
+    observations = {"gpu1": {"probe": probe, "replicas": {}, "quarantine": free}}
     return page(PLAN, judge([planned()], observations), observations)
 
 
@@ -54,6 +56,15 @@ def test_a_page_is_whole_and_alone() -> None:
     assert parser.open == []
     assert "http" not in text
     assert "gpu1" in text and "chat-0" in text and "2 x NVIDIA H200, nvlink" in text
+
+
+def test_what_is_accepted_is_shown_and_does_not_colour_its_host() -> None:
+    one = Acceptance("2026-12-31", "riser is <ordered>")
+    row = CheckResult("PCIe", "gpu1", "gpu1", Status.CRITICAL, "x4", "reseat it", one)
+    text = page(PLAN, [row], {})
+    assert '<section class="edge-ok" id="gpu1">' in text
+    assert "<b>CRITICAL accepted until 2026-12-31: riser is &lt;ordered&gt;</b><br>x4" in text
+    assert "1 accepted</span>" in text and "1 CRITICAL" not in text
 
 
 def test_what_a_host_says_is_no_markup() -> None:

@@ -18,6 +18,7 @@ from rackwright.planning.placing import plan
 from rackwright.remote import watching as remote
 from rackwright.report import watch_tables
 from rackwright.report.reading import FIGURES, Reading, reading
+from rackwright.spec import AcceptedFinding
 from tests.samples.fleet import cluster, hosts, server, service
 from tests.samples.probes import seen
 from tests.samples.travelling import run
@@ -49,6 +50,14 @@ def text(seen: Reading, width: int = 140) -> str:
     with console.capture() as printed:
         console.print(watch_tables(seen, "now"))
     return printed.get()
+
+
+def test_what_is_accepted_is_listed() -> None:
+    entry = {"host": "gpu1", "check": "PCIe", "until": "2026-12-31", "why": "riser is ordered"}
+    shown = text(Reading(accepted=[AcceptedFinding(**entry)]))
+    assert shown.splitlines()[-1].split() == [
+        *("gpu1", "gpu1", "PCIe", "2026-12-31", "riser", "is", "ordered")
+    ]
 
 
 def test_a_gpu_is_a_row() -> None:

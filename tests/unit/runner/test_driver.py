@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from rackwright.catalog import gpu_types
+from rackwright.checks.results import Acceptance, CheckResult, Status
 from rackwright.desired.items import Change, Package
 from rackwright.driver.facts import Facts
 from rackwright.driver.offers import Offers
 from rackwright.driver.preflight import Situation
 from rackwright.runner import driver, rebooting
-from rackwright.runner.driver import Outlook, _apply
+from rackwright.runner.driver import Outlook, _apply, _forbidding
 from tests.samples.driver import loaded, offered, planned, seen, server, settings
 
 REPLICA = {"pid": 405, "command": "vllm", "cgroups": ["/system.slice/rackwright-chat.service"]}
@@ -36,6 +37,19 @@ class FakeHost:
 
     def log_styled(self, words: str, **_: Any) -> None:
         self.said.append(words)
+
+
+@pytest.mark.parametrize(("decided", "forbidding"), [(True, ["cuda"]), (False, ["space", "cuda"])])
+def test_what_is_accepted_forbids_nothing_where_there_is_a_plan(
+    decided: bool, forbidding: list[str]
+) -> None:
+    known = Acceptance("2026-12-31", "it is enough")
+    rows = [
+        CheckResult("space", "gpu1", "gpu1", Status.CRITICAL, "2 GB", "more", known),
+        CheckResult("cuda", "gpu1", "gpu1", Status.UNKNOWN, "?", "see"),
+        CheckResult("support", "gpu1", "gpu1", Status.WARN, "old", "newer"),
+    ]
+    assert [row.check for row in _forbidding(rows, decided)] == forbidding
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Checks of a burn-in: what GPUs computed, kept and carried while they were hot."""
