@@ -122,7 +122,8 @@ def first_folders(journey: Journey, first_deploy: Run) -> dict[str, str]:
 def live(journey: Journey) -> dict[str, str]:
     return {
         f"{replica.server.name}: {engine.name}": journey.told(
-            replica, f"systemctl show -P ExecStart {paths.unit_name(replica)} | grep -o 'path=[^ ]*'"
+            replica,
+            f"systemctl show -P ExecStart {paths.unit_name(replica)} | grep -o 'path=[^ ]*'",
         )
         for replica, engine, settings, _ in journey.releases()
     }

@@ -26,13 +26,14 @@ from rackwright.runner.progress import heard_first
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps import absence, canary
 from rackwright.runner.steps.gates import Gates, States
+from rackwright.runner.steps.marks import TROUBLE
 from rackwright.runner.steps.options import options
 from rackwright.runner.steps.order import Pending, Way, startable
 from rackwright.runner.steps.owners import new_owner
 from rackwright.runner.steps.pending import is_alone, pending_of
 from rackwright.runner.steps.rank import Rank
 from rackwright.runner.steps.removal import remove, start, take_away
-from rackwright.runner.steps.step import TROUBLE, Step, StepFailed, Terms, as_before, as_planned
+from rackwright.runner.steps.step import Step, StepFailed, Terms, as_before, as_planned
 from rackwright.runner.steps.summary import summary
 from rackwright.runner.steps.view import View
 from rackwright.runner.steps.work import Work

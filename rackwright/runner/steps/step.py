@@ -7,36 +7,26 @@ ran before. What a dead run left is known by the marks on the servers, and gone 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import gevent
-from gevent.event import Event
-from paramiko.ssh_exception import SSHException
-from pyinfra.api.exceptions import PyinfraError
 
 from rackwright.checks.results import CheckResult
-from rackwright.errors import HostError, RackwrightError
-from rackwright.runner.asking import GARBLED
+from rackwright.errors import HostError
 from rackwright.runner.operations import NotStarted
 from rackwright.runner.steps import proof
 from rackwright.runner.steps.gates import Entry, Gates
-from rackwright.runner.steps.owners import successor
+from rackwright.runner.steps.marks import TROUBLE, Marks
 from rackwright.runner.steps.rank import Rank
-from rackwright.runner.steps.stages import LEASE_S, RENEW_EVERY_S, Stage
+from rackwright.runner.steps.stages import Stage
 from rackwright.runner.steps.view import View
-from rackwright.runner.turns import Stopped
 from rackwright.runner.turns_at_gateways import Turn, TurnWanted
 
 POLL_S = 1.0
 PATIENCE_S = 20
 """For a turn: another of the service may just be proving itself to the gateways."""
-MARGIN_S = 5
-"""Beyond the lease of a run that was killed on another machine."""
-TROUBLE = (RackwrightError, PyinfraError, SSHException, EOFError, OSError, ValueError, *GARBLED)
-"""What a step may end with that is nobody's fault here."""
 Observed = tuple[dict[str, Mapping[str, Any]], list[CheckResult]]
 """By the names of servers what each process answered; and what the checks say."""
 
@@ -82,10 +72,11 @@ class Step:
     as_before: bool = False
     back: Sequence[Rank] = ()
     entries: dict[str, Entry | None] = field(default_factory=dict)
-    _stage: Stage = Stage.PREFLIGHT
-    _owner: str = ""
-    _resumed: bool = False
-    _was: list[Rank] = field(default_factory=list)
+    _marks: Marks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Its marks are of this run, until another's are found."""
+        self._marks = Marks(self.ranks, self.terms.owner, self.view)
 
     @property
     def name(self) -> str:
@@ -100,100 +91,42 @@ class Step:
     def run(self) -> None:
         """Raises StepFailed, with nothing changed, all put back, or what is left said."""
         try:
-            self._begin()
-            with self._marks_renewed():
+            planned = not (self.as_before or self.back)
+            self._marks.begin(needs=planned, anew=self.as_before)
+            with self._marks.renewed():
                 self._in_turn()
         except StepFailed:
             raise
         except TROUBLE as error:
-            raise StepFailed(f"{self.name} was not changed: {error}", _short(error)) from error
-
-    def _begin(self) -> None:
-        """Marked on every server, under the name of the dead run where one had begun."""
-        self._owner = self.terms.owner
-        self.view.enter(self.name, Stage.PREFLIGHT)
-        try:
-            for rank in self.ranks:
-                before = self._marked(rank)
-                self._resumed = self._resumed or bool(before.get("changed"))
-            if self._resumed and self.as_before:
-                raise Stopped(f"{self._owner} was changing it and did not end: deploy, or roll out")
-        except TROUBLE:
-            self._leave()
-            raise
-
-    def _marked(self, rank: Rank) -> Mapping[str, Any]:
-        """What stood there before. One that another machine's run left is waited for."""
-        needs = () if self.as_before or self.back else rank.needs
-        said = rank.note(Stage.PREFLIGHT, self._owner, needs)
-        if held := said.get("held"):
-            self._owner = successor(held, self._owner)
-            if self._owner != held.get("owner"):
-                self._wait_for(held, float(said["left_s"]))
-            said = rank.note(Stage.PREFLIGHT, self._owner, needs)
-        if said.get("held"):
-            raise Stopped(f"{said['held'].get('owner')} is changing {self.name}: wait for its end")
-        self._was.append(rank.listening(said.get("listens")))
-        before: Mapping[str, Any] = said["before"]
-        return before
-
-    def _wait_for(self, held: Mapping[str, Any], left_s: float) -> None:
-        words = f"{held.get('owner')} has it: if that was killed, it is free in {left_s:.0f} s"
-        self.view.say(self.name, words)
-        gevent.sleep(min(left_s, LEASE_S) + MARGIN_S)
-
-    @contextmanager
-    def _marks_renewed(self) -> Iterator[None]:
-        """A server is told that the step goes on, for as long as it does."""
-        ended = Event()
-        keeper = gevent.spawn(self._renew, ended)
-        try:
-            yield
-        finally:
-            ended.set()
-            keeper.join()
-
-    def _renew(self, ended: Event) -> None:
-        while not ended.wait(RENEW_EVERY_S):
-            for rank in self.ranks:
-                try:
-                    rank.note(self._stage, self._owner)
-                except TROUBLE:
-                    continue  # the next time; who needs the mark, asks for it itself
+            untouched = self._marks.stage is not Stage.RETURN
+            what = "was not changed" if untouched else "is proven, and was not given back"
+            raise StepFailed(f"{self.name} {what}: {error}", _short(error)) from error
 
     def _in_turn(self) -> None:
         terms = self.terms
         why = f"{terms.why}: drained"
-        wanted = TurnWanted(self.name, self._owner, why, terms.hold_s, terms.alone)
+        wanted = TurnWanted(self.name, self._marks.owner, why, terms.hold_s, terms.alone)
         self.view.enter(self.name, Stage.DRAIN)
-        self._stage = Stage.DRAIN
+        self._marks.stage = Stage.DRAIN
         try:
             with self.gates.turn(wanted, self._hear, PATIENCE_S) as turn:
                 before = self._drained(turn)
                 self._changed(turn, before)
-                self._enter(Stage.RETURN)
+                self._marks.enter(Stage.RETURN)
                 self._given_back(turn, before)
         except TROUBLE:
-            if self._stage in (Stage.DRAIN, Stage.WAIT):
-                self._leave()
+            if self._marks.stage in (Stage.DRAIN, Stage.WAIT):
+                self._marks.leave()
             raise
-        self._end_marks()
+        self._marks.end()
         self.view.done(self.name)
 
     def _hear(self, words: str) -> None:
         self.view.say(self.name, words)
 
-    def _enter(self, stage: Stage, words: str = "") -> None:
-        """Known to every server before it is acted on. Raises Stopped where another has it."""
-        self._stage = stage
-        self.view.enter(self.name, stage, words)
-        for rank in self.ranks:
-            if held := rank.note(stage, self._owner).get("held"):
-                raise Stopped(f"{held.get('owner')} has taken over {self.name}")
-
     def _drained(self, turn: Turn) -> Observed:
         """Wait for its requests, then look at it: what it was, once nobody uses it."""
-        self._enter(Stage.WAIT)
+        self._marks.enter(Stage.WAIT)
         deadline = time.monotonic() + self.terms.drain_timeout_s
         while left := self._in_flight(turn):
             if time.monotonic() > deadline:
@@ -201,41 +134,41 @@ class Step:
                 self.view.say(self.name, f"{words}: the engine is asked to end them")
                 break
             gevent.sleep(POLL_S)
-        return observed(self._was, load=False)
+        return observed(self._marks.was, load=False)
 
     def _in_flight(self, turn: Turn) -> int:
         """As gateways count them, or the engine, which may have others: the larger number."""
-        left = max(turn.in_flight(), self._was[0].running() or 0)
+        left = max(turn.in_flight(), self._marks.was[0].running() or 0)
         self.view.in_flight(self.name, left)
         return left
 
     def _changed(self, turn: Turn, before: Observed) -> None:
         """Changed, started and proven; or as it was before, and StepFailed."""
         turn.renew()
-        self._enter(Stage.CHANGE)
+        self._marks.enter(Stage.CHANGE)
         had = proof.served(before[1])
         try:
             if had and not (self.as_before or self.back):
                 for rank in self.ranks:
                     rank.keep()
             self.change(self.ranks)
-            self._enter(Stage.START)
+            self._marks.enter(Stage.START)
             for rank in self.ranks:
                 rank.wait()
-            self._enter(Stage.PROVE)
+            self._marks.enter(Stage.PROVE)
             self._prove(before)
             if not self.as_before:
                 self.gates.put((self.back or self.ranks)[0].replica, self.entries)
         except TROUBLE as error:
             if self.as_before:
                 self._left(error)
-            self._undo(before, error, back=had or self._resumed)
+            self._undo(before, error, back=had or self._marks.resumed)
 
     def _prove(self, before: Observed) -> None:
         if self.back:
             found = proof.silent(observed(self.back, load=False)[1])
         else:
-            now = self._was if self.as_before else self.ranks
+            now = self._marks.was if self.as_before else self.ranks
             found = self._faults(before, observed(now, load=True))
         if found:
             raise NotStarted(f"it is not proven: {'; '.join(found)}")
@@ -248,7 +181,7 @@ class Step:
 
     def _left(self, error: Exception) -> NoReturn:
         """Nothing was changed that could be put back: gateways try it until it works."""
-        self._end_marks()
+        self._marks.end()
         if isinstance(error, StepFailed):  # of another step, taken within this one
             raise error
         words = f"{self.name} was started anew and does not work as before: {error}"
@@ -258,17 +191,17 @@ class Step:
         """Put back what ran before, where that served. Raises StepFailed in any case."""
         remedy, what = getattr(error, "remedy", ""), _short(error)
         if not back:
-            self._end_marks()
+            self._marks.end()
             words = f"{self.name} does not work, and did not before: it is left as planned"
             raise StepFailed(f"{words}\n{error}", what, remedy) from error
         self.view.say(self.name, f"{error}")
         try:
-            self._enter(Stage.UNDO)
+            self._marks.enter(Stage.UNDO)
             self._put_back(before)
         except TROUBLE as second:
             words = f"{self.name} was changed, failed ({what}), and could not be put back: {second}"
             raise StepFailed(f"{words}\n{error}", what, remedy) from error
-        self._end_marks()
+        self._marks.end()
         words = f"{self.name} runs what it ran before: what is planned failed"
         raise StepFailed(f"{words}\n{error}", what, remedy) from error
 
@@ -280,7 +213,7 @@ class Step:
             rank.wait()
         if self.entries:
             self.gates.put_back(self.service, self.name, self.entries)
-        _, again = observed(self._was, load=False)
+        _, again = observed(self._marks.was, load=False)
         found = proof.worse(before[1], again)
         if found or not proof.served(again):
             raise HostError(f"it is not as it was: {'; '.join(found) or 'it does not answer'}")
@@ -290,19 +223,6 @@ class Step:
         proven = not self.back and (not self.as_before or proof.served(before[1]))
         for why in turn.give_back(prove=not proven).values():
             self.view.say(self.name, f"{why}; it is back there by itself when its lease ends")
-
-    def _leave(self) -> None:
-        """Untouched by this step; what a dead run left half done is still to be gone on with."""
-        if not self._resumed:
-            self._end_marks()
-
-    def _end_marks(self) -> None:
-        """No step is under way; a server that does not hear it forgets it when its time is up."""
-        for rank in self.ranks:
-            try:
-                rank.end(self._owner)
-            except TROUBLE as error:
-                self.view.say(self.name, f"{error}")
 
 
 def observed(ranks: Sequence[Rank], *, load: bool) -> Observed:

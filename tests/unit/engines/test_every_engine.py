@@ -14,7 +14,7 @@ import rackwright
 from rackwright.desired import paths
 from rackwright.desired.base import base_items
 from rackwright.desired.engines import engines_of, lock_items, release_request
-from rackwright.desired.items import File, Package, Symlink, Unit
+from rackwright.desired.items import File, Package, Unit
 from rackwright.desired.replicas import replica_items
 from rackwright.desired.weights import weights_request
 from rackwright.engines import ENGINES, Archive, Engine, Venv

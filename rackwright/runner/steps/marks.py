@@ -1,0 +1,117 @@
+"""The marks of one step on all of its servers: whose it is, where it is, until it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from paramiko.ssh_exception import SSHException
+from pyinfra.api.exceptions import PyinfraError
+
+from rackwright.errors import RackwrightError
+from rackwright.runner.asking import GARBLED
+from rackwright.runner.steps.owners import successor
+from rackwright.runner.steps.rank import Rank
+from rackwright.runner.steps.stages import LEASE_S, RENEW_EVERY_S, Stage
+from rackwright.runner.steps.view import View
+from rackwright.runner.turns import Stopped
+
+MARGIN_S = 5
+"""Beyond the lease of a run that was killed on another machine."""
+TROUBLE = (RackwrightError, PyinfraError, SSHException, EOFError, OSError, ValueError, *GARBLED)
+"""What a step may end with that is nobody's fault here."""
+
+
+class Marks:
+    """``owner`` is who takes the step: this run, or the dead one that it goes on for.
+
+    ``resumed``: that one had changed the replica, and never proven it. ``was`` are the processes
+    where they listen now.
+    """
+
+    def __init__(self, ranks: Sequence[Rank], owner: str, view: View) -> None:
+        """Nothing is written yet."""
+        self.owner, self.stage = owner, Stage.PREFLIGHT
+        self.resumed = False
+        self.was: list[Rank] = []
+        self._ranks, self._view = ranks, view
+        self._name = ranks[0].replica.name
+
+    def begin(self, *, needs: bool, anew: bool) -> None:
+        """Mark every server. Raises Stopped where another run has it.
+
+        ``needs``: release and weights of the plan, Missing is raised without them. ``anew``: what
+        was never proven is refused.
+        """
+        self._view.enter(self._name, Stage.PREFLIGHT)
+        try:
+            for rank in self._ranks:
+                before = self._marked(rank, rank.needs if needs else ())
+                self.resumed = self.resumed or bool(before.get("changed"))
+            if self.resumed and anew:
+                raise Stopped(f"{self.owner} was changing it and did not end: deploy, or roll out")
+        except TROUBLE:
+            self.leave()
+            raise
+
+    def _marked(self, rank: Rank, needs: Sequence[str]) -> Mapping[str, Any]:
+        """What stood there before. One that another machine's run left is waited for."""
+        said = rank.note(Stage.PREFLIGHT, self.owner, needs)
+        if held := said.get("held"):
+            self.owner = successor(held, self.owner)
+            if self.owner != held.get("owner"):
+                self._wait_for(held, float(said["left_s"]))
+            said = rank.note(Stage.PREFLIGHT, self.owner, needs)
+        if said.get("held"):
+            raise Stopped(f"{said['held'].get('owner')} is changing {self._name}: wait for its end")
+        self.was.append(rank.listening(said.get("listens")))
+        before: Mapping[str, Any] = said["before"]
+        return before
+
+    def _wait_for(self, held: Mapping[str, Any], left_s: float) -> None:
+        words = f"{held.get('owner')} has it: if that was killed, it is free in {left_s:.0f} s"
+        self._view.say(self._name, words)
+        gevent.sleep(min(left_s, LEASE_S) + MARGIN_S)
+
+    def enter(self, stage: Stage) -> None:
+        """Known to every server before it is acted on. Raises Stopped where another has it."""
+        self.stage = stage
+        self._view.enter(self._name, stage)
+        for rank in self._ranks:
+            if held := rank.note(stage, self.owner).get("held"):
+                raise Stopped(f"{held.get('owner')} has taken over {self._name}")
+
+    @contextmanager
+    def renewed(self) -> Iterator[None]:
+        """A server is told that the step goes on, for as long as it does."""
+        ended = Event()
+        keeper = gevent.spawn(self._renew, ended)
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+
+    def _renew(self, ended: Event) -> None:
+        while not ended.wait(RENEW_EVERY_S):
+            for rank in self._ranks:
+                try:
+                    rank.note(self.stage, self.owner)
+                except TROUBLE:
+                    continue  # the next time; who needs the mark, asks for it itself
+
+    def leave(self) -> None:
+        """Untouched by this step; what a dead run left half done is still to be gone on with."""
+        if not self.resumed:
+            self.end()
+
+    def end(self) -> None:
+        """No step is under way; a server that does not hear it forgets it when its time is up."""
+        for rank in self._ranks:
+            try:
+                rank.end(self.owner)
+            except TROUBLE as error:
+                self._view.say(self._name, f"{error}")
