@@ -80,7 +80,8 @@ def test_what_is_done_by_hand_costs_no_request(inventory: str, tmp_path: Path) -
     assert load.summary["failed"] == 0, load.summary
     assert load.summary["completed"] > 500, load.summary
     began, ended = times["a reboot of a server"]
-    assert load.summary["longest_gap_s"] < (ended - began) / 2, "one was in at any time"
+    meanwhile = [one.replica for one in load.records if began < one.start and one.end < ended]
+    assert meanwhile.count("chat-rack2-0") > 20, "the other one served all the while"
     assert boot("rack1") != before and main_pid("rack2", UNIT) != process
     assert " in " in states(inventory) and "drained" not in states(inventory)
 
