@@ -28,7 +28,13 @@ _models = {
 
 
 def _server(address: str) -> dict[str, object]:
-    return {"server": {"address": address, "gpus": {"type": "h200-sxm-141gb", "count": 2}}}
+    return {
+        "server": {
+            "address": address,
+            "gpus": {"type": "h200-sxm-141gb", "count": 2},
+            "interconnect": "nvlink",
+        }
+    }
 
 
 lab = [
