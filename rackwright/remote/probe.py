@@ -80,6 +80,7 @@ from typing import Any
 from rackwright.remote.host.kernel_log import kernel_log, since_loaded, sxids, xids
 from rackwright.remote.host.operating_system import OPERATING_SYSTEM
 from rackwright.remote.host.processes import runs
+from rackwright.remote.host.quarantine import quarantine
 from rackwright.remote.host.systemd import show
 from rackwright.remote.nvidia.gpu import observed
 from rackwright.remote.nvidia.kernels import kernels
@@ -94,8 +95,11 @@ FABRIC_MANAGER = "nvidia-fabricmanager.service"
 """Of NVLink 5 it starts nvlsm, the subnet manager, and does not end with it."""
 
 
-def main() -> dict[str, Any]:
-    """Look at this host once; see the module's text for the shape. Never raises."""
+def main(watchdog: str | None = None) -> dict[str, Any]:
+    """Look at this host once; see the module's text for the shape. Never raises.
+
+    ``watchdog`` is the folder of one, whose quarantine is told too (``remote/host/quarantine.py``).
+    """
     reader = Reader()
     nothing: dict[str, Any] = {
         "nvml": None,
@@ -114,6 +118,7 @@ def main() -> dict[str, Any]:
         "xids": None if said is None else xids(said),
         "sxids": None if said is None else sxids(said),
         "fabric_manager": reader.read("fabric_manager", _fabric_manager),
+        **({"quarantine": quarantine(watchdog)} if watchdog else {}),
         "unavailable": reader.unavailable,
     }
 

@@ -11,9 +11,12 @@ from rackwright.runner.remote_call import call
 TIMEOUT_S = 120
 
 
-def probe(host: Host) -> dict[str, Any]:
-    """What ``remote/probe.py`` sees on the host. Raises HostError where it gives no answer."""
-    return _asked(host, "probe")
+def probe(host: Host, watchdog: str | None = None) -> dict[str, Any]:
+    """What ``remote/probe.py`` sees on the host. Raises HostError where it gives no answer.
+
+    ``watchdog`` is the folder of the host's, whose quarantine is told too.
+    """
+    return _asked(host, "probe", *([watchdog] if watchdog else []))
 
 
 def glance(host: Host) -> dict[str, Any]:
@@ -21,6 +24,6 @@ def glance(host: Host) -> dict[str, Any]:
     return _asked(host, "glance")
 
 
-def _asked(host: Host, script: str) -> dict[str, Any]:
-    answer: dict[str, Any] = call(host, script, timeout_s=TIMEOUT_S, kind=dict)
+def _asked(host: Host, script: str, *arguments: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = call(host, script, *arguments, timeout_s=TIMEOUT_S, kind=dict)
     return answer

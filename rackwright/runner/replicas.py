@@ -14,13 +14,15 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
+from rackwright.checks.observed import part_of
+from rackwright.checks.server.quarantine import quarantine_words
+from rackwright.desired import paths
 from rackwright.desired.addresses import is_ip, own_name_fault
 from rackwright.desired.items import Unit, payload
 from rackwright.errors import Fault, HostError, RackwrightError
 from rackwright.runner.fleet import FleetRun, this_fleet
 from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
-from rackwright.runner.quarantine import quarantine_of
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.runner.secrets import secret
 from rackwright.runner.steps.carrying_out import Rollout, rollout_of
@@ -37,12 +39,12 @@ def converge_replicas() -> Generator[FunctionCommand]:
     """
     fleet, lasting = this_fleet(), host.inventory.get_host(host.name)  # outlives this context
     try:
-        if words := _left_alone(fleet, lasting):
-            rollout(fleet).leave(lasting)
-            host.log_styled(f"  {words}", fg="yellow")
-            host.noop(words)
-            return
         work = prepared(fleet, lasting)
+    except LeftAlone as words:
+        rollout(fleet).leave(lasting)
+        host.log_styled(f"  {words}", fg="yellow")
+        host.noop(str(words))
+        return
     except RackwrightError as error:  # of what the host said of itself: other hosts go on
         yield refuse(str(error))
         return
@@ -57,13 +59,8 @@ def converge_replicas() -> Generator[FunctionCommand]:
         rollout(fleet).add(work)
 
 
-def _left_alone(fleet: FleetRun, host: Host) -> str:
-    """Why a server's replicas stay as they are; empty where they do not. Raises HostError."""
-    if host.name not in fleet.watchdogs or not fleet.plan.on(host.name):
-        return ""
-    found = quarantine_of(host, fleet.settings(host.name))
-    words = f"{host.name} is in quarantine, its replicas were left as they are"
-    return f"{words}: {found.words}" if found else ""
+class LeftAlone(HostError):
+    """The server is in quarantine: its replicas stay as they are."""
 
 
 @operation()
@@ -104,14 +101,20 @@ def _step(state: Any, host: Host) -> bool:
 
 
 def prepared(fleet: FleetRun, host: Host) -> Work:
-    """What differs on a host, with its GPUs by UUID. Raises RackwrightError in the host's words."""
+    """What differs on a host, with its GPUs by UUID.
+
+    Raises RackwrightError in the host's words, LeftAlone where it is in quarantine.
+    """
     replicas, settings = fleet.plan.on(host.name), fleet.settings(host.name)
     key = secret("key", settings.engine_api_key_env).get("key", "")
     if not replicas:
         return work_of(host, (), settings, None, key, options().service)
     if fault := _fault_of_name(host, replicas[0].server, fleet.spec.gateways.keys()):
         raise HostError(str(fault))
-    observed = probe(host)
+    observed = probe(host, paths.watchdog_dir(settings))
+    if (told := part_of(observed, "quarantine")).get("there") is True:
+        words = f"{host.name} is in quarantine, its replicas were left as they are"
+        raise LeftAlone(f"{words}: {quarantine_words(told)}")
     uuids = [(gpu and gpu["uuid"]) or "" for gpu in observed["gpus"]]
     needed = {index for replica in replicas for index in replica.gpus}
     if absent := sorted(index for index in needed if index >= len(uuids) or not uuids[index]):

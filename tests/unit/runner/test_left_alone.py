@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from rackwright.errors import HostError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner import replicas
 from rackwright.runner.fleet import FleetRun
-from rackwright.runner.quarantine import Quarantine
 from rackwright.runner.steps import carrying_out
 from rackwright.runner.steps.carrying_out import Rollout
 from rackwright.runner.steps.order import Pending, Way
@@ -27,24 +27,37 @@ def host(name: str) -> Any:
     return SimpleNamespace(name=name)
 
 
-@pytest.fixture
-def in_quarantine(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = "since 12:00, watchdog: Xid 79"
-    answers = {"gpu1": None, "gpu2": Quarantine(words)}
-    monkeypatch.setattr(replicas, "quarantine_of", lambda host, _: answers[host.name])
+def asked(monkeypatch: pytest.MonkeyPatch, **told: Any) -> list[Any]:
+    """What a server is asked that tells this of its quarantine; it has no GPU to go on with."""
+    questions: list[Any] = []
+
+    def probe(host: Any, watchdog: str) -> dict[str, Any]:
+        questions.append(watchdog)
+        return {"gpus": [], **told}
+
+    monkeypatch.setattr(replicas, "probe", probe)
+    monkeypatch.setattr(replicas, "secret", lambda *_: {})
+    return questions
 
 
-def test_a_server_in_quarantine_is_left_alone_with_its_reason(in_quarantine: None) -> None:
-    assert replicas._left_alone(fleet(), host("gpu1")) == ""
-    words = replicas._left_alone(fleet(), host("gpu2"))
-    assert words.startswith("gpu2 is in quarantine, its replicas were left as they are")
-    assert "Xid 79" in words
+def test_a_server_in_quarantine_is_left_alone_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the question that is asked anyway, and before a GPU that is lost ends the run."""
+    told = {"there": True, "why": "Xid 79", "by": "watchdog"}
+    questions = asked(monkeypatch, quarantine=told)
+    with pytest.raises(replicas.LeftAlone, match="gpu2 is in quarantine, its replicas were left"):
+        replicas.prepared(fleet(), host("gpu2"))
+    assert questions == ["/var/lib/rackwright/watchdog"]
 
 
-def test_who_has_no_watchdog_or_no_replica_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicas, "quarantine_of", lambda *_: 1 / 0)
-    assert replicas._left_alone(fleet(watchdog="off"), host("gpu2")) == ""
-    assert replicas._left_alone(fleet(), host("gw1")) == ""
+@pytest.mark.parametrize("told", [{"quarantine": {"there": False}}, {}, {"quarantine": 7}], ids=str)
+def test_any_other_server_is_gone_on_with(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, Any]
+) -> None:
+    asked(monkeypatch, **told)
+    with pytest.raises(HostError, match="shows 0 GPU"):
+        replicas.prepared(fleet(), host("gpu2"))
 
 
 def test_only_replicas_elsewhere_take_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
