@@ -105,10 +105,11 @@ def everything() -> dict[str, dict[str, Any]]:
     gateway |= {"ask_keys": True, "default": "own"}
     islands = {"nvlink_islands": [[0, 1]], "numa_nodes": [[0], [1, 5]], "fabric_manager": "own"}
     islands |= {"other_gpus": [{"type": "l4-24gb", "count": 1, "indexes": [5]}]}
+    network = {"network_gbit_per_s": 25, "network_interface": "eth0", "rdma_devices": ["mlx5_0"]}
     servers = {
         "gpu1": {**server(), **islands},
-        "gpu2": {**server(12), "network_gbit_per_s": 25, "network_interface": "eth0"},
-        "gpu3": {**server(13), "network_gbit_per_s": 25, "network_interface": "eth0"},
+        "gpu2": {**server(12), **network},
+        "gpu3": {**server(13), **network},
         "gpu4": server(14),
     }
     build = {"llamacpp_version": "1", "llamacpp_url": "https://a/b.tgz"}

@@ -65,4 +65,4 @@ def test_two_services_of_a_server_have_ports_of_their_own() -> None:
 def test_the_firewall_lets_gateways_to_it_before_it_is_there() -> None:
     spec = load_fleet(hosts({"gpu1": server()}, {"chat": chat()}))
     firewall = firewall_of("gpu1", spec, plan(spec))
-    assert firewall is not None and firewall.engine_ports == (8000, 8001)
+    assert firewall is not None and firewall.engine_ports == (7979, 8000, 8001)
