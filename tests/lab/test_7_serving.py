@@ -15,7 +15,14 @@ from lab.fleet import ROOT
 from rackwright.remote.served.burst import FIRST_WITHIN_S
 from tests.samples.commands import PATIENCE_S, rackwright
 from tests.samples.deploys import Run
-from tests.samples.lab_hosts import PROFILE, UNITS, show_gpus, ssh, wait_until
+from tests.samples.lab_hosts import (
+    PROFILE,
+    UNITS,
+    replicas_out,
+    show_gpus,
+    ssh,
+    wait_until,
+)
 
 GPU2 = UNITS["gpu2"]
 CONFIG = "/etc/nginx/conf.d/rackwright.conf"
@@ -148,6 +155,7 @@ def test_a_key_goes_to_the_unit_s_own_process_alone(deployed: Run) -> None:
     finally:
         ssh("gpu2", f"systemctl stop stranger; cp -p /run/env {environment}; "
             f"systemctl start {GPU2}", check=False)  # fmt: skip
+    wait_until(lambda: not replicas_out())  # the gateway takes it back after a completion
     assert alarms() == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -38,6 +39,14 @@ def main_pid(host: str, unit: str) -> int:
 def nginx_workers() -> str:
     """Pids of the workers: a reload replaces them, under the same master."""
     return ssh("gw1", f"pgrep -P {main_pid('gw1', 'nginx')} | sort | xargs")
+
+
+def replicas_out() -> dict[str, str]:
+    """The replicas that the gateway sends no requests, with its reasons."""
+    socket = "/run/rackwright-gateway/state.sock"
+    state = json.loads(ssh("gw1", f"curl -s --unix-socket {socket} http://localhost/state"))
+    replicas = [one for each in state["services"].values() for one in each["replicas"].items()]
+    return {name: seen["why"] for name, seen in replicas if seen["state"] != "in"}
 
 
 def show_gpus(profile: str) -> None:
