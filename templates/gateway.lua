@@ -21,6 +21,10 @@ size_t strcspn(const char *text, const char *reject);
 unsigned char *SHA256(const unsigned char *text, size_t length, unsigned char *digest);
 ]]
 
+-- Machine code of ever rarer ways through this file would add up for hours, to some 10 MB a worker;
+-- at so many pieces all of them are thrown away, and what is used is compiled again in a moment.
+jit.opt.start("maxtrace=1000")
+
 local M = {}
 local folder, state_folder, trusted_secrets
 local live = ngx.shared.rackwright_live          -- counts, drains, weights, ejections

@@ -15,7 +15,7 @@ from typing import IO
 
 from lab.errors import LabError
 
-PIECE_BYTES = 62_000_000
+PIECE_BYTES = 58_000_000
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 1 << 20
 
