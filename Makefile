@@ -35,8 +35,8 @@ test-gpu: $(VENV)/.ready  ## the journey on hosts with real GPUs: INVENTORY=inve
 unit: setup  ## the unit tests alone: a minute or two, no root
 	@$(BIN)/python -m pytest tests/unit -n auto
 
-gateway: setup node  ## a real Nginx with the gateway's Lua, asked by real clients: some minutes
-	@$(BIN)/python -m pytest tests/nginx
+gateway: setup node  ## a real Nginx with the gateway's Lua, asked by real clients
+	@$(BIN)/python -m pytest tests/nginx -n 4 --dist loadfile  # they wait more than they work
 
 lint: setup  ## ruff, mypy, and the order of the rooms
 	@$(BIN)/ruff format --check .
