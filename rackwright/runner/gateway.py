@@ -88,7 +88,10 @@ def _items(
     peers = failover.peers(gateway.name) if failover else ()
     keys = key_files(fleet.clients, fleet.spec, host.name)
     addresses, nameservers = resolved(known["names"]), _nameservers(known)
-    items = gateway_items(gateway, upstreams, settings, addresses, nameservers, keys, peers)
+    routers = fleet.routers
+    items = gateway_items(
+        gateway, upstreams, settings, addresses, nameservers, keys, peers, routers
+    )
     return None, [*items, *shared]
 
 
