@@ -23,7 +23,7 @@ from rackwright.desired.gateway_places import (
 )
 from rackwright.desired.gateway_tls import gateway_tls
 from rackwright.desired.items import File, GatewayData, Item, NginxLimits, Unit
-from rackwright.desired.routers import no_other_routers, router_items
+from rackwright.desired.routers import router_items
 from rackwright.plan import Router, Upstream
 from rackwright.planning.names import gateway_names
 from rackwright.spec import GatewaySpec, Settings
@@ -61,7 +61,7 @@ def gateway_items(
     ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up no replica
     itself, so it starts without a name server. ``nameservers`` are asked for outside APIs alone.
     ``peers`` are addresses of other gateways that clients see as this one. ``routers`` take
-    requests before the data name them, and are gone only when no data do.
+    requests before the data name them.
     """
     names = gateway_names(gateway, (upstream.service for upstream in upstreams))
     tls = gateway_tls(gateway, settings, names, peers)
@@ -87,7 +87,6 @@ def gateway_items(
         *loaded,
         Unit("nginx.service", reload_on=(*loaded, *tls.loaded), validate=("nginx", "-t", "-q")),
         GatewayData(SOCKET, fleet, KEYS),
-        *no_other_routers(routers, settings),
     ]
 
 

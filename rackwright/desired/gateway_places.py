@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rackwright.desired.folders import state_folder
 from rackwright.desired.items import Absent, Directory, File, Item
-from rackwright.desired.routers import no_other_routers
 from rackwright.remote.items.own import MARK as OWN
 from rackwright.spec import Settings
 
@@ -60,5 +59,4 @@ def no_gateway(settings: Settings) -> list[Item]:
         Absent(SOCKET_AT_BOOT, MARK),
         Absent(FOLDER, OWN),
         Absent(live_folder(settings), OWN),
-        *no_other_routers((), settings),
     ]

@@ -15,6 +15,7 @@ from rackwright.desired.gateway import gateway_items, overflows
 from rackwright.desired.gateway_places import no_gateway
 from rackwright.desired.gateway_system import REMEDY, unfit
 from rackwright.desired.items import Item
+from rackwright.desired.routers import no_other_routers
 from rackwright.errors import Fault, HostError
 from rackwright.plan import Upstream
 from rackwright.runner.fleet import FleetRun, this_fleet
@@ -57,7 +58,8 @@ def converge_gateway() -> Generator[FunctionCommand]:
     fleet = this_fleet()
     settings = fleet.settings(host.name)
     if fleet.gateway is None:
-        yield from converge._inner(items=[*no_gateway(settings), *no_failover(settings)])
+        none = (*no_gateway(settings), *no_other_routers((), settings), *no_failover(settings))
+        yield from converge._inner(items=none)
         return
     try:
         refusal, items = _items(fleet, fleet.gateway, settings)
@@ -76,7 +78,10 @@ def converge_gateway() -> Generator[FunctionCommand]:
 def _items(
     fleet: FleetRun, gateway: GatewaySpec, settings: Settings
 ) -> tuple[Refusal | None, list[Item]]:
-    """What is wrong with what is declared, by what the host knows; or all that it must have."""
+    """What is wrong with what is declared, by what the host knows; or all that it must have.
+
+    Routers go once no data that are loaded name them.
+    """
     upstreams = fleet.plan.upstreams
     known = _known(named_addresses(upstreams))
     if refusal := _refusal(upstreams, known):
@@ -92,7 +97,7 @@ def _items(
     items = gateway_items(
         gateway, upstreams, settings, addresses, nameservers, keys, peers, routers
     )
-    return None, [*items, *shared]
+    return None, [*items, *no_other_routers(routers, settings), *shared]
 
 
 def _shared(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from rackwright.desired import paths
 from rackwright.desired.base import base_items
 from rackwright.desired.engines import lock_items, release_request
 from rackwright.desired.gateway import gateway_items
-from rackwright.desired.gateway_places import FLEET, no_gateway
+from rackwright.desired.gateway_places import FLEET
 from rackwright.desired.items import Absent, File, GatewayData, Item, NoOtherUnits, Unit
-from rackwright.desired.routers import MARK, kinds_of, router_items
+from rackwright.desired.routers import MARK, kinds_of, no_other_routers, router_items
 from rackwright.errors import PlanError, RefusedError, SpecError
 from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan
@@ -64,18 +65,19 @@ def test_the_gateway_has_the_router_as_the_only_replica() -> None:
     assert {**entry, **{key: without[key] for key in told}} == without
 
 
-def test_a_router_runs_before_requests_come_and_goes_when_none_do() -> None:
+def test_a_router_runs_before_requests_come() -> None:
     items = on_gateway(*made())
     loaded = next(n for n, one in enumerate(items) if isinstance(one, GatewayData))
     assert position(items, Unit, UNIT) < position(items, File, FLEET) < loaded
-    assert loaded < position(items, NoOtherUnits, "rackwright-*.service")
-    without = on_gateway(*made(router=None))
-    (others,) = (one for one in without if isinstance(one, NoOtherUnits))
-    assert others.keep == () and others.mark == MARK
+
+
+def test_one_that_is_not_wanted_goes_with_its_release() -> None:
+    spec, planned = made()
+    others = NoOtherUnits("rackwright-*.service", MARK, ())
     gone = Absent("/opt/rackwright/vllm-router", "*/.complete")
-    assert gone in without and gone not in items
-    spec, _ = made()
-    assert gone in no_gateway(spec.settings["gw1"])
+    assert no_other_routers((), spec.settings["gw1"]) == [others, gone]
+    kept = replace(others, keep=(UNIT,))
+    assert no_other_routers(planned.routers, spec.settings["gw1"]) == [kept]
 
 
 def test_its_unit_is_unprivileged_and_names_every_replica() -> None:
