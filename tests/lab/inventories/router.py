@@ -1,7 +1,8 @@
 """The lab with vLLM's router between its gateway and its replicas."""
 
-from inventories.lab import _models, _services, gateways, gpu_servers
+from inventories import lab as _lab
 
-_services = {"chat": {**_services["chat"], "router": "vllm-router"}}
+_services = {"chat": {**_lab._services["chat"], "router": "vllm-router"}}
 
-all = (gpu_servers + gateways, {"services": _services, "models": _models})
+lab = _lab.gpu_servers + _lab.gateways
+all = (lab, {"services": _services, "models": _lab._models})
