@@ -23,7 +23,6 @@ from rackwright.desired.gateway_places import (
 )
 from rackwright.desired.gateway_tls import gateway_tls
 from rackwright.desired.items import File, GatewayData, Item, NginxLimits, Unit
-from rackwright.desired.routers import router_items
 from rackwright.plan import Router, Upstream
 from rackwright.planning.names import gateway_names
 from rackwright.spec import GatewaySpec, Settings
@@ -60,8 +59,8 @@ def gateway_items(
 
     ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up no replica
     itself, so it starts without a name server. ``nameservers`` are asked for outside APIs alone.
-    ``peers`` are addresses of other gateways that clients see as this one. ``routers`` take
-    requests before the data name them.
+    ``peers`` are addresses of other gateways that clients see as this one. ``routers`` are
+    its own, each of one service.
     """
     names = gateway_names(gateway, (upstream.service for upstream in upstreams))
     tls = gateway_tls(gateway, settings, names, peers)
@@ -81,7 +80,6 @@ def gateway_items(
     return [
         *folder_items(settings),
         *tls.items,
-        *router_items(routers, upstreams, settings, resolved),
         fleet,
         keys.clients,
         *loaded,

@@ -21,8 +21,8 @@ RELEASES = "*/.complete"
 """By a release in it a folder of ours is known."""
 
 
-START_TIMEOUT_S = 60
-"""A router starts in seconds, whether or not a replica is well."""
+START_TIMEOUT_S = 30
+"""A router starts in seconds where any replica is well; that none is ends no deploy."""
 _AWAIT_READY = "await_ready"
 
 

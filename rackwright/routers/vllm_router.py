@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 HEALTH_S = 2
 """Between its looks at a replica: with three failures in a row one is out after six seconds."""
-START_S = 10
-"""How long it waits for a replica to be well before it takes requests without one that is not."""
+START_S = 365 * 86400
+"""How long it waits, before it listens, for any replica to be well; then it would end."""
 
 
 class VllmRouterSettings(SettingsModel):

@@ -15,7 +15,7 @@ from rackwright.desired.gateway import gateway_items, overflows
 from rackwright.desired.gateway_places import no_gateway
 from rackwright.desired.gateway_system import REMEDY, unfit
 from rackwright.desired.items import Item
-from rackwright.desired.routers import no_other_routers
+from rackwright.desired.routers import no_other_routers, router_items
 from rackwright.errors import Fault, HostError
 from rackwright.plan import Upstream
 from rackwright.runner.fleet import FleetRun, this_fleet
@@ -71,24 +71,25 @@ def converge_gateway() -> Generator[FunctionCommand]:
         return
     alone = len(fleet.spec.gateways) == 1
     request = gateway_request(fleet, settings)
-    for command in converge._inner(items=items):
-        yield command if alone else FunctionCommand(in_turn, (command, request), {})
+    for part in filter(None, items):
+        for command in converge._inner(items=part):
+            yield command if alone else FunctionCommand(in_turn, (command, request), {})
 
 
 def _items(
     fleet: FleetRun, gateway: GatewaySpec, settings: Settings
-) -> tuple[Refusal | None, list[Item]]:
+) -> tuple[Refusal | None, tuple[list[Item], ...]]:
     """What is wrong with what is declared, by what the host knows; or all that it must have.
 
-    Routers go once no data that are loaded name them.
+    Routers listen before data that name them are loaded, and go once none do.
     """
     upstreams = fleet.plan.upstreams
     known = _known(named_addresses(upstreams))
     if refusal := _refusal(upstreams, known):
-        return refusal, []
+        return refusal, ()
     faults, shared = _shared(fleet, gateway, settings)
     if faults:
-        return _refused(faults, "its network"), []
+        return _refused(faults, "its network"), ()
     failover = fleet.spec.failover
     peers = failover.peers(gateway.name) if failover else ()
     keys = key_files(fleet.clients, fleet.spec, host.name)
@@ -97,7 +98,8 @@ def _items(
     items = gateway_items(
         gateway, upstreams, settings, addresses, nameservers, keys, peers, routers
     )
-    return None, [*items, *no_other_routers(routers, settings), *shared]
+    first = router_items(routers, upstreams, settings, addresses)
+    return None, (first, [*items, *no_other_routers(routers, settings), *shared])
 
 
 def _shared(

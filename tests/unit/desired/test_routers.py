@@ -13,7 +13,7 @@ from rackwright.desired.base import base_items
 from rackwright.desired.engines import lock_items, release_request
 from rackwright.desired.gateway import gateway_items
 from rackwright.desired.gateway_places import FLEET
-from rackwright.desired.items import Absent, File, GatewayData, Item, NoOtherUnits, Unit
+from rackwright.desired.items import Absent, File, Item, NoOtherUnits
 from rackwright.desired.routers import MARK, kinds_of, no_other_routers, router_items
 from rackwright.errors import PlanError, RefusedError, SpecError
 from rackwright.inventory.reading import load_fleet
@@ -48,10 +48,6 @@ def chat_of(items: list[Item]) -> dict[str, Any]:
     return entry
 
 
-def position(items: list[Item], kind: type, key: str) -> int:
-    return next(n for n, one in enumerate(items) if isinstance(one, kind) and one.key == key)
-
-
 def test_the_gateway_has_the_router_as_the_only_replica() -> None:
     entry, without = chat_of(on_gateway(*made())), chat_of(on_gateway(*made(router=None)))
     slots = sum(one["slots"] for one in without["replicas"])
@@ -63,12 +59,6 @@ def test_the_gateway_has_the_router_as_the_only_replica() -> None:
     assert sorted(entry["paths"]) == passed
     told = ("replicas", "paths", "sticky")
     assert {**entry, **{key: without[key] for key in told}} == without
-
-
-def test_a_router_runs_before_requests_come() -> None:
-    items = on_gateway(*made())
-    loaded = next(n for n, one in enumerate(items) if isinstance(one, GatewayData))
-    assert position(items, Unit, UNIT) < position(items, File, FLEET) < loaded
 
 
 def test_one_that_is_not_wanted_goes_with_its_release() -> None:

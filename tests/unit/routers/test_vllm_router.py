@@ -28,7 +28,7 @@ def test_arguments_name_every_replica_and_forbid_a_second_try() -> None:
         "--policy cache_aware --disable-retries "
         "--health-check-endpoint /health --health-check-interval-secs 2 "
         "--health-success-threshold 1 "
-        "--worker-startup-timeout-secs 10 --worker-startup-check-interval 1 "
+        "--worker-startup-timeout-secs 31536000 --worker-startup-check-interval 1 "
         "--max-concurrent-requests 320 "
         "--worker-urls http://192.0.2.11:8000 http://[2001:db8::2]:8001"
     )
