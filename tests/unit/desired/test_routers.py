@@ -78,7 +78,11 @@ def test_its_unit_is_unprivileged_and_names_every_replica() -> None:
     assert any(line.startswith(MARK) for line in lines)
     release = paths.release_dir(kinds_of(planned.routers)[0], spec.settings["gw1"])
     assert f"ExecStart={release}/bin/vllm-router" in text
-    assert "--worker-urls http://192.0.2.11:8000 http://192.0.2.12:8000" in text
+    joined = text.replace("\\\n", "").splitlines()
+    (start,) = (line for line in joined if line.startswith("ExecStart="))
+    assert start.endswith("--worker-urls http://192.0.2.11:8000 http://192.0.2.12:8000")
+    waits = "await-ready 127.0.0.1 8700 /liveness 30"
+    assert f"ExecStartPost=-/opt/rackwright/bin/{waits}" in lines
     assert {"User=rackwright", "IPAddressDeny=any", "NoNewPrivileges=yes"} <= set(lines)
     assert "IPAddressAllow=localhost 192.0.2.11 192.0.2.12" in lines
 
