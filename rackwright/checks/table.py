@@ -50,6 +50,7 @@ from rackwright.checks.service import (
     gateway_completion,
     gateway_model,
     nginx,
+    router,
     upstream,
 )
 
@@ -86,6 +87,7 @@ CHECKS: tuple[Check[Any], ...] = (
     bandwidth.CHECK,
     nginx.CHECK,
     upstream.CHECK,
+    router.CHECK,
     connections.CHECK,
     certificate.CHECK,
     closed_paths.CHECK,

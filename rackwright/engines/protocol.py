@@ -40,6 +40,7 @@ class Engine(Protocol):
 
     ``paths`` are those of ``ENDPOINTS`` that it answers, for models that can. ``usage_in_streams``:
     asked for it (``stream_options.include_usage``), a stream ends with the tokens that it took.
+    ``routers`` are those of ``ROUTERS`` that understand its health and its answers.
 
     ``key_variable`` is the environment variable of its API key, None where it has no such thing.
     ``serves_gguf``: its weights are one GGUF file; else a directory of a repository, fetched by
@@ -71,6 +72,7 @@ class Engine(Protocol):
     torch_program: str | None = None
     paths: tuple[str, ...] = ()
     usage_in_streams: bool = True
+    routers: tuple[str, ...] = ()
 
     serves_gguf: bool = False
     pulls: bool = False

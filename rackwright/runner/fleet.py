@@ -19,7 +19,7 @@ from rackwright.errors import PlanError, RackwrightError, SpecError
 from rackwright.exits import tell
 from rackwright.inventory.project_files import project_file_faults
 from rackwright.inventory.reading import load_fleet
-from rackwright.plan import FleetPlan, Replica
+from rackwright.plan import FleetPlan, Replica, Router
 from rackwright.planning.firewall import Firewall, firewall_of
 from rackwright.planning.placing import plan
 from rackwright.report import plan_text
@@ -93,6 +93,11 @@ class FleetRun:
     def replicas(self) -> tuple[Replica, ...]:
         """The replicas planned on the current host."""
         return self.plan.on(current_host.name)
+
+    @property
+    def routers(self) -> tuple[Router, ...]:
+        """The routers planned on the current host."""
+        return self.plan.routers_on(current_host.name)
 
 
 _fleets: WeakKeyDictionary[Inventory, FleetRun] = WeakKeyDictionary()

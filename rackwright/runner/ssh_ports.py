@@ -24,6 +24,9 @@ def ssh_port_faults(inventory: Inventory, spec: FleetSpec, plan: FleetPlan) -> I
 def _planned(host: Host, spec: FleetSpec, plan: FleetPlan) -> Iterator[tuple[str, int | None]]:
     if gateway := spec.gateways.get(host.name):
         yield f"gateways[{host.name}].port", gateway.port
+    for router in plan.routers_on(host.name):
+        path = f"settings[{host.name}].router_base_port"
+        yield from ((path, port) for port in (router.port, router.metrics_port))
     for replica in plan.on(host.name):
         ports = (replica.port, replica.span.master_port if replica.span else None)
         path = f"services[{replica.service.name}].port"

@@ -100,7 +100,7 @@ class ServiceSpec(Entry):
     Clients ask for it by ``served_model_name``, one of its ``aliases``, or one of its LoRA
     ``adapters`` (name to folder); by one of its own ``host_names`` without any name.
     ``browser_origins`` are pages that may ask too (CORS). ``sticky``: prompts that begin alike go
-    to one replica, while that has room.
+    to one replica, while that has room. ``router``: what chooses it, instead of the gateway.
     """
 
     name: UnitName
@@ -132,6 +132,7 @@ class ServiceSpec(Entry):
     host_names: tuple[Address, ...] = ()
     browser_origins: tuple[Origin, ...] = ()
     sticky: bool = Field(True, strict=True)
+    router: str | None = None
     queue: QueueSpec = QueueSpec()
     overflow: OverflowSpec | None = None
     extra_args: Annotated[dict[str, Scalar], BeforeValidator(_plain_flags)] = Field(

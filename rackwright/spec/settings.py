@@ -150,6 +150,7 @@ class Settings(SettingsModel):
     restart_delay_s: Seconds
     restart_delay_max_s: Seconds
     base_port: Annotated[EnginePort, BeforeValidator(from_text)]
+    router_base_port: Annotated[EnginePort, BeforeValidator(from_text)]
 
     stages: str
     report_dir: LocalFolder
