@@ -41,6 +41,9 @@ vllm_requirements = "rackwright/engines/requirements/vllm-0.32.0-cu130.txt"
 cpu_kv_cache_gib = 1  # of the "cpu" build
 sglang_version = "0.5.23"
 sglang_requirements = "rackwright/engines/requirements/sglang-0.5.23-cu130.txt"
+# What may choose among the replicas of a service that asks for it, on gateways.
+vllm_router_version = "0.1.17"
+vllm_router_requirements = "rackwright/engines/requirements/vllm-router-0.1.17.txt"
 uv_requirements = "rackwright/engines/requirements/uv.txt"
 
 # An archive is known by its digests: of the vendor's (sha256sum.txt of the release), or yours.
@@ -78,6 +81,8 @@ start_attempts = 5
 
 # Ports of replicas count up from here on each server.
 base_port = 8000
+# Ports of routers on each gateway, on loopback: two for each service that has one.
+router_base_port = 8700
 
 # The gateway.
 # Seconds. The first is what a server that is down costs a request before the next one is asked; the

@@ -187,6 +187,8 @@ _services = {
         # Prompts that begin alike go to one replica, whose cache has the beginning, while it has
         # room. False: always to the least busy.
         # "sticky": False,
+        # Another chooser of replicas, on each gateway between Nginx and them (docs/gateway.md).
+        # "router": "vllm-router",
         # How many requests wait while all replicas are full, and for how long, in seconds; group
         # data has what is left out. Then clients are told to come again (429).
         # "queue": {"length": 64, "wait_s": 10},

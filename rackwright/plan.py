@@ -11,7 +11,7 @@ from rackwright.models.spec import Gguf, ModelSpec
 from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.spec import ServerSpec, ServiceSpec
 
-__all__ = ["FleetPlan", "RejectedLayout", "Replica", "Span", "Speed", "Upstream"]
+__all__ = ["FleetPlan", "RejectedLayout", "Replica", "Router", "Span", "Speed", "Upstream"]
 
 
 class _Value(BaseModel):
@@ -120,6 +120,34 @@ class Upstream(_Value):
     replicas: tuple[Replica, ...]
 
 
+class Router(_Value):
+    """What chooses among a service's replicas on one gateway, which has it as its only replica.
+
+    It listens on loopback: for requests at ``port``, for who asks for metrics at ``metrics_port``.
+    """
+
+    service: ServiceSpec
+    gateway: str
+    port: int
+    metrics_port: int
+
+    @property
+    def kind(self) -> str:
+        """A key of ``ROUTERS``."""
+        assert self.service.router
+        return self.service.router
+
+    @property
+    def name(self) -> str:
+        """As the gateway calls it among replicas: ``router-chat``."""
+        return router_name(self.service)
+
+
+def router_name(service: ServiceSpec) -> str:
+    """What the router of a service is called on every gateway."""
+    return f"router-{service.name}"
+
+
 class NameRecords(_Value):
     """What a name that clients use has to lead to, in whatever name servers they ask."""
 
@@ -130,7 +158,8 @@ class NameRecords(_Value):
 class FleetPlan(_Value):
     """The whole plan. ``servers`` are those planned for, whether or not they run a replica, and
     ``gpus`` the type of each one's GPUs, ``other_gpus`` further types. ``records`` are what the
-    names of gateways need that clients see as one.
+    names of gateways need that clients see as one. ``routers`` are those of services that have one,
+    on each gateway.
     """
 
     servers: dict[str, ServerSpec]
@@ -140,10 +169,15 @@ class FleetPlan(_Value):
     upstreams: tuple[Upstream, ...]
     rejected: tuple[RejectedLayout, ...]
     records: tuple[NameRecords, ...] = ()
+    routers: tuple[Router, ...] = ()
 
     def types_of(self, server: str) -> tuple[GpuType, ...]:
         """The types of a server's GPUs, in the order of its ``kinds``."""
         return (self.gpus[server], *self.other_gpus.get(server, ()))
+
+    def routers_on(self, gateway: str) -> tuple[Router, ...]:
+        """The routers of one gateway, in the order of services; none for other hosts."""
+        return tuple(router for router in self.routers if router.gateway == gateway)
 
     def on(self, server: str) -> tuple[Replica, ...]:
         """The replicas of one server, in order of port planning; none for other hosts."""

@@ -22,5 +22,6 @@ def base() -> None:
         shares_address=fleet.shares_address,
         engines=engines_of(fleet.replicas),
         firewall=fleet.firewall is not None,
+        routers=bool(fleet.routers),
     )
     converge(name="Packages, user and folders", items=items)

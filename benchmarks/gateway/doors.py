@@ -20,7 +20,7 @@ from benchmarks.gateway.nginx import rendered, written
 from benchmarks.gateway.processes import running, wait_for_port
 from lab.local_gateway import LocalGateway, free_port, make_certificate
 from lab.local_nginx import LocalNginx, local_nginx
-from rackwright.desired.vllm_router import vllm_router_arguments
+from rackwright.routers.vllm_router import VLLM_ROUTER as VLLM
 
 DOOR_CORE, OTHER_CORE = 0, 1
 """The generator and the engine share the other one: the machine this is run on has two."""
@@ -129,8 +129,8 @@ def _vllm_router(folder: Path, ports: list[int]) -> Iterator[Door]:
     service = {**fleet(ports)["services"]["chat"], "sticky": False}
     argv = [
         str(programs(VLLM_ROUTER) / "vllm-router"),
-        *("--log-level", "warning", "--prometheus-port", str(free_port())),
-        *vllm_router_arguments(service, port),
+        *("--log-level", "warning"),
+        *VLLM.argv(service, port, free_port()),
     ]
     with running(argv, folder, DOOR_CORE, {}) as session:
         wait_for_port(port, START_S, folder / "log")

@@ -13,7 +13,7 @@ from lab.shell import sh, step
 
 HERE = Path(__file__).parent
 LITELLM = HERE / "litellm-1.106.12.txt"
-VLLM_ROUTER = HERE / "vllm-router-0.1.17.txt"
+VLLM_ROUTER = ROOT / "rackwright/engines/requirements/vllm-router-0.1.17.txt"
 VLLM = ROOT / "lab/vllm-0.32.0-cpu.txt"
 _CPU_NAME = """Metadata-Version: 2.1
 Name: vllm

@@ -227,6 +227,14 @@ class PlannedHost:
         return seen
 
 
+class PlannedRouter(NamedTuple):
+    """What chooses among the ``replicas`` (so many) of a service; ``kind`` is a key of ROUTERS."""
+
+    kind: str
+    unit: str
+    replicas: int
+
+
 @dataclass(frozen=True)
 class PlannedService:
     """What the checks need to know of a service behind a gateway; ``host`` is the gateway.
@@ -234,7 +242,8 @@ class PlannedService:
     ``addresses`` (``192.0.2.11:8000``) are those of ``replicas``, one each; by name where they are
     declared so. A worker must hold so many ``connections``. ``renewer`` is who renews the gateway's
     certificate: the operator (``files``), a CA by certbot (``acme``), the deploy (``self``).
-    ``lacks_key``: it asks for keys, and those who check were given none.
+    ``lacks_key``: it asks for keys, and those who check were given none. Where it has a ``router``
+    that is its only replica there.
     """
 
     KIND: ClassVar[str] = "service"
@@ -249,6 +258,7 @@ class PlannedService:
     connections: int = 0
     renewer: Literal["files", "acme", "self"] = "self"
     lacks_key: bool = False
+    router: PlannedRouter | None = None
 
     def part_of(self, seen: Observation) -> Observation:
         """What the gateway answered: for each of its services all of it."""

@@ -53,6 +53,7 @@ from rackwright.checks.service import (
     gateway_completion,
     gateway_model,
     nginx,
+    router,
     upstream,
 )
 
@@ -100,6 +101,7 @@ CHECKS: tuple[Check[Any], ...] = (
     dcgm.CHECK,
     nginx.CHECK,
     upstream.CHECK,
+    router.CHECK,
     connections.CHECK,
     certificate.CHECK,
     closed_paths.CHECK,

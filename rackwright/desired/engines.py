@@ -9,7 +9,7 @@ from rackwright.desired import paths
 from rackwright.desired.folders import cache_folder, root_folder
 from rackwright.desired.items import Directory, File, Item
 from rackwright.engines import ENGINES, Engine, Venv
-from rackwright.engines.release import script_text
+from rackwright.engines.release import Released, script_text
 from rackwright.plan import Replica
 from rackwright.spec import Settings
 
@@ -20,7 +20,7 @@ def engines_of(replicas: Iterable[Replica]) -> tuple[Engine, ...]:
     return tuple(engine for name, engine in ENGINES.items() if name in used)
 
 
-def lock_items(engines: Sequence[Engine], settings: Settings) -> list[Item]:
+def lock_items(engines: Sequence[Released], settings: Settings) -> list[Item]:
     """The folders of the releases, and the requirements files of those that are venvs.
 
     Where replicas share what they compile, the folder for it is there before the release is tried.
@@ -45,7 +45,7 @@ def lock_items(engines: Sequence[Engine], settings: Settings) -> list[Item]:
     return folders + files
 
 
-def release_request(engines: Sequence[Engine], settings: Settings) -> dict[str, Any] | None:
+def release_request(engines: Sequence[Released], settings: Settings) -> dict[str, Any] | None:
     """What ``remote/release.py`` needs to install the releases; None without any."""
     if not engines:
         return None
@@ -59,7 +59,7 @@ def release_request(engines: Sequence[Engine], settings: Settings) -> dict[str, 
     }
 
 
-def _release(engine: Engine, settings: Settings) -> dict[str, Any]:
+def _release(engine: Released, settings: Settings) -> dict[str, Any]:
     release, folder = engine.release(settings), paths.release_dir(engine, settings)
     content, own = release.content, paths.release_environment(engine, settings, folder)
     environment = own | settings.engine_environment

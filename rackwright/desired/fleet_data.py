@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from rackwright.desired.addresses import ip_of
 from rackwright.engines import ENGINES
 from rackwright.engines.endpoints import ENDPOINTS
-from rackwright.plan import Replica, Upstream
+from rackwright.plan import Replica, Router, Upstream
 from rackwright.planning.loads import TYPICAL
+from rackwright.routers import ROUTERS
 from rackwright.spec import GatewaySpec, OverflowSpec, ServiceSpec, Settings, Target
 
 FORMAT = 1
@@ -24,6 +25,8 @@ NO_WATCHDOGS: Mapping[str, int] = MappingProxyType({})
 CREATED_UNIX_S = 1_790_000_000
 """What lists of models say of each. Any time would do; that of a deploy would make each one other
 data."""
+ROUTER_HOST = "127.0.0.1"
+"""Where routers listen: gateways alone ask them."""
 _TYPICAL_TOKENS = TYPICAL.input_tokens + TYPICAL.output_tokens
 
 
@@ -33,13 +36,15 @@ def fleet_data(
     settings: Settings,
     resolved: Mapping[str, str],
     watchdogs: Mapping[str, int] = NO_WATCHDOGS,
+    routers: Sequence[Router] = (),
 ) -> bytes:
     """The file for one gateway: the same bytes for the same plan.
 
     ``resolved`` has the IP address of each server that is declared by name, ``watchdogs`` the port
-    of each server's watchdog that has one.
+    of each server's watchdog that has one; ``routers`` are the gateway's, each the only replica of
+    its service there.
     """
-    data = {
+    data: dict[str, Any] = {
         "format": FORMAT,
         "gateway": gateway.name.removeprefix("@"),
         "keys_required": bool(gateway.ask_keys),
@@ -51,19 +56,22 @@ def fleet_data(
             for name in upstream.service.host_names
         },
         "services": {
-            upstream.service.name: _service(upstream, settings, resolved, watchdogs)
+            upstream.service.name: service_data(upstream, settings, resolved, watchdogs)
             for upstream in upstreams
         },
     }
+    services: dict[str, Any] = data["services"]
+    services |= {one.service.name: _behind(one, services[one.service.name]) for one in routers}
     return (json.dumps(data, indent=1) + "\n").encode()
 
 
-def _service(
+def service_data(
     upstream: Upstream,
     settings: Settings,
     resolved: Mapping[str, str],
-    watchdogs: Mapping[str, int],
+    watchdogs: Mapping[str, int] = NO_WATCHDOGS,
 ) -> dict[str, Any]:
+    """A service's entry of the file, with its own replicas."""
     service, engine = upstream.service, ENGINES[upstream.service.engine]
     return {
         "model": service.served_as,
@@ -82,6 +90,19 @@ def _service(
         "replicas": replica_entries(upstream, resolved, watchdogs),
         "overflow": _overflow(service.overflow),
     }
+
+
+def _behind(router: Router, service: Mapping[str, Any]) -> dict[str, Any]:
+    """A service's entry where one router has all its requests: what it passes on, to where."""
+    replica = {
+        "name": router.name,
+        "host": ROUTER_HOST,
+        "port": router.port,
+        "slots": sum(one["slots"] for one in service["replicas"]),
+        "weight": 1.0,
+    }
+    passed = [path for path in service["paths"] if path in ROUTERS[router.kind].paths]
+    return {**service, "paths": passed, "sticky": False, "replicas": [replica]}
 
 
 def queue_of(service: ServiceSpec, settings: Settings) -> dict[str, int]:

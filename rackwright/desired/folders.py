@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from rackwright.desired.items import Directory
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
+from rackwright.routers import ROUTERS
 from rackwright.spec import Settings
 
 
 def root_folder(settings: Settings) -> Directory:
-    """Root's: engine releases and programs."""
-    return Directory(settings.root_dir, inside=("bin", "uv", *ENGINES))
+    """Root's: releases of engines and routers, and programs."""
+    return Directory(settings.root_dir, inside=("bin", "uv", *ENGINES, *ROUTERS))
 
 
 def config_folder(settings: Settings) -> Directory:

@@ -23,7 +23,7 @@ from rackwright.desired.gateway_places import (
 )
 from rackwright.desired.gateway_tls import gateway_tls
 from rackwright.desired.items import File, GatewayData, Item, NginxLimits, Unit
-from rackwright.plan import Upstream
+from rackwright.plan import Router, Upstream
 from rackwright.planning.names import gateway_names
 from rackwright.spec import GatewaySpec, Settings
 
@@ -54,13 +54,14 @@ def gateway_items(
     keys: KeyFiles = NO_KEYS,
     peers: Sequence[str] = (),
     watchdogs: Mapping[str, int] = NO_WATCHDOGS,
+    routers: Sequence[Router] = (),
 ) -> list[Item]:
     """Certificate, folders, configuration, limits, unit and data; tested before it is loaded.
 
     ``resolved`` has the IP address of each of ``named_addresses``: Nginx looks up no replica
     itself, so it starts without a name server. ``nameservers`` are asked for outside APIs alone.
     ``peers`` are addresses of other gateways that clients see as this one, ``watchdogs`` the port
-    of each server's that has one.
+    of each server's that has one. ``routers`` are its own, each of one service.
     """
     names = gateway_names(gateway, (upstream.service for upstream in upstreams))
     tls = gateway_tls(gateway, settings, names, peers)
@@ -75,7 +76,7 @@ def gateway_items(
         drop_in_file(),
         NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed),
     )
-    content = fleet_data(gateway, upstreams, settings, resolved, watchdogs)
+    content = fleet_data(gateway, upstreams, settings, resolved, watchdogs, routers)
     fleet = File(FLEET, content, mode=0o640, group=NGINX)
     return [
         *folder_items(settings),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from rackwright.engines import Engine, Release, Venv
-from rackwright.plan import Replica
+from rackwright.engines import Release, Venv
+from rackwright.engines.release import Released
+from rackwright.plan import Replica, Router
 from rackwright.spec import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -30,32 +31,32 @@ def release_id(release: Release) -> str:
     return f"{release.version}-{digest[:12]}"
 
 
-def engine_dir(engine: Engine, settings: Settings) -> str:
+def engine_dir(engine: Released, settings: Settings) -> str:
     """The folder of an engine's releases."""
     return f"{settings.root_dir}/{engine.name}"
 
 
-def release_dir(engine: Engine, settings: Settings) -> str:
+def release_dir(engine: Released, settings: Settings) -> str:
     """The folder of the engine's pinned release."""
     return f"{engine_dir(engine, settings)}/{release_id(engine.release(settings))}"
 
 
-def requirements_path(engine: Engine, settings: Settings) -> str:
+def requirements_path(engine: Released, settings: Settings) -> str:
     """Where the release's requirements file lies on the host."""
     return f"{release_dir(engine, settings)}.txt"
 
 
-def former_link(engine: Engine, settings: Settings) -> str:
+def former_link(engine: Released, settings: Settings) -> str:
     """The link that units ran from before they named the release's own folder."""
     return f"{engine_dir(engine, settings)}/current"
 
 
-def compiled_dir(engine: Engine, settings: Settings) -> str:
+def compiled_dir(engine: Released, settings: Settings) -> str:
     """Where the replicas of an engine keep what they compile at run time, if they share it."""
     return f"{settings.cache_dir}/{engine.name}"
 
 
-def release_environment(engine: Engine, settings: Settings, folder: str) -> dict[str, str]:
+def release_environment(engine: Released, settings: Settings, folder: str) -> dict[str, str]:
     """What every process of the engine's release is told, where the release is in ``folder``."""
     compiled = compiled_dir(engine, settings)
     return engine.release(settings).environment_in(folder, compiled)
@@ -72,6 +73,11 @@ def uv_requirements_path(settings: Settings) -> str:
     return f"{uv_dir(settings)}.txt"
 
 
+def script(name: str, settings: Settings) -> str:
+    """Where a program of ours lies that units run, by its name in ``remote``."""
+    return f"{settings.root_dir}/bin/{name.replace('_', '-')}"
+
+
 UNIT_PREFIX = "rackwright-"
 
 
@@ -83,6 +89,11 @@ def unit_name(replica: Replica) -> str:
 def watchdog_dir(settings: Settings) -> str:
     """What the watchdog of a server keeps: quarantine, restarts, evidence."""
     return f"{settings.state_dir}/watchdog"
+
+
+def router_unit(router: Router) -> str:
+    """The systemd unit of a router, on its gateway."""
+    return f"{UNIT_PREFIX}{router.name}.service"
 
 
 def environment_path(replica: Replica, settings: Settings) -> str:

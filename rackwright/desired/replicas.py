@@ -114,13 +114,9 @@ def _scripts(replicas: Sequence[Replica], settings: Settings) -> list[File]:
     own += [GATHER] if any(replica.kept_together for replica in replicas) else []
     programs = {name: script_text(name).encode() for name in (AWAIT_READY, *own)}
     return [
-        *(File(_script(name, settings), text, mode=0o755) for name, text in programs.items()),
+        *(File(paths.script(name, settings), text, mode=0o755) for name, text in programs.items()),
         File(f"{settings.root_dir}/bin/starts", starts, mode=0o755),
     ]
-
-
-def _script(name: str, settings: Settings) -> str:
-    return f"{settings.root_dir}/bin/{name.replace('_', '-')}"
 
 
 def _unit(replica: Replica, settings: Settings, parts: tuple[File, ...]) -> Unit:
@@ -137,7 +133,9 @@ def _unit_file(replica: Replica, settings: Settings) -> File:
         "documentation": engine.documentation,
         "program": f"{paths.release_dir(engine, settings)}/{engine.program(settings)}",
         "argv": engine.argv(replica, model_path, settings),
-        "after_start": (_script(after_start[0], settings), *after_start[1:]) if after_start else (),
+        "after_start": (paths.script(after_start[0], settings), *after_start[1:])
+        if after_start
+        else (),
         "environment_path": paths.environment_path(replica, settings),
         "model_path": model_path,
         "gathers": replica.kept_together,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rackwright.errors import nearest
+
 if TYPE_CHECKING:
     from rackwright.engines.protocol import Engine
     from rackwright.spec import ServiceSpec
@@ -31,8 +33,9 @@ have an option with that key, or a split that it asks for."""
 def understood_keys(engine: Engine) -> frozenset[str]:
     """The keys of a service that an engine understands. One without options takes no flags."""
     carried = {option.key for option in engine.options if option.key}
-    flags = {"extra_args"} if engine.options else set()
-    return COMMON_KEYS | engine.splits.keys | carried | flags
+    able = {"extra_args": engine.options, "router": engine.routers}
+    own = {key for key, ways in able.items() if ways}
+    return COMMON_KEYS | engine.splits.keys | carried | own
 
 
 def service_faults(engine: Engine, service: ServiceSpec) -> Iterator[tuple[str, str]]:
@@ -42,6 +45,8 @@ def service_faults(engine: Engine, service: ServiceSpec) -> Iterator[tuple[str, 
     allowed = engine.kv_cache_dtypes
     if service.kv_cache_dtype not in allowed:
         yield "kv_cache_dtype", f"must be one of {', '.join(allowed)} with engine {engine.name}"
+    if service.router and engine.routers and service.router not in engine.routers:
+        yield "router", nearest(service.router, engine.routers, "router")
     if not (engine.predicts or isinstance(service.objective, str)):
         rule = f"must be latency or throughput, the speed of engine {engine.name} is not predicted"
         yield "objective", rule

@@ -41,6 +41,7 @@ class Engine(Protocol):
 
     ``paths`` are those of ``ENDPOINTS`` that it answers, for models that can. ``usage_in_streams``:
     asked for it (``stream_options.include_usage``), a stream ends with the tokens that it took.
+    ``routers`` are those of ``ROUTERS`` that understand its health and its answers.
 
     ``keeps_connections``: one over which it has streamed an answer takes another request.
 
@@ -75,6 +76,7 @@ class Engine(Protocol):
     paths: tuple[str, ...] = ()
     usage_in_streams: bool = True
     keeps_connections: bool = True
+    routers: tuple[str, ...] = ()
 
     serves_gguf: bool = False
     pulls: bool = False

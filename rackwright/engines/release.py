@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rackwright.catalog import Capability
 from rackwright.catalog.drivers import numbers
 
 if TYPE_CHECKING:
     from rackwright.schema.fields import Digests
+    from rackwright.spec import Settings
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,16 @@ class Release:
     def shares_compiled(self) -> bool:
         """Whether its replicas share a folder for what they compile."""
         return any("{compiled}" in value for value in self.environment.values())
+
+
+class Released(Protocol):
+    """What is installed on hosts, by its name and the release that their settings pin."""
+
+    name: str
+
+    def release(self, settings: Settings) -> Release:
+        """What is installed for it."""
+        ...
 
 
 def _placed(value: str, places: Mapping[str, str]) -> str:

@@ -180,6 +180,7 @@ class Vllm(Engine):
     torch_program = "bin/python"
     predicts = True
     kv_cache_dtypes = ("auto", "fp8")
+    routers = ("vllm-router",)
     # The routers of vllm/entrypoints, 0.32; which of them are there depends on the model.
     paths = (
         *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"),

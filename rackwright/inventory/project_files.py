@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import Fault, gathered
 from rackwright.inventory.settings import host_settings
+from rackwright.routers import ROUTERS
 from rackwright.schema.files import text_of
 from rackwright.spec import FleetSpec
 
@@ -18,19 +20,21 @@ _HASH = re.compile(r"--hash=sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{1
 
 
 def project_file_faults(spec: FleetSpec) -> Iterator[Fault]:
-    """What is wrong with files that the settings of servers name."""
+    """What is wrong with files that the settings of hosts name."""
     found = (
-        (server, Fault(f"settings.{key}", rule, relative))
-        for server in spec.servers
-        for key, relative in _named(spec, server)
+        (host, Fault(f"settings.{key}", rule, relative))
+        for host in dict.fromkeys((*spec.servers, *spec.gateways))
+        for key, relative in _named(spec, host)
         if (rule := _wrong_with(relative, key))
     )
     yield from gathered(found)
 
 
-def _named(spec: FleetSpec, server: str) -> Iterator[tuple[str, str]]:
-    settings = spec.settings.get(server)
-    for key in host_settings().model_fields:
+def _named(spec: FleetSpec, host: str) -> Iterator[tuple[str, str]]:
+    """Those that the host may get: on one that is a gateway alone nothing of engines."""
+    settings = spec.settings.get(host)
+    of_routers = chain.from_iterable(one.settings_model.model_fields for one in ROUTERS.values())
+    for key in host_settings().model_fields if host in spec.servers else of_routers:
         if settings and (key.endswith("_requirements") or key == _KEY) and getattr(settings, key):
             yield key, getattr(settings, key)
 

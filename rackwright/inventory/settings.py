@@ -11,6 +11,7 @@ from pydantic import create_model
 from rackwright.engines import ENGINES
 from rackwright.errors import Fault, gathered, nearest
 from rackwright.inventory.group_data import group_data
+from rackwright.routers import ROUTERS
 from rackwright.schema.validation import parse
 from rackwright.spec import Settings, SettingsModel
 
@@ -19,6 +20,7 @@ Hosts = Mapping[str, Mapping[str, Any]]
 MODELS: tuple[type[SettingsModel], ...] = (
     Settings,
     *(engine.settings_model for engine in ENGINES.values()),
+    *(router.settings_model for router in ROUTERS.values()),
 )
 """Who declares the settings that Python code reads; templates' own are group data's to declare."""
 HOST_KEYS = ("server", "gateway")

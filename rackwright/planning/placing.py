@@ -15,6 +15,7 @@ from rackwright.planning.drafting import Draft, Placed, kind_for
 from rackwright.planning.names import records
 from rackwright.planning.ports import Ports, with_ports_of_first
 from rackwright.planning.replicas import replicas_of, same_names, upstreams
+from rackwright.planning.routers import routers
 from rackwright.planning.spanning import place_across, servers_per_replica
 from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
 
@@ -25,6 +26,7 @@ def plan(fleet: FleetSpec) -> FleetPlan:
     for server in fleet.servers.values():
         _plan_server(server, draft)
     draft.faults.extend(same_names(draft.replicas))
+    routed = tuple(routers(draft))
     if draft.faults:
         raise PlanError(draft.faults)
     replicas = tuple(with_ports_of_first(draft.replicas))
@@ -36,6 +38,7 @@ def plan(fleet: FleetSpec) -> FleetPlan:
         upstreams=tuple(upstreams(fleet, replicas)),
         rejected=tuple(draft.rejected),
         records=tuple(records(fleet)),
+        routers=routed,
     )
 
 

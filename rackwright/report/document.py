@@ -21,6 +21,17 @@ def plan_document(plan: FleetPlan) -> dict[str, Any]:
             for upstream in plan.upstreams
         ],
         "rejected": [_rejected(layout) for layout in plan.rejected],
+        "routers": [
+            {
+                "name": router.name,
+                "service": router.service.name,
+                "kind": router.kind,
+                "gateway": router.gateway,
+                "port": router.port,
+                "metrics_port": router.metrics_port,
+            }
+            for router in plan.routers
+        ],
         "records": {record.name: list(record.addresses) for record in plan.records},
     }
 

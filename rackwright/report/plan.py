@@ -201,6 +201,9 @@ def _upstream_lines(plan: FleetPlan, width: int) -> Iterator[str]:
     for upstream in plan.upstreams:
         names = ", ".join(replica.name for replica in upstream.replicas)
         text = f"{upstream.service.name}  as {upstream.service.served_as}  by {names}"
+        at = (f"{r.gateway}:{r.port}" for r in plan.routers if r.service is upstream.service)
+        if service_router := upstream.service.router:
+            text += f"  through {service_router} on {', '.join(at)}"
         yield from _wrapped(text, width, 4)
 
 

@@ -20,7 +20,7 @@ from rackwright.exits import tell
 from rackwright.inventory.project_files import project_file_faults
 from rackwright.inventory.reading import load_fleet
 from rackwright.inventory.rules.accepted import subject_faults
-from rackwright.plan import FleetPlan, Replica
+from rackwright.plan import FleetPlan, Replica, Router
 from rackwright.planning.firewall import Firewall, firewall_of
 from rackwright.planning.placing import plan
 from rackwright.planning.watchdogs import watchdog_port_of
@@ -101,6 +101,11 @@ class FleetRun:
     def replicas(self) -> tuple[Replica, ...]:
         """The replicas planned on the current host."""
         return self.plan.on(current_host.name)
+
+    @property
+    def routers(self) -> tuple[Router, ...]:
+        """The routers planned on the current host."""
+        return self.plan.routers_on(current_host.name)
 
 
 _fleets: WeakKeyDictionary[Inventory, FleetRun] = WeakKeyDictionary()

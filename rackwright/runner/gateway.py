@@ -15,6 +15,7 @@ from rackwright.desired.gateway import gateway_items, overflows
 from rackwright.desired.gateway_places import no_gateway
 from rackwright.desired.gateway_system import REMEDY, unfit
 from rackwright.desired.items import Item
+from rackwright.desired.routers import no_other_routers, router_items
 from rackwright.errors import Fault, HostError
 from rackwright.plan import Upstream
 from rackwright.runner.fleet import FleetRun, this_fleet
@@ -58,7 +59,8 @@ def converge_gateway() -> Generator[FunctionCommand]:
     fleet = this_fleet()
     settings = fleet.settings(host.name)
     if fleet.gateway is None:
-        yield from converge._inner(items=[*no_gateway(settings), *no_failover(settings)])
+        none = (*no_gateway(settings), *no_other_routers((), settings), *no_failover(settings))
+        yield from converge._inner(items=none)
         return
     try:
         refusal, items = _items(fleet, fleet.gateway, settings)
@@ -74,29 +76,35 @@ def converge_gateway() -> Generator[FunctionCommand]:
         return
     alone = len(fleet.spec.gateways) == 1
     request = gateway_request(fleet, settings)
-    for command in converge._inner(items=items):
-        yield command if alone else FunctionCommand(in_turn, (command, request), {})
+    for part in filter(None, items):
+        for command in converge._inner(items=part):
+            yield command if alone else FunctionCommand(in_turn, (command, request), {})
 
 
 def _items(
     fleet: FleetRun, gateway: GatewaySpec, settings: Settings
-) -> tuple[Refusal | None, list[Item]]:
-    """What is wrong with what is declared, by what the host knows; or all that it must have."""
+) -> tuple[Refusal | None, tuple[list[Item], ...]]:
+    """What is wrong with what is declared, by what the host knows; or all that it must have.
+
+    Routers listen before data that name them are loaded, and go once none do.
+    """
     upstreams = fleet.plan.upstreams
     known = _known(named_addresses(upstreams))
     if refusal := _refusal(upstreams, known):
-        return refusal, []
+        return refusal, ()
     faults, shared = _shared(fleet, gateway, settings)
     if faults:
-        return _refused(faults, "its network"), []
+        return _refused(faults, "its network"), ()
     failover = fleet.spec.failover
     peers = failover.peers(gateway.name) if failover else ()
     keys = key_files(fleet.clients, fleet.spec, host.name)
     addresses, nameservers = resolved(known["names"]), _nameservers(known)
+    routers, watchdogs = fleet.routers, fleet.watchdogs
     items = gateway_items(
-        *(gateway, upstreams, settings, addresses, nameservers, keys, peers), fleet.watchdogs
+        *(gateway, upstreams, settings, addresses, nameservers, keys, peers), watchdogs, routers
     )
-    return None, [*items, *shared]
+    first = router_items(routers, upstreams, settings, addresses)
+    return None, (first, [*items, *no_other_routers(routers, settings), *shared])
 
 
 def _shared(

@@ -9,7 +9,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import HostError, RefusedError, nearest
-from rackwright.plan import FleetPlan
+from rackwright.plan import FleetPlan, router_name
 from rackwright.remote.gateway_state import ABSENT
 from rackwright.runner.asking import Answer, ask_all
 from rackwright.runner.fleet import FleetRun
@@ -101,7 +101,20 @@ def gateways_of(fleet: FleetRun, named: str | None = None) -> tuple[str, ...]:
 
 def must_be_routed(plan: FleetPlan, replica: str) -> None:
     """Raise RefusedError for a replica that no gateway sends requests to, with the nearest name."""
-    known = {one.name for upstream in plan.upstreams for one in upstream.replicas}
+    behind = {
+        one.name: router_name(upstream.service)
+        for upstream in plan.upstreams
+        for one in upstream.replicas
+        if upstream.service.router
+    }
+    if router := behind.get(replica):
+        raise RefusedError(
+            f"replica {replica!r} is behind {router}, to which gateways send all requests of its "
+            f"service, and which chooses among its replicas itself: it stops asking one that is "
+            f"stopped; {router} itself can be drained"
+        )
+    replicas = {one.name for upstream in plan.upstreams for one in upstream.replicas}
+    known = (replicas - behind.keys()) | {one.name for one in plan.routers}
     if replica not in known:
         raise RefusedError(f"replica {replica!r} {nearest(replica, known)}")
 

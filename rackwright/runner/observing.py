@@ -11,18 +11,20 @@ from pyinfra.context import host
 from rackwright.desired import paths, watchdog
 from rackwright.desired.addresses import named_addresses
 from rackwright.desired.failover import UNIT
+from rackwright.desired.fleet_data import ROUTER_HOST
 from rackwright.desired.gateway_places import FLEET, LUA, SECRETS, SOCKET
 from rackwright.desired.gateway_tls import gateway_tls
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
 from rackwright.planning.names import gateway_names
+from rackwright.routers import ROUTERS
 from rackwright.runner.firewall import question
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.planned import folders_of, is_loaded, predicted
 from rackwright.runner.probing import probe
 from rackwright.runner.remote_call import call
 from rackwright.runner.secrets import secret
-from rackwright.spec import Settings
+from rackwright.spec import ServiceSpec, Settings
 
 MAX_TOKENS = 8
 TIMED_TOKENS, TIMED_MOST_S = {True: 64, False: 8}, 15
@@ -152,6 +154,7 @@ def gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | Non
             "served_model_name": upstream.service.served_as,
             "completions": ASKS_A_REPLICA * len(upstream.replicas),
             "key": key,
+            "router": _router_request(fleet, upstream.service),
         }
         for upstream in fleet.plan.upstreams
     ]
@@ -167,6 +170,19 @@ def gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | Non
         "socket": SOCKET,
         "services": services,
         "failover": _failover_request(fleet),
+    }
+
+
+def _router_request(fleet: FleetRun, service: ServiceSpec) -> dict[str, Any] | None:
+    """What to ask of a service's router on the current host; None where it has none."""
+    router = next((one for one in fleet.routers if one.service.name == service.name), None)
+    if router is None:
+        return None
+    return {
+        "unit": paths.router_unit(router),
+        "host": ROUTER_HOST,
+        "port": router.port,
+        "readiness_path": ROUTERS[router.kind].readiness_path,
     }
 
 

@@ -14,6 +14,7 @@ from rackwright.checks.planned import (
     PlannedKind,
     PlannedRank,
     PlannedReplica,
+    PlannedRouter,
     PlannedServer,
     PlannedService,
     Predicted,
@@ -21,14 +22,15 @@ from rackwright.checks.planned import (
 )
 from rackwright.desired import paths
 from rackwright.desired.failover import UNIT
+from rackwright.desired.fleet_data import ROUTER_HOST
 from rackwright.desired.gateway import connections
 from rackwright.engines import ENGINES
-from rackwright.plan import Replica
+from rackwright.plan import Replica, Upstream
 from rackwright.planning.firewall import firewall_of
 from rackwright.planning.topology import islands
 from rackwright.runner.fleet import FleetRun
 from rackwright.sizing import GIB, Split, weights_bytes
-from rackwright.spec import GpuSpec, ServerSpec, Settings
+from rackwright.spec import GatewaySpec, GpuSpec, ServerSpec, Settings
 
 RELEASE_BYTES = 10 * GIB
 """Room for a release beside the present one; the CPU build takes 3.5 GB, CUDA's libraries more."""
@@ -56,19 +58,8 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
     ]
     gateways = {n: g for n, g in fleet.spec.gateways.items() if n in hosts}
     services = [
-        PlannedService(
-            name=upstream.service.name,
-            host=name,
-            server_name=gateway.server_name,
-            served_model_name=upstream.service.served_as,
-            replicas=tuple(replica.name for replica in upstream.replicas),
-            engine=upstream.service.engine,
-            addresses=tuple(f"{one.server.address}:{one.port}" for one in upstream.replicas),
-            connections=connections(fleet.plan.upstreams, fleet.settings(name)),
-            renewer=gateway.renewer,
-            lacks_key=bool(gateway.ask_keys) and not fleet.settings(name).gateway_key_env,
-        )
-        for name, gateway in gateways.items()
+        _planned_service(upstream, gateway, fleet)
+        for gateway in gateways.values()
         for upstream in fleet.plan.upstreams
     ]
     ranks = [
@@ -97,6 +88,31 @@ def _watched(fleet: FleetRun, name: str) -> tuple[str, ...] | None:
     if name not in fleet.watchdogs:
         return None
     return tuple(replica.name for replica in fleet.plan.on(name) if replica.answers)
+
+
+def _planned_service(upstream: Upstream, gateway: GatewaySpec, fleet: FleetRun) -> PlannedService:
+    """A service behind a gateway: it sends to the replicas, or to the one router of the service."""
+    service, name, settings = upstream.service, gateway.name, fleet.settings(gateway.name)
+    routers = [one for one in fleet.plan.routers_on(name) if one.service.name == service.name]
+    to = {one.name: f"{one.server.address}:{one.port}" for one in upstream.replicas}
+    if routers:
+        to = {one.name: f"{ROUTER_HOST}:{one.port}" for one in routers}
+    behind = len(upstream.replicas)
+    return PlannedService(
+        name=service.name,
+        host=name,
+        server_name=gateway.server_name,
+        served_model_name=service.served_as,
+        replicas=tuple(to),
+        engine=service.engine,
+        addresses=tuple(to.values()),
+        connections=connections(fleet.plan.upstreams, settings),
+        renewer=gateway.renewer,
+        lacks_key=bool(gateway.ask_keys) and not settings.gateway_key_env,
+        router=next(
+            (PlannedRouter(one.kind, paths.router_unit(one), behind) for one in routers), None
+        ),
+    )
 
 
 def _planned_failover(fleet: FleetRun, hosts: Collection[str]) -> Iterator[PlannedGateway]:

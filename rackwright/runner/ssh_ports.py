@@ -27,6 +27,9 @@ def _planned(host: Host, spec: FleetSpec, plan: FleetPlan) -> Iterator[tuple[str
     settings = spec.settings[host.name]
     if plan.on(host.name) and settings.watchdog == "on":
         yield f"settings[{host.name}].watchdog_port", settings.watchdog_port
+    for router in plan.routers_on(host.name):
+        path = f"settings[{host.name}].router_base_port"
+        yield from ((path, port) for port in (router.port, router.metrics_port))
     for replica in plan.on(host.name):
         ports = (replica.port, replica.span.master_port if replica.span else None)
         path = f"services[{replica.service.name}].port"

@@ -100,8 +100,8 @@ class ServiceSpec(Entry):
     Clients ask for it by ``served_model_name``, one of its ``aliases``, or one of its LoRA
     ``adapters`` (name to folder); by one of its own ``host_names`` without any name.
     ``browser_origins`` are pages that may ask too (CORS). ``sticky``: prompts that begin alike go
-    to one replica, while that has room. ``rollout``: its replicas are changed one after another, or
-    "all" at once.
+    to one replica, while that has room. ``router``: what chooses it, instead of the gateway.
+    ``rollout``: its replicas are changed one after another, or "all" at once.
     """
 
     name: UnitName
@@ -133,6 +133,7 @@ class ServiceSpec(Entry):
     host_names: tuple[Address, ...] = ()
     browser_origins: tuple[Origin, ...] = ()
     sticky: bool = Field(True, strict=True)
+    router: str | None = None
     queue: QueueSpec = QueueSpec()
     overflow: OverflowSpec | None = None
     rollout: Literal["one", "all"] = "one"

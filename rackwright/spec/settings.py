@@ -157,6 +157,7 @@ class Settings(SettingsModel):
     restart_delay_max_s: Seconds
     start_attempts: Annotated[Whole, BeforeValidator(from_text)]
     base_port: Annotated[EnginePort, BeforeValidator(from_text)]
+    router_base_port: Annotated[EnginePort, BeforeValidator(from_text)]
 
     stages: str
     report_dir: LocalFolder

@@ -24,7 +24,10 @@ def test_configuration_is_the_planned_one(
     upstreams = fleet.plan.upstreams
     known = {name: machine.addr(name).ipv4_addresses for name in named_addresses(upstreams)}
     addresses = resolved({name: {"addresses": found} for name, found in known.items()})
-    items = gateway_items(gateway, upstreams, settings, addresses, watchdogs=fleet.watchdogs)
+    routers = fleet.plan.routers_on(gateway.name)
+    items = gateway_items(
+        gateway, upstreams, settings, addresses, watchdogs=fleet.watchdogs, routers=routers
+    )
     planned = {item.key: item.content for item in items if isinstance(item, File)}
     assert machine.file(FLEET).content == planned[FLEET]
     if not overflows(upstreams):  # its name servers are only known there

@@ -21,8 +21,9 @@ def missing(
     server: bool,
     gateway: bool,
     engines: Sequence[Engine] = (),
+    routers: bool = False,
 ) -> list[str]:
-    items = base_items(settings, server=server, gateway=gateway, engines=engines)
+    items = base_items(settings, server=server, gateway=gateway, engines=engines, routers=routers)
     names = [item.key for item in items if isinstance(item, Package)]
     return [name for name in names if not machine.package(name).is_installed]
 
@@ -34,8 +35,11 @@ def test_packages_of_a_server(
     assert missing(machine, settings, server=True, gateway=False, engines=used) == []
 
 
-def test_packages_of_a_gateway(machine: Machine, settings: Settings, gateway: GatewaySpec) -> None:
-    assert missing(machine, settings, server=False, gateway=True) == []
+def test_packages_of_a_gateway(
+    machine: Machine, settings: Settings, gateway: GatewaySpec, fleet: FleetRun
+) -> None:
+    routers = bool(fleet.plan.routers_on(gateway.name))
+    assert missing(machine, settings, server=False, gateway=True, routers=routers) == []
 
 
 def test_engine_user(machine: Machine, settings: Settings, server: ServerSpec) -> None:

@@ -1,11 +1,11 @@
-"""A service of two replicas behind a gateway, on which all is well."""
+"""A service of two replicas behind a gateway, on which all is well; and of a router beside them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rackwright.checks.check import Sample
-from rackwright.checks.planned import PlannedService
+from rackwright.checks.planned import PlannedRouter, PlannedService
 from rackwright.checks.replica.healthy import COMPLETION, MODELS, answer
 
 
@@ -28,6 +28,7 @@ SERVICE = Sample(
         engine="vllm",
         addresses=("192.0.2.11:8000", "gpu2:8000"),
         connections=4096,
+        router=PlannedRouter("vllm-router", "rackwright-router-chat.service", 2),
     ),
     {
         "unit": {"ActiveState": "active"},
@@ -51,6 +52,12 @@ SERVICE = Sample(
             "chat": {
                 "models": answer(MODELS),
                 "completions": [by("chat-gpu1-0"), by("chat-gpu2-0")],
+            }
+        },
+        "routers": {
+            "chat": {
+                "unit": {"ActiveState": "active"},
+                "readiness": answer({"healthy_workers": 2, "total_workers": 2}),
             }
         },
         "closed_path": {"status": 404, "body": {}},

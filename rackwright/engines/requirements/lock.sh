@@ -38,7 +38,7 @@ printf 'sslyze==%s\nsetuptools>=77\n' "$SSLYZE" | compile --python-version 3.11 
 echo "litellm[proxy]==$LITELLM" |
     compile --python-version 3.11 -o "benchmarks/gateway/litellm-$LITELLM.txt" -
 echo "vllm-router==$VLLM_ROUTER" |
-    compile --python-version 3.11 -o "benchmarks/gateway/vllm-router-$VLLM_ROUTER.txt" -
+    compile --universal --python-version 3.11 -o "$HERE/vllm-router-$VLLM_ROUTER.txt" -
 
 # The installer.
 echo "uv==$UV_VERSION" | compile --universal --python-version 3.11 -o "$HERE/uv.txt" -

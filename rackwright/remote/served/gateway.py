@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
-from http.client import HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from rackwright.remote.served.certificate import served_certificate
 from rackwright.remote.served.http import COMPLETION_TIMEOUT_S, bearer, completion_of, http
 
 MOST_AT_ONCE, TOGETHER_S = 128, 2.0
+ROUTER_TIMEOUT_S = 10
 
 Values = dict[str, Any]
 
@@ -40,6 +41,7 @@ def gateway(asked: Values) -> Values:
         "worker_open_files": worker_open_files(master),
         "names": looked_up(asked["names"]),
         "services": services,
+        "routers": {one["name"]: router(one["router"]) for one in asked["services"]},
         "certificate": served_certificate(asked),
         "closed_path": gateway_call(asked, "GET", "/metrics"),
     }
@@ -75,6 +77,17 @@ def service(asked: Values, wanted: Values) -> Values:
         completions += _at_once(wanted["completions"] - 1, call)
     models = gateway_call(asked, "GET", f"{prefix}/v1/models", None, key)
     return {"models": models, "completions": completions}
+
+
+def router(asked: Values | None) -> Values:
+    """What systemd says of a service's router, and it of itself; nothing where there is none."""
+    if asked is None:
+        return {}
+    connection = HTTPConnection(asked["host"], asked["port"], timeout=ROUTER_TIMEOUT_S)
+    return {
+        "unit": service_unit(asked["unit"]),
+        "readiness": http(connection, "GET", asked["readiness_path"]),
+    }
 
 
 def _at_once(count: int, call: tuple[Any, ...]) -> list[Values]:

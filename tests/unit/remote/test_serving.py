@@ -488,7 +488,7 @@ def gateway(tmp_path: Path) -> Iterator[tuple[Server, dict[str, Any]]]:
         "host_names": ["llm.lab.example", "other.lab.example"],
         "certificate": str(certificate),
         "certificate_file": str(certificate),
-        "services": [{**service, "key": KEY}],
+        "services": [{**service, "key": KEY, "router": None}],
         "names": ["localhost"],
         "loads": [],
         "fleet_path": str(tmp_path / "fleet.json"),
@@ -534,6 +534,14 @@ def test_a_certificate_that_is_on_disk_alone_is_not_the_one_that_is_shown(gatewa
         shown = door.gateway({**ask, "certificate_file": file})["certificate"]
         assert said in shown["on_disk"]["error"]
     assert "ConnectionRefused" in door.gateway({**ask, "port": 1})["certificate"]["error"]
+
+
+def test_a_router_is_asked_on_its_own_port(server: Server) -> None:
+    asked = {"host": "127.0.0.1", "port": server.port, "readiness_path": "/health"}
+    unit = {"unit": "rackwright-router-chat.service"}
+    assert door.router({**asked, **unit})["readiness"]["status"] == 200
+    assert "ConnectionRefused" in door.router({**asked, **unit, "port": 1})["readiness"]["error"]
+    assert door.router(None) == {}
 
 
 def test_the_first_completion_that_fails_is_the_last(gateway: Any) -> None:

@@ -65,7 +65,8 @@ def test_the_keys_are_those_programs_know() -> None:
     spread = service("llama-3.1-405b-instruct", servers=["gpu1", "gpu2"], max_model_len=8192)
     spec = load_fleet(hosts(cluster(2), {"chat": spread}))
     document = json.loads(json.dumps(plan_document(plan(spec))))
-    assert list(document) == ["servers", "replicas", "upstreams", "rejected", "records"]
+    keys = ["servers", "replicas", "upstreams", "rejected", "routers", "records"]
+    assert list(document) == keys
     first, second = document["replicas"]
     assert list(first) == list(second) == REPLICA
     assert (first["node_rank"], second["node_rank"]) == (0, 1)
