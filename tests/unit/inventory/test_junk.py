@@ -84,6 +84,7 @@ def everything() -> dict[str, dict[str, Any]]:
         host_names=["own.example.com"],
         browser_origins=["https://app.example.com"],
         sticky=False,
+        rollout="all",
         router="vllm-router",
         queue={"length": 0, "wait_s": 1},
         overflow={
