@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ from rackwright.plan import Replica
 from rackwright.runner.planned import predicted
 from tests.gpu.fleet import Journey, second_release
 from tests.gpu.planned import answering, layout, planned_at, unhealthy
+from tests.gpu.under_load import loaded
 from tests.samples.deploys import Run
 
 
@@ -120,18 +122,21 @@ def first_folders(journey: Journey, first_deploy: Run) -> dict[str, str]:
 
 
 def live(journey: Journey) -> dict[str, str]:
-    return {
-        f"{replica.server.name}: {engine.name}": journey.told(
-            replica,
-            f"systemctl show -P ExecStart {paths.unit_name(replica)} | grep -o 'path=[^ ]*'",
+    """The release that each engine runs from, by its unit's own command line."""
+    folders = {}
+    for replica, engine, settings, _ in journey.releases():
+        shown = journey.told(replica, f"systemctl show -P ExecStart {paths.unit_name(replica)}")
+        program = shown.partition("path=")[2].split(" ", 1)[0]
+        folders[f"{replica.server.name}: {engine.name}"] = program.removesuffix(
+            f"/{engine.program(settings)}"
         )
-        for replica, engine, settings, _ in journey.releases()
-    }
+    return folders
 
 
 def test_an_upgrade_installs_a_release_beside_and_switches(
-    deployed: Run, journey: Journey, first_folders: dict[str, str]
+    deployed: Run, journey: Journey, first_folders: dict[str, str], tmp_path: Path
 ) -> None:
+    """Replica after replica, as everything that restarts engines: no request is lost."""
     if not first_folders:
         pytest.skip("no engine of this fleet is installed from a requirements file")
     before = {one.name: journey.pid(one) for one in answering(journey)}
@@ -139,7 +144,7 @@ def test_an_upgrade_installs_a_release_beside_and_switches(
         f"{setting}={second_release(getattr(settings, setting))}"
         for _, _, settings, setting in journey.releases()
     }
-    with journey.journal.part("upgrade"):
+    with journey.journal.part("upgrade") as part, loaded(journey, tmp_path, part):
         run = journey.deploy(*(word for each in sorted(words) for word in ("--data", each)))
         assert run.code == 0, run.words[-6000:]
         assert unhealthy(run) == []
@@ -150,12 +155,12 @@ def test_an_upgrade_installs_a_release_beside_and_switches(
 
 
 def test_a_rollback_only_switches(
-    deployed: Run, journey: Journey, first_folders: dict[str, str]
+    deployed: Run, journey: Journey, first_folders: dict[str, str], tmp_path: Path
 ) -> None:
     second = live(journey)
     if second == first_folders:
         pytest.fail("there is nothing to roll back: the upgrade failed", pytrace=False)
-    with journey.journal.part("rollback"):
+    with journey.journal.part("rollback") as part, loaded(journey, tmp_path, part):
         run = journey.deploy()
         assert run.code == 0, run.words[-6000:]
         assert unhealthy(run) == []

@@ -36,20 +36,24 @@ class Result:
         )
 
 
+@dataclass(frozen=True)
+class Door:
+    """A gateway: what clients ask, where it is, and the certificate that they trust (PEM)."""
+
+    url: str
+    address: str
+    certificate: str
+
+
 @contextmanager
-def under_load(
-    folder: Path,
-    model: str,
-    *words: str,
-    gateway: str = "gw1",
-    name: str = NAME,
-    key: str = "none",
+def asked_at(
+    door: Door, folder: Path, model: str, *words: str, key: str = "none"
 ) -> Iterator[Result]:
     """The block runs from the first whole answer on; ``words`` are options of the program."""
     certificate, out, records = (folder / one for one in ("gateway.crt", "load.json", "records"))
-    certificate.write_text(trusted_certificate(gateway))
-    argv = [sys.executable, "-m", "tests.lab.constant_load", "--url", f"https://{name}",
-            "--address", host_named(gateway).address, "--certificate", str(certificate),
+    certificate.write_text(door.certificate)
+    argv = [sys.executable, "-m", "tests.lab.constant_load", "--url", door.url,
+            "--address", door.address, "--certificate", str(certificate),
             "--model", model, "--out", str(out), "--records", str(records), *words]  # fmt: skip
     result = Result()
     own = {**os.environ, "OPENAI_API_KEY": key}
@@ -64,3 +68,18 @@ def under_load(
     assert code == 0, code
     result.summary = json.loads(out.read_text())
     result.records = [Record(**json.loads(line)) for line in records.read_text().splitlines()]
+
+
+@contextmanager
+def under_load(
+    folder: Path,
+    model: str,
+    *words: str,
+    gateway: str = "gw1",
+    name: str = NAME,
+    key: str = "none",
+) -> Iterator[Result]:
+    """A gateway of the lab is asked while the block runs; see ``asked_at``."""
+    door = Door(f"https://{name}", host_named(gateway).address, trusted_certificate(gateway))
+    with asked_at(door, folder, model, *words, key=key) as result:
+        yield result
