@@ -55,7 +55,9 @@ class Journal:
 def table(document: dict[str, Any]) -> str:
     """The whole journey in Markdown."""
     lines = ["| part | seconds | ended |", "| --- | --- | --- |"]
-    lines += [f"| {p['part']} | {p['seconds']} | {_short(p['ended'])} |" for p in document["parts"]]
+    for part in document["parts"]:
+        ended = f"{_short(part['ended'])}{_under_load(part.get('load', {}))}"
+        lines.append(f"| {part['part']} | {part['seconds']} | {ended} |")
     lines += ["", "| of | planned | measured |", "| --- | --- | --- |"]
     for name, row in document["replicas"].items():
         for what in ("layout", "KV cache tokens", "weights GiB", *_loads(row)):
@@ -63,6 +65,12 @@ def table(document: dict[str, Any]) -> str:
                 planned, measured = row[what]
                 lines.append(f"| {name}: {what} | {_shown(planned)} | {_shown(measured)} |")
     return "\n".join(lines)
+
+
+def _under_load(load: dict[str, Any]) -> str:
+    """What became of the requests that were sent meanwhile."""
+    words = "; {}: {completed} requests answered, {failed} failed, longest gap {longest_gap_s} s"
+    return "".join(words.format(name, **summary) for name, summary in load.items())
 
 
 def _loads(row: dict[str, Any]) -> list[str]:
