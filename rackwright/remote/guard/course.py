@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rackwright.remote.guard.signs import (
     AGAIN_S,
     DEAD,
-    IDLE_S,
+    SELDOM_S,
     SUSPECTED,
     WELL,
     Look,
@@ -193,7 +193,7 @@ def _given_up(course: Course, look: Look) -> tuple[Course, tuple[str, ...]]:
     """Somebody may have mended it: now and then it is asked."""
     if course.signs.proven:
         return _well(course), ()
-    return _asking(course) if _rested(course, IDLE_S) else (course, ())
+    return _asking(course) if _rested(course, SELDOM_S) else (course, ())
 
 
 def _gave_up(course: Course, why: str) -> Course:

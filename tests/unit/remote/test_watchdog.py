@@ -23,7 +23,7 @@ from rackwright.remote.guard.gpu_faults import Answer, Fault
 from rackwright.remote.guard.looking import Asker, ended
 from rackwright.remote.guard.peers import Watchdogs, state_of
 from rackwright.remote.guard.server_gpus import ServerGpus
-from rackwright.remote.guard.signs import Completion
+from rackwright.remote.guard.signs import COLD_S, UNTOLD_S, Completion
 from rackwright.remote.guard.state_page import page_server
 from rackwright.remote.served.engine import KEPT_BACK
 from rackwright.runner.watchdog import packed
@@ -36,10 +36,14 @@ class Engine(BaseHTTPRequestHandler):
     """Answers as its class says; ``silent`` keeps everybody waiting."""
 
     status, body, silent = 200, json.dumps({"choices": []}), threading.Event()
+    metrics_status, metrics = 200, METRICS
 
     def do_GET(self) -> None:
         self.silent.wait()
-        self._say(200, METRICS if self.path == "/metrics" else "")
+        if self.path == "/metrics":
+            self._say(self.metrics_status, self.metrics)
+        else:
+            self._say(200, "")
 
     def do_POST(self) -> None:
         self.silent.wait()
@@ -84,6 +88,7 @@ def replica(port: int, **more: Any) -> dict[str, Any]:
         "key_variable": None,
         "environment_path": "/nowhere",
         "stall_s": 20.0,
+        "step_s": 20.0,
         "start_s": 60,
         "ranks": [],
         **more,
@@ -129,6 +134,55 @@ def test_an_engine_is_asked_for_its_figures_and_a_completion(
     asker.complete()
     wait_for(lambda: bool(found.append(asker.completed()) or found[-1]))
     assert found[-1] == Completion(True) and asker.completed() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "metrics", "untold"),
+    [
+        (200, METRICS, False),
+        (200, METRICS + "x" * (5 << 20), False),
+        (200, "#" * (5 << 20) + METRICS, True),  # beyond what is read
+        (200, "vllm:requests 2\n", True),
+        (200, "", True),
+        (401, METRICS, True),
+    ],
+)
+def test_figures_that_are_refused_or_renamed_are_known_as_such(
+    engine: tuple[type[Engine], int], status: int, metrics: str, untold: bool
+) -> None:
+    engine[0].metrics_status, engine[0].metrics = status, metrics
+    asker = Asker(replica(engine[1]))
+    asker.ask_once()
+    assert (asker.untold, asker.answers) == (untold, 2)
+    assert (asker.seen()[0] is None) is untold
+    assert asker._longest_s() >= (UNTOLD_S if untold else COLD_S)
+
+
+def test_what_fails_in_asking_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An asker that ended would leave the last figures standing, and its engine dead."""
+    asked: list[int] = []
+
+    def fail(asker: Asker) -> None:
+        asked.append(asker.answers)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Asker, "ask_once", fail)
+    monkeypatch.setattr("rackwright.remote.guard.looking.LOOK_S", 0.01)
+    Asker(replica(9)).start()
+    wait_for(lambda: len(asked) > 2)
+
+
+def test_a_completion_that_could_not_be_asked_for_is_no_fault_of_the_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("rackwright.remote.guard.looking.http", fail)
+    asker, found = Asker(replica(9)), list[Completion | None]()
+    asker.complete()
+    wait_for(lambda: bool(found.append(asker.completed()) or found[-1]))
+    assert found[-1] is not None and found[-1].refused
 
 
 def test_one_that_is_gone_or_silent_answers_nothing(
