@@ -144,8 +144,11 @@ class Watchdog:
         arguments = (self.folder / "evidence", watched.asked, watched.course.why)
 
         def keep() -> None:
-            path = evidence.of_replica(*arguments, watched.asker.metrics)
-            say(f"{watched.name}: evidence in {path}")
+            try:
+                path = evidence.of_replica(*arguments, watched.asker.metrics)
+                say(f"{watched.name}: evidence in {path}")
+            except OSError as error:  # a disk that is full
+                say(f"{watched.name}: no evidence: {error}")
 
         watched.evidence = threading.Thread(target=keep, daemon=True)
         watched.evidence.start()

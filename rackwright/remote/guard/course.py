@@ -89,7 +89,7 @@ def decided(
         return _at(course, SUSPECTED if look.held else IN_TURN, why, look), ()
     if course.claims and not went_on:
         return _at(course, SUSPECTED, "is looked at anew", look), ()
-    if course.state == RESTARTING:
+    if course.state == RESTARTING and (course.acted_s is not None or look.unit == "active"):
         return _restarting(course, look, peers, rules)
     if look.rank:
         return _at(course, OUT, look.rank, look), ()

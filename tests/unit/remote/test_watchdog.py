@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -271,6 +272,26 @@ def test_the_page_is_read_only_and_is_what_peers_read() -> None:
         page.shutdown()
 
 
+def test_who_holds_many_connections_open_takes_no_more_threads_than_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rackwright.remote.guard.state_page.MOST_AT_ONCE", 4)
+    monkeypatch.setattr("rackwright.remote.guard.state_page.LONGEST_S", 0.5)
+    with page_server("127.0.0.1", 0, lambda: {"replicas": {}}) as page:
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        server = (str(page.server_address[0]), int(page.server_address[1]))
+        before = threading.active_count()
+        idle = [socket.create_connection(server, timeout=30) for _ in range(20)]
+        for connection in idle:  # hung up on at once, or once its time is over
+            connection.sendall(b"GET /st")
+            with contextlib.suppress(ConnectionError):
+                assert connection.recv(1) == b""
+            assert threading.active_count() - before <= 2 * 4
+            connection.close()
+        wait_for(lambda: state_of(server) == {"replicas": {}})
+        page.shutdown()
+
+
 @pytest.mark.parametrize(
     "junk", [None, [], "x", {"replicas": None}, {"replicas": {"a": None}}, {"replicas": []}]
 )
@@ -429,6 +450,18 @@ def test_a_fatal_line_of_the_kernel_s_log_puts_the_server_in_quarantine_once(
     assert dog.state()["quarantine"] is None
 
 
+@pytest.mark.parametrize("noted", ['{"boot": "BOOT", "sequence": "x"}', '{"sequence": null}', "["])
+def test_a_broken_note_of_the_kernel_s_log_ends_no_watchdog_and_judges_nothing_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: str
+) -> None:
+    log, cursor = tmp_path / "kmsg", tmp_path / "kernel_log.json"
+    log.write_text("3,7,1,-;NVRM: Xid (PCI:0000:17:00): 79, gone\n")
+    monkeypatch.setattr(kernel, "LOG", log)
+    cursor.write_text(noted.replace("BOOT", kernel.BOOT.read_text().strip()))
+    assert kernel.KernelLog(cursor).new_errors() == []
+    assert (kept.read(cursor) or {})["sequence"] == 7
+
+
 def test_a_quarantine_holds_while_the_disk_is_full(
     dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -444,6 +477,17 @@ def test_a_quarantine_holds_while_the_disk_is_full(
     dog.look()
     noted = kept.read(dog.gpus.file)
     assert noted is not None and (noted["gpus"], noted["by"]) == (["GPU-a"], "watchdog")
+
+
+def test_evidence_that_cannot_be_kept_is_said_and_holds_up_nothing(
+    dog: watchdog.Watchdog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dog.look()
+    (dog.folder / "evidence").write_text("")  # no folder
+    dog._act(dog.replicas[0], "keep")
+    wait_for(lambda: not dog.replicas[0].evidence.is_alive())
+    said = capsys.readouterr().err
+    assert "no evidence" in said and "Traceback" not in said
 
 
 # --- evidence ------------------------------------------------------------------------------------
@@ -502,3 +546,22 @@ def test_it_is_one_file_that_the_host_s_own_python_runs(tmp_path: Path) -> None:
                 assert said is not None and said["host"] == "gpu1"
             finally:
                 running.kill()
+
+
+def test_a_process_whose_stacks_do_not_come_takes_no_other_s_place_nor_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr("rackwright.remote.guard.evidence.time.monotonic", lambda: now_s[0])
+
+    def stacks(pid: int) -> str:
+        now_s[0] += evidence.COMMAND_S
+        if pid == 1:
+            raise subprocess.TimeoutExpired("py-spy", evidence.COMMAND_S)
+        return f"stacks of {pid}"
+
+    case = evidence.Case(tmp_path, "chat", "hung")
+    case.keep_each("py-spy.txt", list(range(1, 33)), stacks)
+    said = (case.path / "py-spy.txt").read_text()
+    assert "== process 1\nTimeoutExpired" in said and "stacks of 2\nstacks of 3\nthere was" in said
+    assert now_s[0] == evidence.ALL_S

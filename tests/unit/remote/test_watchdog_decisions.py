@@ -347,6 +347,17 @@ def test_a_unit_that_starts_is_not_judged_and_one_that_failed_is_given_up() -> N
     assert watch.course.state == "well"
 
 
+def test_one_that_is_stopped_by_hand_before_its_restart_stays_stopped() -> None:
+    """It was announced, and the others are still being asked."""
+    watch = hung("chat-gpu1-0", at_s=100.0)
+    watch.look(Peers(101.0, ()))
+    assert watch.course.state == steps.RESTARTING
+    for _ in range(30):
+        watch.engine.pass_time(LOOK_S)
+        watch.look(unit="inactive")
+    assert (watch.acts, watch.course.state) == ([], "suspected")
+
+
 def test_one_that_does_not_come_back_is_given_up() -> None:
     engine = Engine(start_s=10_000, stopped=True)
     watch = Watch(engine)
