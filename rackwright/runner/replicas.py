@@ -60,7 +60,7 @@ def converge_replicas() -> Generator[FunctionCommand]:
 
 
 class LeftAlone(HostError):
-    """The server is in quarantine: its replicas stay as they are."""
+    """The server is no good: what is there stays as it is."""
 
 
 @operation()

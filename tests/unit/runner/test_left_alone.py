@@ -10,7 +10,7 @@ import pytest
 from rackwright.errors import HostError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
-from rackwright.runner import replicas
+from rackwright.runner import replicas, watchdog
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.steps import carrying_out
 from rackwright.runner.steps.carrying_out import Rollout
@@ -35,7 +35,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, **told: Any) -> list[Any]:
         questions.append(watchdog)
         return {"gpus": [], **told}
 
-    monkeypatch.setattr(replicas, "probe", probe)
+    for module in (replicas, watchdog):
+        monkeypatch.setattr(module, "probe", probe)
     monkeypatch.setattr(replicas, "secret", lambda *_: {})
     return questions
 
@@ -77,3 +78,26 @@ def test_only_replicas_elsewhere_take_a_step(monkeypatch: pytest.MonkeyPatch) ->
     rollout.leave(host("gpu2"))
     assert rollout._wanted(works) == steps[:1]
     assert list(rollout._works) == ["gpu1"]
+
+
+def test_a_watchdog_is_not_told_to_forget_a_gpu_that_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked(monkeypatch)
+    with pytest.raises(replicas.LeftAlone, match="does not show GPU 0: its watchdog was left"):
+        watchdog.gpus_to_watch(fleet(), host("gpu2"))
+    gpus = [{"uuid": "GPU-a", "pci_bus_id": "00000000:17:00.0"}] * 8
+    asked(monkeypatch, gpus=gpus, quarantine={"there": True})
+    assert watchdog.gpus_to_watch(fleet(), host("gpu2")) == gpus
+    assert watchdog.gpus_to_watch(fleet(), host("gw1")) == []
+
+
+def test_no_watchdog_is_taken_from_a_server_in_quarantine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its gateways would hear no more of it, and send it requests."""
+    asked(monkeypatch, quarantine={"there": True})
+    with pytest.raises(HostError, match=r"is in quarantine.*rackwright return INVENTORY gpu2"):
+        watchdog.gpus_to_watch(fleet(watchdog="off"), host("gpu2"))
+    asked(monkeypatch, quarantine={"there": False})
+    assert watchdog.gpus_to_watch(fleet(watchdog="off"), host("gpu2")) == []
