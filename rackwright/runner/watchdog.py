@@ -51,7 +51,7 @@ def gpus_to_watch(fleet: FleetRun, server: Host) -> list[Any]:
     """What the server tells of its GPUs, by index; none where no watchdog is wanted.
 
     Raises LeftAlone where one that is planned is not there, for a watchdog that was told anew would
-    not know of it; HostError without an answer, or where nobody would tell of a quarantine any more.
+    not know of it; HostError without an answer, or where nobody would tell of a quarantine.
     """
     replicas = fleet.plan.on(server.name)
     if not replicas:
