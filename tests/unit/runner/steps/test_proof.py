@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rackwright.checks.replica.healthy import streamed
-from rackwright.checks.results import CheckResult, Status
+from rackwright.checks.results import Acceptance, CheckResult, Status
 from rackwright.checks.table import CHECKS
+from rackwright.inventory.reading import load_fleet
+from rackwright.planning.placing import plan
 from rackwright.runner.steps import proof
+from rackwright.runner.steps.rank import Rank
+from rackwright.spec import AcceptedFinding
+from tests.samples.fleet import lab_hosts
 
 WELL, WARN, BAD, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
 
@@ -52,6 +58,28 @@ def test_a_blemish_of_the_machine_from_before_is_no_fault_of_the_change() -> Non
 def test_what_the_plan_wants_is_never_excused_by_what_was_before() -> None:
     """Before the change another version runs: the check was CRITICAL, and must not be after."""
     assert proof.faults(rows(version=BAD), rows(version=BAD))
+
+
+def test_a_blemish_that_the_operator_accepts_is_no_fault_but_that_it_works_is_none() -> None:
+    known = Acceptance("2026-12-31", "a card is ordered")
+    throughput, completion = rows(throughput=BAD, completion=BAD)
+    assert proof.faults((), [throughput]) and proof.faults((), [completion])
+    assert proof.faults((), [replace(throughput, accepted=known)]) == []
+    assert proof.faults((), [replace(completion, accepted=known)])
+
+
+def test_a_rank_s_results_say_what_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = load_fleet(lab_hosts())
+    one = plan(spec).replicas[0]
+    host, settings = one.server.name, spec.settings[one.server.name]
+    why = "not for long"
+    known = AcceptedFinding(host=host, check="unit", until="9999-12-31", why=why)
+    nothing = {"replicas": {one.name: {}}}
+    monkeypatch.setattr("rackwright.runner.steps.rank.observe_replica", lambda *_: nothing)
+    seen: Any = None
+    results = Rank(seen, one, settings, (), {"accepted[0]": known}).observe(load=False)[1]
+    assert [row.accepted.why for row in results if row.accepted] == [why]
+    assert "accepted" not in {row.check for row in results}
 
 
 def test_put_back_is_well_when_nothing_that_was_well_is_not() -> None:
