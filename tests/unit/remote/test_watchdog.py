@@ -462,6 +462,27 @@ def test_a_broken_note_of_the_kernel_s_log_ends_no_watchdog_and_judges_nothing_o
     assert (kept.read(cursor) or {})["sequence"] == 7
 
 
+def test_a_disk_or_a_log_that_fails_later_ends_neither_watchdog_nor_quarantine(
+    dog: watchdog.Watchdog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("Input/output error")
+
+    log = tmp_path / "kmsg"
+    log.write_text("")
+    monkeypatch.setattr(kernel, "LOG", log)
+    gpus = [{"number": 0, "uuid": "GPU-a", "pci_bus_id": "00000000:17:00.0"}]
+    dog.gpus = ServerGpus({**dog.config, "gpus": gpus}, dog.folder, print)
+    monkeypatch.setattr(dog.gpus.nvml, "ask", lambda: None)
+    dog.gpus.file.write_text(json.dumps({"why": "GPU 0: lost", "since": 7}))
+    dog.look()
+    with monkeypatch.context() as failing:
+        failing.setattr(kept, "quarantine_of", fail)
+        failing.setattr(kernel.os, "read", fail)
+        dog.look()
+    assert dog.state()["quarantine"] == {"why": "GPU 0: lost", "since": 7}
+
+
 def test_a_quarantine_holds_while_the_disk_is_full(
     dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
