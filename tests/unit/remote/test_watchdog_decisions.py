@@ -251,13 +251,13 @@ work = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(work, st.booleans(), st.integers(0, 2**16))
+@given(work, st.booleans(), st.floats(0.0, RULES.step_s / 2), st.integers(0, 2**16))
 def test_no_load_of_a_sound_engine_has_it_restarted(
-    load: list[tuple[int, float, float]], shows_chunks: bool, seed: int
+    load: list[tuple[int, float, float]], shows_chunks: bool, step_s: float, seed: int
 ) -> None:
-    """Bursts, long prompts, idle hours, and looks that come late."""
+    """Bursts, long prompts, idle hours, figures that come late, and looks that do."""
     late = random.Random(seed)
-    engine = Engine(shows_chunks=shows_chunks)
+    engine = Engine(shows_chunks=shows_chunks, step_s=step_s)
     watch = Watch(engine)
     for wait_s, prompt_s, answer_s in load:
         for _ in range(wait_s // 2):
