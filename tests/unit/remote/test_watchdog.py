@@ -26,6 +26,7 @@ from rackwright.remote.guard.peers import Watchdogs, state_of
 from rackwright.remote.guard.server_gpus import ServerGpus
 from rackwright.remote.guard.signs import COLD_S, UNTOLD_S, Completion
 from rackwright.remote.guard.state_page import page_server
+from rackwright.remote.served import engine as served_engine
 from rackwright.remote.served.engine import KEPT_BACK
 from rackwright.runner.watchdog import packed
 
@@ -226,6 +227,16 @@ def test_a_unit_that_gave_up_says_after_how_many_starts(
     (tmp_path / "unit").write_text(words)
     assert service_manager.gave_up("unit") == said
     assert service_manager.gave_up("other") == ""
+
+
+def test_that_nobody_was_seen_to_hold_a_port_is_no_verdict_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[dict[str, Any]] = [{}, {"7-of-the-test": [["/own"]]}]
+    monkeypatch.setattr(served_engine, "_holders", lambda _: seen.pop(0))
+    assert not served_engine.is_of("/own", ["7-of-the-test"])
+    assert served_engine.is_of("/own", ["7-of-the-test"])
+    assert served_engine.is_of("/own", ["7-of-the-test"])  # known now
 
 
 @pytest.mark.parametrize(
