@@ -36,6 +36,7 @@ class FakeRank:
     needs: tuple[str, ...] = ("/opt/x/.complete",)
     held: dict[str, Any] = field(default_factory=dict)
     died: str = ""
+    keeps: bool = True
 
     @property
     def replica(self) -> Any:
@@ -56,6 +57,8 @@ class FakeRank:
         return self
 
     def keep(self) -> None:
+        if not self.keeps:
+            raise HostError("gpu1: No space left on device")
         if not self.mark.get("changed"):
             self.kept = self.runs
             self.mark["changed"] = True
@@ -120,6 +123,11 @@ class FakeGates:
     lost: bool = False
     refuses: str = ""
     wanted: Any = None
+    held: tuple[str, ...] = ("gw1",)
+    notices_s: int = 0
+
+    def router_notices_s(self, service: str) -> int:
+        return self.notices_s
 
     @contextmanager
     def turn(
@@ -128,7 +136,7 @@ class FakeGates:
         if self.refuses:
             raise HostError(self.refuses)
         self.wanted = wanted
-        turn = FakeTurn(self.log, self.left, self.lost)
+        turn = FakeTurn(self.log, self.left, self.lost, self.held)
         self.log.append("gates out")
         try:
             yield turn
@@ -332,3 +340,29 @@ def test_a_rollback_puts_back_what_was_kept_and_keeps_what_ran() -> None:
     world.step(as_before, back=world.ranks).run()
     assert (rank.runs, rank.kept) == ("old", "new")
     assert "gates to be proven" in world.log
+
+
+def test_what_cannot_be_kept_is_not_changed_and_nothing_older_is_put_back() -> None:
+    world = World()
+    world.ranks[0].keeps = False
+    assert world.fails() == "chat-gpu1-0 was not changed: gpu1: No space left on device"
+    assert world.ranks[0].runs == "old" and not world.ranks[0].mark
+    assert not {"gpu1 apply", "gpu1 restore"} & {*world.log}
+
+
+def test_the_operator_is_told_where_no_gateway_drains_it() -> None:
+    world = World(held=())
+    world.step().run()
+    assert any(words.startswith("no gateway drains it: none runs") for words in world.said)
+
+
+def test_behind_a_router_nobody_waits_for_idleness_and_the_next_waits_for_the_router(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(module.gevent, "sleep", slept.append)
+    world = World(held=(), notices_s=8)
+    world.ranks[0].in_flight = [4] * 9
+    world.step().run()
+    assert slept == [8]
+    assert any("its service's router goes on sending" in words for words in world.said)
