@@ -69,7 +69,8 @@ def _ranks(fleet: FleetRun, name: str, hosts: Inventory) -> list[Rank]:
 def _rank(fleet: FleetRun, replica: Replica, hosts: Inventory) -> Rank:
     settings = fleet.settings(replica.server.name)
     unit = Unit(paths.unit_name(replica), start_timeout_s=settings.start_timeout_s)
-    return Rank(reach(hosts, replica.server.name), replica, settings, (unit,))
+    host = reach(hosts, replica.server.name)
+    return Rank(host, replica, settings, (unit,), fleet.spec.accepted)
 
 
 def _back(name: str, ranks: Sequence[Rank]) -> list[Rank]:

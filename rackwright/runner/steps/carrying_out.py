@@ -223,7 +223,7 @@ class Rollout:
     def _rank(self, replica: Replica) -> Rank:
         work = self._work(replica.server.name)
         items = work.items.get(replica.name) or work.make(replica)
-        return Rank(work.host, replica, work.settings, items)
+        return Rank(work.host, replica, work.settings, items, self.fleet.spec.accepted)
 
     def _work(self, name: str) -> Work:
         if name not in self._works:  # outside the limit of this run

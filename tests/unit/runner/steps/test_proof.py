@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rackwright.checks.replica.healthy import streamed
-from rackwright.checks.results import CheckResult, Status
+from rackwright.checks.results import Acceptance, CheckResult, Status
 from rackwright.checks.table import CHECKS
 from rackwright.runner.steps import proof
 
@@ -92,3 +93,11 @@ def test_half_the_speed_of_before_is_the_least(
     words = proof.slower(before, after)
     assert bool(words) == slow
     assert not slow or "and had" in words
+
+
+def test_what_the_operator_accepts_does_not_count() -> None:
+    (known,) = rows(completion=BAD)
+    after = [*rows(unit=WELL), replace(known, accepted=Acceptance("2026-12-31", "a known blemish"))]
+    assert proof.faults(ALL_WELL, after) == []
+    assert proof.worse(ALL_WELL, after) == []
+    assert proof.faults(ALL_WELL, [*rows(unit=WELL), known])
