@@ -46,9 +46,11 @@ def note(folder: Path, asked: Values) -> Values:
     """Write down where the step of ``replica`` is, for ``lease_s`` seconds.
 
     What stood there ``before``. While somebody else's time is not up nothing is written: ``held``
-    is then who has begun it, and ``left_s`` how long that holds yet.
+    is then who has begun it, and ``left_s`` how long that holds yet. ``heir_of`` is somebody else
+    whose step the owner goes on with.
     """
-    if others := held(folder, asked["replica"], asked["owner"]):
+    others = held(folder, asked["replica"], asked["owner"])
+    if others and others["held"].get("owner") != asked.get("heir_of"):
         return others
     before, now = mark_of(folder, asked["replica"]), time.time()
     mark = {

@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from rackwright.errors import RackwrightError
 from rackwright.runner.asking import GARBLED
-from rackwright.runner.steps.owners import successor
+from rackwright.runner.steps.owners import is_dead
 from rackwright.runner.steps.rank import Rank
 from rackwright.runner.steps.stages import LEASE_S, RENEW_EVERY_S, Stage
 from rackwright.runner.steps.view import View
@@ -26,7 +26,7 @@ TROUBLE = (RackwrightError, PyinfraError, SSHException, EOFError, OSError, Value
 
 
 class Marks:
-    """``owner`` is who takes the step: this run, or the dead one that it goes on for.
+    """``owner`` is the run that takes the step; what a dead one left becomes its own.
 
     ``resumed``: that one had changed the replica, and never proven it. ``was`` are the processes
     where they listen now.
@@ -61,10 +61,10 @@ class Marks:
         """What stood there before. One that another machine's run left is waited for."""
         said = rank.note(Stage.PREFLIGHT, self.owner, needs)
         if held := said.get("held"):
-            self.owner = successor(held, self.owner)
-            if self.owner != held.get("owner"):
+            left = str(held.get("owner"))
+            if not (dead := is_dead(left)):
                 self._wait_for(held, float(said["left_s"]))
-            said = rank.note(Stage.PREFLIGHT, self.owner, needs)
+            said = rank.note(Stage.PREFLIGHT, self.owner, needs, left if dead else "")
         if said.get("held"):
             raise Stopped(f"{said['held'].get('owner')} is changing {self._name}: wait for its end")
         self.was.append(rank.listening(said.get("listens")))

@@ -8,9 +8,7 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 MOST_CHARACTERS = 100
 """As much as a gateway keeps."""
@@ -43,7 +41,7 @@ def _user() -> str:
 
 
 def is_dead(owner: str) -> bool:
-    """Whether it was a run on this very machine that has ended: its step is ours to go on with.
+    """Whether it was a run on this very machine that has ended: its step and turn are free.
 
     Of another machine's runs nobody here can say, nor of those before this one was booted.
     """
@@ -63,12 +61,3 @@ def _is_there(pid: int) -> bool:
     except (OSError, OverflowError):  # somebody else's
         return True
     return True
-
-
-def successor(mark: Mapping[str, Any], own: str) -> str:
-    """By which name a step is gone on with: that of the dead run that left it, else one's own.
-
-    With its name come the turns that gateways still keep for it.
-    """
-    left = mark.get("owner")
-    return left if isinstance(left, str) and is_dead(left) else own

@@ -53,12 +53,16 @@ class Rank:
         """Its unit, as it is to be."""
         return next(item for item in self.items if isinstance(item, Unit))
 
-    def note(self, stage: Stage, owner: str, needs: Sequence[str] = ()) -> dict[str, Any]:
+    def note(
+        self, stage: Stage, owner: str, needs: Sequence[str] = (), heir_of: str = ""
+    ) -> dict[str, Any]:
         """Write down on the server where the step is. What stood there before; ``held`` by whom.
 
-        Raises Missing, with nothing written, where one of the paths that it ``needs`` is not there.
+        Not where that is who the owner is ``heir_of``. Raises Missing, with nothing written, where
+        one of the paths that it ``needs`` is not there.
         """
-        said = self._ask("note", owner=owner, stage=stage, lease_s=LEASE_S, needs=list(needs))
+        asked: dict[str, Any] = {"owner": owner, "heir_of": heir_of, "needs": list(needs)}
+        said = self._ask("note", stage=stage, lease_s=LEASE_S, **asked)
         if missing := said.get("missing"):
             raise Missing(f"{self.host.name} lacks {', '.join(missing)}: run the stages before")
         return said

@@ -88,6 +88,12 @@ def test_nobody_else_begins_while_it_lasts(ask: Ask) -> None:
     assert ask("held", "me") == {}
 
 
+def test_whose_step_is_gone_on_with_stands_in_nobodys_way(ask: Ask) -> None:
+    note(ask, "wait", "dead")
+    assert "held" in note(ask, "preflight", "me", heir_of="another")
+    assert note(ask, "preflight", "me", heir_of="dead")["before"]["stage"] == "wait"
+
+
 def test_one_whose_time_is_up_is_gone_on_with(ask: Ask) -> None:
     ask("note", "dead", stage="start", lease_s=-1)
     said = note(ask, "preflight")

@@ -1,4 +1,4 @@
-"""A step is gone on with under the name of the dead run that left it, and of nobody else."""
+"""A run is known by its name; one that has ended stands in nobody's way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rackwright.runner.steps import owners
-from rackwright.runner.steps.owners import MOST_CHARACTERS, is_dead, new_owner, successor
+from rackwright.runner.steps.owners import MOST_CHARACTERS, is_dead, new_owner
 
 MACHINE = socket.gethostname()[:40]
 
@@ -60,10 +60,3 @@ def test_where_there_is_no_proc_a_run_that_lives_is_not_dead(
     monkeypatch.setattr(owners, "Path", lambda *words: tmp_path / "none", raising=False)
     assert not is_dead(new_owner())
     assert is_dead(ended())
-
-
-def test_only_a_dead_run_has_a_successor() -> None:
-    dead = ended()
-    assert successor({"owner": dead}, "me") == dead
-    assert successor({"owner": new_owner()}, "me") == "me"
-    assert successor({}, "me") == successor({"owner": 7}, "me") == "me"

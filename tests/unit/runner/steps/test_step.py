@@ -42,9 +42,10 @@ class FakeRank:
     def replica(self) -> Any:
         return SimpleNamespace(name=NAME, service=SimpleNamespace(name="chat"))
 
-    def note(self, stage: Stage, owner: str, needs: Any = ()) -> dict[str, Any]:
-        if self.held and self.held["owner"] != owner:
+    def note(self, stage: Stage, owner: str, needs: Any = (), heir_of: str = "") -> dict[str, Any]:
+        if self.held and self.held["owner"] not in (owner, heir_of):
             return {"held": self.held, "left_s": 30.0}
+        self.held = {"owner": owner}
         if self.mark.get("stage") != stage:
             self.log.append(f"{self.host.name} {stage}")
         before = dict(self.mark)
@@ -91,7 +92,7 @@ class FakeRank:
 
     def end(self, owner: str) -> None:
         if self.mark.get("owner") == owner:
-            self.mark = {}
+            self.mark, self.held = {}, {}
             self.log.append(f"{self.host.name} ended")
 
 
@@ -284,16 +285,26 @@ def test_what_a_killed_run_changed_stays_marked_where_it_is_not_reached_again() 
     assert world.ranks[0].mark["changed"]
 
 
-def test_a_dead_runs_step_is_gone_on_with_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rackwright.runner.steps.owners.is_dead", lambda owner: True)
+def dead(monkeypatch: pytest.MonkeyPatch, *owners: str) -> None:
+    monkeypatch.setattr("rackwright.runner.steps.marks.is_dead", lambda owner: owner in owners)
+
+
+def test_a_dead_runs_step_is_gone_on_with_by_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under its own name: else the next to come would take that for the dead one's too."""
+    dead(monkeypatch, "ops@desk/9/x")
     world = World()
     world.ranks[0].held = left(Stage.WAIT, changed=False)
-    world.step().run()
-    assert world.gates.wanted.owner == "ops@desk/9/x"
+    owners: list[Any] = []
+
+    def change(ranks: Any) -> None:
+        owners.append(world.ranks[0].held["owner"])
+
+    world.step(change).run()
+    assert owners == [world.gates.wanted.owner] == ["me@desk/1/ab"]
 
 
 def test_two_runs_cannot_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rackwright.runner.steps.owners.is_dead", lambda owner: False)
+    dead(monkeypatch)
     world = World()
     world.ranks[0].held = left(Stage.WAIT, changed=False)
     assert "ops@desk/9/x is changing chat-gpu1-0" in world.fails()
@@ -366,3 +377,16 @@ def test_behind_a_router_nobody_waits_for_idleness_and_the_next_waits_for_the_ro
     world.step().run()
     assert slept == [8]
     assert any("its service's router goes on sending" in words for words in world.said)
+
+
+@pytest.mark.parametrize("marked", [[0], [1], [0, 1]], ids=str)
+def test_a_dead_runs_step_is_gone_on_with_on_all_servers(
+    marked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(monkeypatch, "ops@desk/9/x", "ops@desk/8/w")
+    world = World(ranks=2)
+    for number in marked:
+        owner = ("ops@desk/9/x", "ops@desk/8/w")[number]
+        world.ranks[number].held = left(Stage.WAIT, changed=False, owner=owner)
+    world.step().run()
+    assert [rank.held for rank in world.ranks] == [{}, {}]
