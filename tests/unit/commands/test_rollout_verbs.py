@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +14,12 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner.steps.rank import Rank
 from tests.samples.fleet import hosts, server, service, settings
+
+
+@pytest.fixture(autouse=True)
+def no_inventory_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reads them patches all that waits, for the whole process."""
+    monkeypatch.setitem(sys.modules, "rackwright.runner.inventory", Mock())
 
 
 def fleet_of(**services: Any) -> Any:
