@@ -215,6 +215,7 @@ class Step:
         raise StepFailed(f"{words}\n{error}", what, remedy) from error
 
     def _put_back(self, before: Observed) -> None:
+        was = self._before_the_dead_run() if self._marks.resumed else self._marks.was
         stop_all(self.ranks)
         for rank in self.ranks:
             rank.restore()
@@ -222,10 +223,17 @@ class Step:
             rank.wait()
         if self.entries:
             self.gates.put_back(self.service, self.name, self.entries)
-        _, again = observed(self._marks.was, load=False)
+        elif self._marks.resumed:  # that run may have told them of another place
+            self.gates.put(was[0].replica, {})
+        _, again = observed(was, load=False)
         found = proof.worse(before[1], again)
         if found or not proof.served(again):
             raise HostError(f"it is not as it was: {'; '.join(found) or 'it does not answer'}")
+
+    def _before_the_dead_run(self) -> list[Rank]:
+        """The processes where those listened that are put back: it may have moved them."""
+        ways = [(rank, rank.way_back()) for rank in self.ranks]
+        return [rank.listening((way or {}).get("listens")) for rank, way in ways]
 
     def _given_back(self, turn: Turn, before: Observed) -> None:
         """In at once where it was proven here; else once it completes a gateway's own request."""

@@ -37,6 +37,7 @@ class FakeRank:
     held: dict[str, Any] = field(default_factory=dict)
     died: str = ""
     keeps: bool = True
+    asked_at: Any = None
 
     @property
     def replica(self) -> Any:
@@ -55,7 +56,11 @@ class FakeRank:
         return {"before": before, "listens": None}
 
     def listening(self, where: Any) -> FakeRank:
+        self.asked_at = where
         return self
+
+    def way_back(self) -> dict[str, Any]:
+        return {"listens": {"address": "192.0.2.11", "port": 8000}}
 
     def keep(self) -> None:
         if not self.keeps:
@@ -146,6 +151,7 @@ class FakeGates:
                 turn.give_back(prove=True)
 
     def put(self, replica: Any, before: dict[str, Any]) -> None:
+        self.log.append("gates entry")
         before["gw1"] = {"port": 8000}
 
     def put_back(self, service: str, replica: str, entries: dict[str, Any]) -> None:
@@ -183,7 +189,7 @@ def test_it_is_out_while_it_is_changed_and_in_once_it_is_proven() -> None:
     world.step().run()
     assert world.log == [
         "gpu1 preflight", "gates out", "gpu1 wait", "gates renewed", "gpu1 change", "gpu1 apply",
-        "gpu1 start", "gpu1 prove", "gpu1 return", "gates in", "gpu1 ended",
+        "gpu1 start", "gpu1 prove", "gates entry", "gpu1 return", "gates in", "gpu1 ended",
     ]  # fmt: skip
     assert world.ranks[0].kept == "old"
     assert world.gates.wanted.alone and world.gates.wanted.why == "rollout: drained"
@@ -276,6 +282,8 @@ def test_what_a_killed_run_changed_is_never_kept_as_proven() -> None:
     rank.works["new"] = False
     world.fails()
     assert rank.runs == "old" and not rank.mark
+    assert rank.asked_at["port"] == 8000  # where it listens once it is put back
+    assert world.log[-3:] == ["gates entry", "gpu1 ended", "gates to be proven"]
 
 
 def test_what_a_killed_run_changed_stays_marked_where_it_is_not_reached_again() -> None:
