@@ -99,6 +99,13 @@ def end(folder: Path, replica: str, owner: str) -> None:
         (folder / f"{replica}.json").unlink(missing_ok=True)
 
 
+def forget(folder: Path, asked: Values) -> None:
+    """All of a replica that is gone: one that is called so later is another."""
+    for kept in _kept(folder, asked):
+        shutil.rmtree(kept, ignore_errors=True)
+    (folder / f"{asked['replica']}.json").unlink(missing_ok=True)
+
+
 def keep(folder: Path, asked: Values) -> None:
     """Keep what runs, as the way back; once a step, for what it left half done was never proven.
 

@@ -151,6 +151,8 @@ class Rollout:
         if one.way is Way.REMOVE:
             self._remove(one)
         elif one.way is Way.START:
+            if one.name in self._work(one.hosts[0]).leaving:  # a dead run's: it may have requests
+                self._remove(one)
             start(self._ranks(one), self.gates, self.view)
         else:
             ranks = self._ranks(one)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import gevent
@@ -19,6 +19,8 @@ from rackwright.runner.steps.stages import LEASE_S, RENEW_EVERY_S, Stage
 from rackwright.runner.steps.view import View
 from rackwright.runner.turns import Stopped
 
+RENEWAL_S = LEASE_S - RENEW_EVERY_S
+"""For one renewal: it would come too late after that."""
 MARGIN_S = 5
 """Beyond the lease of a run that was killed on another machine."""
 TROUBLE = (RackwrightError, PyinfraError, SSHException, EOFError, OSError, ValueError, *GARBLED)
@@ -38,6 +40,8 @@ class Marks:
         self.resumed = False
         self.was: list[Rank] = []
         self._ranks, self._view = ranks, view
+        self._ended = Event()
+        self._keeper: gevent.Greenlet | None = None
         self._name = ranks[0].replica.name
 
     def begin(self, *, needs: bool, anew: bool) -> None:
@@ -87,21 +91,26 @@ class Marks:
     @contextmanager
     def renewed(self) -> Iterator[None]:
         """A server is told that the step goes on, for as long as it does."""
-        ended = Event()
-        keeper = gevent.spawn(self._renew, ended)
+        self._keeper = gevent.spawn(self._renew)
         try:
             yield
         finally:
-            ended.set()
-            keeper.join()
+            self._renew_no_more()
 
-    def _renew(self, ended: Event) -> None:
-        while not ended.wait(RENEW_EVERY_S):
-            for rank in self._ranks:
-                try:
-                    rank.note(self.stage, self.owner)
-                except TROUBLE:
-                    continue  # the next time; who needs the mark, asks for it itself
+    def _renew(self) -> None:
+        """Side by side: a server that is silent costs the others nothing."""
+        while not self._ended.wait(RENEW_EVERY_S):
+            gevent.joinall([gevent.spawn(self._renew_on, rank) for rank in self._ranks])
+
+    def _renew_on(self, rank: Rank) -> None:
+        with suppress(*TROUBLE):  # the next time; who needs the mark, asks for it itself
+            rank.note(self.stage, self.owner, timeout_s=RENEWAL_S)
+
+    def _renew_no_more(self) -> None:
+        """Once this returns: a renewal on its way would write down again a step that has ended."""
+        self._ended.set()
+        if self._keeper:
+            self._keeper.join()
 
     def leave(self) -> None:
         """Untouched by this step; what a dead run left half done is still to be gone on with."""
@@ -110,6 +119,7 @@ class Marks:
 
     def end(self) -> None:
         """No step is under way; a server that does not hear it forgets it when its time is up."""
+        self._renew_no_more()
         for rank in self._ranks:
             try:
                 rank.end(self.owner)

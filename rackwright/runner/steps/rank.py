@@ -54,7 +54,12 @@ class Rank:
         return next(item for item in self.items if isinstance(item, Unit))
 
     def note(
-        self, stage: Stage, owner: str, needs: Sequence[str] = (), heir_of: str = ""
+        self,
+        stage: Stage,
+        owner: str,
+        needs: Sequence[str] = (),
+        heir_of: str = "",
+        timeout_s: int = TIMEOUT_S,
     ) -> dict[str, Any]:
         """Write down on the server where the step is. What stood there before; ``held`` by whom.
 
@@ -62,7 +67,7 @@ class Rank:
         one of the paths that it ``needs`` is not there.
         """
         asked: dict[str, Any] = {"owner": owner, "heir_of": heir_of, "needs": list(needs)}
-        said = self._ask("note", stage=stage, lease_s=LEASE_S, **asked)
+        said = self._ask("note", timeout_s, stage=stage, lease_s=LEASE_S, **asked)
         if missing := said.get("missing"):
             raise Missing(f"{self.host.name} lacks {', '.join(missing)}: run the stages before")
         return said

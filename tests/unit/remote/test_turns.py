@@ -292,3 +292,10 @@ def test_a_start_that_never_was_is_not_noted(
 
 def full_disk(*words: Any) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_of_a_replica_that_is_gone_nothing_is_kept(ask: Ask, place: Path) -> None:
+    two_releases(ask, place)
+    note(ask, "change", "dead")
+    assert ask("forget") == {}
+    assert list((place / "turns").iterdir()) == []

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from paramiko.ssh_exception import SSHException
 
 from rackwright.errors import HostError
 from rackwright.inventory.reading import load_fleet
@@ -77,3 +78,17 @@ def test_only_replicas_elsewhere_take_a_step(monkeypatch: pytest.MonkeyPatch) ->
     rollout.leave(host("gpu2"))
     assert rollout._wanted(works) == steps[:1]
     assert list(rollout._works) == ["gpu1"]
+
+
+def test_a_connection_that_ends_within_the_steps_is_this_hosts_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def carry_out(host: Any) -> list[str]:
+        raise SSHException("SSH session not active")
+
+    said: list[str] = []
+    monkeypatch.setattr(replicas, "this_fleet", fleet)
+    monkeypatch.setattr(replicas, "rollout", lambda fleet: SimpleNamespace(carry_out=carry_out))
+    monkeypatch.setattr(replicas, "fail", lambda host, words: said.append(words) or False)
+    assert replicas._step(None, host("gpu1")) is False
+    assert said == ["SSH session not active"]

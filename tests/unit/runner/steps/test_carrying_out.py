@@ -170,6 +170,15 @@ def test_what_stood_in_goes_also_after_a_failure(
     assert world.log == log
 
 
+def test_what_a_dead_run_left_beside_is_drained_before_it_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = alone_with_spare(monkeypatch)
+    world.rollout._works["gpu1"].leaving.append(BESIDE)
+    world.run(*ALL)
+    assert world.log[:2] == [f"remove {BESIDE}", f"start {BESIDE}"]
+
+
 def failing(count: int) -> dict[str, Any]:
     replicas = {
         "chat-gpu1-0": {"state": "in", "requests": 10 + count, "failures": count},
