@@ -1,4 +1,7 @@
-"""Whether a replica that was changed is proven: what the checks say of it now, and said before."""
+"""Whether a replica that was changed is proven: what the checks say of it now, and said before.
+
+What the operator accepts does not count.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def faults(before: Results, after: Results) -> list[str]:
     the operator accepts.
     """
     own = [row for row in before if row.check in OF_THE_MACHINE]
-    known = {_key(row) for row in own if row.status > Status.WARN}
+    known = {_key(row) for row in own if row.counts_as > Status.WARN}
     bad = [row for row in after if _counts_as(row) > Status.WARN and _key(row) not in known]
     return [_words(row) for row in bad] if after else ["nothing was observed of it"]
 
@@ -42,14 +45,14 @@ def _counts_as(row: CheckResult) -> Status:
 def silent(after: Results) -> list[str]:
     """Why a replica that is another than planned does not work; gateways ask it for the rest."""
     asked = [row for row in after if row.check in ALWAYS_ASKED]
-    bad = [_words(row) for row in asked if row.status > Status.WARN]
+    bad = [_words(row) for row in asked if _counts_as(row) > Status.WARN]
     return bad if asked else ["nothing was observed of it"]
 
 
 def worse(before: Results, again: Results) -> list[str]:
     """What was well before and, now that the old is back, is not."""
-    well = {_key(row) for row in before if row.status <= Status.WARN}
-    return [_words(row) for row in again if row.status > Status.WARN and _key(row) in well]
+    well = {_key(row) for row in before if _counts_as(row) <= Status.WARN}
+    return [_words(row) for row in again if _counts_as(row) > Status.WARN and _key(row) in well]
 
 
 def _key(row: CheckResult) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from pyinfra.api.host import Host
 
 from rackwright import checks
-from rackwright.checks.accepting import Accepted, with_accepted
+from rackwright.checks.accepting import Accepted, checks_of, with_accepted
 from rackwright.checks.results import CheckResult
 from rackwright.desired import paths
 from rackwright.desired.items import Item, StepUnderWay, Unit, differences, payload, query
@@ -53,12 +53,21 @@ class Rank:
         """Its unit, as it is to be."""
         return next(item for item in self.items if isinstance(item, Unit))
 
-    def note(self, stage: Stage, owner: str, needs: Sequence[str] = ()) -> dict[str, Any]:
+    def note(
+        self,
+        stage: Stage,
+        owner: str,
+        needs: Sequence[str] = (),
+        heir_of: str = "",
+        timeout_s: int = TIMEOUT_S,
+    ) -> dict[str, Any]:
         """Write down on the server where the step is. What stood there before; ``held`` by whom.
 
-        Raises Missing, with nothing written, where one of the paths that it ``needs`` is not there.
+        Not where that is who the owner is ``heir_of``. Raises Missing, with nothing written, where
+        one of the paths that it ``needs`` is not there.
         """
-        said = self._ask("note", owner=owner, stage=stage, lease_s=LEASE_S, needs=list(needs))
+        asked: dict[str, Any] = {"owner": owner, "heir_of": heir_of, "needs": list(needs)}
+        said = self._ask("note", timeout_s, stage=stage, lease_s=LEASE_S, **asked)
         if missing := said.get("missing"):
             raise Missing(f"{self.host.name} lacks {', '.join(missing)}: run the stages before")
         return said
@@ -128,7 +137,7 @@ class Rank:
         wanted = [planned_replica(self.replica, self.settings, load)]
         own = seen["replicas"][self.replica.name]
         results = checks.judge(wanted, {self.replica.server.name: seen})
-        return own, with_accepted(results, self.accepted, date.today(), ())
+        return own, with_accepted(results, self.accepted, date.today(), checks_of(wanted))
 
     def last_start_s(self) -> float | None:
         """Seconds of its last start that became ready; None where the journal tells of none."""

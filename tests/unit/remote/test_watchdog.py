@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from rackwright.remote import watchdog
-from rackwright.remote.guard import evidence, kept, kernel, service_manager
+from rackwright.remote.guard import evidence, kept, kernel, left_stopped, service_manager
 from rackwright.remote.guard.gpu_faults import Answer, Fault
 from rackwright.remote.guard.looking import Asker, ended
 from rackwright.remote.guard.peers import Watchdogs, state_of
@@ -424,6 +424,42 @@ def test_a_restart_is_noted_before_it_is_done(
     again.look()
     assert again.replicas[0].course is not None and len(again.replicas[0].course.restarts) == 1
     again.page.server_close()
+
+
+@pytest.mark.parametrize(
+    ("mark", "state", "started"),
+    [
+        ({"stage": "start", "until_unix_s": -1}, "inactive", 1),
+        ({"stage": "start", "until_unix_s": 60}, "inactive", 0),
+        ({"stage": "wait", "until_unix_s": -1}, "inactive", 0),
+        ({"stage": "start", "until_unix_s": -1}, "active", 0),
+        ({"stage": "start", "until_unix_s": -1}, "failed", 0),
+        (None, "inactive", 0),
+    ],
+    ids=str,
+)
+def test_what_a_step_stopped_that_is_heard_of_no_more_is_started_once(
+    mark: dict[str, Any] | None,
+    state: str,
+    started: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if mark:
+        (tmp_path / "turns").mkdir()
+        until = time.time() + mark["until_unix_s"]
+        text = json.dumps({**mark, "until_unix_s": until})
+        (tmp_path / "turns/wide-gpu2-0.json").write_text(text)
+    units = {"wide-gpu2-0": "rackwright-wide-gpu2-0.service"}
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(
+        service_manager, "units_now", lambda asked: [{"ActiveState": state} for _ in asked]
+    )
+    monkeypatch.setattr(left_stopped, "run", lambda *argv: ran.append(argv))
+    left = left_stopped.LeftStopped(units, tmp_path / "turns")
+    for _ in range(2):
+        left.start(lambda words: None)
+    assert ran == [("systemctl", "--no-block", "start", *units.values())] * started
 
 
 def test_a_systemd_that_gives_no_answer_ends_nothing(

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from paramiko.ssh_exception import SSHException
 
 from rackwright.errors import HostError
 from rackwright.inventory.reading import load_fleet
@@ -101,3 +102,17 @@ def test_no_watchdog_is_taken_from_a_server_in_quarantine(
         watchdog.gpus_to_watch(fleet(watchdog="off"), host("gpu2"))
     asked(monkeypatch, quarantine={"there": False})
     assert watchdog.gpus_to_watch(fleet(watchdog="off"), host("gpu2")) == []
+
+
+def test_a_connection_that_ends_within_the_steps_is_this_hosts_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def carry_out(host: Any) -> list[str]:
+        raise SSHException("SSH session not active")
+
+    said: list[str] = []
+    monkeypatch.setattr(replicas, "this_fleet", fleet)
+    monkeypatch.setattr(replicas, "rollout", lambda fleet: SimpleNamespace(carry_out=carry_out))
+    monkeypatch.setattr(replicas, "fail", lambda host, words: said.append(words) or False)
+    assert replicas._step(None, host("gpu1")) is False
+    assert said == ["SSH session not active"]

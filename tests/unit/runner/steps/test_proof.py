@@ -120,3 +120,11 @@ def test_half_the_speed_of_before_is_the_least(
     words = proof.slower(before, after)
     assert bool(words) == slow
     assert not slow or "and had" in words
+
+
+def test_what_the_operator_accepts_does_not_count() -> None:
+    (known,) = rows(completion=BAD)
+    after = [*rows(unit=WELL), replace(known, accepted=Acceptance("2026-12-31", "a known blemish"))]
+    assert proof.faults(ALL_WELL, after) == []
+    assert proof.worse(ALL_WELL, after) == []
+    assert proof.faults(ALL_WELL, [*rows(unit=WELL), known])
