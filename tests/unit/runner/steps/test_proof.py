@@ -123,7 +123,7 @@ def test_half_the_speed_of_before_is_the_least(
 
 
 def test_what_the_operator_accepts_does_not_count() -> None:
-    (known,) = rows(completion=BAD)
+    (known,) = rows(model=BAD)
     after = [*rows(unit=WELL), replace(known, accepted=Acceptance("2026-12-31", "a known blemish"))]
     assert proof.faults(ALL_WELL, after) == []
     assert proof.worse(ALL_WELL, after) == []
