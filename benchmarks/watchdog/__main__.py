@@ -55,6 +55,7 @@ def config(folder: Path, port: int, engine: int, stall_s: float) -> dict[str, An
         "key_variable": None,
         "environment_path": "/nowhere",
         "stall_s": stall_s,
+        "step_s": stall_s,
         "start_s": 60,
         "ranks": [],
     }

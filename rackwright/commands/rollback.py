@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 from pyinfra.api.inventory import Inventory
@@ -16,6 +17,7 @@ from rackwright.runner.asking import connections, reach
 from rackwright.runner.fleet import FleetRun, fleet_of
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.named_replicas import named_replicas, ranks_of
+from rackwright.runner.steps import absence
 from rackwright.runner.steps.gates import Gates
 from rackwright.runner.steps.owners import new_owner
 from rackwright.runner.steps.rank import Rank
@@ -41,7 +43,7 @@ def rollback(inventory: str, name: str | None, service: str | None) -> None:
         back = {each: _back(each, its) for each, its in ranks.items()}
         gates, view, owner = Gates(fleet, hosts), View(_said), new_owner()
         for each, its in ranks.items():
-            terms = _terms(fleet, its[0].replica, owner)
+            terms = _terms(fleet, its[0], owner)
             Step(its, gates, view, terms, as_before, back=back[each]).run()
 
 
@@ -69,7 +71,8 @@ def _ranks(fleet: FleetRun, name: str, hosts: Inventory) -> list[Rank]:
 def _rank(fleet: FleetRun, replica: Replica, hosts: Inventory) -> Rank:
     settings = fleet.settings(replica.server.name)
     unit = Unit(paths.unit_name(replica), start_timeout_s=settings.start_timeout_s)
-    return Rank(reach(hosts, replica.server.name), replica, settings, (unit,))
+    host = reach(hosts, replica.server.name)
+    return Rank(host, replica, settings, (unit,), fleet.spec.accepted)
 
 
 def _back(name: str, ranks: Sequence[Rank]) -> list[Rank]:
@@ -81,7 +84,12 @@ def _back(name: str, ranks: Sequence[Rank]) -> list[Rank]:
     return [rank.listening((way or {}).get("listens")) for rank, way in ways]
 
 
-def _terms(fleet: FleetRun, replica: Replica, owner: str) -> Terms:
-    settings = fleet.settings(replica.server.name)
-    alone = replica.service.rollout == "one"
-    return Terms(owner, settings.drain_timeout_s, alone, why="rollback")
+def _terms(fleet: FleetRun, rank: Rank, owner: str) -> Terms:
+    """Where its requests have nowhere to go, they wait, and the operator is told how long."""
+    service = rank.replica.service
+    terms = Terms(owner, rank.settings.drain_timeout_s, service.rollout == "one", why="rollback")
+    if len({one.name for one in fleet.plan.replicas if one.service.name == service.name}) > 1:
+        return terms
+    last_s, most_s = rank.last_start_s(), rank.settings.start_timeout_s
+    _said(rank.replica.name, absence.words(service.name, last_s, most_s))
+    return replace(terms, hold_s=absence.hold_s(last_s, most_s))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import click
 
 from rackwright.errors import HostError, RefusedError, nearest
+from rackwright.exits import tell
 from rackwright.runner.deploying import deployed
 from rackwright.runner.fleet import FleetRun, fleet_with_secrets
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.steps.options import Options, asked_for
 
-STAGES = ("base", "firewall", "engines", "models", "replicas", "gateway")
+STAGES = ("base", "firewall", "engines", "models", "replicas")
 """Releases and weights first, beside what runs: no engine is touched by them."""
+GATEWAY = "gateway"
+"""The gateways' data as planned: of all services, so only when all of them run as planned."""
 
 
 @click.command(short_help="Change replicas one after another, without loss")
@@ -36,18 +39,21 @@ def rollout(inventory: str, service: str | None, batch: int, canary: bool) -> No
     """
     fleet = fleet_with_secrets(load_inventory(inventory))
     hosts = _hosts(fleet, service)
+    stages = STAGES if service else (*STAGES, GATEWAY)
     with asked_for(Options(service, batch, canary)):
-        done = deployed(inventory, STAGES, hosts)
+        done = deployed(inventory, stages, hosts)
     if not done:
         raise HostError("the rollout did not come to its end: what failed is said above")
+    if service:
+        tell("gateways keep their data but for where replicas listen: a deploy brings the rest")
 
 
 def _hosts(fleet: FleetRun, service: str | None) -> list[str] | None:
-    """The servers of a service, and all gateways. Raises RefusedError for one that is not there."""
+    """The servers of a service. Raises RefusedError for one that is not there."""
     if service is None:
         return None
     known = fleet.spec.services
     if service not in known:
         raise RefusedError(f"service {service!r} {nearest(service, known)}")
     servers = [one.server.name for one in fleet.plan.replicas if one.service.name == service]
-    return list(dict.fromkeys([*servers, *fleet.spec.gateways]))
+    return list(dict.fromkeys(servers))

@@ -15,7 +15,7 @@ from rackwright.desired.render import render
 from rackwright.desired.replicas import READINESS
 from rackwright.engines import ENGINES
 from rackwright.plan import FleetPlan, Replica
-from rackwright.planning.watchdogs import neighbours, stall_s, watchdog_port_of
+from rackwright.planning.watchdogs import neighbours, stall_s, step_s, watchdog_port_of
 from rackwright.spec import FleetSpec, Settings
 
 UNIT = "rackwright-watchdog.service"
@@ -132,6 +132,7 @@ def _replica(
         "key_variable": engine.key_variable,
         "environment_path": paths.environment_path(replica, settings),
         "stall_s": stall_s(replica, counts, engine.uses_gpus(settings)),
+        "step_s": step_s(replica, engine.uses_gpus(settings)),
         "start_s": settings.start_timeout_s + READINESS + BACK_MARGIN_S,
         "ranks": list(_ranks(replica, spec, plan)),
     }

@@ -11,6 +11,8 @@ LEAST_STALL_S = 20.0
 MARGIN = 4.0
 """Of the predicted time of the longest prompt: gpt-oss on Hopper was measured at half the predicted
 speed, and what else runs takes its share of each step."""
+LEAST_STEP_S = 20.0
+"""For a completion alone, however short a step is."""
 UNPREDICTED_TOKENS_PER_S = 50.0
 """Of a prompt, where nothing is predicted: fewer than an 8B model's on a server's CPUs. Assumed."""
 UNCOUNTED_S = 1800.0
@@ -32,6 +34,19 @@ def stall_s(replica: Replica, counts: bool, uses_gpus: bool) -> float:
     else:
         longest_s = replica.limits.max_model_len / UNPREDICTED_TOKENS_PER_S
     return round(max(LEAST_STALL_S, longest_s), 1)
+
+
+def step_s(replica: Replica, uses_gpus: bool) -> float:
+    """Seconds that one step may take, of which figures tell nothing before its end.
+
+    A step reads ``max_num_batched_tokens`` of prompts; it is no longer than the longest of those.
+    """
+    tokens, longest_s = replica.limits.max_num_batched_tokens, stall_s(replica, True, uses_gpus)
+    if replica.longest_prompt_s is not None and uses_gpus:
+        one_s = MARGIN * replica.longest_prompt_s * tokens / replica.limits.max_model_len
+    else:
+        one_s = tokens / UNPREDICTED_TOKENS_PER_S
+    return round(max(LEAST_STEP_S, min(one_s, longest_s)), 1)
 
 
 def watchdog_port_of(name: str, spec: FleetSpec, plan: FleetPlan) -> int | None:

@@ -45,6 +45,11 @@ def _end(folder: Path, asked: Values) -> Values:
     return {}
 
 
+def _forget(folder: Path, asked: Values) -> Values:
+    turns.forget(folder, asked)
+    return {}
+
+
 def _look(folder: Path, asked: Values) -> Values:
     """Where each of ``replicas`` listened before; null where there is no way back."""
     return {name: turns.before_of(folder, name) for name in asked["replicas"]}
@@ -63,6 +68,7 @@ DOES = {
     "restart": _restart,
     "restore": _restore,
     "end": _end,
+    "forget": _forget,
     "look": _look,
 }
 

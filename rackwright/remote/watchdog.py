@@ -20,6 +20,7 @@ from typing import Any
 from rackwright.remote.guard import course as steps
 from rackwright.remote.guard import evidence, kept, nvml, service_manager
 from rackwright.remote.guard.course import Peer, Peers
+from rackwright.remote.guard.left_stopped import LeftStopped
 from rackwright.remote.guard.peers import Server, Watchdogs
 from rackwright.remote.guard.ranks import Ranks
 from rackwright.remote.guard.server_gpus import ServerGpus
@@ -53,6 +54,8 @@ class Watchdog:
         self.others_s = float("-inf")
         self.now_unix_s = time.time()
         self.ranks = Ranks(config)
+        units = {one["name"]: one["unit"] for one in (*config["replicas"], *config["ranks"])}
+        self.left_stopped = LeftStopped(units, self.turns)
         self.page = page_server(config["address"], config["port"], self.state)
 
     def _others(self) -> Iterator[Values]:
@@ -91,6 +94,8 @@ class Watchdog:
         self.gpus.look()
         try:
             units = service_manager.units_now([w.asked["unit"] for w in self.replicas])
+            if self.gpus.quarantine is None:
+                self.left_stopped.start(say)
         except OSError as error:
             say(f"systemd gives no answer: {error}")
             return
@@ -144,8 +149,11 @@ class Watchdog:
         arguments = (self.folder / "evidence", watched.asked, watched.course.why)
 
         def keep() -> None:
-            path = evidence.of_replica(*arguments, watched.asker.metrics)
-            say(f"{watched.name}: evidence in {path}")
+            try:
+                path = evidence.of_replica(*arguments, watched.asker.metrics)
+                say(f"{watched.name}: evidence in {path}")
+            except OSError as error:  # a disk that is full
+                say(f"{watched.name}: no evidence: {error}")
 
         watched.evidence = threading.Thread(target=keep, daemon=True)
         watched.evidence.start()

@@ -16,7 +16,8 @@ class RouterKind(Protocol):
     ``settings_model`` declares the settings that it alone reads. ``paths`` are those of
     ``ENDPOINTS`` that come through it as they are, with the engines' key. ``health_path``
     answers 200 as soon as it listens; ``readiness_path`` says how many replicas it knows, and how
-    many of them are well, as ``readiness`` reads it.
+    many of them are well, as ``readiness`` reads it. After ``notices_s`` seconds it knows that a
+    replica is gone, or back.
     """
 
     name: str
@@ -25,6 +26,7 @@ class RouterKind(Protocol):
     paths: tuple[str, ...]
     health_path: str
     readiness_path: str
+    notices_s: int
 
     def release(self, settings: Settings) -> Release:
         """What is installed for it."""

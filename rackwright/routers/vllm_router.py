@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 HEALTH_S = 2
 """Between its looks at a replica: with three failures in a row one is out after six seconds."""
+FAILURES = 3
+"""In a row, after which it has a replica out: its own default."""
 START_S = 365 * 86400
 """How long it waits, before it listens, for any replica to be well; then it would end."""
 
@@ -39,6 +41,7 @@ class VllmRouter(RouterKind):
     paths = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
     health_path = "/liveness"
     readiness_path = "/readiness"
+    notices_s = (FAILURES + 1) * HEALTH_S
 
     def release(self, settings: Settings) -> Release:
         """A venv; what serves is a library of Rust in it."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pyinfra.api.inventory import Inventory
 
-from rackwright.errors import RefusedError
-from rackwright.runner.absences import Absence, absences, refuse_absence
+from rackwright.errors import RackwrightError, RefusedError
+from rackwright.runner.absences import Absence, States, absences, refuse_absence
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.gateway_leases import ReplicaState, change_at
 from rackwright.runner.gateway_state import gateways_of
@@ -31,10 +31,24 @@ def drain(
     if not force:
         refuse_absence(found)
     with turns_of(fleet, inventory, names, why, force=force) as turns:
+        _drain_all(inventory, turns, why, states)
+    return found
+
+
+def _drain_all(inventory: Inventory, turns: Sequence[Turn], why: str, states: States) -> None:
+    """Where a gateway does not do it, those that have take it back."""
+    done: list[tuple[str, str]] = []
+    try:
         for turn in turns:
             for gateway in turn.held:
+                done.append((gateway, turn.wanted.replica))
                 change_at(inventory, gateway, turn.wanted.replica, {"drained": True, "why": why})
-    return found
+    except RackwrightError:
+        for gateway, name in done:
+            if states[gateway][name].state != "drained":
+                with suppress(RackwrightError):
+                    change_at(inventory, gateway, name, {"drained": False})
+        raise
 
 
 def undrain(fleet: FleetRun, inventory: Inventory, names: Sequence[str]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import click
 from pyinfra.api.command import FunctionCommand
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
@@ -200,13 +202,18 @@ def _replace(host: Host, found: Outlook, plan: DriverPlan, serving: Sequence[str
     """Of a driver that is in use: what uses it ends before."""
     situation = found.situation
     _say(host, f"stopping {', '.join(serving)}: they finish what they are answering")
-    ask(host, {"do": "stop", "units": serving}, timeout_s=None)
-    facts = _change(host, found)
-    if reason := reboot_reason(plan, facts):
-        may_reboot(host, situation.settings.reboot, reason)
-        _boot_into(host, situation, plan, reason)
-    else:
-        _run(host, plan, facts)
+    try:
+        ask(host, {"do": "stop", "units": serving}, timeout_s=None)
+        facts = _change(host, found)
+        if reason := reboot_reason(plan, facts):
+            may_reboot(host, situation.settings.reboot, reason)
+            _boot_into(host, situation, plan, reason)
+        else:
+            _run(host, plan, facts)
+    except HostError:  # what failed may have left a driver that works
+        with suppress(HostError, PyinfraError):
+            ask(host, {"do": "start", "units": serving})
+        raise
     ask(host, {"do": "start", "units": serving})
 
 

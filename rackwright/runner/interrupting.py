@@ -129,7 +129,8 @@ class Interrupting:
         """A process as it runs: what is planned of it may not be there yet."""
         name = replica.server.name
         host = reach(self.inventory, name)
-        return Rank(host, replica, self.fleet.settings(name), (self._unit(replica),))
+        settings, unit = self.fleet.settings(name), self._unit(replica)
+        return Rank(host, replica, settings, (unit,), self.fleet.spec.accepted)
 
     def _unit(self, replica: Replica) -> Unit:
         timeout_s = self.fleet.settings(replica.server.name).start_timeout_s

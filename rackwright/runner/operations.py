@@ -23,6 +23,8 @@ from rackwright.runner.remote_call import call
 from rackwright.runner.starts import Asked, told_of
 
 POLL_S = 2.0
+LOOK_S = 120
+"""For one look at units: a server that went without a word is waited for no longer."""
 SAY_EVERY_S = 20.0
 STATE = "state"
 
@@ -123,7 +125,7 @@ def wait_for_units(host: Host, units: Sequence[Unit]) -> None:
     waiting, started = list(units), time.monotonic()
     said = started
     while waiting:
-        seen = call(host, STATE, {"do": "observe", "items": query(waiting)})
+        seen = call(host, STATE, {"do": "observe", "items": query(waiting)}, timeout_s=LOOK_S)
         elapsed_s = time.monotonic() - started
         for unit, now in zip(waiting, seen, strict=True):
             if _has_failed(unit, now, elapsed_s):

@@ -26,6 +26,7 @@ from rackwright.runner.probing import probe
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.runner.secrets import secret
 from rackwright.runner.steps.carrying_out import Rollout, rollout_of
+from rackwright.runner.steps.marks import TROUBLE
 from rackwright.runner.steps.options import options
 from rackwright.runner.steps.work import Work, work_of
 from rackwright.spec import ServerSpec
@@ -60,7 +61,7 @@ def converge_replicas() -> Generator[FunctionCommand]:
 
 
 class LeftAlone(HostError):
-    """The server is in quarantine: its replicas stay as they are."""
+    """The server is no good: what is there stays as it is."""
 
 
 @operation()
@@ -95,8 +96,8 @@ def _make(state: Any, host: Host, work: Work) -> bool:
 def _step(state: Any, host: Host) -> bool:
     try:
         faults = rollout(this_fleet()).carry_out(host)
-    except HostError as error:
-        return fail(host, str(error))
+    except TROUBLE as error:
+        return fail(host, str(error) or type(error).__name__)
     return not faults or fail(host, "\n".join(faults), faults[0])
 
 

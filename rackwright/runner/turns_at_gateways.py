@@ -27,6 +27,7 @@ from rackwright.runner.gateway_leases import (
     replicas_at,
     take_lease,
 )
+from rackwright.runner.steps.owners import is_dead
 
 __all__ = [
     "LEASE_S",
@@ -68,6 +69,7 @@ class Turn:
             for name in self._gateways:
                 before = replicas_at(self._inventory, name).get(self.wanted.replica)
                 self._was_in[name] = before is not None and before.state == "in"
+                self._end_dead(name, before)
                 self._take_at(name)
         except RackwrightError:
             self._end()
@@ -117,6 +119,12 @@ class Turn:
     def _take_at(self, name: str) -> None:
         if take_lease(self._inventory, name, replace(self.wanted, why=self.why)):
             self._held.add(name)
+
+    def _end_dead(self, name: str, before: ReplicaState | None) -> None:
+        """The turn of a run that has ended is in nobody's way."""
+        owner = str(((before and before.told.get("turn")) or {}).get("owner"))
+        if is_dead(owner):
+            end_lease(self._inventory, name, replace(self.wanted, owner=owner), True)
 
     def _fault_of_renewal(self, name: str) -> str:
         try:

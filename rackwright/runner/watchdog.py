@@ -7,16 +7,21 @@ import zipfile
 from collections.abc import Generator
 from functools import cache
 from pathlib import PurePosixPath
+from typing import Any
 
 from pyinfra.api.command import FunctionCommand
+from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from rackwright.checks.observed import part_of
+from rackwright.desired.paths import watchdog_dir
 from rackwright.desired.watchdog import PROGRAM_MARK, watchdog_items
 from rackwright.errors import HostError
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.operations import converge, refuse
 from rackwright.runner.probing import probe
+from rackwright.runner.replicas import LeftAlone
 from rackwright.runner.travelling import ROOM, closure
 
 SCRIPT = "watchdog"
@@ -31,12 +36,38 @@ FIRST_TIME = (1980, 1, 1, 0, 0, 0)
 def converge_watchdog(fleet: FleetRun) -> Generator[FunctionCommand]:
     """Have the watchdog that watches what is planned here; none where none is wanted."""
     try:
-        gpus = probe(host)["gpus"] if host.name in fleet.watchdogs else []
+        gpus = gpus_to_watch(fleet, host)
+    except LeftAlone as words:
+        host.noop(str(words))
+        return
     except HostError as error:
         yield refuse(str(error))
         return
     items = watchdog_items(host.name, fleet.spec, fleet.plan, gpus, packed())
     yield from converge._inner(items=items)
+
+
+def gpus_to_watch(fleet: FleetRun, server: Host) -> list[Any]:
+    """What the server tells of its GPUs, by index; none where no watchdog is wanted.
+
+    Raises LeftAlone where one that is planned is not there, for a watchdog that was told anew would
+    not know of it; HostError without an answer, or where nobody would tell of a quarantine.
+    """
+    replicas = fleet.plan.on(server.name)
+    if not replicas:
+        return []
+    observed = probe(server, watchdog_dir(fleet.settings(server.name)))
+    if server.name not in fleet.watchdogs:
+        if part_of(observed, "quarantine").get("there") is True:
+            words = f'{server.name} is in quarantine; with watchdog = "off" no gateway would know'
+            raise HostError(f"{words}: `rackwright return INVENTORY {server.name}` first")
+        return []
+    gpus: list[Any] = observed["gpus"]
+    used = sorted({index for replica in replicas for index in replica.gpus})
+    if absent := [i for i in used if i >= len(gpus) or not (gpus[i] or {}).get("uuid")]:
+        words = f"{server.name} does not show GPU {', '.join(map(str, absent))}"
+        raise LeftAlone(f"{words}: its watchdog was left as it is")
+    return gpus
 
 
 @cache

@@ -111,6 +111,7 @@ def test_engines_that_hang_are_out_in_time_and_back_one_of_a_service_after_the_o
     """Both of one service are stopped, and the other service's answers all but completions."""
     stand_in()
     wait_until(all_are_well)
+    wait_until(lambda: ask("code").status_code == 200)  # its first token may take minutes
     ssh("rack2", "touch /run/hangs")
     client = threading.Thread(target=ask, args=("code",), daemon=True)
     client.start()

@@ -18,7 +18,8 @@ class Engine:
     """An engine that reads prompts (so many seconds each, one after another) and makes tokens.
 
     ``hangs``: it answers and gets nothing done; ``stopped``: it answers nobody; ``shows_chunks``:
-    its figures move while it reads a prompt. A restart takes ``start_s`` and mends it, unless
+    its figures move while it reads a prompt; they are told anew once a step (``step_s``) of that is
+    done. A restart takes ``start_s`` and mends it, unless
     ``broken``.
     """
 
@@ -33,11 +34,13 @@ class Engine:
     starts: int = 1
     prompts: list[float] = field(default_factory=list)
     answers: list[float] = field(default_factory=list)
-    tokens: float = 0.0
+    tokens: float = 100.0  # it has served
     chunks: float = 0.0
     up_s: float = 0.0
     canary: bool = False
     frozen: float = 0.0
+    step_s: float = 0.0
+    told_s: float = 0.0
 
     def ask(self, prompt_s: float, answer_s: float) -> None:
         """A client's request."""
@@ -85,8 +88,9 @@ class Engine:
     def look(self, **more: Any) -> Look:
         """What a watchdog sees of it now."""
         ended = self.completed()
-        if not self.stopped and not (self.hangs and self.gauges_freeze):
-            self.frozen = self.requests
+        in_a_step = bool(self.prompts) and self.now_s - self.told_s < self.step_s
+        if not self.stopped and not (self.hangs and self.gauges_freeze) and not in_a_step:
+            self.frozen, self.told_s = self.requests, self.now_s
         told = self.is_up and not self.stopped
         work = (self.tokens, self.chunks if self.shows_chunks else None)
         seen: dict[str, Any] = {

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rackwright.remote.guard.signs import (
     AGAIN_S,
     DEAD,
-    IDLE_S,
+    SELDOM_S,
     SUSPECTED,
     WELL,
     Look,
@@ -89,7 +89,7 @@ def decided(
         return _at(course, SUSPECTED if look.held else IN_TURN, why, look), ()
     if course.claims and not went_on:
         return _at(course, SUSPECTED, "is looked at anew", look), ()
-    if course.state == RESTARTING:
+    if course.state == RESTARTING and (course.acted_s is not None or look.unit == "active"):
         return _restarting(course, look, peers, rules)
     if look.rank:
         return _at(course, OUT, look.rank, look), ()
@@ -193,7 +193,7 @@ def _given_up(course: Course, look: Look) -> tuple[Course, tuple[str, ...]]:
     """Somebody may have mended it: now and then it is asked."""
     if course.signs.proven:
         return _well(course), ()
-    return _asking(course) if _rested(course, IDLE_S) else (course, ())
+    return _asking(course) if _rested(course, SELDOM_S) else (course, ())
 
 
 def _gave_up(course: Course, why: str) -> Course:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,21 @@ class Case:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.keep("why.txt", lambda: f"{stamp} {name}: {why}\n")
 
+    def keep_each(self, name: str, pids: Sequence[int], text: Callable[[int], str]) -> None:
+        """A file of all processes: one that is gone or hangs takes no other's place."""
+
+        def each() -> Iterator[str]:
+            for pid in pids:
+                if time.monotonic() >= self._end_s:
+                    yield "there was no time left\n"
+                    return
+                try:
+                    yield text(pid)
+                except (OSError, subprocess.TimeoutExpired) as error:
+                    yield f"== process {pid}\n{type(error).__name__}: {error}"
+
+        self.keep(name, lambda: "\n".join(each()))
+
     def keep(self, name: str, text: Callable[[], str]) -> None:
         """One file of it; in place of what could not be had, why not."""
         try:
@@ -59,22 +74,22 @@ class Case:
 def of_replica(folder: Path, asked: Values, why: str, metrics: str) -> Path:
     """Evidence of one that hangs, while it hangs."""
     case = Case(folder, asked["name"], why)
+    forget_oldest(folder)
     pids = pids_of(asked.get("control_group") or "")
-    case.keep("processes.txt", lambda: "\n".join(map(process, pids)))
-    case.keep("py-spy.txt", lambda: "\n".join(map(py_spy, pids)))
+    case.keep_each("processes.txt", pids, process)
     case.keep("metrics.txt", lambda: metrics)
     case.keep("journal.txt", lambda: journal(asked["unit"], asked["environment_path"]))
-    case.keep("gpus.txt", gpus)
-    forget_oldest(folder)
+    case.keep_each("py-spy.txt", pids, py_spy)
+    case.keep("gpus.txt", gpus)  # last: it may hang in the driver, and then not even be killed
     return case.path
 
 
 def of_server(folder: Path, why: str, lines: list[str]) -> Path:
     """Evidence of a server that goes into quarantine."""
     case = Case(folder, "quarantine", why)
+    forget_oldest(folder)
     case.keep("kernel.txt", lambda: "\n".join(lines))
     case.keep("gpus.txt", gpus)
-    forget_oldest(folder)
     return case.path
 
 

@@ -20,13 +20,14 @@ class KernelLog:
         """``cursor`` notes how far it was read. Raises OSError where it may not be read."""
         self._cursor, self._boot = cursor, BOOT.read_text().strip()
         self._handle = os.open(LOG, os.O_RDONLY | os.O_NONBLOCK)
-        noted = kept.read(cursor)
+        noted = kept.read(cursor) or {}
+        sequence = noted.get("sequence")
         self._sequence = -1
-        if noted is None:
+        if not isinstance(sequence, int):
             for _ in self._records():
                 pass
         elif noted.get("boot") == self._boot:
-            self._sequence = int(noted.get("sequence") or 0)
+            self._sequence = sequence
         self.note()
 
     def note(self) -> None:

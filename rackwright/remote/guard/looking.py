@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import Any
 
-from rackwright.remote.guard.signs import IDLE_CANARY_S, LOOK_S, SILENT_S, Completion
+from rackwright.remote.guard.signs import COLD_S, LOOK_S, SILENT_S, UNTOLD_S, Completion
 from rackwright.remote.served.engine import KEPT_BACK, EngineConnection
 from rackwright.remote.served.http import http
 from rackwright.remote.served.metrics import figures
 from rackwright.remote.served.replica import authorization
 
 ASK_S = SILENT_S / 2
-LONGEST_ASK_S = 3 * IDLE_CANARY_S
+LONGEST_ASK_S = 2 * COLD_S
 BUSY = (429, 503)
 REQUESTS = ("requests_running", "requests_waiting")
+COUNTED = (*REQUESTS, "tokens_generated")
 WORK = ("tokens_generated", "prompt_tokens", "steps", "kv_cache_share")
 """Figures that change with any work, of those that an engine tells."""
 MOST_METRICS = 1 << 20
@@ -24,13 +26,17 @@ Values = dict[str, Any]
 
 
 class Asker:
-    """One replica's answers, as far as they are there. ``answers`` counts them."""
+    """One replica's answers, as far as they are there. ``answers`` counts them.
+
+    ``untold``: it was asked for figures, and answered that it tells none, or none that are known.
+    """
 
     def __init__(self, asked: Values) -> None:
         """``asked`` is a replica of the configuration; its ``control_group`` is set later."""
         self.asked = asked
         self.answers = 0
         self.metrics = ""
+        self.untold = False
         self._figures: dict[str, float | None] = {}
         self._completion: Completion | None = None
         self._round = 0
@@ -42,7 +48,10 @@ class Asker:
 
     def _for_ever(self) -> None:
         while True:
-            self.ask_once()
+            try:
+                self.ask_once()
+            except Exception as error:  # nobody would ask any more
+                print(f"{self.asked['name']}: {error}", file=sys.stderr, flush=True)
             time.sleep(LOOK_S)
 
     def ask_once(self) -> None:
@@ -50,20 +59,23 @@ class Asker:
         self._get(self.asked["health_path"], {})
         if not self.asked["metrics_path"]:
             return
-        text = self._get(self.asked["metrics_path"], self._key())
+        reply = self._get(self.asked["metrics_path"], self._key())
+        text = reply["body"] if reply.get("status") == 200 else ""
+        told = figures(text, self.asked["figures"])
+        known = any(told.get(name) is not None for name in COUNTED)
         with self._lock:
-            self.metrics = (text or "")[:MOST_METRICS]
-            self._figures = figures(text, self.asked["figures"]) if text is not None else {}
+            self.metrics, self._figures = text[:MOST_METRICS], told if text else {}
+            self.untold = not known and ("status" in reply or KEPT_BACK in reply["error"])
 
     def _key(self) -> dict[str, str]:
         return authorization(self.asked["environment_path"], self.asked["key_variable"])
 
-    def _get(self, path: str, key: dict[str, str]) -> str | None:
-        """What was answered with 200; any answer counts."""
+    def _get(self, path: str, key: dict[str, str]) -> Values:
+        """A reply, its body as text; any answer counts."""
         reply = http(self._connection(ASK_S), "GET", path, None, key, lambda text: text)
         if "status" in reply:
             self.answers += 1
-        return reply["body"] if reply.get("status") == 200 else None
+        return reply
 
     def _connection(self, timeout_s: float) -> EngineConnection:
         return EngineConnection(self.asked, timeout_s)
@@ -91,13 +103,25 @@ class Asker:
         threading.Thread(target=self._complete, args=arguments, daemon=True).start()
 
     def _complete(self, number: int) -> None:
-        canary = self.asked["canary"]
-        longest_s = max(LONGEST_ASK_S, 0.0 if self.asked["metrics_path"] else self.asked["stall_s"])
-        connection, key = self._connection(longest_s), self._key()
-        reply = http(connection, "POST", canary["path"], canary["body"], key)
+        try:
+            found = self._asked_for_one()
+        except (
+            Exception
+        ) as error:  # of this program: one without an end would be the engine's fault
+            found = Completion(False, f"it could not be asked: {error}", refused=True)
         with self._lock:
             if number == self._round:
-                self._completion = ended(reply)
+                self._completion = found
+
+    def _asked_for_one(self) -> Completion:
+        canary, connection = self.asked["canary"], self._connection(self._longest_s())
+        return ended(http(connection, "POST", canary["path"], canary["body"], self._key()))
+
+    def _longest_s(self) -> float:
+        """Longer than anybody's patience: the verdict is not for this to give."""
+        asked = self.asked
+        waits = UNTOLD_S if self.untold else 2 * asked["step_s"]
+        return max(LONGEST_ASK_S, waits, 0.0 if asked["metrics_path"] else asked["stall_s"])
 
     def completed(self) -> Completion | None:
         """How the completion ended, once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,11 @@ class ServerGpus:
             self._write(self._unwritten)
         if self.gpus:
             self._look()
-        self.quarantine = kept.quarantine_of(self.file) or self._unwritten
+        with suppress(OSError):  # a disk that fails: what was known holds
+            self.quarantine = kept.quarantine_of(self.file) or self._unwritten
 
     def _look(self) -> None:
-        lines = self._log.new_errors() if self._log else []
+        lines = self._new_errors()
         faults = list(of_log(lines, self.gpus, self._codes))
         if answers := self.nvml.answered():
             faults += of_nvml(answers, self.gpus)
@@ -68,6 +70,14 @@ class ServerGpus:
             self.begin(faults, lines)
         if lines and self._log:
             self._log.note()
+
+    def _new_errors(self) -> list[str]:
+        try:
+            return self._log.new_errors() if self._log else []
+        except OSError as error:
+            self._say(f"the kernel's log cannot be read any more: {error}")
+            self._log = None
+            return []
 
     def begin(self, faults: list[Fault], lines: list[str]) -> None:
         """Put the server in quarantine, and keep evidence of why."""

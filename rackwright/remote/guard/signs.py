@@ -17,12 +17,17 @@ SILENT_S = 20.0
 """Without any answer over HTTP, of a process that lives; an answer may take half of it."""
 CANARY_S = 8.0
 """Before the end of anybody's patience a completion is asked for, and has so long."""
-IDLE_S, IDLE_CANARY_S, IDLE_RANKS_S = 60.0, 20.0, 6.0
+IDLE_S, IDLE_CANARY_S, SELDOM_S = 4.0, 20.0, 60.0
 """An engine that nobody asked for so long is asked for a token, and has so long if it is alone.
 
-The last of one over several servers: it tells of a request once a step is done with it, so that one
-which hangs at the first for a peer's sake says that nobody asked.
+Engines tell of a request once a step is done with it, so that one which hangs at the first says
+that nobody asked: found by this alone. Seldom are those asked whose figures do not say who waits,
+for each time adds to their queue.
 """
+COLD_S = 120.0
+"""For its first token: kernels may be compiled for that, once. As long as a completion may take."""
+UNTOLD_S = 1800.0
+"""For a completion of an engine whose figures are refused or renamed: it may wait behind others."""
 AGAIN_S, FAILED = 3.0, 3
 """After a completion that failed, and how many in a row are a verdict where nobody else asks."""
 
@@ -30,16 +35,16 @@ AGAIN_S, FAILED = 3.0, 3
 class Rules(NamedTuple):
     """What a replica is judged by.
 
-    ``stall_s`` is the longest without a token that the plan explains, ``start_s`` that a restart
-    may take; ``counts``: its metrics tell requests and tokens. Who was not asked for ``idle_s``
-    is asked then.
+    ``stall_s`` is the longest without a token that the plan explains, ``step_s`` the longest that a
+    step takes, ``start_s`` that a restart may take; ``counts``: its metrics tell requests and
+    tokens.
     """
 
     stall_s: float
     start_s: float
     counts: bool
     restarts_an_hour: int
-    idle_s: float = IDLE_S
+    step_s: float = IDLE_CANARY_S
 
 
 class Completion(NamedTuple):
@@ -58,7 +63,8 @@ class Completion(NamedTuple):
 class Look(NamedTuple):
     """One look. ``requests`` run or wait; ``work`` are counters that change with any work.
 
-    None is what was not told. ``unit`` is its state, ``unit_why`` more of that; ``start`` names the
+    None is what was not told; ``untold``: its figures were answered, and are none that are known.
+    ``unit`` is its state, ``unit_why`` more of that; ``start`` names the
     start that runs; ``completion`` has ended since the look before. ``held``: why the server is in
     quarantine; ``rank``: why a rank on another server is. ``kept``: all evidence is there.
     """
@@ -76,13 +82,15 @@ class Look(NamedTuple):
     rank: str = ""
     kept: bool = True
     unit_why: str = ""
+    untold: bool = False
 
 
 class Signs(NamedTuple):
     """What was seen so far, by the watchdog's own clock.
 
     ``asked_s``: a completion is under way since then, ``alone`` while it is; ``tried_s``: the last
-    failed then, ``failed`` of them in a row. ``proven``: the last look saw a token made.
+    failed then, ``failed`` of them in a row. ``proven``: the last look saw a token made, ``warm``:
+    one before did. ``untold`` as in the last look.
     """
 
     looked_s: float
@@ -99,6 +107,8 @@ class Signs(NamedTuple):
     failed: int = 0
     failure: str = ""
     proven: bool = False
+    warm: bool = False
+    untold: bool = False
 
 
 class Verdict(NamedTuple):
@@ -112,7 +122,8 @@ class Verdict(NamedTuple):
 def begun(look: Look) -> Signs:
     """Signs from here on: all is as if it had been well until now."""
     now = look.now_s
-    return Signs(now, look.start, now, now, now, look.requests, look.tokens, look.work)
+    signs = Signs(now, look.start, now, now, now, look.requests, look.tokens, look.work)
+    return signs._replace(warm=bool(look.tokens), untold=look.untold)
 
 
 def asked(signs: Signs) -> Signs:
@@ -131,7 +142,8 @@ def folded(signs: Signs, look: Look) -> Signs:
         return begun(look)
     now, ended = look.now_s, look.completion
     proven = _made_tokens(signs, look) or (ended is not None and ended.ok)
-    moved = proven or look.requests == 0 or (look.work is not None and look.work != signs.work)
+    works = look.work is not None and look.work != signs.work
+    moved = proven or works or look.requests == 0 or look.untold
     signs = signs._replace(
         looked_s=now,
         answered_s=now if look.answered or proven else signs.answered_s,
@@ -142,6 +154,8 @@ def folded(signs: Signs, look: Look) -> Signs:
         work=look.work if look.work is not None else signs.work,
         alone=signs.alone and look.requests is not None and look.requests <= 1,
         proven=proven,
+        warm=signs.warm or proven or bool(look.tokens),
+        untold=look.untold,
     )
     if ended is not None:
         signs = _ended(signs, ended)
@@ -153,7 +167,7 @@ def _made_tokens(signs: Signs, look: Look) -> bool:
 
 
 def _ended(signs: Signs, ended: Completion) -> Signs:
-    """A refusal says nothing of the engine behind it; the next is asked for when one would be."""
+    """A refusal says nothing of the engine behind it; the next is asked for after a while."""
     if ended.refused or (ended.busy and signs.requests != 0):
         return signs._replace(
             asked_s=None, tried_s=signs.looked_s, completed_s=signs.looked_s, failure=ended.why
@@ -164,6 +178,7 @@ def _ended(signs: Signs, ended: Completion) -> Signs:
 
 def verdict(signs: Signs, rules: Rules) -> Verdict:
     """What the signs mean at the last look."""
+    rules = _as_it_tells(signs, rules)
     silent_s, still_s = signs.looked_s - signs.answered_s, signs.looked_s - signs.moved_s
     left_s, why = SILENT_S - silent_s, f"no answer for {silent_s:.0f} s"
     if rules.counts and rules.stall_s - still_s < left_s:
@@ -177,7 +192,17 @@ def verdict(signs: Signs, rules: Rules) -> Verdict:
         return Verdict(SUSPECTED, _with(why if left_s <= CANARY_S else "", signs), _may_ask(signs))
     idle_s = signs.looked_s - signs.completed_s
     nobody = signs.requests == 0 or not rules.counts
-    return Verdict(WELL, ask=nobody and idle_s >= rules.idle_s and _may_ask(signs))
+    rested_s = IDLE_S if rules.counts and not signs.failure else SELDOM_S
+    return Verdict(WELL, ask=nobody and idle_s >= rested_s and _may_ask(signs))
+
+
+def _as_it_tells(signs: Signs, rules: Rules) -> Rules:
+    """Rules with more patience for the first token, and for who does not tell of any."""
+    if rules.counts and signs.untold:
+        return rules._replace(counts=False, stall_s=max(rules.stall_s, UNTOLD_S))
+    if signs.warm:
+        return rules
+    return rules._replace(stall_s=max(rules.stall_s, COLD_S), step_s=max(rules.step_s, COLD_S))
 
 
 def _was_tried(signs: Signs, waited_s: float, recent_s: float) -> bool:
@@ -188,7 +213,7 @@ def _was_tried(signs: Signs, waited_s: float, recent_s: float) -> bool:
 
 def _idle_verdict(signs: Signs, rules: Rules, waited_s: float) -> Verdict | None:
     """Of completions that nobody else's requests keep waiting; None where they prove nothing."""
-    patience_s = IDLE_CANARY_S if rules.counts else rules.stall_s
+    patience_s = rules.step_s if rules.counts else rules.stall_s
     if waited_s >= patience_s and (signs.alone or not rules.counts):
         return Verdict(DEAD, f"completes nothing: no answer in {waited_s:.0f} s")
     if signs.failed >= FAILED and (signs.requests == 0 or not rules.counts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,34 +13,61 @@ from typing import Any
 from rackwright.remote.guard.peers import PATH
 
 MOST_AT_ONCE = 32
-SLOW_S = 5
+SLOW_S, LONGEST_S = 5, 15
+"""For each part of a request, and for all of it."""
 
 Values = dict[str, Any]
 
 
 class _Server(ThreadingHTTPServer):
+    """Each in a thread of its own, so many at once: the next is hung up on."""
+
     daemon_threads = True
     request_queue_size = 64
+
+    def __init__(self, *arguments: Any) -> None:
+        self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread can be had
+            self._free.release()
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        hang_up = threading.Timer(LONGEST_S, self.shutdown_request, (request,))
+        hang_up.daemon = True
+        try:
+            hang_up.start()
+            super().process_request_thread(request, client_address)
+        finally:
+            hang_up.cancel()
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who hangs up before the answer is no fault."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            print(f"GET {PATH}: {error}", file=sys.stderr, flush=True)
 
 
 def page_server(address: str, port: int, state: Callable[[], Values]) -> ThreadingHTTPServer:
     """Bound, not yet serving. Raises OSError where it cannot be."""
-    free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     class Page(BaseHTTPRequestHandler):
         timeout = SLOW_S
         server_version, sys_version = "rackwright-watchdog", ""
 
         def do_GET(self) -> None:
-            if self.path != PATH:
-                self.send_error(404)
-            elif not free.acquire(blocking=False):
-                self.send_error(503)
+            if self.path == PATH:
+                self._say(json.dumps(state()).encode())
             else:
-                try:
-                    self._say(json.dumps(state()).encode())
-                finally:
-                    free.release()
+                self.send_error(404)
 
         def _say(self, body: bytes) -> None:
             self.send_response(200)

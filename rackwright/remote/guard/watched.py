@@ -9,7 +9,7 @@ from typing import Any
 from rackwright.remote.guard import course as steps
 from rackwright.remote.guard.course import Course
 from rackwright.remote.guard.looking import Asker
-from rackwright.remote.guard.signs import IDLE_RANKS_S, IDLE_S, Look, Rules
+from rackwright.remote.guard.signs import Look, Rules
 
 Values = dict[str, Any]
 
@@ -22,8 +22,8 @@ class Watched:
         self.asked, self.name = asked, str(asked["name"])
         self.asker = Asker(asked)
         counts = "tokens_generated" in asked["figures"]
-        idle_s = IDLE_RANKS_S if asked["ranks"] else IDLE_S
-        self.rules = Rules(asked["stall_s"], asked["start_s"], counts, restarts_an_hour, idle_s)
+        limits = asked["stall_s"], asked["start_s"], counts, restarts_an_hour
+        self.rules = Rules(*limits, step_s=asked["step_s"])
         self.course: Course | None = None
         self.since_unix_s = time.time()
         self.evidence: threading.Thread | None = None
@@ -43,6 +43,7 @@ class Watched:
             requests=requests,
             tokens=tokens,
             work=work,
+            untold=self.asker.untold,
             completion=self.asker.completed(),
             kept=self.evidence is None or not self.evidence.is_alive(),
             **more,

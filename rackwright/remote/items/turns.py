@@ -2,7 +2,8 @@
 
 ``NAME.json`` says who has begun a step, and where it is; it is gone when the step has ended. While
 its time is not up nobody else begins one. ``NAME.before`` has unit, environment file and note of
-the last start that was proven, until the next step changes them.
+the last start that was proven, until the next step changes them; ``NAME.back`` has them while they
+are put back, and ``NAME.before`` is then what ran until now.
 """
 
 from __future__ import annotations
@@ -45,9 +46,11 @@ def note(folder: Path, asked: Values) -> Values:
     """Write down where the step of ``replica`` is, for ``lease_s`` seconds.
 
     What stood there ``before``. While somebody else's time is not up nothing is written: ``held``
-    is then who has begun it, and ``left_s`` how long that holds yet.
+    is then who has begun it, and ``left_s`` how long that holds yet. ``heir_of`` is somebody else
+    whose step the owner goes on with.
     """
-    if others := held(folder, asked["replica"], asked["owner"]):
+    others = held(folder, asked["replica"], asked["owner"])
+    if others and others["held"].get("owner") != asked.get("heir_of"):
         return others
     before, now = mark_of(folder, asked["replica"]), time.time()
     mark = {
@@ -96,13 +99,31 @@ def end(folder: Path, replica: str, owner: str) -> None:
         (folder / f"{replica}.json").unlink(missing_ok=True)
 
 
+def forget(folder: Path, asked: Values) -> None:
+    """All of a replica that is gone: one that is called so later is another."""
+    for kept in _kept(folder, asked):
+        shutil.rmtree(kept, ignore_errors=True)
+    (folder / f"{asked['replica']}.json").unlink(missing_ok=True)
+
+
 def keep(folder: Path, asked: Values) -> None:
-    """Keep what runs, as the way back; once a step, for what it left half done was never proven."""
+    """Keep what runs, as the way back; once a step, for what it left half done was never proven.
+
+    Where a run was cut off going back, what ran is kept already, and the files may be of both.
+    """
     mark = mark_of(folder, asked["replica"])
+    target, aside = _kept(folder, asked)
     if mark.get("changed"):
         return
-    _keep(folder / f"{asked['replica']}.before", asked)
+    if not (aside.is_dir() and target.is_dir()):
+        _keep(target, asked)
+    shutil.rmtree(aside, ignore_errors=True)
     _write_mark(folder, {**mark, "changed": True})
+
+
+def _kept(folder: Path, asked: Values) -> tuple[Path, Path]:
+    """Where what ran before is kept; and where it is while it is put back."""
+    return folder / f"{asked['replica']}.before", folder / f"{asked['replica']}.back"
 
 
 def _keep(target: Path, asked: Values) -> None:
@@ -140,32 +161,84 @@ def _places(asked: Values) -> dict[str, Path]:
 
 def before_of(folder: Path, replica: str) -> Values | None:
     """Where what ran before listened; None where there is no way back."""
-    unit = folder / f"{replica}.before" / "unit"
+    target, aside = _kept(folder, {"replica": replica})
+    unit = (aside if aside.is_dir() else target) / "unit"
     return {"listens": listens(unit)} if unit.is_file() else None
 
 
 def restore(folder: Path, asked: Values) -> None:
     """Have the unit as it was before, and start it; what it is now becomes the way back (``swap``).
 
+    Without ``swap`` what this step changed here is undone, and what it did not is started anew.
     Raises Failed where nothing was kept.
     """
-    before = folder / f"{asked['replica']}.before"
-    if before_of(folder, asked["replica"]) is None:
-        raise Failed(f"nothing is kept of what {asked['replica']} ran before")
-    about = json.loads((before / "about.json").read_text())
-    contents = {name: (before / name).read_bytes() for name in about}
+    mark = mark_of(folder, asked["replica"])
     if asked.get("swap"):
-        mark = mark_of(folder, asked["replica"])
-        if mark.get("restored"):  # by a run that was cut off: twice would be forward again
-            return restart(asked["unit"])
-        _keep(before, asked)
-        _write_mark(folder, {**mark, "restored": True})
-    for name, path in _places(asked).items():
-        if name in about:
-            put_back(path, {"content": contents[name], **about[name]})
+        _go_back(folder, asked, mark)
+    else:
+        _undo(folder, asked, mark)
+
+
+def _go_back(folder: Path, asked: Values, mark: Values) -> None:
+    target, aside = _kept(folder, asked)
+    if mark.get("restored") and not aside.is_dir():  # by a run that was cut off
+        restart(asked["unit"])
+    elif mark.get("changed") and not aside.is_dir():  # what runs was never proven
+        _put(target, asked)
+    else:
+        _swap(folder, asked, {**mark, "restored": True})
+
+
+def _undo(folder: Path, asked: Values, mark: Values) -> None:
+    target, aside = _kept(folder, asked)
+    if aside.is_dir() and not target.is_dir():  # nothing was put back yet
+        aside.replace(target)
+        restart(asked["unit"])
+    elif aside.is_dir():
+        _put(target, asked)
+        shutil.rmtree(target)
+        aside.replace(target)
+    elif mark.get("changed"):
+        _put(target, asked)
+    elif mark.get("restored"):
+        _swap(folder, asked, {**mark, "restored": False})
+    else:
+        restart(asked["unit"])
+
+
+def _swap(folder: Path, asked: Values, mark: Values) -> None:
+    """Cut off at any moment, both are on the disk, and the next goes on with it."""
+    target, aside = _kept(folder, asked)
+    if not aside.is_dir():
+        _require(target, asked)
+        target.replace(aside)
+    if not target.is_dir():
+        _keep(target, asked)
+    _put(aside, asked)
+    _write_mark(folder, mark)
+    shutil.rmtree(aside)
+
+
+def _require(kept: Path, asked: Values) -> None:
+    if not (kept / "unit").is_file():
+        raise Failed(f"nothing is kept of what {asked['replica']} ran before")
+
+
+def _put(kept: Path, asked: Values) -> None:
+    """Started, and noted as started after that: no note is left of a start that never was."""
+    _require(kept, asked)
+    about = json.loads((kept / "about.json").read_text())
+    before = {name: {"content": (kept / name).read_bytes(), **about[name]} for name in about}
+    places = _places(asked)
+    places["stamp"].unlink(missing_ok=True)
+    for name in ("unit", "environment"):
+        if name in before:
+            put_back(places[name], before[name])
         else:
-            path.unlink(missing_ok=True)
+            places[name].unlink(missing_ok=True)
     restart(asked["unit"])
+    if "stamp" in before:
+        put_back(places["stamp"], before["stamp"])
 
 
 def restart(unit: str) -> None:

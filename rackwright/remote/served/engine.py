@@ -84,15 +84,18 @@ _looking = Lock()
 
 
 def is_of(control_group: str, inodes: Collection[str]) -> bool:
-    """Whether processes of a control group hold these sockets, and no others do."""
+    """Whether processes of a control group hold these sockets, and no others do.
+
+    That nobody is seen to hold one may be of the moment: it is looked for again.
+    """
     keys = [(control_group, inode) for inode in inodes]
     with _looking:
         if not all(key in _known for key in keys):
             holders = _holders(inodes)
             for key in keys:
-                groups = holders.get(key[1], [])
-                _known[key] = bool(groups) and all(is_in(control_group, one) for one in groups)
-    return all(_known[key] for key in keys)
+                if groups := holders.get(key[1]):
+                    _known[key] = all(is_in(control_group, one) for one in groups)
+    return all(_known.get(key, False) for key in keys)
 
 
 def _holders(inodes: Collection[str]) -> dict[str, list[list[str]]]:

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from gevent.lock import RLock
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.output import echo
@@ -46,6 +47,11 @@ class SshAccess(Connection):
     commands_sent = 0
     _way: sudo.Way | None = None
 
+    def __init__(self, *given: Any, **more: Any) -> None:
+        """As pyinfra makes it."""
+        super().__init__(*given, **more)
+        self._one_connects = RLock()
+
     def connect(self) -> None:
         """Connect, and find out how sudo is called where host data says ``_sudo``."""
         super().connect()
@@ -61,9 +67,10 @@ class SshAccess(Connection):
         **arguments: Any,
     ) -> tuple[bool, CommandOutput]:
         """Run a command, on a new connection when the old one died since the last command."""
-        transport = self.client.get_transport() if self.client else None
-        if transport is None or not transport.is_active():
-            self.connect()
+        with self._one_connects:  # another would close what this one opens
+            transport = self.client.get_transport() if self.client else None
+            if transport is None or not transport.is_active():
+                self.connect()
         control: Mapping[str, Any] = extract_control_arguments(arguments)  # type: ignore[arg-type]
         way = self._sudo_way(arguments) if arguments.get("_sudo") else None
         if print_input:

@@ -151,6 +151,8 @@ class Rollout:
         if one.way is Way.REMOVE:
             self._remove(one)
         elif one.way is Way.START:
+            if one.name in self._work(one.hosts[0]).leaving:  # a dead run's: it may have requests
+                self._remove(one)
             start(self._ranks(one), self.gates, self.view)
         else:
             ranks = self._ranks(one)
@@ -195,8 +197,8 @@ class Rollout:
         """The first that was changed, beside the others. Raises StepFailed once it is put back."""
         self._watched = True
         canary_s = self.fleet.settings(one.hosts[0]).canary_s
-        others = [r.name for r in self.fleet.plan.replicas if r.service.name == one.service]
-        others.remove(one.name)
+        others = {r.name for r in self.fleet.plan.replicas if r.service.name == one.service}
+        others.discard(one.name)  # each of its processes is a replica of the plan
         self._say(one.name, f"is watched for {canary_s} s before the next")
         before, until = self.gates.states(), time.monotonic() + canary_s
         while time.monotonic() < until:
@@ -207,7 +209,7 @@ class Rollout:
     def _back(self, one: Pending, ranks: Sequence[Rank], why: str) -> None:
         ways = [(rank, rank.way_back()) for rank in ranks]
         back = [rank.listening((way or {}).get("listens")) for rank, way in ways]
-        terms = replace(self._terms(one), why="rollback")
+        terms = replace(self._terms(one, ranks), why="rollback")
         Step(ranks, self.gates, self.view, terms, as_before, back=back).run()
         words = f"{one.name} was worse than the others and runs what it ran before: {why}"
         raise StepFailed(words, why)
@@ -223,7 +225,7 @@ class Rollout:
     def _rank(self, replica: Replica) -> Rank:
         work = self._work(replica.server.name)
         items = work.items.get(replica.name) or work.make(replica)
-        return Rank(work.host, replica, work.settings, items)
+        return Rank(work.host, replica, work.settings, items, self.fleet.spec.accepted)
 
     def _work(self, name: str) -> Work:
         if name not in self._works:  # outside the limit of this run

@@ -19,6 +19,7 @@ from rackwright.desired.gateway_places import FLEET, SOCKET
 from rackwright.errors import HostError
 from rackwright.plan import Replica
 from rackwright.planning.beside import BESIDE
+from rackwright.routers import ROUTERS
 from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.gateway_state import Question, said_by
@@ -67,8 +68,19 @@ class Gates:
             if entry := self._entry(replica, name):
                 before |= self._enter(name, replica.service.name, replica.name, entry)
 
+    def router_notices_s(self, service: str) -> int:
+        """Seconds until a service's router knows that a replica is gone, or back; 0 without one."""
+        kinds = {one.kind for one in self.fleet.plan.routers if one.service.name == service}
+        return max((ROUTERS[kind].notices_s for kind in kinds), default=0)
+
     def _entry(self, replica: Replica, gateway: str) -> Entry | None:
-        """As the plan has it; of one that stands in for another, what that takes."""
+        """As the plan has it; of one that stands in for another, what that takes.
+
+        None where the gateway sends to a router of the service, and to no replica.
+        """
+        routers = self.fleet.plan.routers_on(gateway)
+        if any(one.service.name == replica.service.name for one in routers):
+            return None
         plan, planned_as = self.fleet.plan, replica.name.removesuffix(BESIDE)
         upstream = next(u for u in plan.upstreams if u.service.name == replica.service.name)
         addresses = self._addresses(gateway, replica)

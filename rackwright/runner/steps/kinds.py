@@ -39,3 +39,9 @@ def _interrupts(change: Change) -> bool:
     return bool(
         seen["active"] == "deactivating" or seen["stamp"].get("restart") != unit.stamp["restart"]
     )
+
+
+def runs(changes: Sequence[Change]) -> bool:
+    """Whether a unit of which this differs has requests; what does not differ is active."""
+    units = [change.seen for change in changes if isinstance(change.item, Unit)]
+    return all(bool(seen) and seen["active"] in SERVES for seen in units)

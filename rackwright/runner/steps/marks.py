@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import gevent
@@ -13,12 +13,14 @@ from pyinfra.api.exceptions import PyinfraError
 
 from rackwright.errors import RackwrightError
 from rackwright.runner.asking import GARBLED
-from rackwright.runner.steps.owners import successor
+from rackwright.runner.steps.owners import is_dead
 from rackwright.runner.steps.rank import Rank
 from rackwright.runner.steps.stages import LEASE_S, RENEW_EVERY_S, Stage
 from rackwright.runner.steps.view import View
 from rackwright.runner.turns import Stopped
 
+RENEWAL_S = LEASE_S - RENEW_EVERY_S
+"""For one renewal: it would come too late after that."""
 MARGIN_S = 5
 """Beyond the lease of a run that was killed on another machine."""
 TROUBLE = (RackwrightError, PyinfraError, SSHException, EOFError, OSError, ValueError, *GARBLED)
@@ -26,7 +28,7 @@ TROUBLE = (RackwrightError, PyinfraError, SSHException, EOFError, OSError, Value
 
 
 class Marks:
-    """``owner`` is who takes the step: this run, or the dead one that it goes on for.
+    """``owner`` is the run that takes the step; what a dead one left becomes its own.
 
     ``resumed``: that one had changed the replica, and never proven it. ``was`` are the processes
     where they listen now.
@@ -38,6 +40,8 @@ class Marks:
         self.resumed = False
         self.was: list[Rank] = []
         self._ranks, self._view = ranks, view
+        self._ended = Event()
+        self._keeper: gevent.Greenlet | None = None
         self._name = ranks[0].replica.name
 
     def begin(self, *, needs: bool, anew: bool) -> None:
@@ -61,10 +65,10 @@ class Marks:
         """What stood there before. One that another machine's run left is waited for."""
         said = rank.note(Stage.PREFLIGHT, self.owner, needs)
         if held := said.get("held"):
-            self.owner = successor(held, self.owner)
-            if self.owner != held.get("owner"):
+            left = str(held.get("owner"))
+            if not (dead := is_dead(left)):
                 self._wait_for(held, float(said["left_s"]))
-            said = rank.note(Stage.PREFLIGHT, self.owner, needs)
+            said = rank.note(Stage.PREFLIGHT, self.owner, needs, left if dead else "")
         if said.get("held"):
             raise Stopped(f"{said['held'].get('owner')} is changing {self._name}: wait for its end")
         self.was.append(rank.listening(said.get("listens")))
@@ -87,21 +91,26 @@ class Marks:
     @contextmanager
     def renewed(self) -> Iterator[None]:
         """A server is told that the step goes on, for as long as it does."""
-        ended = Event()
-        keeper = gevent.spawn(self._renew, ended)
+        self._keeper = gevent.spawn(self._renew)
         try:
             yield
         finally:
-            ended.set()
-            keeper.join()
+            self._renew_no_more()
 
-    def _renew(self, ended: Event) -> None:
-        while not ended.wait(RENEW_EVERY_S):
-            for rank in self._ranks:
-                try:
-                    rank.note(self.stage, self.owner)
-                except TROUBLE:
-                    continue  # the next time; who needs the mark, asks for it itself
+    def _renew(self) -> None:
+        """Side by side: a server that is silent costs the others nothing."""
+        while not self._ended.wait(RENEW_EVERY_S):
+            gevent.joinall([gevent.spawn(self._renew_on, rank) for rank in self._ranks])
+
+    def _renew_on(self, rank: Rank) -> None:
+        with suppress(*TROUBLE):  # the next time; who needs the mark, asks for it itself
+            rank.note(self.stage, self.owner, timeout_s=RENEWAL_S)
+
+    def _renew_no_more(self) -> None:
+        """Once this returns: a renewal on its way would write down again a step that has ended."""
+        self._ended.set()
+        if self._keeper:
+            self._keeper.join()
 
     def leave(self) -> None:
         """Untouched by this step; what a dead run left half done is still to be gone on with."""
@@ -110,6 +119,7 @@ class Marks:
 
     def end(self) -> None:
         """No step is under way; a server that does not hear it forgets it when its time is up."""
+        self._renew_no_more()
         for rank in self._ranks:
             try:
                 rank.end(self.owner)

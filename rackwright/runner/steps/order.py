@@ -33,7 +33,7 @@ class Pending:
 
     @property
     def beside(self) -> bool:
-        """Whether it stands in for another: it takes nobody's GPUs."""
+        """Whether it stands in for another: it takes no GPUs that anything is planned for."""
         return self.name.endswith(BESIDE)
 
 
@@ -79,9 +79,10 @@ def _waits(one: Pending, pending: Sequence[Pending]) -> bool:
 
 def _lacks_room(one: Pending, others: Iterable[Pending]) -> bool:
     """What leaves a server goes before what comes or changes there, and that before what comes."""
-    if one.beside or one.way is Way.REMOVE:
+    if one.way is Way.REMOVE:
         return False
-    earlier = {Way.START: (Way.CHANGE, Way.REMOVE), Way.CHANGE: (Way.REMOVE,)}[one.way]
+    comes = one.way is Way.START and not one.beside
+    earlier = (Way.CHANGE, Way.REMOVE) if comes else (Way.REMOVE,)
     return any(
         other.way in earlier and not other.beside and set(other.hosts) & set(one.hosts)
         for other in others

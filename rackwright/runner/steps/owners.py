@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+import uuid
 from pathlib import Path
-from typing import Any
 
 MOST_CHARACTERS = 100
 """As much as a gateway keeps."""
 
 
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+PROCESSES = Path("/proc/self/ns/pid")
+
+
 def new_owner() -> str:
     """``user@machine/pid/random``: no other run has this name."""
-    random = secrets.token_hex(3)
-    end = f"@{socket.gethostname()[:40]}/{os.getpid()}/{random}"
+    end = f"@{socket.gethostname()[:40]}/{os.getpid()}/{_where()}{secrets.token_hex(3)}"
     return f"{_user()[: MOST_CHARACTERS - len(end)]}{end}"
+
+
+def _where() -> str:
+    """Among which processes this one is: many machines, and many containers, have one name."""
+    try:
+        booted, processes = BOOT.read_text(), str(PROCESSES.readlink())
+    except OSError:  # not Linux
+        booted, processes = str(uuid.getnode()), ""
+    return hashlib.sha256(f"{booted} {processes}".encode()).hexdigest()[:8]
 
 
 def _user() -> str:
@@ -29,22 +41,23 @@ def _user() -> str:
 
 
 def is_dead(owner: str) -> bool:
-    """Whether it was a run on this very machine that has ended: its step is ours to go on with.
+    """Whether it was a run on this very machine that has ended: its step and turn are free.
 
-    Of another machine's runs nobody here can say.
+    Of another machine's runs nobody here can say, nor of those before this one was booted.
     """
     _, at, place = owner.rpartition("@")
     machine, _, rest = place.partition("/")
-    pid = rest.partition("/")[0]
-    if not at or machine != socket.gethostname()[:40] or not pid.isdecimal():
+    pid, _, run = rest.partition("/")
+    if not at or machine != socket.gethostname()[:40] or not run.startswith(_where()):
         return False
-    return not Path(f"/proc/{pid}").exists()
+    return pid.isdecimal() and not _is_there(int(pid))
 
 
-def successor(mark: Mapping[str, Any], own: str) -> str:
-    """By which name a step is gone on with: that of the dead run that left it, else one's own.
-
-    With its name come the turns that gateways still keep for it.
-    """
-    left = mark.get("owner")
-    return left if isinstance(left, str) and is_dead(left) else own
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's
+        return True
+    return True

@@ -30,7 +30,7 @@ def pending_of(plan: FleetPlan, works: Mapping[str, Work], states: States) -> li
                 hosts = (*one.hosts, work.host.name)
                 found[name] = replace(one, way=Way.CHANGE, hosts=hosts)
             else:
-                service = _service_of(name, states)
+                service = _service_of(name, plan, states)
                 found[name] = Pending(name, service, Way.REMOVE, (work.host.name,))
     order = {one.name: number for number, one in enumerate(plan.replicas)}
     steps = sorted(found.values(), key=lambda one: order.get(one.name, len(order)))
@@ -42,6 +42,8 @@ def _of_planned(name: str, plan: FleetPlan, works: Mapping[str, Work], states: S
     service, hosts = ranks[0].service, tuple(one.server.name for one in ranks)
     known = [works[host] for host in hosts if host in works]
     steps = any(kind_of(work.own.get(name, ())) is Kind.STEP for work in known)
+    # Processes on several servers are started anew together, for what interrupts none of them, too.
+    steps = steps or (ranks[0].span is not None and all(work.runs(name) for work in known))
     way, together = Way.CHANGE if steps else Way.START, service.rollout == "all"
     return Pending(name, service.name, way, hosts, together, is_out(states, name))
 
@@ -62,10 +64,11 @@ def is_alone(step: Pending, plan: FleetPlan, pending: Sequence[Pending]) -> bool
     return step.together or (others <= {step.name} and not stands_in)
 
 
-def _service_of(name: str, states: States) -> str:
+def _service_of(name: str, plan: FleetPlan, states: States) -> str:
     """Of a replica that is planned no more: as gateways have it, else by its name."""
     for said in states.values():
         for service, its in (said.get("services") or {}).items():
             if replicas_in({"": {"services": {service: its}}}, name):
                 return str(service)
-    return name.removesuffix(BESIDE).rsplit("-", 2)[0]
+    planned = {one.service.name for one in plan.replicas if name.startswith(f"{one.service.name}-")}
+    return max(planned, key=len, default=name.removesuffix(BESIDE).rsplit("-", 2)[0])

@@ -1,4 +1,7 @@
-"""Whether a replica that was changed is proven: what the checks say of it now, and said before."""
+"""Whether a replica that was changed is proven: what the checks say of it now, and said before.
+
+What the operator accepts does not count.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from rackwright.checks.results import CheckResult, Status
 
 OF_THE_MACHINE = frozenset({"balance", "bandwidth", "delivery", "open files", "throughput"})
 """What a change of an engine need not mend: it counts only where it was well before."""
-SLOWEST_SHARE = 0.5
-"""Of the tokens a second of one request alone, as it was before."""
 ALWAYS_ASKED = ("unit", "identity", "health")
 """What does not depend on what is planned."""
+NEVER_ACCEPTED = (*ALWAYS_ASKED, "completion")
+SLOWEST_SHARE = 0.5
+"""Of the tokens a second of one request alone, as it was before."""
 FEWEST_TOKENS = 32
 """Of fewer the time says little: a replica without GPUs is asked for eight."""
 
@@ -24,25 +28,31 @@ Results = Sequence[CheckResult]
 def faults(before: Results, after: Results) -> list[str]:
     """Why it is not proven, in words; empty where it is.
 
-    What is the machine's own and was as bad before is no fault of the change.
+    What is the machine's own and was as bad before is no fault of the change, nor is a blemish that
+    the operator accepts.
     """
     own = [row for row in before if row.check in OF_THE_MACHINE]
-    known = {_key(row) for row in own if row.status > Status.WARN}
-    bad = [row for row in after if row.status > Status.WARN and _key(row) not in known]
+    known = {_key(row) for row in own if row.counts_as > Status.WARN}
+    bad = [row for row in after if _counts_as(row) > Status.WARN and _key(row) not in known]
     return [_words(row) for row in bad] if after else ["nothing was observed of it"]
+
+
+def _counts_as(row: CheckResult) -> Status:
+    """That a replica works at all is no blemish."""
+    return row.status if row.check in NEVER_ACCEPTED else row.counts_as
 
 
 def silent(after: Results) -> list[str]:
     """Why a replica that is another than planned does not work; gateways ask it for the rest."""
     asked = [row for row in after if row.check in ALWAYS_ASKED]
-    bad = [_words(row) for row in asked if row.status > Status.WARN]
+    bad = [_words(row) for row in asked if _counts_as(row) > Status.WARN]
     return bad if asked else ["nothing was observed of it"]
 
 
 def worse(before: Results, again: Results) -> list[str]:
     """What was well before and, now that the old is back, is not."""
-    well = {_key(row) for row in before if row.status <= Status.WARN}
-    return [_words(row) for row in again if row.status > Status.WARN and _key(row) in well]
+    well = {_key(row) for row in before if _counts_as(row) <= Status.WARN}
+    return [_words(row) for row in again if _counts_as(row) > Status.WARN and _key(row) in well]
 
 
 def _key(row: CheckResult) -> tuple[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from pyinfra.api.host import Host
 
 from rackwright import checks
+from rackwright.checks.accepting import Accepted, checks_of, with_accepted
 from rackwright.checks.results import CheckResult
 from rackwright.desired import paths
 from rackwright.desired.items import Item, StepUnderWay, Unit, differences, payload, query
@@ -35,24 +37,37 @@ class Missing(HostError):
 
 @dataclass(frozen=True)
 class Rank:
-    """``items`` are all that the server must have of this replica (``desired.replicas``)."""
+    """``items`` are all that the server must have of this replica (``desired.replicas``).
+
+    ``accepted`` are findings that the operator goes on with.
+    """
 
     host: Host
     replica: Replica
     settings: Settings
     items: Sequence[Item]
+    accepted: Accepted = field(default_factory=dict)
 
     @property
     def unit(self) -> Unit:
         """Its unit, as it is to be."""
         return next(item for item in self.items if isinstance(item, Unit))
 
-    def note(self, stage: Stage, owner: str, needs: Sequence[str] = ()) -> dict[str, Any]:
+    def note(
+        self,
+        stage: Stage,
+        owner: str,
+        needs: Sequence[str] = (),
+        heir_of: str = "",
+        timeout_s: int = TIMEOUT_S,
+    ) -> dict[str, Any]:
         """Write down on the server where the step is. What stood there before; ``held`` by whom.
 
-        Raises Missing, with nothing written, where one of the paths that it ``needs`` is not there.
+        Not where that is who the owner is ``heir_of``. Raises Missing, with nothing written, where
+        one of the paths that it ``needs`` is not there.
         """
-        said = self._ask("note", owner=owner, stage=stage, lease_s=LEASE_S, needs=list(needs))
+        asked: dict[str, Any] = {"owner": owner, "heir_of": heir_of, "needs": list(needs)}
+        said = self._ask("note", timeout_s, stage=stage, lease_s=LEASE_S, **asked)
         if missing := said.get("missing"):
             raise Missing(f"{self.host.name} lacks {', '.join(missing)}: run the stages before")
         return said
@@ -121,7 +136,8 @@ class Rank:
         seen = observe_replica(self.host, self.replica, self.settings, load)
         wanted = [planned_replica(self.replica, self.settings, load)]
         own = seen["replicas"][self.replica.name]
-        return own, checks.judge(wanted, {self.replica.server.name: seen})
+        results = checks.judge(wanted, {self.replica.server.name: seen})
+        return own, with_accepted(results, self.accepted, date.today(), checks_of(wanted))
 
     def last_start_s(self) -> float | None:
         """Seconds of its last start that became ready; None where the journal tells of none."""

@@ -15,7 +15,7 @@ from rackwright.planning.beside import BESIDE
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps import proof
 from rackwright.runner.steps.gates import Gates
-from rackwright.runner.steps.rank import Rank
+from rackwright.runner.steps.rank import TURNS, Rank
 from rackwright.runner.steps.stages import Stage
 from rackwright.runner.steps.step import PATIENCE_S, POLL_S, Terms, stop_all
 from rackwright.runner.steps.view import View
@@ -70,13 +70,18 @@ def _wait_until_idle(name: str, turn: Turn, view: View, terms: Terms) -> None:
 
 
 def take_away(name: str, work: Work) -> None:
-    """Stop a replica's unit on one server; others that leave are still to be drained."""
+    """Stop a replica's unit on one server; others that leave are still to be drained.
+
+    Its way back goes with it, and with that the secrets of its environment.
+    """
     unit = f"{paths.UNIT_PREFIX}{name}.service"
     there = [one.seen["units"] for one in work.unplanned if isinstance(one.item, NoOtherUnits)]
     others = [one for units in there for one in units if one != unit]
     planned = [paths.unit_name(one) for one in work.planned]
     item = no_other_units([*planned, *others], work.settings)
     request = {"do": "apply", "items": payload([Change(item, "left the plan", {"units": [unit]})])}
-    said = call(work.host, "state", request, kind=dict)
-    if error := said.get("error"):
-        raise HostError(f"{work.host.name}: {error}")
+    forget = {"do": "forget", "folder": paths.turns_dir(work.settings), "replica": name}
+    for script, asked in (("state", request), (TURNS, forget)):
+        said = call(work.host, script, asked, kind=dict)
+        if error := said.get("error"):
+            raise HostError(f"{work.host.name}: {error}")

@@ -73,6 +73,7 @@ class Step:
     back: Sequence[Rank] = ()
     entries: dict[str, Entry | None] = field(default_factory=dict)
     _marks: Marks = field(init=False)
+    _undrained_s: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         """Its marks are of this run, until another's are found."""
@@ -110,6 +111,7 @@ class Step:
         self._marks.stage = Stage.DRAIN
         try:
             with self.gates.turn(wanted, self._hear, PATIENCE_S) as turn:
+                self._undrained_s = 0 if turn.held else self._undrained()
                 before = self._drained(turn)
                 self._changed(turn, before)
                 self._marks.enter(Stage.RETURN)
@@ -124,11 +126,18 @@ class Step:
     def _hear(self, words: str) -> None:
         self.view.say(self.name, words)
 
+    def _undrained(self) -> int:
+        """Say that no gateway drains it; seconds until its service's router knows what it is."""
+        seconds = self.gates.router_notices_s(self.service)
+        what = "its service's router goes on sending" if seconds else "none runs that sends"
+        self.view.say(self.name, f"no gateway drains it: {what} it requests, some may be lost")
+        return seconds
+
     def _drained(self, turn: Turn) -> Observed:
         """Wait for its requests, then look at it: what it was, once nobody uses it."""
         self._marks.enter(Stage.WAIT)
         deadline = time.monotonic() + self.terms.drain_timeout_s
-        while left := self._in_flight(turn):
+        while (left := self._in_flight(turn)) and not self._undrained_s:
             if time.monotonic() > deadline:
                 words = f"{left} requests have not ended in {self.terms.drain_timeout_s} s"
                 self.view.say(self.name, f"{words}: the engine is asked to end them")
@@ -145,12 +154,12 @@ class Step:
     def _changed(self, turn: Turn, before: Observed) -> None:
         """Changed, started and proven; or as it was before, and StepFailed."""
         turn.renew()
-        self._marks.enter(Stage.CHANGE)
         had = proof.served(before[1])
+        if had and not (self.as_before or self.back):
+            for rank in self.ranks:  # without a way back nothing is changed, nor put back
+                rank.keep()
+        self._marks.enter(Stage.CHANGE)
         try:
-            if had and not (self.as_before or self.back):
-                for rank in self.ranks:
-                    rank.keep()
             self.change(self.ranks)
             self._marks.enter(Stage.START)
             for rank in self.ranks:
@@ -206,6 +215,7 @@ class Step:
         raise StepFailed(f"{words}\n{error}", what, remedy) from error
 
     def _put_back(self, before: Observed) -> None:
+        was = self._before_the_dead_run() if self._marks.resumed else self._marks.was
         stop_all(self.ranks)
         for rank in self.ranks:
             rank.restore()
@@ -213,16 +223,25 @@ class Step:
             rank.wait()
         if self.entries:
             self.gates.put_back(self.service, self.name, self.entries)
-        _, again = observed(self._marks.was, load=False)
+        elif self._marks.resumed:  # that run may have told them of another place
+            self.gates.put(was[0].replica, {})
+        _, again = observed(was, load=False)
         found = proof.worse(before[1], again)
         if found or not proof.served(again):
             raise HostError(f"it is not as it was: {'; '.join(found) or 'it does not answer'}")
+
+    def _before_the_dead_run(self) -> list[Rank]:
+        """The processes where those listened that are put back: it may have moved them."""
+        ways = [(rank, rank.way_back()) for rank in self.ranks]
+        return [rank.listening((way or {}).get("listens")) for rank, way in ways]
 
     def _given_back(self, turn: Turn, before: Observed) -> None:
         """In at once where it was proven here; else once it completes a gateway's own request."""
         proven = not self.back and (not self.as_before or proof.served(before[1]))
         for why in turn.give_back(prove=not proven).values():
             self.view.say(self.name, f"{why}; it is back there by itself when its lease ends")
+        if self._undrained_s:  # the next of the service may not be out before this one is in
+            gevent.sleep(self._undrained_s)
 
 
 def observed(ranks: Sequence[Rank], *, load: bool) -> Observed:

@@ -12,7 +12,7 @@ from rackwright.desired.items import Change, Item, NoOtherUnits, differences, qu
 from rackwright.desired.replicas import former_links, own_items, shared_items, unplanned_items
 from rackwright.plan import Replica
 from rackwright.runner.remote_call import call
-from rackwright.runner.steps.kinds import Kind, kind_of
+from rackwright.runner.steps.kinds import Kind, kind_of, runs
 from rackwright.spec import Settings
 
 
@@ -53,6 +53,10 @@ class Work:
         spans = [one.name for one in self.planned if one.span and self.own.get(one.name)]
         steps = [name for name, its in self.own.items() if kind_of(its) is Kind.STEP]
         return list(dict.fromkeys([*steps, *spans]))
+
+    def runs(self, name: str) -> bool:
+        """Whether the process of a replica runs here, whatever else differs of it."""
+        return runs(self.own.get(name, ()))
 
     @property
     def later(self) -> list[str]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from rackwright.runner import idle
+from rackwright.errors import HostError
+from rackwright.runner import drains, idle
 from tests.samples.gateway_socket import listening, replica, state
 from tests.samples.gateway_turns import TurnKeeper
 from tests.samples.gateway_verbs import Door, Verbs, verbs_here
@@ -89,6 +90,22 @@ def test_a_silent_gateway_leaves_all_as_they_were(fleet: Fleet) -> None:
     for verb in ("drain", "undrain"):
         done = fleet.verbs.run(verb, "chat-gpu2-0")
         assert done.exit_code == 69 and "gw2: no answer within 45 s" in done.stderr, done.output
+    assert fleet.states("chat-gpu2-0") == ["in"] * 2
+
+
+def test_a_gateway_that_falls_silent_between_leaves_none_drained(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = drains.change_at
+
+    def change_at(inventory: Any, gateway: str, name: str, change: dict[str, Any]) -> Any:
+        if gateway == "gw2" and change.get("drained"):
+            raise HostError("gw2: no answer within 45 s")
+        return real(inventory, gateway, name, change)
+
+    monkeypatch.setattr(drains, "change_at", change_at)
+    done = fleet.verbs.run("drain", "chat-gpu2-0")
+    assert done.exit_code == 69 and "gw2: no answer within 45 s" in done.stderr
     assert fleet.states("chat-gpu2-0") == ["in"] * 2
 
 

@@ -79,7 +79,7 @@ def test_a_deploy_says_the_cause_and_keeps_it_for_the_report(
 ) -> None:
     asked = answers(monkeypatch, SAMPLES["nvcc"].seen())
     now = {"active": "activating", "restarts": 1}
-    monkeypatch.setattr(operations, "call", lambda *_: [now])
+    monkeypatch.setattr(operations, "call", lambda *_, timeout_s: [now])
     assert operations.await_units(host, [UNIT]) is False  # type: ignore[arg-type]
     assert asked == [{"unit": UNIT.key, "environment_path": "/etc/a.env"}]
     assert f"{UNIT.key} did not start in 0 s: activating, 1 restarts.\n  First error: " in host.said

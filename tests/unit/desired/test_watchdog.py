@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +56,23 @@ def test_its_unit_and_what_it_knows_are_as_kept(golden: Golden) -> None:
     golden("watchdog.service", files[f"/etc/systemd/system/{UNIT}"].content)
     golden("watchdog.json", files["/etc/rackwright/watchdog.json"].content)
     assert files["/etc/rackwright/watchdog.json"].mode == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to give up")
+def test_it_may_see_who_holds_the_port_of_another_user_s_engine() -> None:
+    """Else no engine that has a key is ever sent it: all its completions would fail."""
+    path = f"/etc/systemd/system/{UNIT}"
+    unit = next(i.content.decode() for i in items(two_services()) if i.key == path)  # type: ignore[attr-defined]
+    kept = unit.partition("CapabilityBoundingSet=")[2].partition("\n")[0].lower().split()
+    bounds = ",".join(["-all", *(f"+{one.removeprefix('cap_')}" for one in kept)])
+    other = subprocess.Popen(["sleep", "60"], user="nobody")
+    try:
+        argv = ["setpriv", f"--bounding-set={bounds}", "--inh-caps=-all", "ls", "-l"]
+        seen = subprocess.run([*argv, f"/proc/{other.pid}/fd"], capture_output=True, text=True)
+    finally:
+        other.kill()
+        other.wait()
+    assert (seen.returncode, seen.stderr) == (0, "") and "->" in seen.stdout
 
 
 def test_a_change_restarts_it_and_nothing_else() -> None:

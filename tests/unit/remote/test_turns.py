@@ -88,6 +88,12 @@ def test_nobody_else_begins_while_it_lasts(ask: Ask) -> None:
     assert ask("held", "me") == {}
 
 
+def test_whose_step_is_gone_on_with_stands_in_nobodys_way(ask: Ask) -> None:
+    note(ask, "wait", "dead")
+    assert "held" in note(ask, "preflight", "me", heir_of="another")
+    assert note(ask, "preflight", "me", heir_of="dead")["before"]["stage"] == "wait"
+
+
 def test_one_whose_time_is_up_is_gone_on_with(ask: Ask) -> None:
     ask("note", "dead", stage="start", lease_s=-1)
     said = note(ask, "preflight")
@@ -144,8 +150,8 @@ def test_once_a_step_has_ended_the_next_keeps_anew(ask: Ask, place: Path) -> Non
         ask("keep")
         write(place, text, 8000)
         ask("end")
-    note(ask, "undo")
-    ask("restore")
+    note(ask, "change")
+    ask("restore", swap=True)
     assert read(place)[0] == "two"
 
 
@@ -173,7 +179,9 @@ def test_a_rollback_that_was_cut_off_goes_on_and_not_forward(ask: Ask, place: Pa
     assert read(place)[0] == "one"
 
 
-def test_nothing_kept_is_said(ask: Ask) -> None:
+def test_nothing_kept_is_said(ask: Ask, place: Path) -> None:
+    assert "nothing is kept" in ask("restore", swap=True)["error"]
+    turns._write_mark(place / "turns", {"replica": "a", "owner": "me", "changed": True})
     assert "nothing is kept" in ask("restore")["error"]
 
 
@@ -186,3 +194,108 @@ def test_what_ran_from_the_former_link_is_put_back_without_it(ask: Ask, place: P
     ask("keep", links=[str(link), str(place / "no-link")])
     ask("restore")
     assert "ExecStart=/opt/rackwright/vllm/0.32.0-cuda-1234/bin/python" in unit.read_text()
+
+
+def two_releases(ask: Ask, place: Path) -> None:
+    """The step from one to two has ended well."""
+    note(ask, "change")
+    ask("keep")
+    write(place, "two", 8001)
+    ask("end")
+
+
+def test_what_was_not_changed_by_this_step_is_not_put_back_further(ask: Ask, place: Path) -> None:
+    two_releases(ask, place)
+    note(ask, "change")  # and what runs could not be kept
+    assert ask("restore") == {}
+    assert read(place) == ("two", "two", "two")
+    ask("restore", swap=True)
+    assert read(place)[0] == "one"
+
+
+@pytest.mark.parametrize("stage", ["keep", "put", "mark"])
+def test_a_way_back_that_is_cut_off_loses_neither(
+    stage: str, ask: Ask, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_releases(ask, place)
+    note(ask, "change")
+    name = {"keep": "_keep", "put": "put_back", "mark": "_write_mark"}[stage]
+    with monkeypatch.context() as patch:
+        patch.setattr(turns, name, full_disk)
+        assert "No space" in ask("restore", swap=True)["error"]
+    assert ask("look", replicas=["a"])["a"]["listens"]["port"] == 8000
+    note(ask, "change")
+    assert ask("restore", swap=True) == {}
+    assert read(place) == ("one", "one", "one")
+    ask("end")
+    note(ask, "change")
+    assert ask("restore", swap=True) == {}
+    assert read(place) == ("two", "two", "two")
+
+
+@pytest.mark.parametrize("stage", ["_keep", "put_back", "_write_mark", ""])
+def test_a_way_back_that_fails_is_undone_and_is_still_there(
+    stage: str, ask: Ask, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_releases(ask, place)
+    note(ask, "change")
+    with monkeypatch.context() as patch:
+        if stage:
+            patch.setattr(turns, stage, full_disk)
+        ask("restore", swap=True)
+    assert ask("restore") == {}
+    assert read(place) == ("two", "two", "two")
+    assert ask("look", replicas=["a"])["a"]["listens"]["port"] == 8000
+
+
+def test_a_rollout_after_a_way_back_that_was_cut_off_keeps_what_ran(
+    ask: Ask, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_releases(ask, place)
+    note(ask, "change")
+    with monkeypatch.context() as patch:
+        patch.setattr(turns, "restart", full_disk)
+        ask("restore", swap=True)
+    note(ask, "change")
+    ask("keep")
+    write(place, "three", 8002)
+    assert ask("restore") == {}
+    assert read(place) == ("two", "two", "two")
+
+
+def test_what_was_never_proven_is_no_way_back_of_a_rollback(ask: Ask, place: Path) -> None:
+    note(ask, "change")
+    ask("keep")
+    write(place, "half", 8001)  # and the rollout is killed
+    note(ask, "change")
+    ask("restore", swap=True)
+    assert read(place)[0] == "one"
+    ask("end")
+    note(ask, "change")
+    ask("restore", swap=True)
+    assert read(place)[0] == "one"
+
+
+def test_a_start_that_never_was_is_not_noted(
+    ask: Ask, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note(ask, "change")
+    ask("keep")
+    write(place, "two", 8001)
+    with monkeypatch.context() as patch:
+        patch.setattr(turns, "restart", full_disk)
+        ask("restore")
+    assert not (place / "stamps/a.service.json").exists()
+    ask("restore")
+    assert read(place) == ("one", "one", "one")
+
+
+def full_disk(*words: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_of_a_replica_that_is_gone_nothing_is_kept(ask: Ask, place: Path) -> None:
+    two_releases(ask, place)
+    note(ask, "change", "dead")
+    assert ask("forget") == {}
+    assert list((place / "turns").iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -18,13 +19,14 @@ from typing import Any
 import pytest
 
 from rackwright.remote import watchdog
-from rackwright.remote.guard import evidence, kept, kernel, service_manager
+from rackwright.remote.guard import evidence, kept, kernel, left_stopped, service_manager
 from rackwright.remote.guard.gpu_faults import Answer, Fault
 from rackwright.remote.guard.looking import Asker, ended
 from rackwright.remote.guard.peers import Watchdogs, state_of
 from rackwright.remote.guard.server_gpus import ServerGpus
-from rackwright.remote.guard.signs import Completion
+from rackwright.remote.guard.signs import COLD_S, UNTOLD_S, Completion
 from rackwright.remote.guard.state_page import page_server
+from rackwright.remote.served import engine as served_engine
 from rackwright.remote.served.engine import KEPT_BACK
 from rackwright.runner.watchdog import packed
 
@@ -36,10 +38,14 @@ class Engine(BaseHTTPRequestHandler):
     """Answers as its class says; ``silent`` keeps everybody waiting."""
 
     status, body, silent = 200, json.dumps({"choices": []}), threading.Event()
+    metrics_status, metrics = 200, METRICS
 
     def do_GET(self) -> None:
         self.silent.wait()
-        self._say(200, METRICS if self.path == "/metrics" else "")
+        if self.path == "/metrics":
+            self._say(self.metrics_status, self.metrics)
+        else:
+            self._say(200, "")
 
     def do_POST(self) -> None:
         self.silent.wait()
@@ -84,6 +90,7 @@ def replica(port: int, **more: Any) -> dict[str, Any]:
         "key_variable": None,
         "environment_path": "/nowhere",
         "stall_s": 20.0,
+        "step_s": 20.0,
         "start_s": 60,
         "ranks": [],
         **more,
@@ -131,6 +138,55 @@ def test_an_engine_is_asked_for_its_figures_and_a_completion(
     assert found[-1] == Completion(True) and asker.completed() is None
 
 
+@pytest.mark.parametrize(
+    ("status", "metrics", "untold"),
+    [
+        (200, METRICS, False),
+        (200, METRICS + "x" * (5 << 20), False),
+        (200, "#" * (5 << 20) + METRICS, True),  # beyond what is read
+        (200, "vllm:requests 2\n", True),
+        (200, "", True),
+        (401, METRICS, True),
+    ],
+)
+def test_figures_that_are_refused_or_renamed_are_known_as_such(
+    engine: tuple[type[Engine], int], status: int, metrics: str, untold: bool
+) -> None:
+    engine[0].metrics_status, engine[0].metrics = status, metrics
+    asker = Asker(replica(engine[1]))
+    asker.ask_once()
+    assert (asker.untold, asker.answers) == (untold, 2)
+    assert (asker.seen()[0] is None) is untold
+    assert asker._longest_s() >= (UNTOLD_S if untold else COLD_S)
+
+
+def test_what_fails_in_asking_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An asker that ended would leave the last figures standing, and its engine dead."""
+    asked: list[int] = []
+
+    def fail(asker: Asker) -> None:
+        asked.append(asker.answers)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Asker, "ask_once", fail)
+    monkeypatch.setattr("rackwright.remote.guard.looking.LOOK_S", 0.01)
+    Asker(replica(9)).start()
+    wait_for(lambda: len(asked) > 2)
+
+
+def test_a_completion_that_could_not_be_asked_for_is_no_fault_of_the_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("rackwright.remote.guard.looking.http", fail)
+    asker, found = Asker(replica(9)), list[Completion | None]()
+    asker.complete()
+    wait_for(lambda: bool(found.append(asker.completed()) or found[-1]))
+    assert found[-1] is not None and found[-1].refused
+
+
 def test_one_that_is_gone_or_silent_answers_nothing(
     engine: tuple[type[Engine], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +227,16 @@ def test_a_unit_that_gave_up_says_after_how_many_starts(
     (tmp_path / "unit").write_text(words)
     assert service_manager.gave_up("unit") == said
     assert service_manager.gave_up("other") == ""
+
+
+def test_that_nobody_was_seen_to_hold_a_port_is_no_verdict_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[dict[str, Any]] = [{}, {"7-of-the-test": [["/own"]]}]
+    monkeypatch.setattr(served_engine, "_holders", lambda _: seen.pop(0))
+    assert not served_engine.is_of("/own", ["7-of-the-test"])
+    assert served_engine.is_of("/own", ["7-of-the-test"])
+    assert served_engine.is_of("/own", ["7-of-the-test"])  # known now
 
 
 @pytest.mark.parametrize(
@@ -214,6 +280,26 @@ def test_the_page_is_read_only_and_is_what_peers_read() -> None:
         others.ask()
         wait_for(lambda: others.asked_s is not None)
         assert others.said == {server: {"replicas": {}}}
+        page.shutdown()
+
+
+def test_who_holds_many_connections_open_takes_no_more_threads_than_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rackwright.remote.guard.state_page.MOST_AT_ONCE", 4)
+    monkeypatch.setattr("rackwright.remote.guard.state_page.LONGEST_S", 0.5)
+    with page_server("127.0.0.1", 0, lambda: {"replicas": {}}) as page:
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        server = (str(page.server_address[0]), int(page.server_address[1]))
+        before = threading.active_count()
+        idle = [socket.create_connection(server, timeout=30) for _ in range(20)]
+        for connection in idle:  # hung up on at once, or once its time is over
+            connection.sendall(b"GET /st")
+            with contextlib.suppress(ConnectionError):
+                assert connection.recv(1) == b""
+            assert threading.active_count() - before <= 2 * 4
+            connection.close()
+        wait_for(lambda: state_of(server) == {"replicas": {}})
         page.shutdown()
 
 
@@ -340,6 +426,42 @@ def test_a_restart_is_noted_before_it_is_done(
     again.page.server_close()
 
 
+@pytest.mark.parametrize(
+    ("mark", "state", "started"),
+    [
+        ({"stage": "start", "until_unix_s": -1}, "inactive", 1),
+        ({"stage": "start", "until_unix_s": 60}, "inactive", 0),
+        ({"stage": "wait", "until_unix_s": -1}, "inactive", 0),
+        ({"stage": "start", "until_unix_s": -1}, "active", 0),
+        ({"stage": "start", "until_unix_s": -1}, "failed", 0),
+        (None, "inactive", 0),
+    ],
+    ids=str,
+)
+def test_what_a_step_stopped_that_is_heard_of_no_more_is_started_once(
+    mark: dict[str, Any] | None,
+    state: str,
+    started: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if mark:
+        (tmp_path / "turns").mkdir()
+        until = time.time() + mark["until_unix_s"]
+        text = json.dumps({**mark, "until_unix_s": until})
+        (tmp_path / "turns/wide-gpu2-0.json").write_text(text)
+    units = {"wide-gpu2-0": "rackwright-wide-gpu2-0.service"}
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(
+        service_manager, "units_now", lambda asked: [{"ActiveState": state} for _ in asked]
+    )
+    monkeypatch.setattr(left_stopped, "run", lambda *argv: ran.append(argv))
+    left = left_stopped.LeftStopped(units, tmp_path / "turns")
+    for _ in range(2):
+        left.start(lambda words: None)
+    assert ran == [("systemctl", "--no-block", "start", *units.values())] * started
+
+
 def test_a_systemd_that_gives_no_answer_ends_nothing(
     dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -375,6 +497,39 @@ def test_a_fatal_line_of_the_kernel_s_log_puts_the_server_in_quarantine_once(
     assert dog.state()["quarantine"] is None
 
 
+@pytest.mark.parametrize("noted", ['{"boot": "BOOT", "sequence": "x"}', '{"sequence": null}', "["])
+def test_a_broken_note_of_the_kernel_s_log_ends_no_watchdog_and_judges_nothing_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noted: str
+) -> None:
+    log, cursor = tmp_path / "kmsg", tmp_path / "kernel_log.json"
+    log.write_text("3,7,1,-;NVRM: Xid (PCI:0000:17:00): 79, gone\n")
+    monkeypatch.setattr(kernel, "LOG", log)
+    cursor.write_text(noted.replace("BOOT", kernel.BOOT.read_text().strip()))
+    assert kernel.KernelLog(cursor).new_errors() == []
+    assert (kept.read(cursor) or {})["sequence"] == 7
+
+
+def test_a_disk_or_a_log_that_fails_later_ends_neither_watchdog_nor_quarantine(
+    dog: watchdog.Watchdog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("Input/output error")
+
+    log = tmp_path / "kmsg"
+    log.write_text("")
+    monkeypatch.setattr(kernel, "LOG", log)
+    gpus = [{"number": 0, "uuid": "GPU-a", "pci_bus_id": "00000000:17:00.0"}]
+    dog.gpus = ServerGpus({**dog.config, "gpus": gpus}, dog.folder, print)
+    monkeypatch.setattr(dog.gpus.nvml, "ask", lambda: None)
+    dog.gpus.file.write_text(json.dumps({"why": "GPU 0: lost", "since": 7}))
+    dog.look()
+    with monkeypatch.context() as failing:
+        failing.setattr(kept, "quarantine_of", fail)
+        failing.setattr(kernel.os, "read", fail)
+        dog.look()
+    assert dog.state()["quarantine"] == {"why": "GPU 0: lost", "since": 7}
+
+
 def test_a_quarantine_holds_while_the_disk_is_full(
     dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -390,6 +545,17 @@ def test_a_quarantine_holds_while_the_disk_is_full(
     dog.look()
     noted = kept.read(dog.gpus.file)
     assert noted is not None and (noted["gpus"], noted["by"]) == (["GPU-a"], "watchdog")
+
+
+def test_evidence_that_cannot_be_kept_is_said_and_holds_up_nothing(
+    dog: watchdog.Watchdog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dog.look()
+    (dog.folder / "evidence").write_text("")  # no folder
+    dog._act(dog.replicas[0], "keep")
+    wait_for(lambda: not dog.replicas[0].evidence.is_alive())
+    said = capsys.readouterr().err
+    assert "no evidence" in said and "Traceback" not in said
 
 
 # --- evidence ------------------------------------------------------------------------------------
@@ -448,3 +614,22 @@ def test_it_is_one_file_that_the_host_s_own_python_runs(tmp_path: Path) -> None:
                 assert said is not None and said["host"] == "gpu1"
             finally:
                 running.kill()
+
+
+def test_a_process_whose_stacks_do_not_come_takes_no_other_s_place_nor_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr("rackwright.remote.guard.evidence.time.monotonic", lambda: now_s[0])
+
+    def stacks(pid: int) -> str:
+        now_s[0] += evidence.COMMAND_S
+        if pid == 1:
+            raise subprocess.TimeoutExpired("py-spy", evidence.COMMAND_S)
+        return f"stacks of {pid}"
+
+    case = evidence.Case(tmp_path, "chat", "hung")
+    case.keep_each("py-spy.txt", list(range(1, 33)), stacks)
+    said = (case.path / "py-spy.txt").read_text()
+    assert "== process 1\nTimeoutExpired" in said and "stacks of 2\nstacks of 3\nthere was" in said
+    assert now_s[0] == evidence.ALL_S

@@ -155,6 +155,22 @@ def test_an_upgrade_stops_replicas_reboots_and_waits(script: Script) -> None:
     assert "rebooting: module 580.126.20 is loaded, 580.159.04 is installed" in said
 
 
+def test_replicas_are_started_again_where_the_upgrade_fails(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.observations = facts(OLD)
+    ask = script._call
+
+    def broken(host: Any, name: str, request: Any) -> Any:
+        ask(host, name, request)
+        return {"error": "E: Failed to fetch nvidia-driver"}
+
+    monkeypatch.setattr(driver, "call", broken)
+    done, said = script.run(reboot="if-needed", users=[REPLICA])
+    assert not done and said.endswith("E: Failed to fetch nvidia-driver")
+    assert script.asked == ["drained", "stop", "nvidia-driver-cuda", "start"]
+
+
 def test_a_reboot_that_nobody_uses_the_driver_at_is_out_of_traffic_too(script: Script) -> None:
     """An engine without a GPU may serve there, and others that share the host."""
     script.observations = facts({"nouveau": True}, {**NEW, "boot_id": "2"})

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from paramiko.ssh_exception import SSHException
 
 from rackwright.errors import HostError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
-from rackwright.runner import replicas
+from rackwright.runner import replicas, watchdog
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.steps import carrying_out
 from rackwright.runner.steps.carrying_out import Rollout
@@ -35,7 +36,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, **told: Any) -> list[Any]:
         questions.append(watchdog)
         return {"gpus": [], **told}
 
-    monkeypatch.setattr(replicas, "probe", probe)
+    for module in (replicas, watchdog):
+        monkeypatch.setattr(module, "probe", probe)
     monkeypatch.setattr(replicas, "secret", lambda *_: {})
     return questions
 
@@ -77,3 +79,40 @@ def test_only_replicas_elsewhere_take_a_step(monkeypatch: pytest.MonkeyPatch) ->
     rollout.leave(host("gpu2"))
     assert rollout._wanted(works) == steps[:1]
     assert list(rollout._works) == ["gpu1"]
+
+
+def test_a_watchdog_is_not_told_to_forget_a_gpu_that_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked(monkeypatch)
+    with pytest.raises(replicas.LeftAlone, match="does not show GPU 0: its watchdog was left"):
+        watchdog.gpus_to_watch(fleet(), host("gpu2"))
+    gpus = [{"uuid": "GPU-a", "pci_bus_id": "00000000:17:00.0"}] * 8
+    asked(monkeypatch, gpus=gpus, quarantine={"there": True})
+    assert watchdog.gpus_to_watch(fleet(), host("gpu2")) == gpus
+    assert watchdog.gpus_to_watch(fleet(), host("gw1")) == []
+
+
+def test_no_watchdog_is_taken_from_a_server_in_quarantine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its gateways would hear no more of it, and send it requests."""
+    asked(monkeypatch, quarantine={"there": True})
+    with pytest.raises(HostError, match=r"is in quarantine.*rackwright return INVENTORY gpu2"):
+        watchdog.gpus_to_watch(fleet(watchdog="off"), host("gpu2"))
+    asked(monkeypatch, quarantine={"there": False})
+    assert watchdog.gpus_to_watch(fleet(watchdog="off"), host("gpu2")) == []
+
+
+def test_a_connection_that_ends_within_the_steps_is_this_hosts_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def carry_out(host: Any) -> list[str]:
+        raise SSHException("SSH session not active")
+
+    said: list[str] = []
+    monkeypatch.setattr(replicas, "this_fleet", fleet)
+    monkeypatch.setattr(replicas, "rollout", lambda fleet: SimpleNamespace(carry_out=carry_out))
+    monkeypatch.setattr(replicas, "fail", lambda host, words: said.append(words) or False)
+    assert replicas._step(None, host("gpu1")) is False
+    assert said == ["SSH session not active"]

@@ -263,3 +263,18 @@ def test_who_has_patience_waits_for_another_s_turn(
         assert turn.give_back() == {}
     assert said == ["gw1: chat-gpu2-0 has a turn of rollout 2"]
     assert fleet.states() == ["in"] * 2
+
+
+def test_the_turn_of_a_run_that_has_ended_is_in_nobodys_way(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.turn(TurnWanted("chat-gpu1-0", "killed", "rollout: drained")).take()
+    with pytest.raises(TurnRefused):
+        fleet.turn().take()
+    monkeypatch.setattr(turns_at_gateways, "is_dead", lambda owner: owner == "killed")
+    turn = fleet.turn()
+    turn.take()
+    assert turn.held == NAMES
+    monkeypatch.setattr(turns_at_gateways, "is_dead", lambda owner: False)
+    with pytest.raises(TurnRefused):
+        fleet.turn(TurnWanted("chat-gpu1-0", "another", "rollout: drained")).take()

@@ -9,6 +9,7 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 from pyinfra.api.command import StringCommand
 from pyinfra.api.config import Config
@@ -106,3 +107,20 @@ def test_no_password_is_in_a_debug_log(
     assert given["_pyinfra_ssh_paramiko_connect_kwargs"] == more
     assert "Connecting to: " in caplog.text
     assert "s3cret" not in caplog.text
+
+
+def test_of_two_that_find_the_connection_dead_one_connects(
+    connector: SshAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Client] = []
+
+    def connect() -> None:
+        made.append(Client())
+        gevent.sleep(0)
+        connector.client = made[-1]  # type: ignore[assignment]
+
+    connector.client = None
+    monkeypatch.setattr(connector, "connect", connect)
+    both = [gevent.spawn(connector.run_shell_command, StringCommand("true")) for _ in range(2)]
+    gevent.joinall(both, raise_error=True)
+    assert len(made) == 1

@@ -16,7 +16,7 @@ from rackwright.runner.steps.options import Options, asked_for
 from rackwright.runner.steps.order import Pending, Way
 from rackwright.runner.steps.stages import Stage
 from rackwright.runner.steps.step import StepFailed
-from tests.samples.fleet import hosts, server, service, settings
+from tests.samples.fleet import cluster, hosts, server, service, settings
 
 ONE_EACH = {"tensor_parallel_size": 1, "replicas": 1}
 CHAT = service(servers=["gpu1", "gpu2"], gpus={"gpu1": [0], "gpu2": [0]}, tensor_parallel_size=1)
@@ -170,6 +170,15 @@ def test_what_stood_in_goes_also_after_a_failure(
     assert world.log == log
 
 
+def test_what_a_dead_run_left_beside_is_drained_before_it_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = alone_with_spare(monkeypatch)
+    world.rollout._works["gpu1"].leaving.append(BESIDE)
+    world.run(*ALL)
+    assert world.log[:2] == [f"remove {BESIDE}", f"start {BESIDE}"]
+
+
 def failing(count: int) -> dict[str, Any]:
     replicas = {
         "chat-gpu1-0": {"state": "in", "requests": 10 + count, "failures": count},
@@ -205,3 +214,22 @@ def test_a_canary_that_is_worse_is_put_back_and_nothing_else_is_touched(
     assert "was worse than the others and runs what it ran before: 5 of its 5 requests" in first
     assert second.startswith("chat-gpu2-0 was not touched")
     assert world.log == ["change chat-gpu1-0", "back chat-gpu1-0"]
+
+
+def test_a_canary_on_two_servers_is_none_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"tensor_parallel_size": 8, "pipeline_parallel_size": 2}
+    long = service("llama-3.1-405b-instruct", servers=["gpu1", "gpu2"], **sizes)
+    spec = load_fleet(hosts(cluster(2), {"chat": long}))
+    fleet: Any = SimpleNamespace(plan=plan(spec), spec=spec, settings=lambda name: settings())
+    own: Any = SimpleNamespace(get_host=lambda name: SimpleNamespace(log=lambda words: None))
+    rollout = Rollout(fleet, own, own)
+    monkeypatch.setattr(rollout, "gates", SimpleNamespace(states=dict))
+    monkeypatch.setattr(module.gevent, "sleep", lambda seconds: None)
+    now = iter(range(0, 10_000, 20))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(now)))
+    beside: list[Any] = []
+    monkeypatch.setattr(module.canary, "fault", lambda *words: beside.append(words[3]) or "")
+    one = Pending("chat-gpu1-0", "chat", Way.CHANGE, ("gpu1", "gpu2"))
+    rollout._pending = [one]
+    rollout._watch(one, ())
+    assert beside and not any(beside)

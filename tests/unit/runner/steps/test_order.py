@@ -86,3 +86,11 @@ def test_whatever_there_is_to_do_is_done() -> None:
         assert sorted(done) == sorted(one.name for one in steps)
         for wave in in_turn(list(told)):
             assert len({name[0] for name in wave}) == len(wave)
+
+
+def test_what_stands_in_waits_for_what_leaves_the_gpus_that_are_spare() -> None:
+    beside = "chat-gpu1-0-beside"
+    steps = [step(beside, REMOVE), step("chat-gpu1-0"), step(beside, START)]
+    leaves = step("code-gpu1-0", REMOVE)
+    assert in_turn([*steps, leaves]) == [["code-gpu1-0"], [beside], ["chat-gpu1-0"], [beside]]
+    assert startable(steps, [leaves]) == []

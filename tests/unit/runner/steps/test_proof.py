@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rackwright.checks.replica.healthy import streamed
-from rackwright.checks.results import CheckResult, Status
+from rackwright.checks.results import Acceptance, CheckResult, Status
 from rackwright.checks.table import CHECKS
+from rackwright.inventory.reading import load_fleet
+from rackwright.planning.placing import plan
 from rackwright.runner.steps import proof
+from rackwright.runner.steps.rank import Rank
+from rackwright.spec import AcceptedFinding
+from tests.samples.fleet import lab_hosts
 
 WELL, WARN, BAD, UNKNOWN = Status.OK, Status.WARN, Status.CRITICAL, Status.UNKNOWN
 
@@ -54,6 +60,28 @@ def test_what_the_plan_wants_is_never_excused_by_what_was_before() -> None:
     assert proof.faults(rows(version=BAD), rows(version=BAD))
 
 
+def test_a_blemish_that_the_operator_accepts_is_no_fault_but_that_it_works_is_none() -> None:
+    known = Acceptance("2026-12-31", "a card is ordered")
+    throughput, completion = rows(throughput=BAD, completion=BAD)
+    assert proof.faults((), [throughput]) and proof.faults((), [completion])
+    assert proof.faults((), [replace(throughput, accepted=known)]) == []
+    assert proof.faults((), [replace(completion, accepted=known)])
+
+
+def test_a_rank_s_results_say_what_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = load_fleet(lab_hosts())
+    one = plan(spec).replicas[0]
+    host, settings = one.server.name, spec.settings[one.server.name]
+    why = "not for long"
+    known = AcceptedFinding(host=host, check="unit", until="9999-12-31", why=why)
+    nothing = {"replicas": {one.name: {}}}
+    monkeypatch.setattr("rackwright.runner.steps.rank.observe_replica", lambda *_: nothing)
+    seen: Any = None
+    results = Rank(seen, one, settings, (), {"accepted[0]": known}).observe(load=False)[1]
+    assert [row.accepted.why for row in results if row.accepted] == [why]
+    assert "accepted" not in {row.check for row in results}
+
+
 def test_put_back_is_well_when_nothing_that_was_well_is_not() -> None:
     assert proof.worse(rows(version=BAD, unit=WELL), rows(version=BAD, unit=WELL)) == []
     assert proof.worse(rows(unit=WELL), rows(unit=BAD))
@@ -92,3 +120,11 @@ def test_half_the_speed_of_before_is_the_least(
     words = proof.slower(before, after)
     assert bool(words) == slow
     assert not slow or "and had" in words
+
+
+def test_what_the_operator_accepts_does_not_count() -> None:
+    (known,) = rows(model=BAD)
+    after = [*rows(unit=WELL), replace(known, accepted=Acceptance("2026-12-31", "a known blemish"))]
+    assert proof.faults(ALL_WELL, after) == []
+    assert proof.worse(ALL_WELL, after) == []
+    assert proof.faults(ALL_WELL, [*rows(unit=WELL), known])

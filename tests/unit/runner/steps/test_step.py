@@ -36,14 +36,17 @@ class FakeRank:
     needs: tuple[str, ...] = ("/opt/x/.complete",)
     held: dict[str, Any] = field(default_factory=dict)
     died: str = ""
+    keeps: bool = True
+    asked_at: Any = None
 
     @property
     def replica(self) -> Any:
         return SimpleNamespace(name=NAME, service=SimpleNamespace(name="chat"))
 
-    def note(self, stage: Stage, owner: str, needs: Any = ()) -> dict[str, Any]:
-        if self.held and self.held["owner"] != owner:
+    def note(self, stage: Stage, owner: str, needs: Any = (), heir_of: str = "") -> dict[str, Any]:
+        if self.held and self.held["owner"] not in (owner, heir_of):
             return {"held": self.held, "left_s": 30.0}
+        self.held = {"owner": owner}
         if self.mark.get("stage") != stage:
             self.log.append(f"{self.host.name} {stage}")
         before = dict(self.mark)
@@ -53,9 +56,15 @@ class FakeRank:
         return {"before": before, "listens": None}
 
     def listening(self, where: Any) -> FakeRank:
+        self.asked_at = where
         return self
 
+    def way_back(self) -> dict[str, Any]:
+        return {"listens": {"address": "192.0.2.11", "port": 8000}}
+
     def keep(self) -> None:
+        if not self.keeps:
+            raise HostError("gpu1: No space left on device")
         if not self.mark.get("changed"):
             self.kept = self.runs
             self.mark["changed"] = True
@@ -88,7 +97,7 @@ class FakeRank:
 
     def end(self, owner: str) -> None:
         if self.mark.get("owner") == owner:
-            self.mark = {}
+            self.mark, self.held = {}, {}
             self.log.append(f"{self.host.name} ended")
 
 
@@ -120,6 +129,11 @@ class FakeGates:
     lost: bool = False
     refuses: str = ""
     wanted: Any = None
+    held: tuple[str, ...] = ("gw1",)
+    notices_s: int = 0
+
+    def router_notices_s(self, service: str) -> int:
+        return self.notices_s
 
     @contextmanager
     def turn(
@@ -128,7 +142,7 @@ class FakeGates:
         if self.refuses:
             raise HostError(self.refuses)
         self.wanted = wanted
-        turn = FakeTurn(self.log, self.left, self.lost)
+        turn = FakeTurn(self.log, self.left, self.lost, self.held)
         self.log.append("gates out")
         try:
             yield turn
@@ -137,6 +151,7 @@ class FakeGates:
                 turn.give_back(prove=True)
 
     def put(self, replica: Any, before: dict[str, Any]) -> None:
+        self.log.append("gates entry")
         before["gw1"] = {"port": 8000}
 
     def put_back(self, service: str, replica: str, entries: dict[str, Any]) -> None:
@@ -174,7 +189,7 @@ def test_it_is_out_while_it_is_changed_and_in_once_it_is_proven() -> None:
     world.step().run()
     assert world.log == [
         "gpu1 preflight", "gates out", "gpu1 wait", "gates renewed", "gpu1 change", "gpu1 apply",
-        "gpu1 start", "gpu1 prove", "gpu1 return", "gates in", "gpu1 ended",
+        "gpu1 start", "gpu1 prove", "gates entry", "gpu1 return", "gates in", "gpu1 ended",
     ]  # fmt: skip
     assert world.ranks[0].kept == "old"
     assert world.gates.wanted.alone and world.gates.wanted.why == "rollout: drained"
@@ -267,6 +282,8 @@ def test_what_a_killed_run_changed_is_never_kept_as_proven() -> None:
     rank.works["new"] = False
     world.fails()
     assert rank.runs == "old" and not rank.mark
+    assert rank.asked_at["port"] == 8000  # where it listens once it is put back
+    assert world.log[-3:] == ["gates entry", "gpu1 ended", "gates to be proven"]
 
 
 def test_what_a_killed_run_changed_stays_marked_where_it_is_not_reached_again() -> None:
@@ -276,16 +293,26 @@ def test_what_a_killed_run_changed_stays_marked_where_it_is_not_reached_again() 
     assert world.ranks[0].mark["changed"]
 
 
-def test_a_dead_runs_step_is_gone_on_with_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rackwright.runner.steps.owners.is_dead", lambda owner: True)
+def dead(monkeypatch: pytest.MonkeyPatch, *owners: str) -> None:
+    monkeypatch.setattr("rackwright.runner.steps.marks.is_dead", lambda owner: owner in owners)
+
+
+def test_a_dead_runs_step_is_gone_on_with_by_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under its own name: else the next to come would take that for the dead one's too."""
+    dead(monkeypatch, "ops@desk/9/x")
     world = World()
     world.ranks[0].held = left(Stage.WAIT, changed=False)
-    world.step().run()
-    assert world.gates.wanted.owner == "ops@desk/9/x"
+    owners: list[Any] = []
+
+    def change(ranks: Any) -> None:
+        owners.append(world.ranks[0].held["owner"])
+
+    world.step(change).run()
+    assert owners == [world.gates.wanted.owner] == ["me@desk/1/ab"]
 
 
 def test_two_runs_cannot_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rackwright.runner.steps.owners.is_dead", lambda owner: False)
+    dead(monkeypatch)
     world = World()
     world.ranks[0].held = left(Stage.WAIT, changed=False)
     assert "ops@desk/9/x is changing chat-gpu1-0" in world.fails()
@@ -332,3 +359,42 @@ def test_a_rollback_puts_back_what_was_kept_and_keeps_what_ran() -> None:
     world.step(as_before, back=world.ranks).run()
     assert (rank.runs, rank.kept) == ("old", "new")
     assert "gates to be proven" in world.log
+
+
+def test_what_cannot_be_kept_is_not_changed_and_nothing_older_is_put_back() -> None:
+    world = World()
+    world.ranks[0].keeps = False
+    assert world.fails() == "chat-gpu1-0 was not changed: gpu1: No space left on device"
+    assert world.ranks[0].runs == "old" and not world.ranks[0].mark
+    assert not {"gpu1 apply", "gpu1 restore"} & {*world.log}
+
+
+def test_the_operator_is_told_where_no_gateway_drains_it() -> None:
+    world = World(held=())
+    world.step().run()
+    assert any(words.startswith("no gateway drains it: none runs") for words in world.said)
+
+
+def test_behind_a_router_nobody_waits_for_idleness_and_the_next_waits_for_the_router(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(module.gevent, "sleep", slept.append)
+    world = World(held=(), notices_s=8)
+    world.ranks[0].in_flight = [4] * 9
+    world.step().run()
+    assert slept == [8]
+    assert any("its service's router goes on sending" in words for words in world.said)
+
+
+@pytest.mark.parametrize("marked", [[0], [1], [0, 1]], ids=str)
+def test_a_dead_runs_step_is_gone_on_with_on_all_servers(
+    marked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead(monkeypatch, "ops@desk/9/x", "ops@desk/8/w")
+    world = World(ranks=2)
+    for number in marked:
+        owner = ("ops@desk/9/x", "ops@desk/8/w")[number]
+        world.ranks[number].held = left(Stage.WAIT, changed=False, owner=owner)
+    world.step().run()
+    assert [rank.held for rank in world.ranks] == [{}, {}]

@@ -30,12 +30,18 @@ def fleet_of(**services: Any) -> FleetPlan:
 CHAT = service(servers=["gpu1", "gpu2"], tensor_parallel_size=1, replicas=1)
 
 
+NOT_ENABLED = "not enabled"
+"""A unit that serves, and would not be back after a reboot."""
+
+
 def observed(item: Any, units: dict[str, str], there: list[str], marked: list[str]) -> Any:
     """As a host answers that is as planned, but for units in other states and those that left."""
     if isinstance(item, Unit):
         state = units.get(item.key, "as planned")
         if state == "absent":
             return {}
+        if state == NOT_ENABLED:
+            return {"active": "active", "stamp": item.stamp, "enabled": "disabled", "restarts": 0}
         stamp = item.stamp if state == "as planned" else {**item.stamp, "restart": "older"}
         active = "active" if state in ("as planned", "older") else state
         return {"active": active, "stamp": stamp, "enabled": "enabled", "restarts": 0}
@@ -146,6 +152,28 @@ def test_a_replica_on_two_servers_is_one_step(look: Callable[..., Work]) -> None
     assert (one.hosts, one.way) == (("gpu1", "gpu2"), Way.CHANGE)
     fresh = [look(fleet, name, {unit("chat-gpu1-0"): "absent"}) for name in ("gpu1", "gpu2")]
     assert steps(fleet, *fresh) == [("chat-gpu1-0", Way.START)]
+
+
+def test_a_replica_on_two_servers_that_serves_is_never_stopped_without_its_turn(
+    look: Callable[..., Work],
+) -> None:
+    sizes = {"tensor_parallel_size": 8, "pipeline_parallel_size": 2}
+    long = service("llama-3.1-405b-instruct", servers=["gpu1", "gpu2"], **sizes)
+    fleet = plan(load_fleet(hosts(cluster(2), {"chat": long})))
+    other = look(fleet, "gpu2", {unit("chat-gpu1-0"): NOT_ENABLED})
+    assert steps(fleet, look(fleet, "gpu1"), other) == [("chat-gpu1-0", Way.CHANGE)]
+    assert steps(fleet, other) == [("chat-gpu1-0", Way.CHANGE)]  # --limit gpu2
+    dead = look(fleet, "gpu2", {unit("chat-gpu1-0"): "failed"})
+    assert steps(fleet, look(fleet, "gpu1"), dead) == [("chat-gpu1-0", Way.START)]
+
+
+def test_what_leaves_is_of_a_planned_service_by_its_name_where_no_gateway_knows_it(
+    look: Callable[..., Work],
+) -> None:
+    fleet = fleet_of(chat=CHAT)
+    work = look(fleet, "gpu1", there=[unit("chat-gpu-9-0")])
+    (one,) = pending_of(fleet, {"gpu1": work}, {})
+    assert one.service == "chat"
 
 
 def test_a_server_that_a_replica_spanned_loses_its_process_in_the_same_step(

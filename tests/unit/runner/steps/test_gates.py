@@ -1,0 +1,51 @@
+"""What a step says to gateways: of a service behind a router they know the router alone."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rackwright.inventory.reading import load_fleet
+from rackwright.planning.placing import plan
+from rackwright.runner.steps import gates as module
+from rackwright.runner.steps.gates import Gates
+from tests.samples.fleet import hosts, server, service
+
+Asked = list[tuple[str, dict[str, Any]]]
+
+
+def gates_of(monkeypatch: pytest.MonkeyPatch, **of_service: Any) -> tuple[Gates, Any, Asked]:
+    """Gateways of one service, its first replica, and what is asked of gateways."""
+    spec = load_fleet(
+        hosts({"gpu1": server(), "gpu2": server(12)}, {"chat": service(**of_service)})
+    )
+    planned = plan(spec)
+    asked: Asked = []
+
+    def answer(host: str, script: str, request: dict[str, Any], **how: Any) -> dict[str, Any]:
+        asked.append((script, request))
+        return {"before": None}
+
+    monkeypatch.setattr(module, "reach", lambda inventory, name: name)
+    monkeypatch.setattr(module, "call", answer)
+    fleet: Any = SimpleNamespace(spec=spec, plan=planned, watchdogs={})
+    return Gates(fleet, SimpleNamespace()), planned.replicas[0], asked  # type: ignore[arg-type]
+
+
+def test_a_replica_is_entered_where_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    gates, replica, asked = gates_of(monkeypatch)
+    entries: dict[str, Any] = {}
+    gates.put(replica, entries)
+    ((script, request),) = asked
+    assert script == "gateway_entries" and request["name"] == replica.name
+    assert request["entry"]["port"] == replica.port and entries == {"gw1": None}
+    assert gates.router_notices_s("chat") == 0
+
+
+def test_beside_a_router_no_replica_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    gates, replica, asked = gates_of(monkeypatch, router="vllm-router")
+    gates.put(replica, {})
+    assert asked == []
+    assert gates.router_notices_s("chat") >= 6

@@ -1,0 +1,32 @@
+"""What leaves a server goes with all that was kept of it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rackwright.desired.items import Change
+from rackwright.desired.replicas import no_other_units
+from rackwright.runner.steps import removal
+from tests.samples.fleet import settings
+
+
+def test_one_that_leaves_takes_its_way_back_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def answer(host: Any, script: str, request: dict[str, Any], **how: Any) -> dict[str, Any]:
+        asked.append((script, request))
+        return {}
+
+    monkeypatch.setattr(removal, "call", answer)
+    units = ["rackwright-old-gpu1-0.service", "rackwright-other-gpu1-0.service"]
+    leaves = Change(no_other_units((), settings()), "left the plan", {"units": units})
+    host = SimpleNamespace(name="gpu1")
+    work: Any = SimpleNamespace(host=host, settings=settings(), unplanned=[leaves], planned=())
+    removal.take_away("old-gpu1-0", work)
+    (state, made), (turns, forgotten) = asked
+    assert (state, turns) == ("state", "turns")
+    assert made["items"][0]["keep"] == units[1:]
+    assert (forgotten["do"], forgotten["replica"]) == ("forget", "old-gpu1-0")
