@@ -20,8 +20,15 @@ def write_ssh_config() -> None:
     """Write ssh_config and known_hosts for every host that has a key."""
     known = [host for host in ALL if _public(host).exists()]
     lines = [f"{host.address} {' '.join(_public(host).read_text().split()[:2])}" for host in known]
-    (LAB / "known_hosts").write_text("\n".join(lines) + "\n")
-    (LAB / "ssh_config").write_text("".join(_entry(host) for host in known))
+    _put(LAB / "known_hosts", "\n".join(lines) + "\n")
+    _put(LAB / "ssh_config", "".join(_entry(host) for host in known))
+
+
+def _put(path: Path, text: str) -> None:
+    """By a rename: hosts that are up already are asked by these files at any time."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(path)
 
 
 def _public(host: LabHost) -> Path:

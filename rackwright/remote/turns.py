@@ -25,8 +25,9 @@ def _keep(folder: Path, asked: Values) -> Values:
 
 
 def _stop(folder: Path, asked: Values) -> Values:
-    """Its process ends, after the requests that it has."""
-    run("systemctl", "stop", asked["unit"])
+    """Its process ends, after the requests that it has; where no unit is there yet, none runs."""
+    if (turns.UNITS / asked["unit"]).exists():
+        run("systemctl", "stop", asked["unit"])
     return {}
 
 

@@ -16,7 +16,7 @@ from tests.samples.deploys import Run, deploy, start
 from tests.samples.lab_hosts import ssh, wait_until
 
 INVENTORY = "tests/lab/inventories/hub.py"
-PORT = 8900
+PORT = 8902
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 FOLDER = f"/var/lib/rackwright/models/lab--tiny-llama/{REVISION}"
 STAGE = ("--data", "stages=models")

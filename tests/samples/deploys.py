@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lab.fleet import ROOT
 from tests.samples.commands import BIN, DEPLOY_PATIENCE_S
 
 LAB_INVENTORY = "inventories/lab.py"
+REPORTS = Path("reports", os.environ.get("PYTEST_XDIST_WORKER", ""))
+"""A folder for each process of tests: the newest report there is of its own deploy."""
 
 
 @dataclass
@@ -46,9 +50,9 @@ def start(*words: str, inventory: str = LAB_INVENTORY) -> subprocess.Popen[str]:
 
 def deploy(*words: str, inventory: str = LAB_INVENTORY) -> Run:
     """Run a deploy to its end, with pyinfra's results as JSON."""
-    latest = ROOT / "reports" / "latest.json"
+    latest = ROOT / REPORTS / "latest.json"
     before = latest.readlink() if latest.is_symlink() else None
-    running = start("-y", "--json", *words, inventory=inventory)
+    running = start("-y", "--json", "--data", f"report_dir={REPORTS}", *words, inventory=inventory)
     stdout, stderr = running.communicate(timeout=DEPLOY_PATIENCE_S)
     fresh = latest.is_symlink() and latest.readlink() != before
     report = json.loads(latest.read_text()) if fresh else {"results": []}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
-from lab.fleet import LAB, ROOT
+from lab.fleet import LAB, ROOT, RUN
 from tests.samples.commands import DEPLOY_PATIENCE_S, PATIENCE_S
 
 PROFILE = "/etc/rackwright-lab/nvml.profile"
@@ -70,12 +71,25 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 @contextmanager
 def fresh(*names: str) -> Iterator[None]:
-    """Hosts (the lab's own without a name) as debootstrap left them, taken away afterwards."""
+    """Hosts as debootstrap left them, taken away afterwards; nobody else has them meanwhile."""
     keep = "RACKWRIGHT_KEEP_LAB" in os.environ  # for work on one test: use the lab that is up
-    if not keep:
-        lab("down", *names)
-    up = lab("up", *names)
-    assert up.returncode == 0, up.stderr
-    yield
-    if not keep:
-        lab("down", *names)
+    with _alone(names):
+        if not keep:
+            lab("down", *names)
+        up = lab("up", *names)
+        assert up.returncode == 0, up.stderr
+        yield
+        if not keep:
+            lab("down", *names)
+
+
+@contextmanager
+def _alone(names: Sequence[str]) -> Iterator[None]:
+    """Wait until no other process of these tests has one of the hosts."""
+    folder = RUN / "claims"
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as claims:
+        for name in sorted(names):  # all in one order: no two wait for each other
+            claim = claims.enter_context((folder / name).open("w"))
+            fcntl.flock(claim, fcntl.LOCK_EX)
+        yield

@@ -28,7 +28,7 @@ lab = [
                 "interconnect": "none",
             },
             "gateway": {"server_name": "llm.lab.example"},
-            "engine_environment": {"HF_ENDPOINT": "http://198.18.0.1:8900"},
+            "engine_environment": {"HF_ENDPOINT": "http://198.18.0.1:8902"},
         },
     ),
 ]

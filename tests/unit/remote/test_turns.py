@@ -134,6 +134,14 @@ def test_what_ran_before_is_kept_and_put_back(ask: Ask, place: Path) -> None:
     assert told == ["daemon-reload", "reset-failed a.service", "--no-block restart a.service"]
 
 
+def test_what_is_not_there_yet_is_not_stopped(ask: Ask, place: Path) -> None:
+    """systemd knows no such unit and would refuse, and no replica of several ranks would come."""
+    told = place / "systemctl"
+    assert ask("stop") == {} and told.read_text() == "stop a.service\n"
+    (place / "units/a.service").unlink()
+    assert ask("stop") == {} and told.read_text() == "stop a.service\n"
+
+
 def test_what_was_left_half_done_never_becomes_what_ran_before(ask: Ask, place: Path) -> None:
     note(ask, "change")
     ask("keep")
