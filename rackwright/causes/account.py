@@ -130,13 +130,24 @@ def _state(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]], gave_u
     if shown.get("LoadState") != "loaded":
         return State.ABSENT
     restarts, active = int(shown.get("NRestarts") or 0), shown.get("ActiveState")
-    if active == "failed" and gave_up:
+    if active in ("failed", "deactivating") and gave_up:
         return State.GAVE_UP
     if active in ("active", "reloading"):
         return State.RESTARTED if restarts else State.RUNS
     if active == "activating" and not restarts and not (starts and starts[0]["ended"]):
         return State.STARTS
-    return State.FAILS if active in ("activating", "failed") else State.STOPPED
+    fails = active in ("activating", "failed") or _is_between_starts(shown)
+    return State.FAILS if fails else State.STOPPED
+
+
+def _is_between_starts(shown: Mapping[str, str]) -> bool:
+    """Whether nobody stops it: it ends by itself, or is down until its restart begins.
+
+    Who stops or restarts a unit has a job of it while that ends; so has systemd's own restart, but
+    only once the unit is down.
+    """
+    has_job, active = bool(shown.get("Job")), shown.get("ActiveState")
+    return (active == "deactivating" and not has_job) or (active == "inactive" and has_job)
 
 
 def _waits(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]]) -> str:

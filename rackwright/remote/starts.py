@@ -23,7 +23,7 @@ ONLY_LOOKS = True
 
 PROPERTIES = (
     "LoadState,ActiveState,SubState,NRestarts,InvocationID,ActiveEnterTimestamp,"
-    "StateChangeTimestamp"
+    "StateChangeTimestamp,Job"
 )
 STARTS = 2
 """The one that goes on, and the one before it that failed."""
@@ -50,12 +50,11 @@ HIDDEN = "<hidden>"
 Values = dict[str, Any]
 
 
-def seen(asked: Values) -> Values:
+def seen(asked: Values, shown: Values) -> Values:
     """One unit: systemd's properties of it, its last starts (the newest first), kernel lines.
 
-    ``attempts`` are those that were in vain.
+    ``attempts`` are those that were in vain; ``shown`` is older than what the journal is read for.
     """
-    (shown,) = show(PROPERTIES, asked["unit"])
     secrets = secrets_of(asked.get("environment_path"))
     starts = _starts(asked["unit"], shown.get("InvocationID", ""))[:STARTS]
     found: Values = {"state": shown, "starts": starts, "kernel": []}
@@ -85,12 +84,12 @@ def secrets_of(path: str | None) -> list[str]:
 def _starts(unit: str, current: str) -> list[Values]:
     """What systemd says of the unit's starts, the newest first."""
     starts: dict[str, Values] = {}
-    if current:
-        starts[current] = _start(current)
     for entry in entries(f"UNIT={unit}", "_PID=1", "--reverse", f"--lines={SAID}"):
         invocation = field_text(entry.get("INVOCATION_ID"))
         if invocation:
             _add(starts.setdefault(invocation, _start(invocation)), entry)
+    if current and current not in starts:  # nothing is said of it yet
+        return [_start(current), *starts.values()]
     return list(starts.values())
 
 
@@ -169,8 +168,10 @@ def _names(text: str, pids: set[int]) -> bool:
 def main(request: Values) -> Values:
     """Each unit of ``request["units"]`` by its name, as ``seen`` has it.
 
-    What a process wrote last may still be on its way to the journal when the process is gone.
+    What a process wrote last may still be on its way to the journal when the process is gone, as
+    may what systemd said: all that came before the state it is in is waited for.
     """
+    shown = [show(PROPERTIES, asked["unit"])[0] for asked in request["units"]]
     with contextlib.suppress(subprocess.TimeoutExpired):
         ended("journalctl", "--sync", timeout=TIMEOUT_S)
-    return {asked["unit"]: seen(asked) for asked in request["units"]}
+    return {one["unit"]: seen(one, state) for one, state in zip(request["units"], shown)}

@@ -112,6 +112,75 @@ def test_a_rank_that_waits_for_others_is_starting_whatever_ended_before(
     assert account(seen()).state is State.FAILS
 
 
+NOT_THERE = [
+    of_systemd(12, OLD, "Failed with result 'exit-code'.", starts.FAILED, UNIT_RESULT="exit-code"),
+    of_systemd(11, OLD, MAIN, starts.EXITED, EXIT_CODE="exited", EXIT_STATUS="203"),
+    of_systemd(10, OLD, "Starting it...", "7d4958e842da4a758f6c1cdc7b36dcc5"),
+]
+NOT_THERE_EITHER = [line.replace(OLD, "c" * 32) for line in NOT_THERE]
+"""Of the start before that: no more than two are told of."""
+NOT_KNOWN = "a cause that is not known"
+
+
+@pytest.mark.parametrize(
+    ("shown", "state"),
+    [
+        ("ActiveState=deactivating\nSubState=stop-post\nJob=", State.FAILS),
+        ("ActiveState=deactivating\nSubState=stop-post", State.FAILS),
+        ("ActiveState=deactivating\nSubState=stop-sigterm\nJob=17", State.STOPPED),
+        ("ActiveState=inactive\nSubState=dead\nJob=17", State.FAILS),
+        ("ActiveState=inactive\nSubState=dead\nJob=", State.STOPPED),
+        ("ActiveState=activating\nSubState=auto-restart\nJob=", State.FAILS),
+    ],
+)
+def test_one_that_fails_is_not_taken_for_stopped_between_its_starts(
+    journal: dict[str, Path], command: Command, shown: str, state: State
+) -> None:
+    """It ends by itself, and is down for a moment before its restart begins."""
+    journal["systemd"].write_text("\n".join(NOT_THERE) + "\n")
+    words = f"LoadState=loaded\n{shown}\nNRestarts=1\nInvocationID={OLD}"
+    command("systemctl", f"echo '{words}'")
+    told = account(seen())
+    assert told.state is state
+    fails = "exit code 203: the release is not there"
+    assert told.summary == (fails if state is State.FAILS else NOT_KNOWN)
+
+
+def test_one_that_gives_up_while_it_ends_is_said_to(
+    journal: dict[str, Path], command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It stops itself then, which is a job as that of whoever stops it."""
+    monkeypatch.setattr(attempts, "FOLDER", tmp_path)
+    (tmp_path / UNIT).write_text("4 4 5 0 1\n")
+    journal["systemd"].write_text("\n".join(NOT_THERE) + "\n")
+    words = f"LoadState=loaded\nActiveState=deactivating\nJob=17\nInvocationID={OLD}"
+    command("systemctl", f"echo '{words}'")
+    assert account(seen()).state is State.GAVE_UP
+
+
+def test_what_systemd_said_before_the_state_it_is_in_is_waited_for(
+    journal: dict[str, Path], command: Command, tmp_path: Path
+) -> None:
+    """The start before the one under way ended just now: its end is on its way to the journal."""
+    late, systemd = tmp_path / "late", journal["systemd"]
+    (tmp_path / "said").write_text("\n".join(NOT_THERE) + "\n")
+    systemd.write_text("\n".join([NOT_THERE[-1], *NOT_THERE_EITHER]) + "\n")
+    shown = f"LoadState=loaded\nActiveState=activating\nNRestarts=2\nInvocationID={NEW}"
+    command("systemctl", f"cp {tmp_path}/said {late}; echo '{shown}'")
+    arrives = f'case "$*" in --sync) mv {late} {systemd};; *_PID=1*) cat {systemd};; esac'
+    command("journalctl", arrives)
+    assert account(seen()).summary == "exit code 203: the release is not there"
+
+
+def test_a_start_that_began_meanwhile_is_the_newest(
+    journal: dict[str, Path], command: Command
+) -> None:
+    """What is shown is then of the one before it."""
+    shown = f"LoadState=loaded\nActiveState=activating\nNRestarts=1\nInvocationID={OLD}"
+    command("systemctl", f"echo '{shown}'")
+    assert [one["invocation"] for one in seen()["starts"]] == [NEW, OLD]
+
+
 def test_words_that_are_no_text_are_read_as_far_as_they_are(journal: dict[str, Path]) -> None:
     lines = [
         entry(11, [0x61, 0xFF, 0x62]),
