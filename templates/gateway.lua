@@ -289,8 +289,9 @@ local function read_data()
 end
 
 -- What is known of a replica beside the plan: why it is drained or ejected, its turn as JSON, until
--- when it is awaited, its weight, and since when all that is so. It outlives a restart.
-local KNOWN = {"drained", "ejected", "turn", "awaited", "weight", "since"}
+-- when it is awaited, its weight, since when all that is so, and its server's quarantine in words. It
+-- outlives a restart.
+local KNOWN = {"drained", "ejected", "turn", "awaited", "weight", "since", "quarantine"}
 
 local function know(name, field, value)
     if value == nil then live:delete(field .. ":" .. name) else live:set(field .. ":" .. name, value) end
@@ -1616,7 +1617,9 @@ end
 
 -- Watchdogs ----------------------------------------------------------------------------------------
 -- The one of each server says what it does about the replicas there. What it takes out is out here, the
--- last one of a service too: it completes nothing. One that says nothing is as one that is not there.
+-- last one of a service too: it completes nothing. One that says nothing is as one that is not there, but
+-- for a quarantine: that holds until the watchdog itself says otherwise, for what broke a server's GPUs may
+-- well have silenced it, and a completion says nothing of them.
 
 local look_at_all
 
@@ -1624,7 +1627,6 @@ do  -- what only this section names: Lua has room for 200 names in a file
 
 local WATCH_S, OLD_S = 1, 6
 local OUT = {out = true, restarting = true, ["given up"] = true}
-local UNFIT = {["given up"] = true, quarantine = true}  -- nobody is about to bring it back
 local answers = {}  -- of worker 0: the address of a watchdog -> what it said last, and when
 local held = {}     -- of worker 0: names of replicas that are not tried again yet
 
@@ -1644,19 +1646,40 @@ local function judged(said, name)
     return readable(one.state), readable(one.why)
 end
 
+-- What counts as the quarantine of a replica's server, in words: what is said, else what was said last.
+local function quarantine_of(replica, said, state, words)
+    if state == "quarantine" then return words end
+    if said and given(said.quarantine) == nil then return nil end
+    return replica.quarantine
+end
+
+-- `said` is nil where nothing is said that counts.
 local function take_verdict(replica, said)
     local name = replica.name
     local state, why = judged(said or {}, name)
-    local is_out = OUT[state] or state == "quarantine"
     local words = why ~= "" and state .. ": " .. why or state
     if live:get("watchdog:" .. name) ~= words then live:set("watchdog:" .. name, words) end
-    words = "watchdog: " .. words
+    local quarantine = quarantine_of(replica, said, state, words)
+    local is_out = quarantine or OUT[state]
+    words = "watchdog: " .. (quarantine or words)
     held[name] = is_out or state == "suspected" and held[name] or nil
-    if not is_out or replica.turn or replica.ejected == words then return end
+    local is_new = quarantine ~= replica.quarantine
+    if not is_new and (not is_out or replica.turn or replica.ejected == words) then return end
     change(function()
         local now = data.replicas[name]
-        if now and not now.turn then put_out(now, words, not UNFIT[state] and AWAITED_S or nil) end
+        if not now or not is_new and now.quarantine ~= quarantine then return end  -- ended by hand meanwhile
+        know(name, "quarantine", quarantine)
+        if not is_out or now.turn or now.ejected == words then return end
+        local is_awaited = not quarantine and state ~= "given up"  -- somebody is about to bring it back
+        put_out(now, words, is_awaited and AWAITED_S or nil)
     end)
+end
+
+-- Nobody is left to end what it said.
+local function forget_watchdog(replica)
+    held[replica.name] = nil
+    if not replica.quarantine then return end
+    change(function() know(replica.name, "quarantine", nil) end)
 end
 
 -- Asks a watchdog for all replicas that it has. What it says is old when its own time stands still.
@@ -1712,6 +1735,8 @@ function look_at_all(premature)
             local address = at.host .. " " .. at.port
             by_watchdog[address] = by_watchdog[address] or {}
             table.insert(by_watchdog[address], replica)
+        else
+            forget_watchdog(replica)
         end
     end
     all_of(watch, by_watchdog)
@@ -1922,6 +1947,7 @@ local function changed_as_asked(name, asked)
     local forbids = asked.turn ~= nil and turns.put(replica, asked)
     if forbids then return {409, forbids} end
     if asked.drained ~= nil then
+        if not asked.drained and state_of(replica) ~= "drained" then know(name, "quarantine", nil) end
         know(name, "drained", asked.drained and (asked.why or "by hand") or nil)
         know(name, "since", ngx.time())
         if not asked.drained then know(name, "turn", nil) end

@@ -224,6 +224,54 @@ def test_it_is_heard_after_a_reload_and_a_restart(
         assert len(tried(engines[0], "first")) == before
 
 
+SILENCED = ("told", "undrained", "unwatched")
+"""By what the quarantine of a silent watchdog ends."""
+
+
+def test_a_quarantine_holds_when_its_watchdog_falls_silent(up: Any, engines: Engines) -> None:
+    """Over a reload and a restart too, and a completion is not asked for.
+
+    It ends where the watchdog says so, where an operator undrains, or where nobody is to be asked.
+    """
+    names, page = [watched(one) for one in SILENCED], WatchdogPage()
+    services = {one: service(one, [engines[0].port]) for one in SILENCED}
+    page.quarantine = {"why": "GPU 3: Xid 79", "since": 1790000000}
+    with page.running():
+        watch(services.values(), page)
+        gateway = up(fleet(services))
+        wait_until(lambda: states(gateway, *names) == {"ejected"}, OUT_S)
+        page.mode = "silent"
+        for again in (lambda: None, gateway.reload, gateway.restart):
+            again()
+            wait_until(lambda: words(gateway) == {"silent"}, OLD_S + 4 * ROUND_S)
+            page.asked_again(2)
+            known = replicas(gateway)
+            told = {(known[name]["state"], known[name]["why"]) for name in names}
+            assert told == {("ejected", "watchdog: quarantine: GPU 3: Xid 79")}
+        assert not [one for name in SILENCED for one in tried(engines[0], name)]
+        told, undrained, unwatched = names
+        ask_in_vain(gateway, told)
+        assert gateway.ask("PUT", f"/replicas/{undrained}", {"drained": False})[0] == 200
+        wait_until(lambda: states(gateway, undrained) == {"in"}, BACK_S)
+        page.asked_again(2)
+        assert states(gateway, undrained) == {"in"}, "what was ended by hand is heard no more"
+        assert states(gateway, told, unwatched) == {"ejected"}
+        del services["unwatched"]["replicas"][0]["watch"]
+        gateway.fleet = fleet(services)
+        gateway.write_data()
+        assert gateway.ask("POST", "/load")[0] == 200
+        wait_until(lambda: states(gateway, unwatched) == {"in"}, BACK_S)
+        assert states(gateway, told) == {"ejected"}
+        page.mode, page.quarantine = "well", None
+        wait_until(lambda: states(gateway, told) == {"in"}, BACK_S)
+
+
+def ask_in_vain(gateway: LocalGateway, name: str) -> None:
+    """An undrain of what was drained by hand as well takes no more than that back."""
+    for drained, state in ((True, "drained"), (False, "ejected")):
+        assert gateway.ask("PUT", f"/replicas/{name}", {"drained": drained})[1]["state"] == state
+
+
 FAULTS = ("silent", "slow", "dripping", "endless", "garbled", "deep", "status", "other", "list")
 MODES = (*FAULTS, "odd", "old", "gone")
 
