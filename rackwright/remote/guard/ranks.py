@@ -18,8 +18,8 @@ from typing import Any
 
 from rackwright.remote import gather
 from rackwright.remote.gather import DOWN, JOINED, Place, Told
-from rackwright.remote.guard.service_manager import gave_up
-from rackwright.remote.host.running import Failed, ended, run
+from rackwright.remote.guard.service_manager import end_with_others, gave_up
+from rackwright.remote.host.running import Failed, ended
 
 EVERY_S, ANSWER_S = 1.0, 5.0
 PROPERTIES = "ActiveState,SubState,InvocationID"
@@ -89,7 +89,7 @@ class Rank:
             say(f"{self.name}: rank {self.rank} ends with the others: {why}")
         self._ended = own.start
         with suppress(Failed):
-            run("systemctl", "kill", "--signal=KILL", self.unit)
+            end_with_others(self.unit)
 
 
 class Ranks:

@@ -41,6 +41,17 @@ def gave_up(unit: str) -> str:
     return f"gave up after {failed} starts that never became ready" if given_up == "1" else ""
 
 
+def end_with_others(unit: str) -> None:
+    """End a rank at once whose others are gone; it is started again without a delay of its own.
+
+    Raises OSError with systemd's words.
+    """
+    with suppress(OSError):
+        STARTS.mkdir(parents=True, exist_ok=True)
+        (STARTS / f"{unit}.with-others").touch()
+    run("systemctl", "kill", "--signal=KILL", unit)
+
+
 def restart(unit: str) -> None:
     """End what hangs at once, for it would not hear a request to stop, and start it again.
 

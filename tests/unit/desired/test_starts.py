@@ -163,6 +163,21 @@ def test_after_ten_minutes_of_service_the_row_begins_again(starts: Callable[...,
     assert unit.slept == [5, 10, 5]
 
 
+def test_a_rank_that_was_ended_with_the_others_is_not_delayed(
+    starts: Callable[..., Starts], tmp_path: Path
+) -> None:
+    """Nor does it make a row longer; but it counts among the starts that never became ready."""
+    unit = starts(start_attempts=5)
+    unit.fails(2)
+    for _ in range(2):
+        (tmp_path / "run" / f"{UNIT}.with-others").touch()
+        unit.fails()
+    assert unit.slept == [5]
+    assert attempts.attempts(UNIT) == {"failed": 4, "gave_up": False}
+    assert unit.fails() == 1, "and once more"
+    assert unit.slept == [5, 10]
+
+
 @pytest.mark.parametrize("text", ["", "no numbers\n", "1 2\n", None])
 def test_a_count_that_cannot_be_read_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None

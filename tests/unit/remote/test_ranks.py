@@ -14,6 +14,7 @@ import pytest
 
 from rackwright.remote import gather
 from rackwright.remote.gather import DOWN, GATHERS, JOINED, Place, Told, as_told, told_of
+from rackwright.remote.guard import service_manager
 from rackwright.remote.guard.ranks import Rank, Ranks, why_end
 from tests.samples.commands import Command
 
@@ -338,6 +339,7 @@ SHOWN = "ActiveState=active\nSubState=running\nInvocationID={start}\n"
 def rank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> Rank:
     """Rank 1, joined to start "e" of rank 0; what systemctl is told is in ``asked``."""
     monkeypatch.setattr(gather, "FOLDER", tmp_path)
+    monkeypatch.setattr(service_manager, "STARTS", tmp_path / "starts")
     gather.note("chat", "a", "e")
     shown = f"case $1 in show) printf '{SHOWN.format(start='a')}';; esac"
     command("systemctl", f'echo "$*" >> {tmp_path}/asked; {shown}')
@@ -358,6 +360,7 @@ def test_a_rank_whose_first_is_another_is_ended_and_that_is_said_once(
     for _ in range(2):
         rank.look(lambda place, name: Told(GATHERS, "f"), said.append)
     assert killed(tmp_path) == 2, "as long as it is not gone"
+    assert (tmp_path / "starts/chat.service.with-others").exists(), "it is not delayed"
     assert said == ["chat: rank 1 ends with the others: rank 0 on gpu1 was started anew"]
 
 
@@ -367,6 +370,7 @@ def test_a_rank_whose_first_is_well_or_silent_goes_on(
 ) -> None:
     rank.look(lambda place, name: answer, print)
     assert killed(tmp_path) == 0
+    assert not (tmp_path / "starts").exists()
 
 
 def test_a_rank_that_has_changed_while_others_were_asked_is_left_alone(

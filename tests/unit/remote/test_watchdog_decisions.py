@@ -75,6 +75,19 @@ def test_an_idle_one_that_completes_nothing_is_out_in_time(
     assert len(watch.acts) == 1 and watch.states[-1] == "well"
 
 
+@pytest.mark.parametrize("before_s", range(60, 74, 2))
+def test_an_idle_one_is_restarted_in_time_by_what_others_said_a_look_ago(before_s: int) -> None:
+    """Four seconds until it is asked, a step's patience, evidence, and the others asked twice."""
+    watch = Watch(Engine(gauges_freeze=True))
+    fleet = Fleet([watch])
+    watch.go_on(before_s)
+    hung_s, watch.engine.hangs = watch.engine.now_s, True
+    for _ in range(30):
+        watch.engine.pass_time(LOOK_S)
+        fleet.look(watch)
+    assert watch.acts[0] - hung_s <= 40
+
+
 def test_the_first_token_of_a_start_may_take_longer_and_not_for_ever() -> None:
     """Kernels are compiled for it; what never comes is a hang all the same."""
     engine = Engine(tokens=0.0, hangs=True)
