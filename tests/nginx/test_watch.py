@@ -246,8 +246,8 @@ def test_a_quarantine_holds_when_its_watchdog_falls_silent(up: Any, engines: Eng
             wait_until(lambda: words(gateway) == {"silent"}, OLD_S + 4 * ROUND_S)
             page.asked_again(2)
             known = replicas(gateway)
-            told = {(known[name]["state"], known[name]["why"]) for name in names}
-            assert told == {("ejected", "watchdog: quarantine: GPU 3: Xid 79")}
+            found = {(known[name]["state"], known[name]["why"]) for name in names}
+            assert found == {("ejected", "watchdog: quarantine: GPU 3: Xid 79")}
         assert not [one for name in SILENCED for one in tried(engines[0], name)]
         told, undrained, unwatched = names
         ask_in_vain(gateway, told)
