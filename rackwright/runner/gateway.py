@@ -12,12 +12,13 @@ from pyinfra.context import host
 from rackwright.desired.addresses import is_ip, name_faults, named_addresses, resolved
 from rackwright.desired.failover import failover_items, interface_faults, interface_of, no_failover
 from rackwright.desired.gateway import gateway_items, overflows
-from rackwright.desired.gateway_places import no_gateway
+from rackwright.desired.gateway_places import SECRETS, no_gateway
 from rackwright.desired.gateway_system import REMEDY, unfit
 from rackwright.desired.items import Item
 from rackwright.desired.routers import no_other_routers, router_items
 from rackwright.errors import Fault, HostError
 from rackwright.plan import Upstream
+from rackwright.runner.engine_keys import with_engine_keys
 from rackwright.runner.fleet import FleetRun, this_fleet
 from rackwright.runner.gateway_turns import in_turn
 from rackwright.runner.observing import gateway_request
@@ -97,7 +98,12 @@ def _items(
         return _refused(faults, "its network"), ()
     failover = fleet.spec.failover
     peers = failover.peers(gateway.name) if failover else ()
-    keys = key_files(fleet.clients, fleet.spec, host.name)
+    keys = with_engine_keys(
+        key_files(fleet.clients, fleet.spec, host.name),
+        *(known["key_ids"], fleet, host.inventory, host.name),
+    )
+    if keys.own is None:
+        host.log_styled("  a replica has the engines' key of before: it is kept", fg="yellow")
     addresses, nameservers = resolved(known["names"]), _nameservers(known)
     routers, watchdogs = fleet.routers, fleet.watchdogs
     items = gateway_items(
@@ -121,7 +127,7 @@ def _shared(
 
 
 def _known(names: Sequence[str]) -> Known:
-    known: Known = call(host, "gateway_host", list(names), timeout_s=LOOK_UP_S, kind=dict)
+    known: Known = call(host, "gateway_host", list(names), SECRETS, timeout_s=LOOK_UP_S, kind=dict)
     return known
 
 

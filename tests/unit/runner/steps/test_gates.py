@@ -37,7 +37,7 @@ def gates_of(monkeypatch: pytest.MonkeyPatch, **of_service: Any) -> tuple[Gates,
 def test_a_replica_is_entered_where_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     gates, replica, asked = gates_of(monkeypatch)
     entries: dict[str, Any] = {}
-    gates.put(replica, entries)
+    gates.put(replica, entries, "")
     ((script, request),) = asked
     assert script == "gateway_entries" and request["name"] == replica.name
     assert request["entry"]["port"] == replica.port and entries == {"gw1": None}
@@ -46,6 +46,6 @@ def test_a_replica_is_entered_where_it_listens(monkeypatch: pytest.MonkeyPatch) 
 
 def test_beside_a_router_no_replica_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
     gates, replica, asked = gates_of(monkeypatch, router="vllm-router")
-    gates.put(replica, {})
+    gates.put(replica, {}, "")
     assert asked == []
     assert gates.router_notices_s("chat") >= 6
