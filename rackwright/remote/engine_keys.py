@@ -10,6 +10,7 @@ from typing import Any
 
 from rackwright.remote.host.gateway_socket import ask
 from rackwright.remote.host.running import run
+from rackwright.remote.host.systemd import show
 from rackwright.remote.items.files import put_back, saved, write
 from rackwright.remote.served.key_id import key_id
 from rackwright.remote.state import LOCK
@@ -24,7 +25,8 @@ NO_GATEWAY = (FileNotFoundError, ConnectionRefusedError)
 def main(request: Values) -> Values:
     """Learn ``keys``, each by its id; the key of a replica that has none in its entry stays.
 
-    ``error``: words, with the file as it was. Nothing is done where no gateway was deployed.
+    ``awaited``: until its workers know them. ``error`` is in words. Nothing is done where no
+    gateway was deployed.
     """
     path = Path(request["path"])
     try:
@@ -51,13 +53,20 @@ def _learned(path: Path, kept: Values, request: Values) -> Values:
             raise
     elif set(wanted) <= {key_id(str(secrets.get("engine") or ""))}:
         return {}
-    return _loaded(request["socket"], set(wanted))
+    return _loaded(request["socket"], set(wanted)) if request["awaited"] else _reloaded()
 
 
 def keys_of(secrets: Values) -> dict[str, str]:
     """Every key of engines that a gateway's file has, by its id."""
     own = str(secrets.get("engine") or "")
     return {**({key_id(own): own} if own else {}), **(secrets.get("engine_keys") or {})}
+
+
+def _reloaded() -> Values:
+    """One that does not run yet reads them as it starts."""
+    if show("ActiveState", "nginx.service")[0].get("ActiveState") == "active":
+        run("systemctl", "reload", "nginx.service")
+    return {}
 
 
 def _loaded(socket: str, wanted: set[str]) -> Values:

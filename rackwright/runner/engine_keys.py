@@ -12,7 +12,6 @@ from rackwright.plan import Replica
 from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.secrets import engine_key_id
-from rackwright.runner.steps.gates import Gates
 from rackwright.runner.steps.marks import TROUBLE
 from rackwright.runner.steps.rank import Rank
 
@@ -23,7 +22,7 @@ def with_engine_keys(
     """``keys`` with each replica's; a key of before stays where a replica has that.
 
     ``known`` are the ids of the keys that the gateway has: servers are asked only where one of
-    them is not the planned. Raises HostError where the gateway does not learn the planned one.
+    them is not the planned.
     """
     planned = engine_key_id(fleet.settings(gateway))
     others = {one for one in known if isinstance(one, str)} - {planned}
@@ -33,7 +32,6 @@ def with_engine_keys(
     found = {one.name: _key_id(one, fleet, inventory, planned) for one in answering}
     if not others & set(found.values()):
         return keys._replace(of_replicas=found)
-    Gates(fleet, inventory).learn(only=gateway)
     return keys._replace(own=None, of_replicas=found)
 
 

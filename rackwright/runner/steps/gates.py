@@ -63,12 +63,12 @@ class Gates:
         """Have all of them know the engines' key of the plan, and ``former`` ones, beside theirs.
 
         Before a replica has one of them: each is then sent its own. ``only`` one gateway, where it
-        is given. Raises HostError.
+        is given: it may have Lua yet that knows one key, and is not awaited. Raises HostError.
         """
         for name in [only] if only else self.fleet.spec.gateways:
             planned = secret("key", self.fleet.settings(name).engine_api_key_env).get("key", "")
             if keys := [key for key in dict.fromkeys((planned, *former)) if key]:
-                request = {"path": SECRETS, "socket": SOCKET, "keys": keys}
+                request = {"path": SECRETS, "socket": SOCKET, "keys": keys, "awaited": only is None}
                 said = call(
                     reach(self.inventory, name), "engine_keys", request, timeout_s=120, kind=dict
                 )

@@ -403,3 +403,13 @@ def test_a_dead_runs_step_is_gone_on_with_on_all_servers(
         world.ranks[number].held = left(Stage.WAIT, changed=False, owner=owner)
     world.step().run()
     assert [rank.held for rank in world.ranks] == [{}, {}]
+
+
+def test_gateways_are_told_of_the_key_that_runs_and_of_that_which_is_put_back() -> None:
+    world = World()
+    world.step().run()
+    assert world.gates.key_ids == ["of new"]
+    world = World()
+    world.ranks[0].runs, world.ranks[0].kept = "new", "old"
+    world.step(as_before, back=world.ranks).run()
+    assert world.gates.key_ids == ["of old"]
