@@ -16,7 +16,7 @@ from rackwright.runner import engine_keys as module
 from tests.samples.fleet import hosts, server, service
 
 OLD, NEW = key_id("of-last-year"), key_id("of-this-year")
-FIRST, SECOND = "chat-gpu1-0", "chat-gpu2-0"
+FIRST, SECOND = "chat-gpu1-0", "chat-gpu1-1"
 
 
 class World:
