@@ -1006,13 +1006,17 @@ local function needs_method(wanted)
     if ngx.req.get_method() ~= wanted then return refuse("method_not_allowed", nil, {Allow = wanted}) end
 end
 
+-- While the engines' key is changed there are two: each replica's entry says by its digest which it has.
+local function engine_key(replica) return trusted_secrets.engine_keys[replica.key] or trusted_secrets.engine end
+
 -- What lets into an engine is its own key, which clients do not have: they come in by theirs, or where
 -- everybody may ask, by none.
-local function set_headers()
-    if not data.fleet.keys_required and not trusted_secrets.engine then return end
+local function set_headers(ctx)
+    ctx.engine_key = engine_key(ctx.replica)
+    if not data.fleet.keys_required and not ctx.engine_key then return end
     ngx.req.clear_header("x-api-key")
-    if trusted_secrets.engine then
-        ngx.req.set_header("Authorization", "Bearer " .. trusted_secrets.engine)
+    if ctx.engine_key then
+        ngx.req.set_header("Authorization", "Bearer " .. ctx.engine_key)
     else
         ngx.req.clear_header("Authorization")
     end
@@ -1077,7 +1081,7 @@ local function route(ctx)
     local sent = edited(ctx, body, members, model)
     if sent ~= body then ngx.req.set_body_data(sent) end
     if ctx.service.connection == "close" then ngx.var.rackwright_connection = "close" end
-    set_headers()
+    set_headers(ctx)
     ngx.req.set_uri(ctx.path)
     ngx.req.set_uri_args("")  -- no path takes any, and engines write them into their logs
 end
@@ -1118,6 +1122,8 @@ function M.balance()
         note_failure(ctx.replica, "it refuses connections", true)
         release(ctx)
         if not claim(ctx) then return ngx.exit(BUSY) end  -- what there was a moment ago is full now
+        ctx.needs_other_key = engine_key(ctx.replica) ~= ctx.engine_key  -- too late for it here
+        if ctx.needs_other_key then return ngx.exit(BUSY) end
     end
     ctx.tried = ctx.tried or {}
     ctx.tried[ctx.replica.name] = true
@@ -1145,11 +1151,15 @@ function M.failed()
     local ctx, connected = context(), ngx.var.upstream_connect_time or "-"
     if ctx.outside then return refuse(ngx.status == 504 and "replica_late" or "replica_lost") end
     if not connected:match("%d$") then  -- nothing was sent
-        release(ctx)
-        if not ctx.service then return refuse("no_replica") end
-        if may_go_outside(ctx) then return go_outside(ctx) end
-        if not others_may_take(ctx) then return refuse("no_replica") end
-        wait_for_place(ctx)
+        if not ctx.needs_other_key then
+            release(ctx)
+            if not ctx.service then return refuse("no_replica") end
+            if may_go_outside(ctx) then return go_outside(ctx) end
+            if not others_may_take(ctx) then return refuse("no_replica") end
+            wait_for_place(ctx)
+        end
+        ctx.needs_other_key = nil
+        set_headers(ctx)
         ngx.status = 200  -- the one that it had would go before the replica's
         return ngx.exec("@replica")
     end
@@ -1483,7 +1493,8 @@ end
 
 local function ask_replica(replica, method, path, body, timeout_s)
     local headers = "Content-Type: application/json\r\n"
-    if trusted_secrets.engine then headers = headers .. "Authorization: Bearer " .. trusted_secrets.engine .. "\r\n" end
+    local key = engine_key(replica)
+    if key then headers = headers .. "Authorization: Bearer " .. key .. "\r\n" end
     return ask(replica.peer, replica.port, headers, method, path, body, timeout_s)
 end
 
@@ -1779,7 +1790,8 @@ local function state()
                                   tokens_this_month = usage:get(month_key(key.client)) or 0}
     end
     return {gateway = data.fleet.gateway, now = ngx.time(), services = services, clients = of_clients,
-            loaded = {fleet = data.fleet_hash, keys = data.keys_count, keys_sha256 = data.keys_hash}}
+            loaded = {fleet = data.fleet_hash, keys = data.keys_count, keys_sha256 = data.keys_hash,
+                      engine_keys = trusted_secrets.known}}
 end
 
 local FIELDS = {"requests", "prompt_tokens", "cached_tokens", "completion_tokens", "overflow_requests"}
@@ -1995,7 +2007,12 @@ function M.init(where, state_where)
     local new, why = read_data()
     if not new then error(why, 0) end
     local secrets = cjson.decode(read_file(folder .. "/secrets.json") or "") or {}
-    trusted_secrets = {engine = given(secrets.engine), overflow = list(given(secrets.overflow))}
+    trusted_secrets = {engine = given(secrets.engine), engine_keys = list(given(secrets.engine_keys)),
+                       overflow = list(given(secrets.overflow))}
+    local known = {}
+    for id in pairs(trusted_secrets.engine_keys) do known[#known + 1] = id end
+    table.sort(known)
+    trusted_secrets.known = concat(known, " ")
     data = new
     if not live:get("restored") then
         live:set("restored", true)

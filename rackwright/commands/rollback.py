@@ -42,6 +42,7 @@ def rollback(inventory: str, name: str | None, service: str | None) -> None:
         ranks = {each: _ranks(fleet, each, hosts) for each in names}
         back = {each: _back(each, its) for each, its in ranks.items()}
         gates, view, owner = Gates(fleet, hosts), View(_said), new_owner()
+        gates.learn([rank.former_key() for its in ranks.values() for rank in its])
         for each, its in ranks.items():
             terms = _terms(fleet, its[0], owner)
             Step(its, gates, view, terms, as_before, back=back[each]).run()

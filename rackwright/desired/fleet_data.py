@@ -22,6 +22,7 @@ from rackwright.spec import GatewaySpec, OverflowSpec, ServiceSpec, Settings, Ta
 
 FORMAT = 1
 NO_WATCHDOGS: Mapping[str, int] = MappingProxyType({})
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
 CREATED_UNIX_S = 1_790_000_000
 """What lists of models say of each. Any time would do; that of a deploy would make each one other
 data."""
@@ -37,12 +38,13 @@ def fleet_data(
     resolved: Mapping[str, str],
     watchdogs: Mapping[str, int] = NO_WATCHDOGS,
     routers: Sequence[Router] = (),
+    key_ids: Mapping[str, str] = NO_KEYS,
 ) -> bytes:
     """The file for one gateway: the same bytes for the same plan.
 
     ``resolved`` has the IP address of each server that is declared by name, ``watchdogs`` the port
     of each server's watchdog that has one; ``routers`` are the gateway's, each the only replica of
-    its service there.
+    its service there. ``key_ids`` says which of the engines' keys each replica has, by name.
     """
     data: dict[str, Any] = {
         "format": FORMAT,
@@ -56,7 +58,7 @@ def fleet_data(
             for name in upstream.service.host_names
         },
         "services": {
-            upstream.service.name: service_data(upstream, settings, resolved, watchdogs)
+            upstream.service.name: service_data(upstream, settings, resolved, watchdogs, key_ids)
             for upstream in upstreams
         },
     }
@@ -70,6 +72,7 @@ def service_data(
     settings: Settings,
     resolved: Mapping[str, str],
     watchdogs: Mapping[str, int] = NO_WATCHDOGS,
+    key_ids: Mapping[str, str] = NO_KEYS,
 ) -> dict[str, Any]:
     """A service's entry of the file, with its own replicas."""
     service, engine = upstream.service, ENGINES[upstream.service.engine]
@@ -87,7 +90,7 @@ def service_data(
         "sticky": service.sticky,
         "origins": service.browser_origins,
         "queue": queue_of(service, settings),
-        "replicas": replica_entries(upstream, resolved, watchdogs),
+        "replicas": replica_entries(upstream, resolved, watchdogs, key_ids),
         "overflow": _overflow(service.overflow),
     }
 
@@ -115,7 +118,10 @@ def queue_of(service: ServiceSpec, settings: Settings) -> dict[str, int]:
 
 
 def replica_entries(
-    upstream: Upstream, resolved: Mapping[str, str], watchdogs: Mapping[str, int]
+    upstream: Upstream,
+    resolved: Mapping[str, str],
+    watchdogs: Mapping[str, int],
+    key_ids: Mapping[str, str] = NO_KEYS,
 ) -> list[dict[str, Any]]:
     """A service's replicas as a gateway knows them, with ``host`` as an URL has it.
 
@@ -131,6 +137,7 @@ def replica_entries(
             "port": replica.port,
             "slots": slots(replica),
             "weight": round(power / max(powers), 3),
+            **({"key": key_ids[replica.name]} if key_ids.get(replica.name) else {}),
             **_watch(replica, resolved, watchdogs),
         }
         for replica, power in zip(replicas, powers, strict=True)

@@ -72,11 +72,12 @@ def gateway_items(
     loaded = (
         File(CONFIG, gateway_config(gateway.port, names, places, settings, asked)),
         File(LUA, (paths.PROJECT / "templates/gateway.lua").read_bytes()),
-        keys.own,
+        *([keys.own] if keys.own else ()),
         drop_in_file(),
         NginxLimits(worker_connections=needed, worker_rlimit_nofile=2 * needed),
     )
-    content = fleet_data(gateway, upstreams, settings, resolved, watchdogs, routers)
+    also = (watchdogs, routers, keys.of_replicas)
+    content = fleet_data(gateway, upstreams, settings, resolved, *also)
     fleet = File(FLEET, content, mode=0o640, group=NGINX)
     return [
         *folder_items(settings),

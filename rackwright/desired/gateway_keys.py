@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rackwright.clients import Clients
@@ -13,10 +14,15 @@ from rackwright.desired.items import File
 
 
 class KeyFiles(NamedTuple):
-    """What a gateway has of keys: its clients', and its own, which are secret."""
+    """What a gateway has of keys: its clients', and its own, which are secret.
+
+    ``own`` is None where they stay as they are: some replica has an engines' key of before.
+    ``of_replicas`` says by its id which each replica has, by name.
+    """
 
     clients: File
-    own: File
+    own: File | None
+    of_replicas: Mapping[str, str] = MappingProxyType({})
 
 
 def keys_file(clients: Clients) -> File:

@@ -35,7 +35,9 @@ def main(request: Values) -> Values:
         if service is None:
             return {"skipped": "it does not know the service"}
         before = next((one for one in service["replicas"] if one["name"] == request["name"]), None)
-        if before == entry or (entry and before and _same_place(before, entry)):
+        if entry and before and _same_place(before, entry):
+            entry = _with_key_of(before, entry)
+        if before == entry:
             return {"before": before}
         service["replicas"] = list(_changed(service["replicas"], request["name"], entry))
         write(path, _text(data), kept["uid"], kept["gid"], kept["mode"])
@@ -45,6 +47,11 @@ def main(request: Values) -> Values:
 def _same_place(before: Values, entry: Values) -> bool:
     """What it takes and its share are for a deploy to say: they depend on the others."""
     return (before["host"], before["port"]) == (entry["host"], entry["port"])
+
+
+def _with_key_of(before: Values, entry: Values) -> Values:
+    own = {"key": entry["key"]} if "key" in entry else {}
+    return {**{name: value for name, value in before.items() if name != "key"}, **own}
 
 
 def _changed(replicas: list[Values], name: str, entry: Values | None) -> list[Values]:

@@ -6,8 +6,10 @@ import fcntl
 from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.running import run
 from rackwright.remote.items import turns
+from rackwright.remote.served.key_id import key_id
 from rackwright.remote.state import LOCK
 
 Values = dict[str, Any]
@@ -61,6 +63,21 @@ def _held(folder: Path, asked: Values) -> Values:
     return turns.held(folder, asked["replica"], asked["owner"])
 
 
+def _key_id(folder: Path, asked: Values) -> Values:
+    """By ``variable`` of its environment file: which key it takes; empty where it asks for none."""
+    return {"id": key_id(_value(asked["environment"], asked["variable"]))}
+
+
+def _former_key(folder: Path, asked: Values) -> Values:
+    """The key of what it ran before: gateways must know it before that runs again."""
+    kept = turns.kept_environment(folder, asked["replica"])
+    return {"key": _value(str(kept), asked["variable"])}
+
+
+def _value(path: str, variable: str) -> str:
+    return unquoted(dict(assignments(path)).get(variable, ""))
+
+
 DOES = {
     "held": _held,
     "note": _note,
@@ -71,13 +88,16 @@ DOES = {
     "end": _end,
     "forget": _forget,
     "look": _look,
+    "key id": _key_id,
+    "former key": _former_key,
 }
+LOOKS = ("held", "look", "key id", "former key")
 
 
 def main(request: Values) -> Values:
     """One of ``DOES``, alone on this host; ``{"error": words}`` where it is not done."""
     try:
-        if request["do"] in ("held", "look", "stop"):
+        if request["do"] in (*LOOKS, "stop"):
             return DOES[request["do"]](Path(request["folder"]), request)
         with LOCK.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -6,25 +6,28 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from pyinfra.api.command import FunctionCommand
+from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from rackwright.desired.addresses import is_ip, name_faults, named_addresses, resolved
 from rackwright.desired.failover import failover_items, interface_faults, interface_of, no_failover
 from rackwright.desired.gateway import gateway_items, overflows
-from rackwright.desired.gateway_places import no_gateway
+from rackwright.desired.gateway_places import SECRETS, no_gateway
 from rackwright.desired.gateway_system import REMEDY, unfit
-from rackwright.desired.items import Item
+from rackwright.desired.items import File, Item
 from rackwright.desired.routers import no_other_routers, router_items
 from rackwright.errors import Fault, HostError
 from rackwright.plan import Upstream
+from rackwright.runner.engine_keys import with_engine_keys
 from rackwright.runner.fleet import FleetRun, this_fleet
 from rackwright.runner.gateway_turns import in_turn
 from rackwright.runner.observing import gateway_request
-from rackwright.runner.operations import converge, refuse
+from rackwright.runner.operations import converge, fail, refuse
 from rackwright.runner.remote_call import LOOK_UP_S, call
-from rackwright.runner.secrets import key_files
+from rackwright.runner.secrets import engine_key_id, key_files
 from rackwright.runner.steps.carrying_out import stopped
+from rackwright.runner.steps.gates import Gates
 from rackwright.spec import GatewaySpec, Settings
 
 Known = Mapping[str, Any]
@@ -63,7 +66,7 @@ def converge_gateway() -> Generator[FunctionCommand]:
         yield from converge._inner(items=none)
         return
     try:
-        refusal, items = _items(fleet, fleet.gateway, settings)
+        refusal, items, known = _items(fleet, fleet.gateway, settings)
     except HostError as error:
         yield refuse(str(error))
         return
@@ -74,6 +77,10 @@ def converge_gateway() -> Generator[FunctionCommand]:
         # What is planned does not run everywhere, and gateways know where that listens.
         host.log_styled(f"  {why}: this gateway goes on with the data that it has", fg="yellow")
         return
+    if not any(isinstance(one, File) and one.key == SECRETS for part in items for one in part):
+        host.log_styled("  a replica has the engines' key of before: it is kept", fg="yellow")
+        if engine_key_id(settings) not in ("", *known):
+            yield FunctionCommand(_learn, (), {})
     alone = len(fleet.spec.gateways) == 1
     request = gateway_request(fleet, settings)
     for part in filter(None, items):
@@ -81,30 +88,45 @@ def converge_gateway() -> Generator[FunctionCommand]:
             yield command if alone else FunctionCommand(in_turn, (command, request), {})
 
 
+def _learn(state: Any, host: Host) -> bool:
+    """The engines' new key beside its own."""
+    try:
+        Gates(this_fleet(), host.inventory).learn(only=host.name)
+    except HostError as error:
+        return fail(host, str(error))
+    return True
+
+
 def _items(
     fleet: FleetRun, gateway: GatewaySpec, settings: Settings
-) -> tuple[Refusal | None, tuple[list[Item], ...]]:
+) -> tuple[Refusal | None, tuple[list[Item], ...], Sequence[str]]:
     """What is wrong with what is declared, by what the host knows; or all that it must have.
+
+    And the ids of the engines' keys that it has.
 
     Routers listen before data that name them are loaded, and go once none do.
     """
     upstreams = fleet.plan.upstreams
     known = _known(named_addresses(upstreams))
     if refusal := _refusal(upstreams, known):
-        return refusal, ()
+        return refusal, (), ()
     faults, shared = _shared(fleet, gateway, settings)
     if faults:
-        return _refused(faults, "its network"), ()
+        return _refused(faults, "its network"), (), ()
     failover = fleet.spec.failover
     peers = failover.peers(gateway.name) if failover else ()
-    keys = key_files(fleet.clients, fleet.spec, host.name)
+    keys = with_engine_keys(
+        key_files(fleet.clients, fleet.spec, host.name),
+        *(known["key_ids"], fleet, host.inventory, host.name),
+    )
     addresses, nameservers = resolved(known["names"]), _nameservers(known)
     routers, watchdogs = fleet.routers, fleet.watchdogs
     items = gateway_items(
         *(gateway, upstreams, settings, addresses, nameservers, keys, peers), watchdogs, routers
     )
     first = router_items(routers, upstreams, settings, addresses)
-    return None, (first, [*items, *no_other_routers(routers, settings), *shared])
+    parts = first, [*items, *no_other_routers(routers, settings), *shared]
+    return None, parts, known["key_ids"]
 
 
 def _shared(
@@ -121,7 +143,7 @@ def _shared(
 
 
 def _known(names: Sequence[str]) -> Known:
-    known: Known = call(host, "gateway_host", list(names), timeout_s=LOOK_UP_S, kind=dict)
+    known: Known = call(host, "gateway_host", list(names), SECRETS, timeout_s=LOOK_UP_S, kind=dict)
     return known
 
 

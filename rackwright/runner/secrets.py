@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rackwright.clients import Clients
 from rackwright.desired.gateway_keys import KeyFiles, keys_file, secrets_file
 from rackwright.errors import Fault, SpecError, gathered
+from rackwright.remote.served.key_id import key_id
 from rackwright.schema.secrets import secret_rule
 from rackwright.spec import FleetSpec, ServiceSpec, Settings
 
@@ -32,6 +33,11 @@ def key_files(clients: Clients, spec: FleetSpec, gateway: str) -> KeyFiles:
         if service.overflow
     }
     return KeyFiles(keys_file(clients), secrets_file(engine.get("key", ""), outside))
+
+
+def engine_key_id(settings: Settings) -> str:
+    """Of the engines' key that group data name; empty for none."""
+    return key_id(secret("key", settings.engine_api_key_env).get("key", ""))
 
 
 def require_secrets(fleet: FleetSpec) -> None:

@@ -37,11 +37,12 @@ class ControlledEngine:
     """One engine on a port of loopback, in a thread of its own.
 
     ``mode``: "well", "errors" (500 to everything), "silent" (takes requests, answers none) or
-    "stuck" (its health is well, and it completes nothing).
+    "stuck" (its health is well, and it completes nothing). ``key`` is asked of completions.
     """
 
     mode: str = "well"
     delay_s: float = 0
+    key: str = ""
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     in_flight: int = 0
@@ -137,6 +138,8 @@ class ControlledEngine:
             return await _send(writer, 500, {"error": {"message": "the engine's own"}})
         if request.line.startswith("GET"):
             return await _send(writer, 200, {})
+        if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
+            return await _send(writer, 401, {"error": "Unauthorized"})
         how = json.loads(request.body) if request.body.lstrip().startswith(b"{") else {}
         await asyncio.sleep(how.get("delay_s", self.delay_s))
         if how.get("die"):

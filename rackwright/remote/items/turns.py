@@ -166,6 +166,12 @@ def before_of(folder: Path, replica: str) -> Values | None:
     return {"listens": listens(unit)} if unit.is_file() else None
 
 
+def kept_environment(folder: Path, replica: str) -> Path:
+    """The environment file of what ran before, which may not be there."""
+    target, aside = _kept(folder, {"replica": replica})
+    return (aside if aside.is_dir() else target) / "environment"
+
+
 def restore(folder: Path, asked: Values) -> None:
     """Have the unit as it was before, and start it; what it is now becomes the way back (``swap``).
 

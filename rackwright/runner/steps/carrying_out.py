@@ -83,6 +83,8 @@ class Rollout:
             if works:
                 self._before = self.gates.states()
                 pending = self._wanted(works)
+                if pending:
+                    self.gates.learn()
                 self._pending += pending
                 self._run(pending)
         return list(self._faults(host.name))

@@ -6,7 +6,7 @@ deployed knows no replica and is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from pyinfra.api.inventory import Inventory
 
 from rackwright.desired.addresses import ip_of, is_ip, resolved
 from rackwright.desired.fleet_data import replica_entries
-from rackwright.desired.gateway_places import FLEET, SOCKET
+from rackwright.desired.gateway_places import FLEET, SECRETS, SOCKET
 from rackwright.errors import HostError
 from rackwright.plan import Replica
 from rackwright.planning.beside import BESIDE
@@ -24,6 +24,7 @@ from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.gateway_state import Question, said_by
 from rackwright.runner.remote_call import LOOK_UP_S, call
+from rackwright.runner.secrets import secret
 from rackwright.runner.turns_at_gateways import Turn, TurnWanted, turn_at_gateways
 
 Entry = dict[str, Any]
@@ -58,14 +59,31 @@ class Gates:
         said = said_by(reach(self.inventory, name), Question("GET", "/state"))
         return said.body if said and said.status == 200 and isinstance(said.body, dict) else {}
 
-    def put(self, replica: Replica, before: dict[str, Entry | None]) -> None:
-        """Have all of them send its requests where it listens by the plan.
+    def learn(self, former: Collection[str] = (), only: str | None = None) -> None:
+        """Have all of them know the engines' key of the plan, and ``former`` ones, beside theirs.
 
-        ``before`` is told what each had. One without such a service learns of it with its whole
-        data, in a deploy.
+        Before a replica has one of them: each is then sent its own. ``only`` one gateway, where it
+        is given: it may have Lua yet that knows one key, and is not awaited. Raises HostError.
+        """
+        for name in [only] if only else self.fleet.spec.gateways:
+            planned = secret("key", self.fleet.settings(name).engine_api_key_env).get("key", "")
+            if keys := [key for key in dict.fromkeys((planned, *former)) if key]:
+                request = {"path": SECRETS, "socket": SOCKET, "keys": keys, "awaited": only is None}
+                said = call(
+                    reach(self.inventory, name), "engine_keys", request, timeout_s=120, kind=dict
+                )
+                if error := said.get("error"):
+                    raise HostError(f"{name}: {error}")
+
+    def put(self, replica: Replica, before: dict[str, Entry | None], key_id: str) -> None:
+        """Have all of them send its requests where it listens by the plan, with its key.
+
+        ``before`` is told what each had, ``key_id`` is of the key that it has. One without such a
+        service learns of it with its whole data, in a deploy.
         """
         for name in self.fleet.spec.gateways:
             if entry := self._entry(replica, name):
+                entry |= {"key": key_id} if key_id else {}
                 before |= self._enter(name, replica.service.name, replica.name, entry)
 
     def router_notices_s(self, service: str) -> int:

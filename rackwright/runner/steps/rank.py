@@ -98,6 +98,18 @@ class Rank:
         found = self._ask("look", replicas=[self.replica.name])[self.replica.name]
         return found if isinstance(found, dict) else None
 
+    def key_id(self) -> str:
+        """Of the engines' key in its environment on the server; empty where that has none."""
+        return str(self._key("key id").get("id") or "")
+
+    def former_key(self) -> str:
+        """The engines' key that it takes once it is put back; empty for none."""
+        return str(self._key("former key").get("key") or "")
+
+    def _key(self, do: str) -> dict[str, Any]:
+        variable = ENGINES[self.replica.service.engine].key_variable
+        return self._ask(do, variable=variable) if variable else {}
+
     def keep(self) -> None:
         """Keep unit and environment of what runs, as the way back."""
         engine = ENGINES[self.replica.service.engine]

@@ -40,7 +40,7 @@ def start(ranks: Sequence[Rank], gates: Gates, view: View) -> None:
         results = [row for rank in ranks for row in rank.observe(load=True)[1]]
         if found := proof.faults((), results):
             raise HostError(f"{replica.name} is not proven: {'; '.join(found)}")
-    gates.put(replica, {})
+    gates.put(replica, {}, ranks[0].key_id())
     view.done(replica.name)
 
 

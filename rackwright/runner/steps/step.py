@@ -167,7 +167,8 @@ class Step:
             self._marks.enter(Stage.PROVE)
             self._prove(before)
             if not self.as_before:
-                self.gates.put((self.back or self.ranks)[0].replica, self.entries)
+                rank = (self.back or self.ranks)[0]
+                self.gates.put(rank.replica, self.entries, rank.key_id())
         except TROUBLE as error:
             if self.as_before:
                 self._left(error)
@@ -224,7 +225,7 @@ class Step:
         if self.entries:
             self.gates.put_back(self.service, self.name, self.entries)
         elif self._marks.resumed:  # that run may have told them of another place
-            self.gates.put(was[0].replica, {})
+            self.gates.put(was[0].replica, {}, was[0].key_id())
         _, again = observed(was, load=False)
         found = proof.worse(before[1], again)
         if found or not proof.served(again):

@@ -195,3 +195,14 @@ def test_gateways_are_told_where_each_server_s_watchdog_answers() -> None:
     watched = {one["name"]: one.get("watch") for one in replicas}
     assert watched["chat-gpu1-0"] == {"host": "192.0.2.11", "port": 7979}
     assert {place for name, place in watched.items() if "gpu2" in name} == {None}
+
+
+def test_each_replica_has_the_id_of_its_key_of_engines() -> None:
+    spec = load_fleet(hosts({"gpu1": server()}, {"chat": service(replicas=2)}))
+    upstreams = plan(spec).upstreams
+    first, second = (replica.name for replica in upstreams[0].replicas)
+    ids = {first: "0123456789ab", second: ""}
+    settings = spec.settings["gw1"]
+    text = fleet_data(spec.gateways["gw1"], upstreams, settings, {}, key_ids=ids)
+    entries = json.loads(text)["services"]["chat"]["replicas"]
+    assert [entry.get("key") for entry in entries] == ["0123456789ab", None]

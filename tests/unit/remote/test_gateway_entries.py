@@ -93,3 +93,12 @@ def test_one_that_does_not_run_reads_it_as_it_starts(
     monkeypatch.setattr(gateway_entries, "ask", refuse)
     said = place.put("a", None)
     assert ("error" in said) != stays and (A not in place.replicas) == stays
+
+
+def test_one_with_another_key_of_engines_keeps_what_a_deploy_said(place: Place) -> None:
+    asked = {**A, "weight": 0.7, "key": "0123456789ab"}
+    assert place.put("a", asked) == {"before": A}
+    keyed = {**A, "key": "0123456789ab"}
+    assert place.replicas == [B, keyed] and place.asked == 1
+    assert place.put("a", asked) == {"before": keyed} and place.asked == 1
+    assert place.put("a", A) == {"before": keyed} and place.replicas == [B, A]

@@ -11,6 +11,7 @@ import pytest
 
 from rackwright.remote import turns as script
 from rackwright.remote.items import stamps, turns
+from rackwright.remote.served.key_id import key_id
 from tests.samples.commands import Command
 
 UNIT = """[Service]
@@ -307,3 +308,16 @@ def test_of_a_replica_that_is_gone_nothing_is_kept(ask: Ask, place: Path) -> Non
     note(ask, "change", "dead")
     assert ask("forget") == {}
     assert list((place / "turns").iterdir()) == []
+
+
+def test_keys_of_engines_now_and_before(ask: Ask, place: Path) -> None:
+    """The one that runs is told by its id alone."""
+    note(ask, "change")
+    assert ask("former key", variable="KEY") == {"key": ""}
+    ask("keep")
+    write(place, "two", 8000)
+    assert ask("key id", variable="KEY") == {"id": key_id("two")}
+    assert ask("former key", variable="KEY") == {"key": "one"}
+    (place / "a.env").write_text('KEY="a\\"b$"\n')
+    assert ask("key id", variable="KEY") == {"id": key_id('a"b$')}
+    assert ask("key id", variable="OTHER") == {"id": ""}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rackwright.errors import HostError
 from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan
 from rackwright.planning.placing import plan
@@ -39,7 +40,9 @@ class World:
             get_host=lambda name: SimpleNamespace(log=self.lines.append)
         )
         self.rollout = Rollout(fleet, inventory, lambda host: host)  # type: ignore[arg-type,return-value]
-        patch.setattr(self.rollout, "gates", SimpleNamespace(states=lambda: self.states))
+        patch.setattr(
+            self.rollout, "gates", SimpleNamespace(states=lambda: self.states, learn=self.learn)
+        )
         patch.setattr(self.rollout, "_rank", self.rank)
         patch.setattr(module, "Step", self.step)
         patch.setattr(module, "start", lambda ranks, gates, view: self.act("start", ranks[0].name))
@@ -49,6 +52,11 @@ class World:
         patch.setattr(module, "tell", lambda text, err: self.lines.append(text))
         for name in ("gpu1", "gpu2"):
             self.rollout.add(self.work(name))
+
+    def learn(self) -> None:
+        if "learn" in self.breaks:
+            raise HostError("gw1: nginx: [emerg] no")
+        self.learnt = list(self.log)
 
     def work(self, name: str) -> Any:
         host = SimpleNamespace(name=name)
@@ -192,7 +200,9 @@ def watched(world: World, monkeypatch: pytest.MonkeyPatch, failures: list[int]) 
     looks = iter(failures)
     last = failures[-1]
     monkeypatch.setattr(
-        world.rollout, "gates", SimpleNamespace(states=lambda: failing(next(looks, last)))
+        world.rollout,
+        "gates",
+        SimpleNamespace(states=lambda: failing(next(looks, last)), learn=world.learn),
     )
     monkeypatch.setattr(module.gevent, "sleep", lambda seconds: None)
     now = iter(range(0, 10_000, 20))
@@ -233,3 +243,15 @@ def test_a_canary_on_two_servers_is_none_of_the_others(monkeypatch: pytest.Monke
     rollout._pending = [one]
     rollout._watch(one, ())
     assert beside and not any(beside)
+
+
+def test_gateways_know_the_key_of_the_plan_before_the_first_step(world: World) -> None:
+    world.run(FIRST, SECOND)
+    assert world.learnt == [] and world.log[0] == "change chat-gpu1-0"
+
+
+def test_where_a_gateway_does_not_learn_it_nothing_is_touched(world: World) -> None:
+    world.breaks.add("learn")
+    with pytest.raises(HostError, match="gw1"):
+        world.run(FIRST, SECOND)
+    assert world.log == []

@@ -37,7 +37,7 @@ def gates_of(monkeypatch: pytest.MonkeyPatch, **of_service: Any) -> tuple[Gates,
 def test_a_replica_is_entered_where_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     gates, replica, asked = gates_of(monkeypatch)
     entries: dict[str, Any] = {}
-    gates.put(replica, entries)
+    gates.put(replica, entries, "")
     ((script, request),) = asked
     assert script == "gateway_entries" and request["name"] == replica.name
     assert request["entry"]["port"] == replica.port and entries == {"gw1": None}
@@ -46,6 +46,28 @@ def test_a_replica_is_entered_where_it_listens(monkeypatch: pytest.MonkeyPatch) 
 
 def test_beside_a_router_no_replica_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
     gates, replica, asked = gates_of(monkeypatch, router="vllm-router")
-    gates.put(replica, {})
+    gates.put(replica, {}, "")
     assert asked == []
     assert gates.router_notices_s("chat") >= 6
+
+
+def test_gateways_learn_the_key_of_the_plan_and_those_of_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gates, replica, asked = gates_of(monkeypatch)
+    monkeypatch.setattr(module, "secret", lambda variable, source: {variable: "planned"})
+    gates.fleet.settings = gates.fleet.spec.settings.__getitem__  # type: ignore[method-assign]
+    gates.learn(["former", "planned", ""])
+    ((script, request),) = asked
+    assert script == "engine_keys" and request["keys"] == ["planned", "former"]
+    gates.put(replica, {}, "0123456789ab")
+    assert asked[-1][1]["entry"]["key"] == "0123456789ab"
+
+
+def test_without_a_key_no_gateway_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    gates, replica, asked = gates_of(monkeypatch)
+    gates.fleet.settings = gates.fleet.spec.settings.__getitem__  # type: ignore[method-assign]
+    gates.learn()
+    assert asked == []
+    gates.put(replica, {}, "")
+    assert "key" not in asked[-1][1]["entry"]

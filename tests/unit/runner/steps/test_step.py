@@ -62,6 +62,9 @@ class FakeRank:
     def way_back(self) -> dict[str, Any]:
         return {"listens": {"address": "192.0.2.11", "port": 8000}}
 
+    def key_id(self) -> str:
+        return f"of {self.runs}"
+
     def keep(self) -> None:
         if not self.keeps:
             raise HostError("gpu1: No space left on device")
@@ -131,6 +134,7 @@ class FakeGates:
     wanted: Any = None
     held: tuple[str, ...] = ("gw1",)
     notices_s: int = 0
+    key_ids: list[str] = field(default_factory=list)
 
     def router_notices_s(self, service: str) -> int:
         return self.notices_s
@@ -150,7 +154,8 @@ class FakeGates:
             if turn.held:
                 turn.give_back(prove=True)
 
-    def put(self, replica: Any, before: dict[str, Any]) -> None:
+    def put(self, replica: Any, before: dict[str, Any], key_id: str) -> None:
+        self.key_ids.append(key_id)
         self.log.append("gates entry")
         before["gw1"] = {"port": 8000}
 
@@ -398,3 +403,13 @@ def test_a_dead_runs_step_is_gone_on_with_on_all_servers(
         world.ranks[number].held = left(Stage.WAIT, changed=False, owner=owner)
     world.step().run()
     assert [rank.held for rank in world.ranks] == [{}, {}]
+
+
+def test_gateways_are_told_of_the_key_that_runs_and_of_that_which_is_put_back() -> None:
+    world = World()
+    world.step().run()
+    assert world.gates.key_ids == ["of new"]
+    world = World()
+    world.ranks[0].runs, world.ranks[0].kept = "new", "old"
+    world.step(as_before, back=world.ranks).run()
+    assert world.gates.key_ids == ["of old"]

@@ -1,0 +1,113 @@
+"""The engines' key is changed: one replica has the old one, the next the new one already."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from lab.local_gateway import LocalGateway, wait_until
+from rackwright.remote.served.key_id import key_id
+from tests.samples.controlled_engine import ControlledEngine
+from tests.samples.gateway_data import fleet, service
+
+CHAT = "/v1/chat/completions"
+OLD, NEW = "of-last-year", "of-this-year"
+BOTH = {"engine": OLD, "engine_keys": {key_id(OLD): OLD, key_id(NEW): NEW}}
+FIRST, SECOND = "chat-a-0", "chat-b-0"
+BACK_S = 20
+Engines = tuple[ControlledEngine, ControlledEngine]
+
+
+@pytest.fixture
+def keyed(engines: Engines) -> Iterator[Engines]:
+    engines[0].key, engines[1].key = OLD, NEW
+    yield engines
+    for engine in engines:
+        engine.key, engine.mode = "", "well"
+        if engine._server is None:
+            engine.start()
+
+
+def chat(engines: Engines, *ids: str | None) -> dict[str, Any]:
+    """A service of which each replica has the key of this id; None is an entry without."""
+    data = service("chat", [engine.port for engine in engines], sticky=False)
+    for replica, one in zip(data["replicas"], ids, strict=True):
+        replica |= {} if one is None else {"key": one}
+    return fleet({"chat": data})
+
+
+def answers(gateway: LocalGateway, number: int = 12) -> dict[str, set[int]]:
+    """What requests got, by replicas."""
+    found: dict[str, set[int]] = {}
+    with httpx.Client(base_url=gateway.url, verify=False, timeout=60) as ask:
+        for _ in range(number):
+            answer = ask.post(CHAT, json={"model": "chat"})
+            name = answer.headers["x-rackwright-replica"]
+            found.setdefault(name, set()).add(answer.status_code)
+    return found
+
+
+def states(gateway: LocalGateway) -> dict[str, str]:
+    replicas = gateway.ask("GET", "/state")[1]["services"]["chat"]["replicas"]
+    return {name: one["state"] for name, one in replicas.items()}
+
+
+@pytest.mark.parametrize("old", [None, key_id(OLD), "0123456789ab"])
+def test_each_replica_is_sent_the_key_that_it_has(up: Any, keyed: Engines, old: str | None) -> None:
+    """Without one, or with one that nobody knows, it is the gateway's own as ever."""
+    gateway = up(chat(keyed, old, key_id(NEW)), secrets=BOTH)
+    assert answers(gateway) == {FIRST: {200}, SECOND: {200}}
+
+
+def test_a_replica_that_was_changed_is_told_of_by_its_entry_alone(up: Any, keyed: Engines) -> None:
+    gateway = up(chat(keyed, key_id(OLD), key_id(OLD)), secrets=BOTH)
+    assert answers(gateway)[SECOND] == {401}
+    gateway.fleet = chat(keyed, key_id(OLD), key_id(NEW))
+    gateway.write_data()
+    assert gateway.ask("POST", "/load")[0] == 200
+    assert answers(gateway) == {FIRST: {200}, SECOND: {200}}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_that_is_out_comes_back_by_its_own_key(up: Any, keyed: Engines, number: int) -> None:
+    gateway, name = up(chat(keyed, None, key_id(NEW)), secrets=BOTH), (FIRST, SECOND)[number]
+    turn = {"owner": "me", "for_s": 60}
+    assert gateway.ask("PUT", f"/replicas/{name}", {"turn": turn})[0] == 200
+    given = {"turn": None, "owner": "me", "prove": True}
+    assert gateway.ask("PUT", f"/replicas/{name}", given)[0] == 200
+    wait_until(lambda: set(states(gateway).values()) == {"in"}, BACK_S)
+    assert keyed[number].requests[-1].headers["authorization"] == f"Bearer {(OLD, NEW)[number]}"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_request_goes_on_to_a_replica_with_the_other_key(
+    up: Any, keyed: Engines, number: int
+) -> None:
+    gateway = up(chat(keyed, None, key_id(NEW)), secrets=BOTH)
+    keyed[number].stop()
+    assert answers(gateway) == {(SECOND, FIRST)[number]: {200}}
+
+
+def test_a_reload_takes_keys_up_and_says_so_without_showing_them(up: Any, keyed: Engines) -> None:
+    gateway = up(chat(keyed, None, key_id(NEW)), secrets={"engine": OLD})
+    assert gateway.ask("GET", "/state")[1]["loaded"]["engine_keys"] == ""
+    gateway.secrets = BOTH
+    gateway.write_data()
+    assert gateway.process
+    os.kill(int((gateway.folder / "nginx.pid").read_text()), signal.SIGHUP)
+    known = " ".join(sorted(map(key_id, (OLD, NEW))))
+    wait_until(lambda: gateway.ask("GET", "/state")[1]["loaded"]["engine_keys"] == known, BACK_S)
+    assert answers(gateway) == {FIRST: {200}, SECOND: {200}}
+    said = str(gateway.ask("GET", "/state")) + gateway.error_log.read_text()
+    assert OLD not in said and NEW not in said
+    gateway.fleet, gateway.secrets = chat(keyed, key_id(NEW), key_id(NEW)), {"engine": NEW}
+    keyed[0].key = NEW
+    gateway.write_data()
+    os.kill(int((gateway.folder / "nginx.pid").read_text()), signal.SIGHUP)
+    wait_until(lambda: gateway.ask("GET", "/state")[1]["loaded"]["engine_keys"] == "", BACK_S)
+    assert answers(gateway) == {FIRST: {200}, SECOND: {200}}
