@@ -118,7 +118,7 @@ def lose_power(host: str) -> None:
 
 def test_a_server_that_dies_costs_what_it_had_in_flight(inventory: str, tmp_path: Path) -> None:
     """The last test of the module: the server is a new one afterwards."""
-    key = done("keys", inventory, "rotate", "load").strip()
+    key = done("keys", inventory, "add", "mourner").strip()
     with under_load(tmp_path, "tiny", *BRISK, gateway=GATEWAY, key=key) as load:
         died = time.time()
         lose_power("rack1")
