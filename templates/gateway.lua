@@ -6,7 +6,7 @@
 --
 -- In the order of the file: an outline of JSON, data, counts, refusals, who asks, for what, which
 -- replica, overflow, waiting, a request's way, answers and usage, the health of replicas, turns,
--- watchdogs, the local socket.
+-- watchdogs, connections to servers that are gone, the local socket.
 
 local balancer = require "ngx.balancer"
 local cjson = require "cjson.safe"
@@ -20,6 +20,11 @@ local find, sub, format, concat = string.find, string.sub, string.format, table.
 ffi.cdef [[
 size_t strcspn(const char *text, const char *reject);
 unsigned char *SHA256(const unsigned char *text, size_t length, unsigned char *digest);
+int getpeername(int socket, void *address, uint32_t *size);
+int getsockopt(int socket, int level, int option, void *value, uint32_t *size);
+int setsockopt(int socket, int level, int option, const void *value, uint32_t size);
+int shutdown(int socket, int how);
+int inet_pton(int family, const char *text, void *address);
 ]]
 
 -- Machine code of ever rarer ways through this file would add up for hours, to some 10 MB a worker;
@@ -1756,6 +1761,89 @@ end
 
 end
 
+-- Connections to servers that are gone -------------------------------------------------------------
+-- A server without power says no farewell, and one whose engine is slow sends nothing either; but its
+-- kernel answers TCP's probes for it. Nginx asks for probes and cannot say when (Linux: after two
+-- hours); what was sent without an answer the kernel sends again for a quarter of an hour. So each
+-- worker looks at its own connections to replicas. The kernel's time-out for both (TCP_USER_TIMEOUT)
+-- would also cut off an engine that lives and does not read on.
+
+local begin_to_look_at_connections
+
+do  -- what only this section names: Lua has room for 200 names in a file
+
+local GONE_S = 30
+local LOOK_S = 5
+local INET, INET6, TCP = 2, 10, 6  -- Linux's numbers, here and below
+local PROBING = {  -- after 10 s without a word every 5 s; the fourth without an answer ends it
+    {1, 9, 1},     -- SO_KEEPALIVE
+    {TCP, 4, 10},  -- TCP_KEEPIDLE
+    {TCP, 5, 5},   -- TCP_KEEPINTVL
+    {TCP, 6, 4},   -- TCP_KEEPCNT
+}
+local TCP_INFO = 11
+local UNACKNOWLEDGED, DATA_MS_AGO, ANSWER_MS_AGO = 6, 13, 14  -- words of struct tcp_info
+local BOTH_WAYS = 2
+local address, value = ffi.new("unsigned char[128]"), ffi.new("int[1]")
+local info, size = ffi.new("uint32_t[32]"), ffi.new("uint32_t[1]")
+
+local function option(socket, level, name, into)
+    size[0] = ffi.sizeof(into)
+    return C.getsockopt(socket, level, name, into, size) == 0
+end
+
+-- What is so already is left: setting it again would bring the next probe forward.
+local function ask_for_probes(socket)
+    for _, each in ipairs(PROBING) do
+        if option(socket, each[1], each[2], value) and value[0] ~= each[3] then
+            value[0] = each[3]
+            C.setsockopt(socket, each[1], each[2], value, ffi.sizeof(value))
+        end
+    end
+end
+
+-- Probes wait while something that was sent has no answer.
+local function is_unanswered(socket)
+    return option(socket, TCP, TCP_INFO, info) and info[UNACKNOWLEDGED] > 0
+        and min(info[DATA_MS_AGO], info[ANSWER_MS_AGO]) > GONE_S * 1000
+end
+
+-- Port and address as the kernel has them, of a replica and of the other end of a socket.
+local function place_of(replica)
+    local is_4 = C.inet_pton(INET, replica.host, address) == 1
+    if not is_4 and C.inet_pton(INET6, replica.host:gsub("[%[%]]", ""), address) ~= 1 then return "" end
+    return string.char(floor(replica.port / 256), replica.port % 256) .. ffi.string(address, is_4 and 4 or 16)
+end
+
+local function place_at(socket)
+    size[0] = ffi.sizeof(address)
+    if C.getpeername(socket, address, size) ~= 0 then return nil end
+    local family = address[0] + 256 * address[1]
+    if family == INET then return ffi.string(address + 2, 6) end
+    return family == INET6 and ffi.string(address + 2, 2) .. ffi.string(address + 8, 16)
+end
+
+local function look()
+    local names = {}
+    for name, replica in pairs(data.replicas) do names[place_of(replica)] = name end
+    local slots = tonumber((read_file("/proc/self/status") or ""):match("FDSize:%s*(%d+)")) or 0
+    for socket = 0, slots - 1 do
+        local name = names[place_at(socket) or false]
+        if name then
+            ask_for_probes(socket)
+            if is_unanswered(socket) then
+                C.shutdown(socket, BOTH_WAYS)
+                notice(name, " is gone: nothing came from there for ", GONE_S, " s, also no answer of TCP's")
+            end
+        end
+    end
+end
+
+-- Also a last time when the worker is told to go: what it asked the kernel for holds on.
+function begin_to_look_at_connections() ngx.timer.every(LOOK_S, look) end
+
+end
+
 -- The local socket ---------------------------------------------------------------------------------
 
 local function replica_state(replica)
@@ -2078,6 +2166,7 @@ function M.start()
     known_version = nil
     refresh()
     ngx.timer.every(1, each_second)
+    begin_to_look_at_connections()
     if ngx.worker.id() ~= 0 then return end
     ngx.timer.every(ROUND_S, look_at_all)
     ngx.timer.every(5, function(premature)

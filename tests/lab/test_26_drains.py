@@ -5,16 +5,21 @@ Not one request of a real client library may be lost. llama.cpp serves: it start
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from lab.fleet import RUN
 from tests.samples.commands import rackwright
 from tests.samples.deploys import deploy
-from tests.samples.lab_hosts import fresh, main_pid, ssh
+from tests.samples.lab_hosts import fresh, lab, main_pid, ssh, wait_until
 from tests.samples.load_records import longest_gap_s
 from tests.samples.under_load import under_load
 
@@ -23,6 +28,8 @@ GATEWAY, SERVERS = "spare1", ("rack1", "rack2")
 UNIT = "rackwright-chat-rack2-0"
 BRISK = ("--max-tokens", "8", "--pause-s", "0.01")
 """Short answers: it is requests that are counted."""
+MOST_IN_FLIGHT = 4
+"""At one of the replicas, by its max_num_seqs."""
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +103,32 @@ def test_the_last_replica_is_not_taken_out_without_a_word(inventory: str) -> Non
     finally:
         done("undrain", inventory, "rack1")
     assert "drained" not in states(inventory)
+
+
+ENDED_S = 60
+"""Within which every request ends that a server had which is no more."""
+
+
+def lose_power(host: str) -> None:
+    """First its cable, or its kernel would say farewell for each process that ends."""
+    subprocess.run(["ip", "link", "set", f"vb-{host}", "down"], check=True)
+    record = json.loads((RUN / "lab.json").read_text())
+    os.kill(record["containers"][host]["pid"], signal.SIGKILL)
+
+
+def test_a_server_that_dies_costs_what_it_had_in_flight(inventory: str, tmp_path: Path) -> None:
+    """The last test of the module: the server is a new one afterwards."""
+    key = done("keys", inventory, "add", "mourner").strip()
+    with under_load(tmp_path, "tiny", *BRISK, gateway=GATEWAY, key=key) as load:
+        died = time.time()
+        lose_power("rack1")
+        wait_until(lambda: "ejected" in states(inventory))
+        time.sleep(ENDED_S)  # the time that is promised, in which the load goes on
+    lost = [one for one in load.records if not one.is_well]
+    print(load.words("a server without power"))
+    assert all(one.start <= died + 1 and one.end <= died + ENDED_S for one in lost), lost
+    assert len(lost) <= MOST_IN_FLIGHT, lost
+    after = [one for one in load.records if one.start > died + 1]
+    assert len(after) > 100 and {one.replica for one in after} == {"chat-rack2-0"}, after[:4]
+    up = lab("up", "rack1")
+    assert up.returncode == 0, up.stderr
