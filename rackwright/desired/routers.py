@@ -10,6 +10,7 @@ from rackwright.desired.fleet_data import ROUTER_HOST, service_data
 from rackwright.desired.folders import root_folder
 from rackwright.desired.items import Absent, Directory, File, Item, NoOtherUnits, Unit
 from rackwright.desired.render import render
+from rackwright.desired.replicas import AWAIT_READY, RELEASES
 from rackwright.engines.release import script_text
 from rackwright.plan import Router, Upstream
 from rackwright.routers import ROUTERS, RouterKind
@@ -17,13 +18,8 @@ from rackwright.spec import Settings
 
 MARK = "Description=Rackwright router "
 """By this line of its unit file a router of ours is known."""
-RELEASES = "*/.complete"
-"""By a release in it a folder of ours is known."""
-
-
 START_TIMEOUT_S = 30
 """A router starts in seconds where any replica is well; that none is ends no deploy."""
-_AWAIT_READY = "await_ready"
 
 
 def kinds_of(routers: Iterable[Router]) -> tuple[RouterKind, ...]:
@@ -45,7 +41,7 @@ def router_items(
     services = {one.service.name: one for one in upstreams}
     if not routers:
         return []
-    ready = File(paths.script(_AWAIT_READY, settings), script_text(_AWAIT_READY).encode(), 0o755)
+    ready = File(paths.script(AWAIT_READY, settings), script_text(AWAIT_READY).encode(), 0o755)
     items: list[Item] = [root_folder(settings), Directory(f"{settings.root_dir}/bin"), ready]
     for router in routers:
         upstream = services[router.service.name]

@@ -45,8 +45,8 @@ def service_faults(engine: Engine, service: ServiceSpec) -> Iterator[tuple[str, 
     allowed = engine.kv_cache_dtypes
     if service.kv_cache_dtype not in allowed:
         yield "kv_cache_dtype", f"must be one of {', '.join(allowed)} with engine {engine.name}"
-    if service.router and engine.routers and service.router not in engine.routers:
-        yield "router", nearest(service.router, engine.routers, "router")
+    if engine.routers and service.router not in (None, *engine.routers):
+        yield "router", nearest(str(service.router), engine.routers, "router")
     if not (engine.predicts or isinstance(service.objective, str)):
         rule = f"must be latency or throughput, the speed of engine {engine.name} is not predicted"
         yield "objective", rule
