@@ -30,8 +30,9 @@ def pending_of(plan: FleetPlan, works: Mapping[str, Work], states: States) -> li
                 hosts = (*one.hosts, work.host.name)
                 found[name] = replace(one, way=Way.CHANGE, hosts=hosts)
             else:
-                service = _service_of(name, plan, states)
-                found[name] = Pending(name, service, Way.REMOVE, (work.host.name,))
+                there = found[name].hosts if name in found else ()
+                service, hosts = _service_of(name, plan, states), (*there, work.host.name)
+                found[name] = Pending(name, service, Way.REMOVE, hosts)
     order = {one.name: number for number, one in enumerate(plan.replicas)}
     steps = sorted(found.values(), key=lambda one: order.get(one.name, len(order)))
     return [*(one for step in steps for one in _beside(step, plan)), *steps]

@@ -44,10 +44,13 @@ def start(ranks: Sequence[Rank], gates: Gates, view: View) -> None:
     view.done(replica.name)
 
 
-def remove(name: str, service: str, work: Work, gates: Gates, view: View, terms: Terms) -> None:
+def remove(
+    name: str, service: str, works: Sequence[Work], gates: Gates, view: View, terms: Terms
+) -> None:
     """Drained, taken out of the gateways' data, then stopped and taken away. Raises HostError.
 
-    ``terms.alone`` where its service goes on with others.
+    ``works``: of each server that has a process of it. ``terms.alone`` where its service goes on
+    with others.
     """
     view.enter(name, Stage.DRAIN)
     wanted = TurnWanted(name, terms.owner, "leaves the plan: drained", terms.hold_s, terms.alone)
@@ -56,7 +59,8 @@ def remove(name: str, service: str, work: Work, gates: Gates, view: View, terms:
             _wait_until_idle(name, turn, view, terms)
         gates.take_out(service, name)
         view.enter(name, Stage.CHANGE)
-        take_away(name, work)
+        for work in works:
+            take_away(name, work)
         turn.give_back()
     view.done(name)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from rackwright.desired.items import Change
 from rackwright.desired.replicas import no_other_units
 from rackwright.runner.steps import removal
+from rackwright.runner.steps.step import Terms
+from rackwright.runner.steps.view import View
 from tests.samples.fleet import settings
 
 
@@ -30,3 +34,18 @@ def test_one_that_leaves_takes_its_way_back_with_it(monkeypatch: pytest.MonkeyPa
     assert (state, turns) == ("state", "turns")
     assert made["items"][0]["keep"] == units[1:]
     assert (forgotten["do"], forgotten["replica"]) == ("forget", "old-gpu1-0")
+
+
+def test_all_processes_of_one_that_spanned_servers_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    did: list[str] = []
+
+    @contextmanager
+    def turn(*words: Any) -> Iterator[Any]:
+        yield SimpleNamespace(held=False, give_back=lambda: did.append("given back"))
+
+    gates: Any = SimpleNamespace(turn=turn, take_out=lambda *names: did.append("out"))
+    monkeypatch.setattr(removal, "take_away", lambda name, work: did.append(work))
+    terms = Terms("me", 1.0, alone=False)
+    works: Any = ["gpu1", "gpu2"]
+    removal.remove("wide-gpu1-0", "wide", works, gates, View(lambda name, words: None), terms)
+    assert did == ["out", "gpu1", "gpu2", "given back"]

@@ -143,6 +143,14 @@ def test_what_leaves_is_drained_first_and_its_service_is_what_gateways_say(
     assert one.service == "old-talk"
 
 
+def test_what_leaves_two_servers_that_it_spanned_is_one_step(look: Callable[..., Work]) -> None:
+    fleet = fleet_of(chat=CHAT)
+    gone = [unit("wide-gpu1-0")]
+    works = {name: look(fleet, name, there=gone) for name in ("gpu1", "gpu2")}
+    (one,) = pending_of(fleet, works, {})
+    assert (one.name, one.way, one.hosts) == ("wide-gpu1-0", Way.REMOVE, ("gpu1", "gpu2"))
+
+
 def test_a_replica_on_two_servers_is_one_step(look: Callable[..., Work]) -> None:
     sizes = {"tensor_parallel_size": 8, "pipeline_parallel_size": 2}
     long = service("llama-3.1-405b-instruct", servers=["gpu1", "gpu2"], **sizes)
