@@ -36,7 +36,7 @@ local folder, state_folder, trusted_secrets
 local live = ngx.shared.rackwright_live          -- counts, drains, turns, weights, ejections
 local clients = ngx.shared.rackwright_clients    -- limits of clients, by minute
 local prefixes = ngx.shared.rackwright_prefixes  -- the start of a prompt -> the replica that has it
-local texts = ngx.shared.rackwright_texts        -- fleet.json and keys.json, as they were read last
+local texts = ngx.shared.rackwright_texts        -- fleet.json, keys.json, secrets.json, as they were read last
 local usage = ngx.shared.rackwright_usage        -- of today, and totals since the start
 
 -- An outline of JSON -------------------------------------------------------------------------------
@@ -337,6 +337,18 @@ local function take_state()
     end
 end
 
+-- What lets into engines and outside APIs. Only the master may read its file: it leaves the text to
+-- workers in memory, also to those of before a reload, who have requests that wait.
+local function take_secrets()
+    local secrets = cjson.decode(texts:get("secrets") or "") or {}
+    trusted_secrets = {engine = given(secrets.engine), engine_keys = list(given(secrets.engine_keys)),
+                       overflow = list(given(secrets.overflow))}
+    local known = {}
+    for id in pairs(trusted_secrets.engine_keys) do known[#known + 1] = id end
+    table.sort(known)
+    trusted_secrets.known = concat(known, " ")
+end
+
 local function refresh()
     local version = live:get("version")
     if version == known_version then return end
@@ -345,6 +357,7 @@ local function refresh()
         data = understood(texts:get("fleet"), texts:get("keys"))
         data.loads = loads
     end
+    take_secrets()
     known_version = version
     take_state()
 end
@@ -2252,13 +2265,9 @@ function M.init(where, state_where)
     folder, state_folder = where, state_where
     local new, why = read_data()
     if not new then error(why, 0) end
-    local secrets = cjson.decode(read_file(folder .. "/secrets.json") or "") or {}
-    trusted_secrets = {engine = given(secrets.engine), engine_keys = list(given(secrets.engine_keys)),
-                       overflow = list(given(secrets.overflow))}
-    local known = {}
-    for id in pairs(trusted_secrets.engine_keys) do known[#known + 1] = id end
-    table.sort(known)
-    trusted_secrets.known = concat(known, " ")
+    local kept, full = texts:set("secrets", read_file(folder .. "/secrets.json") or "")
+    if not kept then error("secrets.json: " .. full, 0) end
+    take_secrets()
     data = new
     if not live:get("restored") then
         live:set("restored", true)

@@ -93,7 +93,7 @@ CHECK = Check(
             "a replica behind a router that is drained",
             Status.WARN,
             {
-                "live.services.chat.replicas.chat-gpu2-0": {
+                "live.services.chat.replicas.chat-gpu3-0": {
                     "state": "drained",
                     "why": "a new disk",
                     "router": "router-chat",
