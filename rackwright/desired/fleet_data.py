@@ -44,7 +44,8 @@ def fleet_data(
 
     ``resolved`` has the IP address of each server that is declared by name, ``watchdogs`` the port
     of each server's watchdog that has one; ``routers`` are the gateway's, each the only one of its
-    service that requests are sent to there. ``key_ids`` says which of the engines' keys each replica has, by name.
+    service that requests are sent to there. ``key_ids`` says which of the engines' keys each
+    replica has, by name.
     """
     data: dict[str, Any] = {
         "format": FORMAT,

@@ -1,7 +1,8 @@
 """Stands in for an engine that asks for a key: python3 stand_in_keyed.py ADDRESS PORT FILE.
 
 It answers completions, plain and streamed, with usage as vLLM reports it; a stream's ``events``
-come ``gap_s`` apart. Whoever has another key than the file is refused.
+come ``gap_s`` apart, half of them once the file ``until`` is there. Whoever has another key than
+the file is refused.
 """
 
 from __future__ import annotations
@@ -39,9 +40,12 @@ class Engine(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for number in range(asked.get("events", 5)):
+        events, until = asked.get("events", 5), Path(asked.get("until", "/"))
+        for number in range(events):
             self.event({"choices": [{"delta": {"content": str(number)}}]})
             time.sleep(asked.get("gap_s", 0))
+            while number == events // 2 and not until.exists():
+                time.sleep(0.05)
         if (asked.get("stream_options") or {}).get("include_usage"):
             details = {"cached_tokens": 3}
             usage = {"prompt_tokens": 7, "completion_tokens": 5, "prompt_tokens_details": details}

@@ -1,4 +1,4 @@
-"""Who is out at the gateway is off the list of vLLM's own router, the real one, and nobody loses by it."""
+"""Who is out at the gateway is off the list of vLLM's own router: nobody loses by it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from benchmarks.gateway.environments import VLLM_ROUTER, programs
 from benchmarks.gateway.processes import running, wait_for_port
 from lab.local_gateway import LocalGateway, free_port, wait_until
 from rackwright.routers.vllm_router import VLLM_ROUTER as KIND
+from rackwright.runner.steps.step import POLL_S
 from tests.samples.controlled_engine import ControlledEngine
 from tests.samples.gateway_data import fleet, service
 
 CHAT = "/v1/chat/completions"
 FIRST, SECOND, ROUTER = "chat-a-0", "chat-b-0", "router-chat"
-SHORTEST_S, ROUND_S = 5, 2
+SHORTEST_S = 5
+"""Of a lease."""
 Engines = tuple[ControlledEngine, ControlledEngine]
 
 
@@ -171,18 +173,25 @@ def test_each_is_restarted_under_load_and_no_request_is_lost(
     gateway: LocalGateway, engines: Engines
 ) -> None:
     with load(gateway) as ended:
-        for name, engine in zip((FIRST, SECOND), engines, strict=True):
-            wait_until(lambda: take(gateway, name)[0] == 200)
-            time.sleep(1)  # as a step: what was chosen before is there by now
-            wait_until(lambda: engine.in_flight == 0)
-            engine.stop()
-            count = sum(ended.values())
-            wait_until(lambda: sum(ended.values()) > count + 100)
-            engine.start()
-            assert give_back(gateway, name)[1]["state"] == "in"
-            came = len(engine.posts())
-            wait_until(lambda: len(engine.posts()) > came + 10)
+        restart(gateway, FIRST, engines[0], ended)
+        restart(gateway, SECOND, engines[1], ended)
     assert set(ended) == {(200, True)}, ended
+
+
+def restart(
+    gateway: LocalGateway, name: str, engine: ControlledEngine, ended: Counter[Any]
+) -> None:
+    """As a step does it, while the other one answers."""
+    wait_until(lambda: take(gateway, name)[0] == 200)
+    time.sleep(POLL_S)  # what was chosen before is there by then
+    wait_until(lambda: engine.in_flight == 0)
+    engine.stop()
+    count = sum(ended.values())
+    wait_until(lambda: sum(ended.values()) > count + 100)
+    engine.start()
+    assert give_back(gateway, name)[1]["state"] == "in"
+    came = len(engine.posts())
+    wait_until(lambda: len(engine.posts()) > came + 10)
 
 
 def test_requests_wait_here_while_none_is_in_and_lose_nothing(
@@ -233,11 +242,25 @@ def test_a_router_that_starts_anew_hears_who_is_out(
     assert router.sends_to() == {engine.port for engine in engines}
 
 
-def test_whom_nobody_knows_here_goes_from_the_list(
-    gateway: LocalGateway, router: Router, engines: Engines
-) -> None:
+@pytest.mark.usefixtures("gateway")
+def test_whom_nobody_knows_here_goes_from_the_list(router: Router) -> None:
     with ControlledEngine().running() as stranger:
         url = f"http://127.0.0.1:{stranger.port}"
         added = httpx.post(f"http://127.0.0.1:{router.port}/add_worker", params={"url": url})
         assert added.status_code == 200 and stranger.port in router.sends_to()
         wait_until(lambda: stranger.port not in router.sends_to())
+
+
+def test_a_router_that_hangs_lets_nobody_believe_that_it_heard(
+    up: Any, own: dict[str, Any]
+) -> None:
+    """It may go on sending: who wants to stop the engine is told, and ends the turn."""
+    with ControlledEngine().running() as router:
+        router.mode = "silent"
+        entry = {**own["replicas"][0], "name": ROUTER, "port": router.port}
+        behind = {"behind": own["replicas"], "router": KIND.membership._asdict()}
+        gateway = up(fleet({"chat": {**own, "replicas": [entry], **behind}}))
+        status, answer = take(gateway, FIRST)
+        assert (status, answer) == (502, {"error": f"{FIRST}: its router: it answers nothing"})
+        assert give_back(gateway, FIRST)[0] == 200
+        assert said(gateway)["replicas"][FIRST]["turn"] is None

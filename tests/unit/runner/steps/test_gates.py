@@ -41,7 +41,8 @@ def test_a_replica_is_entered_where_it_listens(monkeypatch: pytest.MonkeyPatch) 
     (_, look), (script, request) = asked
     assert look["look"] and not request["look"]
     assert script == "gateway_entries" and request["name"] == replica.name
-    assert request["router"] is None and request["entry"]["port"] == replica.port and entries == {"gw1": None}
+    assert request["router"] is None and request["entry"]["port"] == replica.port
+    assert entries == {"gw1": None}
     assert gates.router_notices_s("chat") == 0
 
 
