@@ -310,8 +310,10 @@ local function know(name, field, value)
     if value == nil then live:delete(field .. ":" .. name) else live:set(field .. ":" .. name, value) end
 end
 
--- Whether the router of a replica sends to it, as far as is known.
-local function is_listed(replica) return live:get("listed:" .. replica.name) ~= false end
+-- Whether the router of a replica, where there is one, sends to it, as far as is known.
+local function is_listed(replica)
+    return not replica.router or live:get("listed:" .. replica.name) ~= false
+end
 
 -- A router takes what those that it sends to do. Where there is none it gets nothing: requests wait here.
 local function take_slots_of_router(service)

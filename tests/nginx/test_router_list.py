@@ -251,6 +251,28 @@ def test_whom_nobody_knows_here_goes_from_the_list(router: Router) -> None:
         wait_until(lambda: stranger.port not in router.sends_to())
 
 
+def test_without_the_router_it_is_the_gateway_s_again(
+    gateway: LocalGateway, own: dict[str, Any]
+) -> None:
+    """Whatever the router's list was: a replica that was out then is in when it is back."""
+    routed = gateway.fleet
+    put(gateway, FIRST, {"drained": True})
+    gateway.fleet = fleet({"chat": own})
+    load_data(gateway)
+    assert put(gateway, FIRST, {"drained": False})[1]["state"] == "in"
+    assert take(gateway, SECOND)[0] == 200
+    assert post(gateway).headers["x-rackwright-replica"] == FIRST
+    give_back(gateway, SECOND)
+    gateway.fleet = routed
+    load_data(gateway)
+    assert post(gateway).headers["x-rackwright-replica"] == ROUTER
+
+
+def load_data(gateway: LocalGateway) -> None:
+    gateway.write_data()
+    assert gateway.ask("POST", "/load")[0] == 200
+
+
 def test_a_router_that_hangs_lets_nobody_believe_that_it_heard(
     up: Any, own: dict[str, Any]
 ) -> None:

@@ -63,6 +63,8 @@ def remove(
     wanted = TurnWanted(name, terms.owner, "leaves the plan: drained", terms.hold_s, terms.alone)
     with gates.turn(wanted, lambda words: view.say(name, words), PATIENCE_S) as turn:
         if turn.held:
+            if gates.router_notices_s(service):
+                gevent.sleep(POLL_S)  # what the router had chosen it for may be on its way
             _wait_until_idle(name, turn, view, terms, ranks)
         gates.take_out(service, name)
         view.enter(name, Stage.CHANGE)
@@ -77,7 +79,6 @@ def _wait_until_idle(
 ) -> None:
     view.enter(name, Stage.WAIT)
     deadline = time.monotonic() + terms.drain_timeout_s
-    gevent.sleep(POLL_S)  # what was chosen for it before may be on its way
     while (left := _in_flight(turn, ranks)) and time.monotonic() < deadline:
         view.in_flight(name, left)
         gevent.sleep(POLL_S)

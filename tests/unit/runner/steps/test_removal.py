@@ -61,7 +61,9 @@ def test_the_engine_says_too_when_it_is_idle(monkeypatch: pytest.MonkeyPatch) ->
 
     left = [2, 1, 0]
     rank: Any = SimpleNamespace(running=lambda: did.append("asked") or left.pop(0))
-    gates: Any = SimpleNamespace(turn=turn, take_out=lambda *names: did.append("out"))
+    gates: Any = SimpleNamespace(
+        turn=turn, take_out=lambda *names: did.append("out"), router_notices_s=lambda service: 8
+    )
     monkeypatch.setattr(removal, "take_away", lambda name, work: did.append(work))
     monkeypatch.setattr(removal.gevent, "sleep", lambda seconds: None)
     view, terms = View(lambda name, words: None), Terms("me", 60, alone=False)
