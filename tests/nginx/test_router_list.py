@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,47 @@ def test_whom_nobody_knows_here_goes_from_the_list(router: Router) -> None:
         added = httpx.post(f"http://127.0.0.1:{router.port}/add_worker", params={"url": url})
         assert added.status_code == 200 and stranger.port in router.sends_to()
         wait_until(lambda: stranger.port not in router.sends_to())
+
+
+class Watchdog(BaseHTTPRequestHandler):
+    """Of a server whose one replica it has out, or not."""
+
+    state = "well"
+
+    def do_GET(self) -> None:
+        """What every watchdog answers."""
+        one = {"state": Watchdog.state, "why": "it completes nothing", "since": 0}
+        said = {"format": 1, "now": time.time(), "quarantine": None, "replicas": {FIRST: one}}
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nobody reads it."""
+
+
+def test_whom_a_watchdog_has_out_the_router_leaves_out(
+    gateway: LocalGateway, router: Router, engines: Engines
+) -> None:
+    routed: Any = gateway.fleet
+    with ThreadingHTTPServer(("127.0.0.1", 0), Watchdog) as watchdog:
+        threading.Thread(target=watchdog.serve_forever, args=(0.02,), daemon=True).start()
+        watched: Any = json.loads(json.dumps(routed))
+        at = {"host": "127.0.0.1", "port": watchdog.server_address[1]}
+        watched["services"]["chat"]["behind"][0]["watch"] = at
+        gateway.fleet = watched
+        load_data(gateway)
+        Watchdog.state = "out"
+        wait_until(lambda: router.sends_to() == {engines[1].port})
+        assert said(gateway)["replicas"][FIRST]["why"] == "watchdog: out: it completes nothing"
+        Watchdog.state = "well"
+        wait_until(lambda: router.sends_to() == {engine.port for engine in engines})
+        assert state(gateway, FIRST) == "in"
+        gateway.fleet = routed
+        load_data(gateway)
+        watchdog.shutdown()
 
 
 def test_without_the_router_it_is_the_gateway_s_again(
