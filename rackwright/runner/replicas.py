@@ -25,9 +25,9 @@ from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.runner.secrets import secret
-from rackwright.runner.steps.carrying_out import Rollout, rollout_of
 from rackwright.runner.steps.marks import TROUBLE
 from rackwright.runner.steps.options import options
+from rackwright.runner.steps.rollout import Rollout, rollout_of
 from rackwright.runner.steps.work import Work, work_of
 from rackwright.spec import ServerSpec
 

@@ -14,10 +14,12 @@ from rackwright.errors import HostError
 from rackwright.planning.beside import BESIDE
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps import proof
+from rackwright.runner.steps.changing import stop_all
+from rackwright.runner.steps.draining import PATIENCE_S, POLL_S
 from rackwright.runner.steps.gates import Gates
 from rackwright.runner.steps.rank import TURNS, Rank
 from rackwright.runner.steps.stages import Stage
-from rackwright.runner.steps.step import PATIENCE_S, POLL_S, Terms, stop_all
+from rackwright.runner.steps.terms import Terms
 from rackwright.runner.steps.view import View
 from rackwright.runner.steps.work import Work
 from rackwright.runner.turns_at_gateways import Turn, TurnWanted

@@ -12,7 +12,7 @@ import pytest
 from rackwright.desired.items import Change
 from rackwright.desired.replicas import no_other_units
 from rackwright.runner.steps import removal
-from rackwright.runner.steps.step import Terms
+from rackwright.runner.steps.terms import Terms
 from rackwright.runner.steps.view import View
 from tests.samples.fleet import settings
 

@@ -1,0 +1,100 @@
+"""How a step of a run is taken: on what terms, with what beside it, watched or not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rackwright.inventory.reading import load_fleet
+from rackwright.planning.placing import plan
+from rackwright.runner.steps import taking
+from rackwright.runner.steps.options import Options, asked_for
+from rackwright.runner.steps.order import Pending, Way
+from rackwright.runner.steps.view import View
+from tests.samples.fleet import cluster, hosts, service, settings
+from tests.samples.rollouts import ALL, BESIDE, CHAT, FIRST, SECOND, Rolled, alone_with_spare
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Rolled:
+    code = service(gpus={"gpu1": [1]}, served_model_name="code", tensor_parallel_size=1)
+    return Rolled(monkeypatch, {"chat": CHAT, "code": code})
+
+
+def test_who_has_another_to_go_to_waits_for_nobody(world: Rolled) -> None:
+    world.run(FIRST)
+    terms = world.terms["chat-gpu1-0"]
+    assert (terms.alone, terms.hold_s) == (True, 0)
+
+
+def test_the_only_replica_is_told_of_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Rolled(monkeypatch, {"chat": service(tensor_parallel_size=2)})
+    world.run(FIRST)
+    assert world.terms["chat-gpu1-0"].hold_s == 90
+    assert any("about 40 s" in words for words in world.lines)
+
+
+def test_what_a_dead_run_left_beside_is_drained_before_it_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = alone_with_spare(monkeypatch)
+    world.taking.works["gpu1"].leaving.append(BESIDE)
+    world.run(*ALL)
+    assert world.log[:2] == [f"remove {BESIDE}", f"start {BESIDE}"]
+
+
+def failing(count: int) -> dict[str, Any]:
+    replicas = {
+        "chat-gpu1-0": {"state": "in", "requests": 10 + count, "failures": count},
+        "chat-gpu2-0": {"state": "in", "requests": 10, "failures": 0},
+    }
+    return {"gw1": {"services": {"chat": {"replicas": replicas}}}}
+
+
+def watched(world: Rolled, monkeypatch: pytest.MonkeyPatch, failures: list[int]) -> list[str]:
+    """A rollout with a canary, of which gateways count so many failures, look by look."""
+    looks = iter(failures)
+    last = failures[-1]
+    world.gates(lambda: failing(next(looks, last)))
+    monkeypatch.setattr("gevent.sleep", lambda seconds: None)
+    now = iter(range(0, 10_000, 20))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
+    world.taking.watched = False
+    with asked_for(Options(canary=True)):
+        return world.run(FIRST, SECOND)
+
+
+def test_a_canary_that_does_well_is_followed(
+    world: Rolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watched(world, monkeypatch, [0]) == []
+    assert world.log[:2] == ["change chat-gpu1-0", "change chat-gpu2-0"]
+
+
+def test_a_canary_that_is_worse_is_put_back_and_nothing_else_is_touched(
+    world: Rolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = watched(world, monkeypatch, [0, 0, 0, 5])
+    assert "was worse than the others and runs what it ran before: 5 of its 5 requests" in first
+    assert second.startswith("chat-gpu2-0 was not touched")
+    assert world.log == ["change chat-gpu1-0", "back chat-gpu1-0"]
+
+
+def test_a_canary_on_two_servers_is_none_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"tensor_parallel_size": 8, "pipeline_parallel_size": 2}
+    long = service("llama-3.1-405b-instruct", servers=["gpu1", "gpu2"], **sizes)
+    spec = load_fleet(hosts(cluster(2), {"chat": long}))
+    fleet: Any = SimpleNamespace(plan=plan(spec), spec=spec, settings=lambda name: settings())
+    own: Any = SimpleNamespace(get_host=lambda name: SimpleNamespace(log=lambda words: None))
+    one = Pending("chat-gpu1-0", "chat", Way.CHANGE, ("gpu1", "gpu2"))
+    gates: Any = SimpleNamespace(states=dict)
+    took = taking.Taking(fleet, own, gates, View(lambda *said: None), own, pending=[one])
+    monkeypatch.setattr("gevent.sleep", lambda seconds: None)
+    now = iter(range(0, 10_000, 20))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
+    beside: list[Any] = []
+    monkeypatch.setattr(taking.canary, "fault", lambda *words: beside.append(words[3]) or "")
+    took._watch(one, ())
+    assert beside and not any(beside)
