@@ -38,10 +38,14 @@ class FakeRank:
     died: str = ""
     keeps: bool = True
     asked_at: Any = None
+    there: bool = True
+    name: str = NAME
 
     @property
     def replica(self) -> Any:
-        return SimpleNamespace(name=NAME, service=SimpleNamespace(name="chat"))
+        return SimpleNamespace(
+            name=self.name, service=SimpleNamespace(name=self.name.split("-")[0])
+        )
 
     def note(self, stage: Stage, owner: str, needs: Any = (), heir_of: str = "") -> dict[str, Any]:
         if self.held and self.held["owner"] not in (owner, heir_of):
@@ -53,19 +57,22 @@ class FakeRank:
         self.mark = {**self.mark, "owner": owner, "stage": stage}
         if self.died == stage:
             raise HostError("gpu1: no answer")
-        return {"before": before, "listens": None}
+        return {"before": before, "listens": None, "there": self.there}
 
     def listening(self, where: Any) -> FakeRank:
         self.asked_at = where
         return self
 
-    def way_back(self) -> dict[str, Any]:
-        return {"listens": {"address": "192.0.2.11", "port": 8000}}
+    def way_back(self) -> dict[str, Any] | None:
+        return {"listens": {"address": "192.0.2.11", "port": 8000}} if self.kept else None
 
     def key_id(self) -> str:
         return f"of {self.runs}"
 
     def keep(self) -> None:
+        if not self.there:
+            self.mark["changed"] = True
+            return
         if not self.keeps:
             raise HostError("gpu1: No space left on device")
         if not self.mark.get("changed"):
@@ -73,6 +80,7 @@ class FakeRank:
             self.mark["changed"] = True
 
     def apply(self) -> None:
+        self.there = True
         self.log.append(f"{self.host.name} apply")
         self.runs = "new"
 
@@ -93,10 +101,16 @@ class FakeRank:
     def running(self) -> int | None:
         return self.in_flight.pop(0) if self.in_flight else None
 
+    def take_away(self) -> None:
+        self.log.append(f"{self.host.name} taken away")
+        self.there = False
+
     def observe(self, *, load: bool) -> tuple[dict[str, Any], list[CheckResult]]:
-        status = Status.OK if self.works[self.runs] else Status.CRITICAL
+        status = Status.OK if self.there and self.works[self.runs] else Status.CRITICAL
         checks = ("unit", "health", "identity", "completion")
-        return {}, [CheckResult(one, self.host.name, NAME, status, self.runs) for one in checks]
+        return {}, [
+            CheckResult(one, self.host.name, self.name, status, self.runs) for one in checks
+        ]
 
     def end(self, owner: str) -> None:
         if self.mark.get("owner") == owner:
@@ -171,12 +185,14 @@ class World:
         self.said: list[str] = []
         hosts = [SimpleNamespace(name=f"gpu{n}") for n in range(1, ranks + 1)]
         self.ranks = [FakeRank(self.log, host) for host in hosts]
+        self.former: list[FakeRank] = []
         self.gates = FakeGates(self.log, **gates)
 
     def step(self, change: Any = as_planned, **more: Any) -> Step:
         view = View(lambda name, words: self.said.append(words))
         terms = Terms("me@desk/1/ab", drain_timeout_s=more.pop("drain_timeout_s", 600))
-        return Step(self.ranks, self.gates, view, terms, change, **more)  # type: ignore[arg-type]
+        own: dict[str, Any] = {"former": self.former, "take_away": FakeRank.take_away, **more}
+        return Step(self.ranks, self.gates, view, terms, change, **own)  # type: ignore[arg-type]
 
     def fails(self, **more: Any) -> str:
         with pytest.raises(StepFailed) as failed:

@@ -39,6 +39,8 @@ class Missing(HostError):
 class Rank:
     """``items`` are all that the server must have of this replica (``desired.replicas``).
 
+    None of them: the process leaves this server.
+
     ``accepted`` are findings that the operator goes on with.
     """
 
@@ -50,8 +52,9 @@ class Rank:
 
     @property
     def unit(self) -> Unit:
-        """Its unit, as it is to be."""
-        return next(item for item in self.items if isinstance(item, Unit))
+        """Its unit, as it is to be; by its name alone where it leaves."""
+        units = (item for item in self.items if isinstance(item, Unit))
+        return next(units, Unit(paths.unit_name(self.replica)))
 
     def note(
         self,
@@ -80,7 +83,9 @@ class Rank:
 
     @property
     def needs(self) -> list[str]:
-        """What it is started from by the plan: release and weights."""
+        """What it is started from by the plan: release and weights. Nothing where it leaves."""
+        if not self.items:
+            return []
         engine = ENGINES[self.replica.service.engine]
         release = paths.release_dir(engine, self.settings)
         return [f"{release}/.complete", paths.model_path(self.replica, self.settings)]

@@ -10,8 +10,8 @@ from rackwright.checks.results import CheckResult
 from rackwright.errors import HostError
 from rackwright.runner.steps.rank import Rank
 
-Observed = tuple[dict[str, Mapping[str, Any]], list[CheckResult]]
-"""By the names of servers what each process answered; and what the checks say."""
+Observed = tuple[dict[tuple[str, str], Mapping[str, Any]], list[CheckResult]]
+"""By replica and server what each process answered; and what the checks say."""
 
 
 class StepFailed(HostError):
@@ -38,12 +38,18 @@ class Terms:
     why: str = "rollout"
 
 
+def firsts(ranks: Sequence[Rank]) -> list[Rank]:
+    """Of each replica the process that answers first."""
+    return list({rank.replica.name: rank for rank in reversed(ranks)}.values())[::-1]
+
+
 def observed(ranks: Sequence[Rank], *, load: bool) -> Observed:
-    """What all processes of a replica answer, and what the checks say of it."""
-    seen, results = {}, []
+    """What all processes of a step answer, and what the checks say of them."""
+    seen: dict[tuple[str, str], Mapping[str, Any]] = {}
+    results: list[CheckResult] = []
     for rank in ranks:
         own, judged = rank.observe(load=load)
-        seen[rank.host.name] = own
+        seen[rank.replica.name, rank.host.name] = own
         results += judged
     return seen, results
 

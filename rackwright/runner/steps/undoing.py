@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from rackwright.errors import HostError
@@ -10,7 +11,7 @@ from rackwright.runner.steps.changing import stop_all
 from rackwright.runner.steps.marks import TROUBLE
 from rackwright.runner.steps.rank import Rank
 from rackwright.runner.steps.stages import Stage
-from rackwright.runner.steps.terms import Observed, StepFailed, observed, short
+from rackwright.runner.steps.terms import Observed, StepFailed, firsts, observed, short
 
 if TYPE_CHECKING:
     from rackwright.runner.steps.step import Step
@@ -45,23 +46,34 @@ def undo(step: Step, before: Observed, error: Exception, *, back: bool) -> None:
 
 
 def _put_back(step: Step, before: Observed) -> None:
-    was = _before_the_dead_run(step) if step.marks.resumed else step.marks.was
-    stop_all(step.ranks)
-    for rank in step.ranks:
+    """As it was on all servers; those that it came to only now lose it."""
+    ranks = [*step.ranks, *step.former]
+    ways = [(rank, rank.way_back()) for rank in ranks]
+    fresh = [rank for rank, way in ways if way is None and not step.back]
+    there = [(rank, way) for rank, way in ways if way is not None or step.back]
+    stop_all(ranks)
+    for rank in fresh:
+        step.take_away(rank)
+    for rank, _ in there:
         rank.restore()
-    for rank in step.ranks:
-        rank.wait()
-    if step.entries:
-        step.gates.put_back(step.service, step.name, step.entries)
-    elif step.marks.resumed:  # that run may have told them of another place
-        step.gates.put(was[0].replica, {}, was[0].key_id())
-    _, again = observed(was, load=False)
-    found = proof.worse(before[1], again)
-    if found or not proof.served(again):
+    served = proof.serving(before[1]) or {rank.replica.name for rank in ranks}
+    for rank, _ in there:
+        if rank.replica.name in served:
+            rank.wait()
+    # A dead run may have moved them: they are where those listened that are put back.
+    staying = [(rank, way) for rank, way in there if rank in step.ranks]
+    back = [rank.listening((way or {}).get("listens")) for rank, way in staying]
+    _back_at_gateways(step, was := back if step.marks.resumed else step.marks.was)
+    again = observed(was, load=False)[1]
+    if (found := proof.worse(before[1], again)) or not served <= proof.serving(again):
         raise HostError(f"it is not as it was: {'; '.join(found) or 'it does not answer'}")
 
 
-def _before_the_dead_run(step: Step) -> list[Rank]:
-    """The processes where those listened that are put back: it may have moved them."""
-    ways = [(rank, rank.way_back()) for rank in step.ranks]
-    return [rank.listening((way or {}).get("listens")) for rank, way in ways]
+def _back_at_gateways(step: Step, was: Sequence[Rank]) -> None:
+    for rank in step.heads:
+        service, name = rank.replica.service.name, rank.replica.name
+        if entries := step.entries.get(name):
+            step.gates.put_back(service, name, entries)
+    if step.marks.resumed and not step.entries:  # that run may have told them of another place
+        for rank in firsts(was):
+            step.gates.put(rank.replica, {}, rank.key_id())

@@ -71,7 +71,11 @@ def note(ask: Ask, stage: str, owner: str = "me", **more: Any) -> dict[str, Any]
 
 def test_a_mark_says_who_and_where_until_it_ends(ask: Ask, place: Path) -> None:
     said = note(ask, "preflight")
-    assert said == {"before": {}, "listens": {"address": "192.0.2.11", "port": 8000}}
+    assert said == {
+        "before": {},
+        "listens": {"address": "192.0.2.11", "port": 8000},
+        "there": True,
+    }
     again = note(ask, "change")
     assert (again["before"]["stage"], again["before"]["owner"]) == ("preflight", "me")
     seen = turns.seen({"key": "a", "folder": str(place / "turns")})

@@ -39,7 +39,7 @@ class Process:
 
     def note(self, stage: str, owner: str, needs: Any = ()) -> dict[str, Any]:
         self.world.stages.append((self.replica.name, str(stage)))
-        return {"before": {}}
+        return {"before": {}, "listens": None, "there": True}
 
     def listening(self, where: Mapping[str, Any] | None) -> Process:
         return self

@@ -64,3 +64,42 @@ def test_a_new_start_that_fails_puts_nothing_back() -> None:
         change=breaks, as_before=True
     )
     assert "gpu1 restore" not in world.log and world.log[-1] == "gates to be proven"
+
+
+def moved(**how: bool) -> World:
+    """From gpu1 and gpu2 to gpu1 and gpu3."""
+    world = World(ranks=3)
+    world.former = [world.ranks.pop(1)]
+    world.ranks[1].there = False
+    for rank in world.ranks:
+        rank.works["new"] = how["well"]
+    return world
+
+
+def test_one_that_changes_its_servers_is_put_back_to_those_it_had() -> None:
+    world = moved(well=False)
+    assert world.fails().startswith("chat-gpu1-0 runs what it ran before")
+    first, third = world.ranks
+    (second,) = world.former
+    assert (first.runs, second.runs) == ("old", "old")
+    assert not third.there and "gpu2 restore" in world.log and "gpu3 restore" not in world.log
+    assert world.log.index("gpu3 taken away") < world.log.index("gpu1 restore")
+    assert not any(rank.mark for rank in (first, second, third))
+
+
+def test_no_process_of_it_starts_while_one_that_leaves_runs() -> None:
+    world = moved(well=True)
+    world.step().run()
+    assert world.log.index("gpu2 stop") < world.log.index("gpu1 apply")
+    assert world.former[0].kept == "old"
+
+
+def test_of_a_dead_runs_move_what_it_came_to_goes_and_what_it_left_is_back() -> None:
+    world = moved(well=False)
+    for rank in (*world.ranks, *world.former):
+        rank.mark = left(Stage.PROVE, changed=True)
+    first, third = world.ranks
+    first.runs, first.kept, third.runs, third.there = "new", "old", "new", True
+    world.former[0].kept = "old"
+    world.fails()
+    assert first.runs == world.former[0].runs == "old" and not third.there
