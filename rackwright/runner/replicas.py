@@ -27,6 +27,7 @@ from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.runner.secrets import secret
 from rackwright.runner.steps.marks import TROUBLE
 from rackwright.runner.steps.options import options
+from rackwright.runner.steps.places import require_room
 from rackwright.runner.steps.rollout import Rollout, rollout_of
 from rackwright.runner.steps.work import Work, work_of
 from rackwright.spec import ServerSpec
@@ -121,7 +122,11 @@ def prepared(fleet: FleetRun, host: Host) -> Work:
     if absent := sorted(index for index in needed if index >= len(uuids) or not uuids[index]):
         raise HostError(_absent(host, absent, observed))
     try:
-        return work_of(host, replicas, settings, uuids, key, options().service)
+        only = options().service
+        work = work_of(host, replicas, settings, uuids, key, only)
+        if only and any(work.own.values()):
+            require_room(work, only)
+        return work
     except RackwrightError as error:
         raise HostError(f"{host.name}: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from rackwright.errors import HostError
 from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan
 from rackwright.planning.placing import plan
-from rackwright.runner.steps import ending, rollout, taking
+from rackwright.runner.steps import canary_watch, ending, rollout, taking
 from rackwright.runner.steps.order import Pending, Way
 from rackwright.runner.steps.rollout import Rollout
 from rackwright.runner.steps.stages import Stage
@@ -34,6 +35,7 @@ class Rolled:
         self.pending: list[Pending] = []
         self.terms: dict[str, Any] = {}
         self.states: dict[str, Any] = {}
+        self.place: Callable[[Pending], Pending] = lambda one: one
         fleet: Any = SimpleNamespace(plan=self.plan, spec=spec, settings=lambda name: settings())
         inventory: Any = SimpleNamespace(
             get_host=lambda name: SimpleNamespace(log=self.lines.append)
@@ -43,13 +45,19 @@ class Rolled:
         self.gates(lambda: self.states)
         patch.setattr(self.taking, "_rank", self.rank)
         patch.setattr(taking, "Step", self.step)
+        patch.setattr(canary_watch, "Step", self.step)
         patch.setattr(taking, "start", lambda ranks, gates, view: self.act("start", ranks[0].name))
         patch.setattr(taking, "remove", lambda name, *rest: self.act("remove", name))
         patch.setattr(rollout, "pending_of", lambda *words: self.pending)
+        patch.setattr(rollout, "with_places", self.placed)
+        patch.setattr(taking, "states_at_gateways", lambda *_: {})
         patch.setattr(ending, "apply_now", lambda host, changes: self.log.append("last"))
         patch.setattr(ending, "tell", lambda text, err: self.lines.append(text))
         for name in ("gpu1", "gpu2"):
             self.rollout.add(self.work(name))
+
+    def placed(self, pending: Sequence[Pending], *_: Any) -> list[Pending]:
+        return [self.place(one) for one in pending]
 
     def gates(self, states: Any) -> None:
         """Gateways that say this of replicas."""
@@ -74,15 +82,18 @@ class Rolled:
             way_back=lambda: {"listens": None},
             listening=lambda where: None,
             must_be_free=lambda owner: None,
+            stop=lambda: self.log.append(f"stop {replica.name}"),
         )
 
     def step(self, ranks: Any, gates: Any, view: Any, terms: Any, change: Any, **more: Any) -> Any:
-        self.terms[ranks[0].name] = terms
-        what = "back" if more else "change"
-        return SimpleNamespace(run=lambda: self.act(what, ranks[0].name))
+        self.terms |= more.get("terms_of") or {ranks[0].name: terms}
+        what = "back" if "back" in more else "change"
+        names = " and ".join(rank.name for rank in ranks)
+        return SimpleNamespace(run=lambda: self.act(what, names))
 
     def act(self, what: str, name: str) -> None:
-        self.rollout.view.enter(name, Stage.CHANGE)
+        for one in name.split(" and "):
+            self.rollout.view.enter(one, Stage.CHANGE)
         self.log.append(f"{what} {name}")
         if name in self.breaks and what != "remove":
             raise StepFailed(f"{name} runs what it ran before", "why")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
-from rackwright.remote.host.environment_file import assignments, unquoted
+from rackwright.remote.host.environment_file import unquoted
 from rackwright.remote.items import turns
 
-Values = dict[str, Any]
-LISTENS = re.compile(r"^ExecStartPost=\S+/await-ready \S+ (\d+) \S+ \d+$", re.MULTILINE)
+PORT = re.compile(r"^ExecStartPost=\S+/await-ready \S+ (\d+) \S+ \d+$", re.MULTILINE)
 """One whose answers come from another server's process ends with ``elsewhere``, and has no port."""
 ENVIRONMENT = re.compile(r"^EnvironmentFile=(.+)$", re.MULTILINE)
-GPUS = "CUDA_VISIBLE_DEVICES"
+GPUS = re.compile(r"^CUDA_VISIBLE_DEVICES=(.+)$", re.MULTILINE)
 
 
 def places_on_server(folder: Path, pattern: str) -> dict[str, list[str]]:
@@ -25,26 +23,25 @@ def places_on_server(folder: Path, pattern: str) -> dict[str, list[str]]:
     found = {}
     for unit in sorted(turns.UNITS.glob(pattern)):
         name = unit.name[len(prefix) : -len(end)]
-        places = _places_by(unit, None)
+        text = _text(unit)
+        named = ENVIRONMENT.search(text)
+        text += _text(Path(named[1])) if named else ""
         if turns.mark_of(folder, name).get("changed"):
             back = turns.kept_environment(folder, name)
-            places += _places_by(back.with_name("unit"), back)
-        found[name] = list(dict.fromkeys(places))
+            text += _text(back.with_name("unit")) + _text(back)
+        found[name] = places_of(text)
     return found
 
 
-def _places_by(unit: Path, environment: Path | None) -> list[str]:
+def _text(path: Path) -> str:
     try:
-        text = unit.read_text(errors="replace")
+        return f"{path.read_text(errors='replace')}\n"
     except OSError:
-        return []
-    if environment is None and (named := ENVIRONMENT.search(text)):
-        environment = Path(named[1])
-    values = dict(assignments(str(environment))) if environment else {}
-    return places_of(text, unquoted(values.get(GPUS, "")))
+        return ""
 
 
-def places_of(unit: str, gpus: str) -> list[str]:
-    """By a unit's text, and the GPUs that its environment shows it."""
-    ports = [f"port {port}" for port in LISTENS.findall(unit)]
-    return [*ports, *(f"GPU {gpu}" for gpu in gpus.split(",") if gpu)]
+def places_of(text: str) -> list[str]:
+    """By the text of a unit's file and of its environment's."""
+    ports = [f"port {port}" for port in PORT.findall(text)]
+    named = [gpu for value in GPUS.findall(text) for gpu in unquoted(value).split(",") if gpu]
+    return list(dict.fromkeys([*ports, *(f"GPU {gpu}" for gpu in named)]))

@@ -62,7 +62,7 @@ def is_alone(step: Pending, plan: FleetPlan, pending: Sequence[Pending]) -> bool
     """Whether requests of its service have nowhere to go while it is changed."""
     others = {one.name for one in plan.replicas if one.service.name == step.service}
     stands_in = any(one.name == f"{step.name}{BESIDE}" for one in pending)
-    return step.together or (others <= {step.name} and not stands_in)
+    return step.together or (others <= {step.name, *step.exchange} and not stands_in)
 
 
 def _service_of(name: str, plan: FleetPlan, states: States) -> str:

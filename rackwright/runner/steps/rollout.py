@@ -15,10 +15,12 @@ from pyinfra.api.inventory import Inventory
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.progress import heard_first
 from rackwright.runner.steps.ending import finish, tell_summary
+from rackwright.runner.steps.exchanges import with_exchanges
 from rackwright.runner.steps.gates import Gates, States
 from rackwright.runner.steps.options import options
-from rackwright.runner.steps.order import Pending, Way, startable
+from rackwright.runner.steps.order import Pending, Way, group_of, startable
 from rackwright.runner.steps.pending import pending_of
+from rackwright.runner.steps.places import with_places
 from rackwright.runner.steps.taking import Prepare, Taking
 from rackwright.runner.steps.view import View
 from rackwright.runner.steps.work import Work
@@ -61,7 +63,7 @@ class Rollout:
             known = self._taking.works.items()
             if works := {name: work for name, work in known if work.later or work.leaving}:
                 self._before = self.gates.states()
-                pending = self._wanted(works)
+                pending = self._placed(self._wanted(works))
                 if pending:
                     self.gates.learn()
                 self._taking.pending += pending
@@ -75,6 +77,10 @@ class Rollout:
         for name in works.keys() - {host for one in wanted for host in one.hosts}:
             del self._taking.works[name]
         return wanted
+
+    def _placed(self, wanted: Sequence[Pending]) -> list[Pending]:
+        """With the ports and GPUs of each, and who waits for whose."""
+        return with_exchanges(with_places(wanted, self.fleet.plan, self._taking.work))
 
     def _faults(self, host: str) -> Iterator[str]:
         here = {one.name for one in self._taking.pending if host in one.hosts}
@@ -91,11 +97,12 @@ class Rollout:
         todo, ended = list(pending), SimpleQueue()
         running: list[Pending] = []
         while begun := [*running, *self._next(todo, running)]:
-            for one in begun[len(running) :]:
-                todo.remove(one)
-                gevent.spawn(self._take, one, ended)
-            running = begun
-            running.remove(ended.get())
+            for group in _groups(begun[len(running) :]):
+                for one in group:
+                    todo.remove(one)
+                gevent.spawn(self._take, group, ended)
+            over = ended.get()
+            running = [one for one in begun if one not in over]
         if ticker:
             ticker.kill()
         self._untouched += todo
@@ -119,19 +126,26 @@ class Rollout:
         goes = (one for one in todo if one.beside and one.way is Way.REMOVE)
         return [one for one in goes if one.name in self.view.rows][:1]
 
-    def _take(self, one: Pending, ended: SimpleQueue) -> None:
+    def _take(self, group: Sequence[Pending], ended: SimpleQueue) -> None:
         try:
-            self._taking.act(one)
+            self._taking.act(group)
         except Exception as error:  # also a fault of ours: nothing goes on after it
-            self.failed[one.name] = error
-            self._say(one.name, str(error))
+            self.failed |= {one.name: error for one in group}
+            self._say(group[0].name, str(error))
         finally:
-            self.view.over(one.name)
-            ended.put(one)
+            for one in group:
+                self.view.over(one.name)
+            ended.put(group)
 
     def _say(self, name: str, words: str) -> None:
         hosts = [one.hosts[0] for one in self._taking.pending if one.name == name]
         self.inventory.get_host(hosts[0]).log(f"  {name}: {words}")
+
+
+def _groups(begun: Sequence[Pending]) -> list[list[Pending]]:
+    """Steps that are taken as one; most by themselves."""
+    found = {frozenset(one.exchange or {one.name}): group_of(one, begun) for one in reversed(begun)}
+    return list(found.values())[::-1]
 
 
 _rollouts: WeakKeyDictionary[Inventory, Rollout] = WeakKeyDictionary()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-import gevent
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
+from rackwright.errors import HostError
 from rackwright.plan import Replica
 from rackwright.planning.beside import BESIDE, stand_in
+from rackwright.runner.absences import absences
 from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.named_replicas import ranks_of
-from rackwright.runner.steps import absence, canary
-from rackwright.runner.steps.changing import as_before, as_planned
+from rackwright.runner.steps import absence
+from rackwright.runner.steps.canary_watch import watch
+from rackwright.runner.steps.changing import as_planned
 from rackwright.runner.steps.gates import Gates
 from rackwright.runner.steps.options import options
 from rackwright.runner.steps.order import Pending, Way
@@ -25,12 +27,12 @@ from rackwright.runner.steps.pending import is_alone
 from rackwright.runner.steps.rank import Rank
 from rackwright.runner.steps.removal import remove, start, take_away
 from rackwright.runner.steps.step import Step
-from rackwright.runner.steps.terms import StepFailed, Terms
+from rackwright.runner.steps.terms import Terms
 from rackwright.runner.steps.view import View
 from rackwright.runner.steps.work import Work
+from rackwright.runner.turns_at_gateways import states_at_gateways
 
 Prepare = Callable[[Host], Work]
-CANARY_POLL_S = 2.0
 
 
 @dataclass
@@ -51,36 +53,75 @@ class Taking:
     owner: str = field(default_factory=new_owner)
     watched: bool = field(default_factory=lambda: not options().canary)
 
-    def act(self, one: Pending) -> None:
-        """Take this one. Raises HostError, StepFailed of one that was changed."""
+    def act(self, group: Sequence[Pending]) -> None:
+        """Take this step, or those that are taken as one. Raises HostError, StepFailed."""
+        one = group[0]
         if one.way is Way.REMOVE:
             self._remove(one)
         elif one.way is Way.START:
-            if one.name in self._work(one.hosts[0]).leaving:  # a dead run's: it may have requests
+            if one.name in self.work(one.hosts[0]).leaving:  # a dead run's: it may have requests
                 self._remove(one)
+            self._clear(one)
             start(self._ranks(one), self.gates, self.view)
         else:
-            ranks = self._ranks(one)
-            change = self._change(one)
-            Step(ranks, self.gates, self.view, self._terms(one, ranks), change).run()
-            if not self.watched:
-                self._watch(one, ranks)
+            self._step(group)
 
-    def _change(self, one: Pending) -> Callable[[Sequence[Rank]], None]:
-        """As planned; on a server that it spanned until now, its process goes first."""
-        works = [self.works[host] for host in one.hosts if host in self.works]
-        former = [work for work in works if one.name in work.leaving]
+    def _step(self, group: Sequence[Pending]) -> None:
+        one = group[0]
+        if len(group) > 1:
+            self._permit(group)
+        terms = {each.name: self._terms(each, self._ranks(each)) for each in group}
+        for before, each in enumerate(group):  # the first of a service keeps others out of it
+            if each.service in (earlier.service for earlier in group[:before]):
+                terms[each.name] = replace(terms[each.name], alone=False)
+        ranks = [rank for each in group for rank in self._ranks(each)]
 
         def change(ranks: Sequence[Rank]) -> None:
-            for work in former:
-                take_away(one.name, work)
+            for each in group:
+                self._clear(each)
             as_planned(ranks)
 
-        return change
+        how: dict[str, Any] = {"terms_of": terms, "former": self._former(group)}
+        how["take_away"] = lambda rank: take_away(rank.replica.name, self.work(rank.host.name))
+        Step(ranks, self.gates, self.view, terms[one.name], change, **how).run()
+        for rank in how["former"]:
+            how["take_away"](rank)
+        if not self.watched:
+            self.watched = True
+            watch(self, group, ranks, terms)
+
+    def _permit(self, group: Sequence[Pending]) -> None:
+        """Say that they are out together. Raises HostError where a service has no other one in."""
+        names = [one.name for one in group]
+        words = f"{' and '.join(names)} take one another's ports or GPUs: they are out together"
+        self.view.say(names[0], words)
+        lost = absences(states_at_gateways(self.fleet, self.inventory), names)
+        wants_all = {one.service for one in group if one.together}
+        if found := [str(one) for one in lost if one.others and one.service not in wants_all]:
+            raise HostError(f"{' and '.join(names)} were not touched: {'; '.join(found)}")
+
+    def _former(self, group: Sequence[Pending]) -> list[Rank]:
+        """Processes on servers that a replica spanned until now, and does no more."""
+        return [
+            Rank(work.host, ranks_of(self.fleet.plan, one.name)[0], work.settings, ())
+            for one in group
+            for work in map(self.work, one.hosts)
+            if one.name in work.leaving
+        ]
+
+    def _clear(self, one: Pending) -> None:
+        """Stop what is in its place and serves nobody; it is changed itself after this one."""
+        for other in self.pending:
+            waits = other.way is Way.START and not other.beside and other.name not in self.view.rows
+            if waits and other.name != one.name and (both := sorted(other.has & one.takes)):
+                words = f"{other.name} does not serve, and is stopped: it has {' and '.join(both)}"
+                self.view.say(one.name, words)
+                for rank in self._ranks(other):
+                    rank.stop()
 
     def _remove(self, one: Pending) -> None:
         """One that stands in for another may be another run's, which changes that now."""
-        works = [self._work(host) for host in one.hosts]
+        works = [self.work(host) for host in one.hosts]
         planned = {rank.name for rank in works[0].planned}
         if one.beside and (name := one.name.removesuffix(BESIDE)) in planned:
             rank = self._rank(ranks_of(self.fleet.plan, name)[0])
@@ -98,27 +139,6 @@ class Taking:
         self.view.say(one.name, absence.words(one.service, last_s, settings.start_timeout_s))
         return replace(terms, hold_s=absence.hold_s(last_s, settings.start_timeout_s))
 
-    def _watch(self, one: Pending, ranks: Sequence[Rank]) -> None:
-        """The first that was changed, beside the others. Raises StepFailed once it is put back."""
-        self.watched = True
-        canary_s = self.fleet.settings(one.hosts[0]).canary_s
-        others = {r.name for r in self.fleet.plan.replicas if r.service.name == one.service}
-        others.discard(one.name)  # each of its processes is a replica of the plan
-        self.view.say(one.name, f"is watched for {canary_s} s before the next")
-        before, until = self.gates.states(), time.monotonic() + canary_s
-        while time.monotonic() < until:
-            gevent.sleep(CANARY_POLL_S)
-            if why := canary.fault(before, self.gates.states(), one.name, others):
-                self._back(one, ranks, why)
-
-    def _back(self, one: Pending, ranks: Sequence[Rank], why: str) -> None:
-        ways = [(rank, rank.way_back()) for rank in ranks]
-        back = [rank.listening((way or {}).get("listens")) for rank, way in ways]
-        terms = replace(self._terms(one, ranks), why="rollback")
-        Step(ranks, self.gates, self.view, terms, as_before, back=back).run()
-        words = f"{one.name} was worse than the others and runs what it ran before: {why}"
-        raise StepFailed(words, why)
-
     def _ranks(self, one: Pending) -> list[Rank]:
         """Its processes, the one that answers first."""
         plan = self.fleet.plan
@@ -128,11 +148,12 @@ class Taking:
         return [self._rank(rank) for rank in ranks_of(plan, one.name)]
 
     def _rank(self, replica: Replica) -> Rank:
-        work = self._work(replica.server.name)
+        work = self.work(replica.server.name)
         items = work.items.get(replica.name) or work.make(replica)
         return Rank(work.host, replica, work.settings, items, self.fleet.spec.accepted)
 
-    def _work(self, name: str) -> Work:
-        if name not in self.works:  # outside the limit of this run
+    def work(self, name: str) -> Work:
+        """What differs on a server; it is looked at where the run has not done so."""
+        if name not in self.works:  # all as planned there, or outside the limit of this run
             self.works[name] = self.prepare(reach(self.inventory, name))
         return self.works[name]

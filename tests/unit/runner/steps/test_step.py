@@ -180,3 +180,37 @@ def test_gateways_are_told_of_the_key_that_runs_and_of_that_which_is_put_back() 
     world.ranks[0].runs, world.ranks[0].kept = "new", "old"
     world.step(as_before, back=world.ranks).run()
     assert world.gates.key_ids == ["of old"]
+
+
+def exchanging() -> World:
+    """chat and code of gpu1, each on the other's GPU after it."""
+    world = World(ranks=2)
+    world.ranks[1].host, world.ranks[1].name = world.ranks[0].host, "code-gpu1-0"
+    return world
+
+
+def test_those_that_exchange_their_places_are_all_out_and_stopped_before_one_is_changed() -> None:
+    world = exchanging()
+    world.step().run()
+    acts = ["gates out", "gpu1 stop", "gpu1 apply", "gates entry", "gates in"]
+    assert [word for word in world.log if word in acts] == [act for act in acts for _ in (1, 2)]
+    assert [rank.runs for rank in world.ranks] == ["new", "new"]
+    assert not any(rank.mark for rank in world.ranks)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_where_one_of_them_is_not_proven_both_are_put_back(number: int) -> None:
+    world = exchanging()
+    world.ranks[number].works["new"] = False
+    assert world.fails().startswith("chat-gpu1-0 and code-gpu1-0 ")
+    assert [rank.runs for rank in world.ranks] == ["old", "old"]
+    assert world.log.count("gates to be proven") == 2
+    last_stop = max(n for n, word in enumerate(world.log) if word == "gpu1 stop")
+    assert last_stop < world.log.index("gpu1 restore")
+
+
+def test_one_of_them_that_never_served_does_not_keep_the_other_from_going_back() -> None:
+    world = exchanging()
+    world.ranks[1].works = {"old": False, "new": False}
+    world.fails()
+    assert [rank.runs for rank in world.ranks] == ["old", "old"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
-from rackwright.runner.steps import taking
+from rackwright.runner.gateway_leases import ReplicaState
+from rackwright.runner.steps import canary_watch, taking
 from rackwright.runner.steps.options import Options, asked_for
 from rackwright.runner.steps.order import Pending, Way
+from rackwright.runner.steps.stages import Stage
 from rackwright.runner.steps.view import View
 from tests.samples.fleet import cluster, hosts, service, settings
 from tests.samples.rollouts import ALL, BESIDE, CHAT, FIRST, SECOND, Rolled, alone_with_spare
@@ -95,6 +98,61 @@ def test_a_canary_on_two_servers_is_none_of_the_others(monkeypatch: pytest.Monke
     now = iter(range(0, 10_000, 20))
     monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
     beside: list[Any] = []
-    monkeypatch.setattr(taking.canary, "fault", lambda *words: beside.append(words[3]) or "")
-    took._watch(one, ())
+    monkeypatch.setattr(canary_watch.canary, "fault", lambda *words: beside.append(words[3]) or "")
+    canary_watch.watch(took, [one], (), {})
     assert beside and not any(beside)
+
+
+def exchanging(world: Rolled) -> list[str]:
+    """The faults of a run in which chat and code of gpu1 take each other's GPU."""
+    names = frozenset({"chat-gpu1-0", "code-gpu1-0"})
+    places = {"chat-gpu1-0": ("a", "b"), "code-gpu1-0": ("b", "a")}
+    world.place = lambda one: replace(
+        one,
+        has=frozenset(places.get(one.name, "-")[0]),
+        takes=frozenset(places.get(one.name, "-")[-1]),
+    )
+    faults = world.run(FIRST, ("code-gpu1-0", Way.CHANGE), SECOND)
+    assert names <= {one.name for one in world.taking.pending if one.exchange} or not world.log
+    return faults
+
+
+def test_two_that_exchange_their_gpus_are_one_step_on_each_ones_terms(world: Rolled) -> None:
+    assert exchanging(world) == []
+    assert world.log[:2] == ["change chat-gpu1-0 and code-gpu1-0", "change chat-gpu2-0"]
+    chat, code = world.terms["chat-gpu1-0"], world.terms["code-gpu1-0"]
+    assert (chat.alone, chat.hold_s) == (True, 0)
+    assert (code.alone, code.hold_s) == (True, 90)  # its only replica: told, and waited for
+    assert any("they are out together" in words for words in world.lines)
+    assert any("code has no other replica" in words for words in world.lines)
+
+
+def test_where_both_fail_both_are_said(world: Rolled) -> None:
+    world.breaks = {"chat-gpu1-0 and code-gpu1-0"}
+    first, second, third = exchanging(world)
+    assert first == second == "chat-gpu1-0 and code-gpu1-0 runs what it ran before"
+    assert third == "chat-gpu2-0 was not touched: chat-gpu1-0, code-gpu1-0 failed before it"
+
+
+def test_no_service_loses_all_of_its_replicas_by_an_exchange(
+    world: Rolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {
+        "chat-gpu1-0": ReplicaState("chat", "in", 0, {}),
+        "chat-gpu2-0": ReplicaState("chat", "ejected", 0, {}),
+    }
+    monkeypatch.setattr(taking, "states_at_gateways", lambda *_: {"gw1": others})
+    assert "were not touched: chat would have no replica in at gw1" in exchanging(world)[0]
+    assert world.log == []
+
+
+def test_what_is_in_its_place_and_serves_nobody_is_stopped_first(world: Rolled) -> None:
+    has, takes = frozenset("b"), frozenset("b")
+    dead = Pending("code-gpu1-0", "code", Way.START, ("gpu1",), has=has)
+    one = Pending("chat-gpu1-0", "chat", Way.CHANGE, ("gpu1",), takes=takes)
+    world.taking.pending += [dead, one]
+    world.taking._clear(one)
+    assert world.log == ["stop code-gpu1-0"]
+    world.rollout.view.enter("code-gpu1-0", Stage.START)
+    world.taking._clear(one)
+    assert world.log == ["stop code-gpu1-0"]
