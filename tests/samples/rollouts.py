@@ -78,6 +78,8 @@ class Rolled:
     def rank(self, replica: Any) -> Any:
         return SimpleNamespace(
             name=replica.name,
+            replica=replica,
+            settings=settings(),
             last_start_s=lambda: 40.0,
             way_back=lambda: {"listens": None},
             listening=lambda where: None,

@@ -17,6 +17,7 @@ from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.named_replicas import ranks_of
 from rackwright.runner.steps import absence
+from rackwright.runner.steps.at_once import put_as_planned
 from rackwright.runner.steps.canary_watch import watch
 from rackwright.runner.steps.changing import as_planned
 from rackwright.runner.steps.gates import Gates
@@ -62,7 +63,10 @@ class Taking:
             if one.name in self.work(one.hosts[0]).leaving:  # a dead run's: it may have requests
                 self._remove(one)
             self._clear(one)
-            start(self._ranks(one), self.gates, self.view)
+            ranks = self._ranks(one)
+            if one.has and not one.beside:  # it was there, and a gateway may not know yet it died
+                put_as_planned(ranks[0].replica, ranks[0].settings, self.gates)
+            start(ranks, self.gates, self.view)
         else:
             self._step(group)
 

@@ -156,3 +156,13 @@ def test_what_is_in_its_place_and_serves_nobody_is_stopped_first(world: Rolled) 
     world.rollout.view.enter("code-gpu1-0", Stage.START)
     world.taking._clear(one)
     assert world.log == ["stop code-gpu1-0"]
+
+
+def test_gateways_know_one_that_died_as_planned_before_it_is_started(
+    world: Rolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(taking, "put_as_planned", lambda *_: told.append(f"put {world.log}"))
+    world.place = lambda one: replace(one, has=frozenset("b" if one.name in FIRST else ""))
+    world.run(("chat-gpu1-0", Way.START), ("chat-gpu2-0", Way.START))
+    assert told == ["put []"] and world.log[:2] == ["start chat-gpu1-0", "start chat-gpu2-0"]
