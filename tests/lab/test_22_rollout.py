@@ -22,7 +22,13 @@ from tests.samples.under_load import under_load
 
 INVENTORY = "tests/lab/inventories/rollout.py"
 GATEWAY, SERVERS = "spare1", ("rack1", "rack2")
-STAGES = ("drained", "its requests", "changed", "starts", "proven")
+STAGES = (
+    "is being drained",
+    "its requests",
+    "is being changed",
+    "starts",
+    "is being proven",
+)
 """How the line begins that a step says as it comes there: where the tool is killed."""
 BROKEN = json.dumps({"no-such-flag": 1})
 MUTE = json.dumps({"grammar": 'root ::= ""'})
@@ -70,8 +76,8 @@ def test_a_changed_setting_costs_no_request(
     print(load.words("rollout of a setting over two servers"))
     assert load.summary["failed"] == 0, load.summary
     assert set(slots().values()) == {"3"}
-    first, second = (done.stderr.index(f"chat-{name}-0: drained") for name in SERVERS)
-    given_back = done.stderr.index("chat-rack1-0: given back")
+    first, second = (done.stderr.index(f"chat-{name}-0: is being drained") for name in SERVERS)
+    given_back = done.stderr.index("chat-rack1-0: is being given back")
     assert first < given_back < second
     assert marks() == ["", ""]
 

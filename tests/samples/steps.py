@@ -105,6 +105,9 @@ class FakeRank:
         self.log.append(f"{self.host.name} taken away")
         self.there = False
 
+    def error_in_log(self) -> str:
+        return "ValueError: no" if self.runs == "new" else ""
+
     def observe(self, *, load: bool) -> tuple[dict[str, Any], list[CheckResult]]:
         status = Status.OK if self.there and self.works[self.runs] else Status.CRITICAL
         checks = ("unit", "health", "identity", "completion")

@@ -139,7 +139,9 @@ class Rollout:
 
     def _say(self, name: str, words: str) -> None:
         hosts = [one.hosts[0] for one in self._taking.pending if one.name == name]
-        self.inventory.get_host(hosts[0]).log(f"  {name}: {words}")
+        host = self.inventory.get_host(hosts[0])
+        for number, line in enumerate(words.splitlines()):
+            host.log(f"  {line}" if number else f"  {name}: {line}")
 
 
 def _groups(begun: Sequence[Pending]) -> list[list[Pending]]:

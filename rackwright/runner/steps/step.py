@@ -9,7 +9,7 @@ ran before. What a dead run left is known by the marks on the servers, and gone 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -68,6 +68,11 @@ class Step:
         """The replica's, or all of theirs."""
         return " and ".join(rank.replica.name for rank in self.heads)
 
+    @property
+    def was(self) -> str:
+        """For sentences that begin with its name."""
+        return "were" if len(self.heads) > 1 else "was"
+
     def run(self) -> None:
         """Raises StepFailed, with nothing changed, all put back, or what is left said."""
         try:
@@ -79,8 +84,8 @@ class Step:
             raise
         except TROUBLE as error:
             untouched = self.marks.stage is not Stage.RETURN
-            what = "was not changed" if untouched else "is proven, and was not given back"
-            raise StepFailed(f"{self.name} {what}: {error}", short(error)) from error
+            what = "not changed" if untouched else "proven, but not given back"
+            raise StepFailed(f"{self.name} {self.was} {what}: {error}", short(error)) from error
 
     def _in_turn(self) -> None:
         self.marks.stage = Stage.DRAIN
@@ -164,7 +169,18 @@ class Step:
             now = self.marks.was if self.as_before else self.ranks
             found = self._faults(before, observed(now, load=True))
         if found:
-            raise NotStarted(f"it is not proven: {'; '.join(found)}")
+            what = f"it is not proven: {'; '.join(found)}"
+            raise NotStarted("\n".join([what, *self._errors_in_logs()]), what)
+
+    def _errors_in_logs(self) -> Iterator[str]:
+        """What its processes wrote: the cause, where a check can only say what does not work."""
+        for rank in self.ranks:
+            error = ""
+            with suppress(*TROUBLE):
+                error = rank.error_in_log()
+            if error:
+                whose = f"{rank.replica.name} on {rank.host.name}"
+                yield f"  First error in the log of {whose}: {error}"
 
     def _faults(self, before: Observed, after: Observed) -> list[str]:
         judge = proof.worse if self.as_before else proof.faults

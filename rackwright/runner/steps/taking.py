@@ -24,7 +24,7 @@ from rackwright.runner.steps.gates import Gates
 from rackwright.runner.steps.options import options
 from rackwright.runner.steps.order import Pending, Way
 from rackwright.runner.steps.owners import new_owner
-from rackwright.runner.steps.pending import is_alone
+from rackwright.runner.steps.pending import is_alone, replaced_by
 from rackwright.runner.steps.rank import Rank
 from rackwright.runner.steps.removal import remove, start, take_away
 from rackwright.runner.steps.step import Step
@@ -130,6 +130,10 @@ class Taking:
         if one.beside and (name := one.name.removesuffix(BESIDE)) in planned:
             rank = self._rank(ranks_of(self.fleet.plan, name)[0])
             rank.must_be_free(self.owner)
+        waiting = [each for each in self.pending if each.name not in self.view.rows]
+        if coming := replaced_by(one, self.fleet.plan, waiting):
+            limit_s = self.fleet.settings(one.hosts[0]).start_timeout_s
+            self.view.say(one.name, absence.words_of_a_move(one.service, coming, limit_s))
         remove(one.name, one.service, works, self.gates, self.view, self._terms(one))
 
     def _terms(self, one: Pending, ranks: Sequence[Rank] = ()) -> Terms:

@@ -33,15 +33,18 @@ def undo(step: Step, before: Observed, error: Exception, *, back: bool) -> None:
         step.marks.end()
         words = f"{step.name} does not work, and did not before: it is left as planned"
         raise StepFailed(f"{words}\n{error}", what, remedy) from error
-    step.view.say(step.name, f"{error}")
+    step.view.say(step.heads[0].replica.name, what)
     try:
         step.marks.enter(Stage.UNDO)
         _put_back(step, before)
     except TROUBLE as second:
-        words = f"{step.name} was changed, failed ({what}), and could not be put back: {second}"
+        words = (
+            f"{step.name} {step.was} changed, failed ({what}), and could not be put back: {second}"
+        )
         raise StepFailed(f"{words}\n{error}", what, remedy) from error
     step.marks.end()
-    words = f"{step.name} runs what it ran before: what is planned failed"
+    again = "run what they ran" if len(step.heads) > 1 else "runs what it ran"
+    words = f"{step.name} {again} before: what is planned failed"
     raise StepFailed(f"{words}\n{error}", what, remedy) from error
 
 

@@ -166,3 +166,19 @@ def test_gateways_know_one_that_died_as_planned_before_it_is_started(
     world.place = lambda one: replace(one, has=frozenset("b" if one.name in FIRST else ""))
     world.run(("chat-gpu1-0", Way.START), ("chat-gpu2-0", Way.START))
     assert told == ["put []"] and world.log[:2] == ["start chat-gpu1-0", "start chat-gpu2-0"]
+
+
+def test_the_only_replica_that_leaves_before_another_can_come_is_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that spanned gpu1 and gpu2, and is to span gpu2 and gpu3: no two ranks on gpu2."""
+    world = Rolled(monkeypatch, {"chat": {**CHAT, "servers": ["gpu2"], "gpus": {"gpu2": [0]}}})
+    old, new = ("chat-gpu1-0", Way.REMOVE), ("chat-gpu2-0", Way.START)
+    monkeypatch.setattr(world, "one", lambda name, way: Pending(name, "chat", way, ("gpu2",)))
+    world.run(new, old)
+    assert world.log[:2] == ["remove chat-gpu1-0", "start chat-gpu2-0"]
+    assert any("chat has no other replica, and will be away until chat-gpu2-0 runs" in words
+               for words in world.lines)  # fmt: skip
+    other = Rolled(monkeypatch, {"chat": CHAT})
+    other.run(("chat-gpu1-0", Way.START), ("chat-gpu3-0", Way.REMOVE))
+    assert not any("will be away" in words for words in other.lines)

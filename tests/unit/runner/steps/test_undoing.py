@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from rackwright.errors import HostError
 from rackwright.runner.steps.stages import Stage
-from tests.samples.steps import World, left
+from tests.samples.steps import FakeRank, World, left
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +104,21 @@ def test_of_a_dead_runs_move_what_it_came_to_goes_and_what_it_left_is_back() -> 
     world.former[0].kept = "old"
     world.fails()
     assert first.runs == world.former[0].runs == "old" and not third.there
+
+
+def test_what_is_not_proven_is_told_with_the_first_error_of_its_log() -> None:
+    world = World()
+    world.ranks[0].works["new"] = False
+    words = world.fails()
+    assert "First error in the log of chat-gpu1-0 on gpu1: ValueError: no" in words
+    assert any(said.startswith("it is not proven: unit is CRITICAL") for said in world.said)
+
+
+def test_a_log_that_cannot_be_read_hides_no_failed_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(rank: FakeRank) -> str:
+        raise HostError("gpu1: no answer")
+
+    monkeypatch.setattr(FakeRank, "error_in_log", silent)
+    world = World()
+    world.ranks[0].works["new"] = False
+    assert "it is not proven: unit is CRITICAL" in world.fails()
