@@ -34,6 +34,7 @@ class Rolled:
         self.breaks: set[str] = set()
         self.pending: list[Pending] = []
         self.terms: dict[str, Any] = {}
+        self.former: Sequence[Any] = ()
         self.states: dict[str, Any] = {}
         self.place: Callable[[Pending], Pending] = lambda one: one
         fleet: Any = SimpleNamespace(plan=self.plan, spec=spec, settings=lambda name: settings())
@@ -72,7 +73,12 @@ class Rolled:
     def work(self, name: str) -> Any:
         host = SimpleNamespace(name=name)
         return SimpleNamespace(
-            host=host, later=["x"], leaving=[], last=[], planned=self.plan.on(name)
+            host=host,
+            settings=settings(),
+            later=["x"],
+            leaving=[],
+            last=[],
+            planned=self.plan.on(name),
         )
 
     def rank(self, replica: Any) -> Any:
@@ -90,6 +96,7 @@ class Rolled:
     def step(self, ranks: Any, gates: Any, view: Any, terms: Any, change: Any, **more: Any) -> Any:
         self.terms |= more.get("terms_of") or {ranks[0].name: terms}
         what = "back" if "back" in more else "change"
+        self.former = more.get("former", ())
         names = " and ".join(rank.name for rank in ranks)
         return SimpleNamespace(run=lambda: self.act(what, names))
 

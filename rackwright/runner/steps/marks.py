@@ -54,8 +54,11 @@ class Marks:
         was never proven is refused.
         """
         self._see(Stage.PREFLIGHT)
+        said: list[Mapping[str, Any]] = []
         try:
-            said = [self._marked(rank, rank.needs if needs else ()) for rank in self._ranks]
+            for rank in self._ranks:
+                said.append(one := self._marked(rank, rank.needs if needs else ()))
+                self.resumed = self.resumed or bool(one["before"].get("changed"))
             self._know(said)
             if self.resumed and anew:
                 raise Stopped(f"{self.owner} was changing it and did not end: deploy, or roll out")
@@ -68,7 +71,6 @@ class Marks:
             self._view.enter(name, stage)
 
     def _know(self, said: Sequence[Mapping[str, Any]]) -> None:
-        self.resumed = any(one["before"].get("changed") for one in said)
         staying = list(zip(self._staying, said, strict=False))  # those that leave come last
         there = [(rank, one) for rank, one in staying if one["there"]] or staying
         self.was = [rank.listening(one["listens"]) for rank, one in there]

@@ -214,3 +214,14 @@ def test_one_of_them_that_never_served_does_not_keep_the_other_from_going_back()
     world.ranks[1].works = {"old": False, "new": False}
     world.fails()
     assert [rank.runs for rank in world.ranks] == ["old", "old"]
+
+
+def test_what_was_never_proven_stays_marked_where_another_server_is_somebody_elses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dead(monkeypatch)
+    world = World(ranks=2)
+    world.ranks[0].mark = left(Stage.PROVE, changed=True)
+    world.ranks[1].held = left(Stage.WAIT, changed=False)
+    assert "is changing chat-gpu1-0" in world.fails()
+    assert world.ranks[0].mark["changed"]

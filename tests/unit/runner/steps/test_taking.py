@@ -182,3 +182,25 @@ def test_the_only_replica_that_leaves_before_another_can_come_is_told_of(
     other = Rolled(monkeypatch, {"chat": CHAT})
     other.run(("chat-gpu1-0", Way.START), ("chat-gpu3-0", Way.REMOVE))
     assert not any("will be away" in words for words in other.lines)
+
+
+def test_what_a_replica_leaves_goes_once_it_is_proven_elsewhere(
+    world: Rolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def took(name: str, work: Any) -> None:
+        world.log.append(f"take away {name} on {work.host.name}")
+
+    monkeypatch.setattr(taking, "take_away", took)
+    world.taking.works["gpu2"].leaving.append("chat-gpu1-0")
+    one = Pending("chat-gpu1-0", "chat", Way.CHANGE, ("gpu1", "gpu2"))
+    monkeypatch.setattr(world, "one", lambda name, way: one)
+    world.run(FIRST)
+    assert world.log[:2] == ["change chat-gpu1-0", "take away chat-gpu1-0 on gpu2"]
+    assert [rank.host.name for rank in world.former] == ["gpu2"]
+    world.log.clear()
+    world.breaks = {"chat-gpu1-0"}
+    for name in ("gpu1", "gpu2"):
+        world.rollout.add(world.work(name))
+    world.taking.works["gpu2"].leaving.append("chat-gpu1-0")
+    world.run(FIRST)
+    assert world.log == ["change chat-gpu1-0"]
