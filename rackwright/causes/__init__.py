@@ -6,7 +6,7 @@ example in ``tests/data/causes``.
 
 from __future__ import annotations
 
-from rackwright.causes.account import Account, State, account
+from rackwright.causes.account import Account, State, account, error_of_the_newest
 from rackwright.causes.failure import Failure, Frame, Raised
 from rackwright.causes.lines import Written
 from rackwright.causes.log import failures
@@ -22,5 +22,6 @@ __all__ = [
     "State",
     "Written",
     "account",
+    "error_of_the_newest",
     "failures",
 ]

@@ -126,6 +126,16 @@ def account(seen: Mapping[str, Any]) -> Account:
     )
 
 
+def error_of_the_newest(seen: Mapping[str, Any]) -> str:
+    """The first error in the log of the newest start, also of one that serves; empty without one.
+
+    Of what ended nothing only what was thrown counts: a log that goes on says "error" of much.
+    """
+    newest = next(iter(seen["starts"]), {"lines": ()})
+    written = [Written(int(pid), str(text)) for pid, text in newest["lines"]]
+    return next((str(one.root) for one in failures(written) if one.certain), "")
+
+
 def _state(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]], gave_up: str) -> State:
     if shown.get("LoadState") != "loaded":
         return State.ABSENT

@@ -18,10 +18,12 @@ from rackwright.runner.fleet import FleetRun, fleet_of
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.named_replicas import named_replicas, ranks_of
 from rackwright.runner.steps import absence
+from rackwright.runner.steps.changing import as_before
 from rackwright.runner.steps.gates import Gates
 from rackwright.runner.steps.owners import new_owner
 from rackwright.runner.steps.rank import Rank
-from rackwright.runner.steps.step import Step, Terms, as_before
+from rackwright.runner.steps.step import Step
+from rackwright.runner.steps.terms import Terms
 from rackwright.runner.steps.view import View
 
 

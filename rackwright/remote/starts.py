@@ -53,7 +53,8 @@ Values = dict[str, Any]
 def seen(asked: Values, shown: Values) -> Values:
     """One unit: systemd's properties of it, its last starts (the newest first), kernel lines.
 
-    ``attempts`` are those that were in vain; ``shown`` is older than what the journal is read for.
+    ``attempts`` are those that were in vain; with ``serving`` the lines of a start that serves are
+    read too. ``shown`` is older than what the journal is read for.
     """
     secrets = secrets_of(asked.get("environment_path"))
     starts = _starts(asked["unit"], shown.get("InvocationID", ""))[:STARTS]
@@ -61,7 +62,7 @@ def seen(asked: Values, shown: Values) -> Values:
     found["attempts"] = attempts(asked["unit"])
     pids = set()
     for start in starts:
-        if not (start["ready"] and not start["ended"]):
+        if asked.get("serving") or not (start["ready"] and not start["ended"]):
             start["lines"] = _lines(start, secrets)
             pids |= {pid for pid, _ in start["lines"]}
     if starts:

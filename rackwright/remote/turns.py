@@ -9,6 +9,7 @@ from typing import Any
 from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.running import run
 from rackwright.remote.items import turns
+from rackwright.remote.items.places import places_on_server
 from rackwright.remote.served.key_id import key_id
 from rackwright.remote.state import LOCK
 
@@ -74,6 +75,11 @@ def _former_key(folder: Path, asked: Values) -> Values:
     return {"key": _value(str(kept), asked["variable"])}
 
 
+def _places(folder: Path, asked: Values) -> Values:
+    """What the units of replicas here take, by the replicas' names."""
+    return places_on_server(folder, asked["pattern"])
+
+
 def _value(path: str, variable: str) -> str:
     return unquoted(dict(assignments(path)).get(variable, ""))
 
@@ -90,8 +96,9 @@ DOES = {
     "look": _look,
     "key id": _key_id,
     "former key": _former_key,
+    "places": _places,
 }
-LOOKS = ("held", "look", "key id", "former key")
+LOOKS = ("held", "look", "key id", "former key", "places")
 
 
 def main(request: Values) -> Values:

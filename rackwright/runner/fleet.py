@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from rackwright.planning.placing import plan
 from rackwright.planning.watchdogs import watchdog_port_of
 from rackwright.report import plan_text
 from rackwright.runner.clients import clients_of
+from rackwright.runner.host_by_host import order_fault
 from rackwright.runner.host_data import host_data, jump_faults, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
 from rackwright.runner.progress import heard_first
@@ -165,6 +167,8 @@ def this_fleet() -> FleetRun:
         fleet = fleet_with_secrets(current_host.inventory)
     except RackwrightError as error:
         raise DeployError(str(error)) from None
+    if why := order_fault(sys.argv, fleet.spec):
+        raise DeployError(why)
     if not fleet.shown:
         fleet.shown = True
         heard_first()

@@ -26,8 +26,8 @@ from rackwright.runner.observing import gateway_request
 from rackwright.runner.operations import converge, fail, refuse
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.runner.secrets import engine_key_id, key_files
-from rackwright.runner.steps.carrying_out import stopped
 from rackwright.runner.steps.gates import Gates
+from rackwright.runner.steps.rollout import stopped
 from rackwright.spec import GatewaySpec, Settings
 
 Known = Mapping[str, Any]

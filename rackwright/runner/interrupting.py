@@ -20,11 +20,13 @@ from rackwright.runner.named_replicas import ranks_of
 from rackwright.runner.operations import STATE
 from rackwright.runner.rebooting import REBOOTS
 from rackwright.runner.remote_call import call
+from rackwright.runner.steps.changing import anew
 from rackwright.runner.steps.gates import Gates
 from rackwright.runner.steps.marks import TROUBLE
 from rackwright.runner.steps.owners import new_owner
 from rackwright.runner.steps.rank import Rank
-from rackwright.runner.steps.step import Step, StepFailed, Terms, anew
+from rackwright.runner.steps.step import Step
+from rackwright.runner.steps.terms import StepFailed, Terms
 from rackwright.runner.steps.view import View
 from rackwright.runner.turns_at_gateways import states_at_gateways
 

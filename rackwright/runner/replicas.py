@@ -25,9 +25,11 @@ from rackwright.runner.operations import STATE, await_units, fail, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.runner.secrets import secret
-from rackwright.runner.steps.carrying_out import Rollout, rollout_of
+from rackwright.runner.steps.at_once import tell_of_changed, tell_of_new
 from rackwright.runner.steps.marks import TROUBLE
 from rackwright.runner.steps.options import options
+from rackwright.runner.steps.places import require_room
+from rackwright.runner.steps.rollout import Rollout, rollout_of
 from rackwright.runner.steps.work import Work, work_of
 from rackwright.spec import ServerSpec
 
@@ -80,15 +82,18 @@ def rollout(fleet: FleetRun) -> Rollout:
 
 
 def _make(state: Any, host: Host, work: Work) -> bool:
-    changes = work.now
+    changes, gates = work.now, rollout(this_fleet()).gates
     try:
+        tell_of_changed(work, gates)
         reply = call(host, STATE, {"do": "apply", "items": payload(changes)}, kind=dict)
         if error := reply.get("error"):
             return fail(host, error)
         if not await_units(host, [c.item for c in changes if isinstance(c.item, Unit)]):
             return False
-    except HostError as error:
-        return fail(host, str(error))
+        if options().service:
+            tell_of_new(work, gates)
+    except TROUBLE as error:
+        return fail(host, str(error) or type(error).__name__)
     rollout(this_fleet()).add(work)
     return True
 
@@ -121,7 +126,11 @@ def prepared(fleet: FleetRun, host: Host) -> Work:
     if absent := sorted(index for index in needed if index >= len(uuids) or not uuids[index]):
         raise HostError(_absent(host, absent, observed))
     try:
-        return work_of(host, replicas, settings, uuids, key, options().service)
+        only = options().service
+        work = work_of(host, replicas, settings, uuids, key, only)
+        if only and any(work.own.values()):
+            require_room(work, only)
+        return work
     except RackwrightError as error:
         raise HostError(f"{host.name}: {error}") from None
 

@@ -22,7 +22,13 @@ from tests.samples.under_load import under_load
 
 INVENTORY = "tests/lab/inventories/rollout.py"
 GATEWAY, SERVERS = "spare1", ("rack1", "rack2")
-STAGES = ("drained", "its requests", "changed", "starts", "proven")
+STAGES = (
+    "is being drained",
+    "its requests",
+    "is being changed",
+    "starts",
+    "is being proven",
+)
 """How the line begins that a step says as it comes there: where the tool is killed."""
 BROKEN = json.dumps({"no-such-flag": 1})
 MUTE = json.dumps({"grammar": 'root ::= ""'})
@@ -70,8 +76,8 @@ def test_a_changed_setting_costs_no_request(
     print(load.words("rollout of a setting over two servers"))
     assert load.summary["failed"] == 0, load.summary
     assert set(slots().values()) == {"3"}
-    first, second = (done.stderr.index(f"chat-{name}-0: drained") for name in SERVERS)
-    given_back = done.stderr.index("chat-rack1-0: given back")
+    first, second = (done.stderr.index(f"chat-{name}-0: is being drained") for name in SERVERS)
+    given_back = done.stderr.index("chat-rack1-0: is being given back")
     assert first < given_back < second
     assert marks() == ["", ""]
 
@@ -147,6 +153,39 @@ def test_a_rollback_costs_no_request_and_twice_is_forward_again(tmp_path: Path) 
     again = rackwright("rollback", INVENTORY, "rack1")
     assert again.returncode == 0, again.stderr
     assert slots() == {"rack1": last["rack1"], "rack2": back["rack2"]}
+
+
+def listening() -> dict[str, str]:
+    """Where the replicas of rack1 listen, and which of its GPUs each is shown."""
+    port = "grep -o 'await-ready [^ ]* [0-9]*' /etc/systemd/system/rackwright-{}-rack1-0.service"
+    gpus = "grep CUDA_VISIBLE_DEVICES /etc/rackwright/replicas/{}-rack1-0.env"
+    return {
+        name: ssh("rack1", port.format(name)).split()[-1] + ssh("rack1", gpus.format(name))
+        for name in ("chat", "code")
+    }
+
+
+def test_two_that_exchange_their_gpus_and_ports_are_out_together_and_cost_no_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that is started on the other's port while that listens does not come up."""
+    monkeypatch.setenv("ROLLOUT_BESIDE", "1")
+    came = rollout()
+    assert came.returncode == 0, came.stderr[-3000:]
+    before = listening()
+    monkeypatch.setenv("ROLLOUT_BESIDE", "0")
+    with under_load(tmp_path, "tiny", gateway=GATEWAY) as load:
+        done = rollout()
+    assert done.returncode == 0, done.stderr[-3000:]
+    print(load.words("two replicas that exchanged GPUs and ports"))
+    assert load.summary["failed"] == 0, load.summary
+    assert listening() == {"chat": before["code"], "code": before["chat"]}
+    assert "take one another's ports or GPUs: they are out together" in done.stderr
+    assert marks() == ["", ""]
+    monkeypatch.delenv("ROLLOUT_BESIDE")
+    gone = rollout()
+    assert gone.returncode == 0, gone.stderr[-3000:]
+    assert set(states().values()) == {"in"}
 
 
 def test_a_replica_leaves_and_the_other_is_changed_with_one_beside_it(

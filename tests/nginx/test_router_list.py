@@ -20,7 +20,7 @@ from benchmarks.gateway.environments import VLLM_ROUTER, programs
 from benchmarks.gateway.processes import running, wait_for_port
 from lab.local_gateway import LocalGateway, free_port, wait_until
 from rackwright.routers.vllm_router import VLLM_ROUTER as KIND
-from rackwright.runner.steps.step import POLL_S
+from rackwright.runner.steps.draining import POLL_S
 from tests.samples.controlled_engine import ControlledEngine
 from tests.samples.gateway_data import fleet, service
 

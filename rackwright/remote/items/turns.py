@@ -45,9 +45,9 @@ def mark_of(folder: Path, replica: str) -> Values:
 def note(folder: Path, asked: Values) -> Values:
     """Write down where the step of ``replica`` is, for ``lease_s`` seconds.
 
-    What stood there ``before``. While somebody else's time is not up nothing is written: ``held``
-    is then who has begun it, and ``left_s`` how long that holds yet. ``heir_of`` is somebody else
-    whose step the owner goes on with.
+    What stood ``before``, and whether its unit is ``there``. While somebody else's time is not up
+    nothing is written: ``held`` is then who has begun it, and ``left_s`` how long that holds yet.
+    ``heir_of`` is somebody else whose step the owner goes on with.
     """
     others = held(folder, asked["replica"], asked["owner"])
     if others and others["held"].get("owner") != asked.get("heir_of"):
@@ -63,7 +63,8 @@ def note(folder: Path, asked: Values) -> Values:
         "restored": bool(before.get("restored")),
     }
     _write_mark(folder, mark)
-    return {"before": before, "listens": listens(UNITS / asked["unit"])}
+    unit = UNITS / asked["unit"]
+    return {"before": before, "listens": listens(unit), "there": unit.exists()}
 
 
 def held(folder: Path, replica: str, owner: str) -> Values:

@@ -75,8 +75,20 @@ def make(units: Sequence[Values], before: Mapping[str, Values | None]) -> None:
     for unit in units:
         _validate(unit, before)
     run("systemctl", "enable", "--quiet", *[unit["key"] for unit in units])
+    _stop_starting(units, seen)
     for unit in units:
         _bring_up(unit, seen.get(unit["key"], {}))
+
+
+def _stop_starting(units: Sequence[Values], seen: Mapping[str, Values]) -> None:
+    """Of several that are started anew none while another still has what it takes.
+
+    One that fails and tries again may have a port or a GPU that is another's from now on.
+    """
+    anew = [u["key"] for u in units if _action(seen.get(u["key"], {}), u["stamp"]) == "restart"]
+    starting = [key for key in anew if seen.get(key, {}).get("active") == "activating"]
+    if starting and len(anew) > 1:
+        run("systemctl", "stop", *starting)
 
 
 def _bring_up(unit: Values, seen: Values) -> None:

@@ -26,11 +26,21 @@ def hold_s(last_s: float | None, start_timeout_s: int) -> int:
     return min(MOST_HOLD_S, ceil(expected))
 
 
+def words_of_a_move(service: str, coming: Sequence[str], start_timeout_s: int) -> str:
+    """The same, where the only replica leaves its servers before another can come."""
+    return (
+        f"{service} has no other replica, and will be away until {' and '.join(coming)} runs: "
+        f"for up to {start_timeout_s} s"
+    )
+
+
 def words(service: str, last_s: float | None, start_timeout_s: int) -> str:
     """What the operator is told."""
     if last_s is None:
-        return f"{service} has no other replica, and will be away for up to {start_timeout_s} s"
+        time = f"up to {start_timeout_s} s: no start of it is known"
+    else:
+        time = f"about {last_s:.0f} s, as long as its last start took"
     return (
-        f"{service} has no other replica, and will be away for about {last_s:.0f} s, as long as "
-        "its last start took; its requests wait in line, go to its outside API, or get 429"
+        f"{service} has no other replica, and will be away for {time}; its requests wait in line, "
+        "go to its outside API, or get 429"
     )

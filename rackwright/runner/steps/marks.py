@@ -31,18 +31,21 @@ class Marks:
     """``owner`` is the run that takes the step; what a dead one left becomes its own.
 
     ``resumed``: that one had changed the replica, and never proven it. ``was`` are the processes
-    where they listen now.
+    that are there, where they listen now; all of them where none is there yet. ``former`` are
+    processes that leave their servers.
     """
 
-    def __init__(self, ranks: Sequence[Rank], owner: str, view: View) -> None:
+    def __init__(
+        self, ranks: Sequence[Rank], owner: str, view: View, former: Sequence[Rank] = ()
+    ) -> None:
         """Nothing is written yet."""
         self.owner, self.stage = owner, Stage.PREFLIGHT
         self.resumed = False
         self.was: list[Rank] = []
-        self._ranks, self._view = ranks, view
+        self._staying, self._ranks, self._view = ranks, [*ranks, *former], view
         self._ended = Event()
         self._keeper: gevent.Greenlet | None = None
-        self._name = ranks[0].replica.name
+        self._names = tuple(dict.fromkeys(rank.replica.name for rank in ranks))
 
     def begin(self, *, needs: bool, anew: bool) -> None:
         """Mark every server. Raises Stopped where another run has it.
@@ -50,43 +53,53 @@ class Marks:
         ``needs``: release and weights of the plan, Missing is raised without them. ``anew``: what
         was never proven is refused.
         """
-        self._view.enter(self._name, Stage.PREFLIGHT)
+        self._see(Stage.PREFLIGHT)
+        said: list[Mapping[str, Any]] = []
         try:
             for rank in self._ranks:
-                before = self._marked(rank, rank.needs if needs else ())
-                self.resumed = self.resumed or bool(before.get("changed"))
+                said.append(one := self._marked(rank, rank.needs if needs else ()))
+                self.resumed = self.resumed or bool(one["before"].get("changed"))
+            self._know(said)
             if self.resumed and anew:
                 raise Stopped(f"{self.owner} was changing it and did not end: deploy, or roll out")
         except TROUBLE:
             self.leave()
             raise
 
+    def _see(self, stage: Stage) -> None:
+        for name in self._names:
+            self._view.enter(name, stage)
+
+    def _know(self, said: Sequence[Mapping[str, Any]]) -> None:
+        staying = list(zip(self._staying, said, strict=False))  # those that leave come last
+        there = [(rank, one) for rank, one in staying if one["there"]] or staying
+        self.was = [rank.listening(one["listens"]) for rank, one in there]
+
     def _marked(self, rank: Rank, needs: Sequence[str]) -> Mapping[str, Any]:
-        """What stood there before. One that another machine's run left is waited for."""
+        """What the server says of it. One that another machine's run left is waited for."""
         said = rank.note(Stage.PREFLIGHT, self.owner, needs)
         if held := said.get("held"):
             left = str(held.get("owner"))
             if not (dead := is_dead(left)):
-                self._wait_for(held, float(said["left_s"]))
+                self._wait_for(rank, held, float(said["left_s"]))
             said = rank.note(Stage.PREFLIGHT, self.owner, needs, left if dead else "")
         if said.get("held"):
-            raise Stopped(f"{said['held'].get('owner')} is changing {self._name}: wait for its end")
-        self.was.append(rank.listening(said.get("listens")))
-        before: Mapping[str, Any] = said["before"]
-        return before
+            name = rank.replica.name
+            raise Stopped(f"{said['held'].get('owner')} is changing {name}: wait for its end")
+        return said
 
-    def _wait_for(self, held: Mapping[str, Any], left_s: float) -> None:
+    def _wait_for(self, rank: Rank, held: Mapping[str, Any], left_s: float) -> None:
         words = f"{held.get('owner')} has it: if that was killed, it is free in {left_s:.0f} s"
-        self._view.say(self._name, words)
+        self._view.say(rank.replica.name, words)
         gevent.sleep(min(left_s, LEASE_S) + MARGIN_S)
 
     def enter(self, stage: Stage) -> None:
         """Known to every server before it is acted on. Raises Stopped where another has it."""
         self.stage = stage
-        self._view.enter(self._name, stage)
+        self._see(stage)
         for rank in self._ranks:
             if held := rank.note(stage, self.owner).get("held"):
-                raise Stopped(f"{held.get('owner')} has taken over {self._name}")
+                raise Stopped(f"{held.get('owner')} has taken over {rank.replica.name}")
 
     @contextmanager
     def renewed(self) -> Iterator[None]:
@@ -124,4 +137,4 @@ class Marks:
             try:
                 rank.end(self.owner)
             except TROUBLE as error:
-                self._view.say(self._name, f"{error}")
+                self._view.say(rank.replica.name, f"{error}")

@@ -58,11 +58,18 @@ def _beside(step: Pending, plan: FleetPlan) -> Iterator[Pending]:
         yield Pending(copy.name, step.service, Way.REMOVE, step.hosts)
 
 
+def replaced_by(step: Pending, plan: FleetPlan, pending: Sequence[Pending]) -> list[str]:
+    """All replicas of its service, where none of them runs before this one has left."""
+    planned = {one.name for one in plan.replicas if one.service.name == step.service}
+    coming = {one.name for one in pending if one.way is Way.START and one.name in planned}
+    return sorted(planned) if planned and planned == coming else []
+
+
 def is_alone(step: Pending, plan: FleetPlan, pending: Sequence[Pending]) -> bool:
     """Whether requests of its service have nowhere to go while it is changed."""
     others = {one.name for one in plan.replicas if one.service.name == step.service}
     stands_in = any(one.name == f"{step.name}{BESIDE}" for one in pending)
-    return step.together or (others <= {step.name} and not stands_in)
+    return step.together or (others <= {step.name, *step.exchange} and not stands_in)
 
 
 def _service_of(name: str, plan: FleetPlan, states: States) -> str:

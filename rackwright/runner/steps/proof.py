@@ -55,8 +55,8 @@ def worse(before: Results, again: Results) -> list[str]:
     return [_words(row) for row in again if _counts_as(row) > Status.WARN and _key(row) in well]
 
 
-def _key(row: CheckResult) -> tuple[str, str]:
-    return row.host, row.check
+def _key(row: CheckResult) -> tuple[str, str, str]:
+    return row.host, row.subject, row.check
 
 
 def _words(row: CheckResult) -> str:
@@ -67,6 +67,14 @@ def served(results: Results) -> bool:
     """Whether it ran and answered: then there is something to go back to."""
     asked = [row for row in results if row.check in ("unit", "health")]
     return bool(asked) and all(row.status <= Status.WARN for row in asked)
+
+
+def serving(results: Results) -> frozenset[str]:
+    """The names of those replicas that ran and answered."""
+    by_name = {
+        row.subject: [one for one in results if one.subject == row.subject] for row in results
+    }
+    return frozenset(name for name, its in by_name.items() if served(its))
 
 
 def slower(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:

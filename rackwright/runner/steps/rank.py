@@ -10,6 +10,7 @@ from typing import Any
 from pyinfra.api.host import Host
 
 from rackwright import checks
+from rackwright.causes import error_of_the_newest
 from rackwright.checks.accepting import Accepted, checks_of, with_accepted
 from rackwright.checks.results import CheckResult
 from rackwright.desired import paths
@@ -39,6 +40,8 @@ class Missing(HostError):
 class Rank:
     """``items`` are all that the server must have of this replica (``desired.replicas``).
 
+    None of them: the process leaves this server.
+
     ``accepted`` are findings that the operator goes on with.
     """
 
@@ -50,8 +53,9 @@ class Rank:
 
     @property
     def unit(self) -> Unit:
-        """Its unit, as it is to be."""
-        return next(item for item in self.items if isinstance(item, Unit))
+        """Its unit, as it is to be; by its name alone where it leaves."""
+        units = (item for item in self.items if isinstance(item, Unit))
+        return next(units, Unit(paths.unit_name(self.replica)))
 
     def note(
         self,
@@ -80,7 +84,9 @@ class Rank:
 
     @property
     def needs(self) -> list[str]:
-        """What it is started from by the plan: release and weights."""
+        """What it is started from by the plan: release and weights. Nothing where it leaves."""
+        if not self.items:
+            return []
         engine = ENGINES[self.replica.service.engine]
         release = paths.release_dir(engine, self.settings)
         return [f"{release}/.complete", paths.model_path(self.replica, self.settings)]
@@ -153,13 +159,19 @@ class Rank:
 
     def last_start_s(self) -> float | None:
         """Seconds of its last start that became ready; None where the journal tells of none."""
-        unit, path = (
-            paths.unit_name(self.replica),
-            paths.environment_path(self.replica, self.settings),
-        )
-        asked = {"units": [{"unit": unit, "environment_path": path}]}
+        return last_start_s(self._starts()["starts"])
+
+    def error_in_log(self) -> str:
+        """The first error in the log of its newest start, also while that serves; empty without."""
+        return error_of_the_newest(self._starts(serving=True))
+
+    def _starts(self, **more: bool) -> dict[str, Any]:
+        unit = paths.unit_name(self.replica)
+        path = paths.environment_path(self.replica, self.settings)
+        asked = {"units": [{"unit": unit, "environment_path": path, **more}]}
         said = call(self.host, "starts", asked, timeout_s=TIMEOUT_S, kind=dict)
-        return last_start_s(said[unit]["starts"])
+        seen: dict[str, Any] = said[unit]
+        return seen
 
     def running(self) -> int | None:
         """Requests that the engine itself counts; None where it does not say."""

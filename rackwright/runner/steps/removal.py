@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-
-import gevent
+from functools import partial
 
 from rackwright.desired import paths
-from rackwright.desired.items import Change, NoOtherUnits, payload
+from rackwright.desired.items import Change, payload
 from rackwright.desired.replicas import no_other_units
 from rackwright.errors import HostError
 from rackwright.planning.beside import BESIDE
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps import proof
+from rackwright.runner.steps.changing import stop_all
+from rackwright.runner.steps.draining import PATIENCE_S, await_idle, await_what_is_on_its_way
 from rackwright.runner.steps.gates import Gates
+from rackwright.runner.steps.places import held_on
 from rackwright.runner.steps.rank import TURNS, Rank
 from rackwright.runner.steps.stages import Stage
-from rackwright.runner.steps.step import PATIENCE_S, POLL_S, Terms, stop_all
+from rackwright.runner.steps.terms import Terms
 from rackwright.runner.steps.view import View
 from rackwright.runner.steps.work import Work
 from rackwright.runner.turns_at_gateways import Turn, TurnWanted
@@ -63,9 +64,9 @@ def remove(
     wanted = TurnWanted(name, terms.owner, "leaves the plan: drained", terms.hold_s, terms.alone)
     with gates.turn(wanted, lambda words: view.say(name, words), PATIENCE_S) as turn:
         if turn.held:
-            if gates.router_notices_s(service):
-                gevent.sleep(POLL_S)  # what the router had chosen it for may be on its way
-            _wait_until_idle(name, turn, view, terms, ranks)
+            view.enter(name, Stage.WAIT)
+            await_what_is_on_its_way(service, gates)
+            await_idle(name, partial(_in_flight, turn, ranks), view, terms)
         gates.take_out(service, name)
         view.enter(name, Stage.CHANGE)
         for work in works:
@@ -74,30 +75,18 @@ def remove(
     view.done(name)
 
 
-def _wait_until_idle(
-    name: str, turn: Turn, view: View, terms: Terms, ranks: Sequence[Rank]
-) -> None:
-    view.enter(name, Stage.WAIT)
-    deadline = time.monotonic() + terms.drain_timeout_s
-    while (left := _in_flight(turn, ranks)) and time.monotonic() < deadline:
-        view.in_flight(name, left)
-        gevent.sleep(POLL_S)
-
-
 def _in_flight(turn: Turn, ranks: Sequence[Rank]) -> int:
     return max(turn.in_flight(), *(rank.running() or 0 for rank in ranks), 0)
 
 
 def take_away(name: str, work: Work) -> None:
-    """Stop a replica's unit on one server; others that leave are still to be drained.
+    """Stop a replica's unit on one server, and no other: each has its own turn to go.
 
     Its way back goes with it, and with that the secrets of its environment.
     """
     unit = f"{paths.UNIT_PREFIX}{name}.service"
-    there = [one.seen["units"] for one in work.unplanned if isinstance(one.item, NoOtherUnits)]
-    others = [one for units in there for one in units if one != unit]
-    planned = [paths.unit_name(one) for one in work.planned]
-    item = no_other_units([*planned, *others], work.settings)
+    others = [f"{paths.UNIT_PREFIX}{one}.service" for one in held_on(work) if one != name]
+    item = no_other_units(others, work.settings)
     request = {"do": "apply", "items": payload([Change(item, "left the plan", {"units": [unit]})])}
     forget = {"do": "forget", "folder": paths.turns_dir(work.settings), "replica": name}
     for script, asked in (("state", request), (TURNS, forget)):

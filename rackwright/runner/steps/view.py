@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from rackwright.runner.steps.stages import Stage
 
 WORDS = {
-    Stage.PREFLIGHT: "looked at",
-    Stage.DRAIN: "drained at the gateways",
+    Stage.PREFLIGHT: "is looked at",
+    Stage.DRAIN: "is being drained at the gateways",
     Stage.WAIT: "its requests are waited for",
-    Stage.CHANGE: "changed",
+    Stage.CHANGE: "is being changed",
     Stage.START: "starts",
-    Stage.PROVE: "proven",
-    Stage.RETURN: "given back",
-    Stage.UNDO: "put back to what it was",
+    Stage.PROVE: "is being proven",
+    Stage.RETURN: "is being given back",
+    Stage.UNDO: "is being put back to what it was",
 }
 
 

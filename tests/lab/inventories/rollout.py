@@ -1,6 +1,8 @@
 """Two servers of one replica each, and their gateway: what a rollout changes step by step.
 
 ``ROLLOUT_SLOTS`` is the setting that changes, ``ROLLOUT_EXTRA`` further flags as JSON.
+``ROLLOUT_BESIDE`` is the GPU of a second service on rack1 (0 or 1): the first one takes the other
+there, and its ports are those above or below.
 """
 
 import json
@@ -15,7 +17,9 @@ _FILE = {
 
 _SERVERS = os.environ.get("ROLLOUT_SERVERS", "rack1 rack2").split()
 
-_services = {
+_BESIDE = os.environ.get("ROLLOUT_BESIDE")
+
+_services: dict[str, dict[str, object]] = {
     "chat": {
         "model": "tiny",
         "engine": "llamacpp",
@@ -27,6 +31,19 @@ _services = {
         "extra_args": json.loads(os.environ.get("ROLLOUT_EXTRA", "{}")),
     },
 }
+
+if _BESIDE is not None:
+    _code = int(_BESIDE)
+    _chat = _services["chat"]
+    _services["code"] = {
+        **_chat,
+        "servers": ["rack1"],
+        "gpus": {"rack1": [_code]},
+        "port": 8000 + _code,
+        "served_model_name": "code",
+    }
+    _chat["gpus"] = {name: [0] for name in _SERVERS} | {"rack1": [1 - _code]}
+    _chat["port"] = 8001 - _code
 
 _models = {"tiny": {"gguf": _FILE, "config": "lab/tiny_llama.json"}}
 

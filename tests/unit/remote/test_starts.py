@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rackwright.causes import State, account
+from rackwright.causes import State, account, error_of_the_newest
 from rackwright.remote import starts
 from rackwright.remote.host import attempts
 from tests.samples.commands import Command
@@ -57,11 +57,31 @@ def journal(command: Command, tmp_path: Path) -> dict[str, Path]:
     return files
 
 
-def seen(environment_path: Path | None = None) -> dict[str, Any]:
-    asked = {"unit": UNIT, "environment_path": str(environment_path) if environment_path else None}
+def seen(environment_path: Path | None = None, **more: bool) -> dict[str, Any]:
+    path = str(environment_path) if environment_path else None
+    asked = {"unit": UNIT, "environment_path": path, **more}
     answer = starts.main({"units": [asked]})
     found: dict[str, Any] = json.loads(json.dumps(answer))[UNIT]
     return found
+
+
+def test_the_log_of_one_that_serves_is_read_where_it_is_asked_for(
+    journal: dict[str, Path],
+) -> None:
+    """For a proof that failed: what runs may have said why it answers nothing."""
+    ready = of_systemd(
+        21, NEW, "Started it.", starts.ENTERED_READY, JOB_RESULT="done", JOB_TYPE="start"
+    )
+    journal["systemd"].write_text("\n".join([ready, *FAILED]) + "\n")
+    wrote = (
+        "Traceback (most recent call last):",
+        '  File "/opt/x/engine.py", line 7, in complete',
+        "    raise ValueError(layer)",
+        "ValueError: no such layer",
+    )
+    journal[NEW].write_text("".join(entry(22, text, _PID="80") + "\n" for text in wrote))
+    assert error_of_the_newest(seen()) == ""
+    assert error_of_the_newest(seen(serving=True)) == "ValueError: no such layer"
 
 
 def test_the_start_that_failed_is_told_from_the_one_that_goes_on(journal: dict[str, Path]) -> None:

@@ -403,6 +403,18 @@ def test_a_run_cut_off_before_the_restart_is_repaired_by_the_next(
     assert systemd.told() == START
 
 
+def test_one_that_tries_again_is_stopped_before_another_takes_its_place(
+    host: Path, systemd: Systemd
+) -> None:
+    files = [File(f"{host}/{name}", b"new", **ME) for name in "ab"]
+    units = [Unit(f"{one.key[-1]}.service", restart_on=(one,)) for one in files]
+    systemd.has({"ActiveState": "activating"}, {"ActiveState": "failed"})
+    converge([*files, *units])
+    told = systemd.told()
+    assert told.index("stop a.service") < told.index("--no-block restart a.service")
+    assert told.count("stop a.service") == 1 and "stop b.service" not in told
+
+
 @pytest.mark.parametrize("content", ["", "{", "null", "[]"])
 def test_a_stamp_that_cannot_be_read_means_a_restart(
     host: Path, systemd: Systemd, content: str

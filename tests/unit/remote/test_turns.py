@@ -71,7 +71,11 @@ def note(ask: Ask, stage: str, owner: str = "me", **more: Any) -> dict[str, Any]
 
 def test_a_mark_says_who_and_where_until_it_ends(ask: Ask, place: Path) -> None:
     said = note(ask, "preflight")
-    assert said == {"before": {}, "listens": {"address": "192.0.2.11", "port": 8000}}
+    assert said == {
+        "before": {},
+        "listens": {"address": "192.0.2.11", "port": 8000},
+        "there": True,
+    }
     again = note(ask, "change")
     assert (again["before"]["stage"], again["before"]["owner"]) == ("preflight", "me")
     seen = turns.seen({"key": "a", "folder": str(place / "turns")})
@@ -321,3 +325,43 @@ def test_keys_of_engines_now_and_before(ask: Ask, place: Path) -> None:
     (place / "a.env").write_text('KEY="a\\"b$"\n')
     assert ask("key id", variable="KEY") == {"id": key_id('a"b$')}
     assert ask("key id", variable="OTHER") == {"id": ""}
+
+
+def listening_at(place: Path, name: str, port: str, gpus: str) -> None:
+    wait = f"ExecStartPost=/opt/x/await-ready 192.0.2.11 {port} /health 1800"
+    environment = place / f"{name}.env"
+    text = f"EnvironmentFile={environment}\n{wait}\n"
+    (place / f"units/ours-{name}.service").write_text(text)
+    environment.write_text(f'CUDA_DEVICE_ORDER=PCI_BUS_ID\nCUDA_VISIBLE_DEVICES="{gpus}"\n')
+
+
+def test_what_units_take_is_told_of_each(ask: Ask, place: Path) -> None:
+    listening_at(place, "a", "8000", "GPU-0,GPU-1")
+    listening_at(place, "b", "8001", "")
+    (place / "units/ours-c.service").write_text("[Service]\n")
+    (place / "units/theirs.service").write_text("[Service]\n")
+    said = ask("places", pattern="ours-*.service")
+    assert said == {"a": ["port 8000", "GPU GPU-0", "GPU GPU-1"], "b": ["port 8001"], "c": []}
+
+
+def test_a_process_whose_port_is_another_servers_takes_none(ask: Ask, place: Path) -> None:
+    listening_at(place, "a", "8000", "GPU-0")
+    unit = place / "units/ours-a.service"
+    unit.write_text(unit.read_text().replace(" 1800", " 1800 elsewhere"))
+    assert ask("places", pattern="ours-*.service") == {"a": ["GPU GPU-0"]}
+
+
+def test_what_was_never_proven_has_the_places_that_it_may_be_put_back_to(
+    ask: Ask, place: Path
+) -> None:
+    """So the next run knows again who exchanged places with whom."""
+    listening_at(place, "a", "8000", "GPU-0")
+    note(ask, "wait")
+    own = {"unit": "ours-a.service", "environment": str(place / "a.env")}
+    ask("keep", **own)
+    listening_at(place, "a", "8001", "GPU-1")
+    said = ask("places", pattern="ours-*.service")
+    assert said == {"a": ["port 8001", "port 8000", "GPU GPU-1", "GPU GPU-0"]}
+    ask("end")
+    said = ask("places", pattern="ours-*.service")
+    assert said == {"a": ["port 8001", "GPU GPU-1"]}

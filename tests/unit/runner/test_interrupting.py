@@ -19,7 +19,7 @@ from rackwright.remote import gateway_state as on_the_gateway
 from rackwright.runner import gateway_leases, gateway_state
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.interrupting import Interrupting
-from rackwright.runner.steps.step import StepFailed
+from rackwright.runner.steps.terms import StepFailed
 from tests.samples.fleet import lab_hosts
 from tests.samples.gateway_socket import listening, replica, state
 from tests.samples.gateway_turns import TurnKeeper
@@ -39,7 +39,7 @@ class Process:
 
     def note(self, stage: str, owner: str, needs: Any = ()) -> dict[str, Any]:
         self.world.stages.append((self.replica.name, str(stage)))
-        return {"before": {}}
+        return {"before": {}, "listens": None, "there": True}
 
     def listening(self, where: Mapping[str, Any] | None) -> Process:
         return self

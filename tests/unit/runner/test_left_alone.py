@@ -13,9 +13,9 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner import replicas, watchdog
 from rackwright.runner.fleet import FleetRun
-from rackwright.runner.steps import carrying_out
-from rackwright.runner.steps.carrying_out import Rollout
+from rackwright.runner.steps import rollout as steps_of_a_run
 from rackwright.runner.steps.order import Pending, Way
+from rackwright.runner.steps.rollout import Rollout
 from tests.samples.fleet import lab_hosts
 
 
@@ -70,7 +70,7 @@ def test_only_replicas_elsewhere_take_a_step(monkeypatch: pytest.MonkeyPatch) ->
         Pending("wide-gpu1-0", "wide", Way.CHANGE, ("gpu1", "gpu2")),
         Pending("wide-gpu3-0", "wide", Way.CHANGE, ("gpu3", "gpu2")),
     ]
-    monkeypatch.setattr(carrying_out, "pending_of", lambda *_: steps)
+    monkeypatch.setattr(steps_of_a_run, "pending_of", lambda *_: steps)
     rollout = Rollout(fleet(), own, own)
     works: Any = {name: SimpleNamespace(host=host(name)) for name in ("gpu1", "gpu3")}
     for work in works.values():
@@ -78,7 +78,7 @@ def test_only_replicas_elsewhere_take_a_step(monkeypatch: pytest.MonkeyPatch) ->
     assert rollout._wanted(works) == steps
     rollout.leave(host("gpu2"))
     assert rollout._wanted(works) == steps[:1]
-    assert list(rollout._works) == ["gpu1"]
+    assert list(rollout._taking.works) == ["gpu1"]
 
 
 def test_a_watchdog_is_not_told_to_forget_a_gpu_that_is_lost(

@@ -9,30 +9,35 @@ from typing import Any
 
 import pytest
 
-from rackwright.desired.items import Change
-from rackwright.desired.replicas import no_other_units
-from rackwright.runner.steps import removal
-from rackwright.runner.steps.step import Terms
+from rackwright.runner.steps import draining, removal
+from rackwright.runner.steps.terms import Terms
 from rackwright.runner.steps.view import View
 from tests.samples.fleet import settings
 
 
-def test_one_that_leaves_takes_its_way_back_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("planned", [False, True], ids=["left the plan", "was never proven here"])
+def test_one_that_leaves_takes_its_way_back_with_it_and_no_other_unit(
+    planned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else is there: a rollout of one service looks at no other unit that left."""
     asked: list[tuple[str, dict[str, Any]]] = []
 
     def answer(host: Any, script: str, request: dict[str, Any], **how: Any) -> dict[str, Any]:
         asked.append((script, request))
         return {}
 
+    there: dict[str, Any] = dict.fromkeys(("old-gpu1-0", "other-gpu1-0", "chat-gpu1-0"))
     monkeypatch.setattr(removal, "call", answer)
-    units = ["rackwright-old-gpu1-0.service", "rackwright-other-gpu1-0.service"]
-    leaves = Change(no_other_units((), settings()), "left the plan", {"units": units})
+    monkeypatch.setattr(removal, "held_on", lambda work: there)
+    names = ("chat-gpu1-0", *(("old-gpu1-0",) if planned else ()))
+    replicas = tuple(SimpleNamespace(name=name) for name in names)
     host = SimpleNamespace(name="gpu1")
-    work: Any = SimpleNamespace(host=host, settings=settings(), unplanned=[leaves], planned=())
+    work: Any = SimpleNamespace(host=host, settings=settings(), unplanned=[], planned=replicas)
     removal.take_away("old-gpu1-0", work)
     (state, made), (turns, forgotten) = asked
     assert (state, turns) == ("state", "turns")
-    assert made["items"][0]["keep"] == units[1:]
+    kept = ["rackwright-other-gpu1-0.service", "rackwright-chat-gpu1-0.service"]
+    assert made["items"][0]["keep"] == kept
     assert (forgotten["do"], forgotten["replica"]) == ("forget", "old-gpu1-0")
 
 
@@ -65,7 +70,7 @@ def test_the_engine_says_too_when_it_is_idle(monkeypatch: pytest.MonkeyPatch) ->
         turn=turn, take_out=lambda *names: did.append("out"), router_notices_s=lambda service: 8
     )
     monkeypatch.setattr(removal, "take_away", lambda name, work: did.append(work))
-    monkeypatch.setattr(removal.gevent, "sleep", lambda seconds: None)
+    monkeypatch.setattr(draining.gevent, "sleep", lambda seconds: None)
     view, terms = View(lambda name, words: None), Terms("me", 60, alone=False)
     works: Any = ["gpu1"]
     removal.remove("chat-gpu1-0-beside", "chat", works, gates, view, terms, [rank])

@@ -20,8 +20,8 @@ def viewed() -> tuple[View, list[str]]:
 
 def test_a_line_a_stage_with_seconds() -> None:
     _, said = viewed()
-    assert said[0] == "chat-gpu1-0: drained at the gateways (0 s)"
-    assert said[2] == "chat-gpu1-0: changed (20 s)"
+    assert said[0] == "chat-gpu1-0: is being drained at the gateways (0 s)"
+    assert said[2] == "chat-gpu1-0: is being changed (20 s)"
     assert said[-1] == "chat-gpu1-0: done in 60 s, away for 30 s"
 
 
