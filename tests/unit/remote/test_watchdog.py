@@ -424,6 +424,24 @@ def test_a_restart_is_noted_before_it_is_done(
     again.look()
     assert again.replicas[0].course is not None and len(again.replicas[0].course.restarts) == 1
     again.page.server_close()
+    dog._act(dog.replicas[0], "forget")  # a step has proven it
+    assert dog.restarts.ago_s("chat-gpu1-0") == []
+    kept.write(dog.folder / "restarts.json", {"chat-gpu1-0": [time.time() - 3601], "gone": [1.0]})
+    dog.restarts.add("chat-gpu1-0")
+    noted = kept.read(dog.folder / "restarts.json") or {}
+    assert set(noted) == {"chat-gpu1-0"} and len(noted["chat-gpu1-0"]) == 1
+
+
+def test_what_an_earlier_start_told_is_nothing_of_the_one_that_runs(
+    dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens of before would prove it."""
+    watched = dog.replicas[0]
+    watched.asker.ask_once()
+    assert watched.look(UNIT).tokens == 7.0
+    assert watched.look({**UNIT, "InvocationID": "two"}).tokens is None
+    watched.asker.ask_once()
+    assert watched.look({**UNIT, "InvocationID": "two"}).tokens == 7.0
 
 
 @pytest.mark.parametrize(
