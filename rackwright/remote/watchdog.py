@@ -74,6 +74,7 @@ class Watchdog:
             "host": self.config["host"],
             "now": self.now_unix_s,
             "quarantine": self.gpus.quarantine,
+            "driver": self.gpus.driver_hangs(),
             "replicas": {watched.name: watched.state for watched in self.replicas},
             "ranks": self.ranks.told(),
         }
@@ -105,6 +106,8 @@ class Watchdog:
         self._ask_others()
         for watched, unit in zip(self.replicas, units):
             self._decide(watched, unit)
+            if watched.course and steps.hangs(watched.course):
+                self.gpus.hang_together(watched.name, watched.course.why)
 
     # --- replicas ----------------------------------------------------------------------------
 

@@ -67,7 +67,8 @@ class LeftAlone(NamedTuple):
 class Course(NamedTuple):
     """Where a replica is on its way. ``claims``: it is to be restarted once it may.
 
-    ``left_alone`` is there while somebody else has it. Times by the watchdog's own clock: ``out_s`` since it claims, ``raised_s`` since it says that it
+    ``left_alone`` is there while somebody else has it.
+    Times by the watchdog's own clock: ``out_s`` since it claims, ``raised_s`` since it says that it
     is restarted, ``acted_s`` when it was; ``restarts`` are those of the last hour.
     """
 
@@ -86,6 +87,11 @@ class Course(NamedTuple):
 def first(name: str, look: Look, restarts: Sequence[float] = ()) -> Course:
     """At the watchdog's own start: well until the contrary is seen."""
     return Course(name, begun(look), restarts=tuple(restarts))
+
+
+def hangs(course: Course) -> bool:
+    """Whether it was found to hang, and has not completed anything since."""
+    return course.claims or course.state == RESTARTING
 
 
 def decided(

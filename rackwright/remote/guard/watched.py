@@ -62,6 +62,6 @@ class Watched:
             "service": self.asked["service"],
             "state": now.state if now else "suspected",
             "why": now.why if now else "was not looked at yet",
-            "claims": bool(now and (now.claims or now.state == steps.RESTARTING)),
+            "claims": bool(now and steps.hangs(now)),
             "since": self.since_unix_s,
         }

@@ -101,6 +101,7 @@ def config(tmp_path: Path, port: int, **more: Any) -> dict[str, Any]:
     (tmp_path / "watchdog").mkdir(exist_ok=True)
     return {
         "format": 1,
+        "unit": "rackwright-watchdog.service",
         "host": "gpu1",
         "address": "127.0.0.1",
         "port": 0,
@@ -563,6 +564,22 @@ def test_a_quarantine_holds_while_the_disk_is_full(
     dog.look()
     noted = kept.read(dog.gpus.file)
     assert noted is not None and (noted["gpus"], noted["by"]) == (["GPU-a"], "watchdog")
+
+
+def test_a_replica_that_hangs_is_told_to_who_looks_at_the_driver(
+    dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(dog.gpus, "hang_together", lambda *words: told.append(words))
+    dog.look()
+    dog.look()
+    assert told == []
+    course = dog.replicas[0].course
+    assert course is not None
+    dog.replicas[0].course = course._replace(state="out", why="no answer for 20 s", claims=True)
+    dog.look()
+    assert told == [("chat-gpu1-0", "no answer for 20 s")]
+    assert dog.state()["driver"] == ""
 
 
 def test_evidence_that_cannot_be_kept_is_said_and_holds_up_nothing(
