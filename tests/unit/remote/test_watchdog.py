@@ -161,6 +161,29 @@ def test_figures_that_are_refused_or_renamed_are_known_as_such(
     assert asker._longest_s() >= (UNTOLD_S if untold else COLD_S)
 
 
+def test_figures_that_want_the_key_are_asked_for_with_it(
+    engine: tuple[type[Engine], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read each time: a step may bring another one."""
+    keys: list[str | None] = []
+
+    def say(asked: Engine, status: int, text: str) -> None:
+        keys.append(asked.headers.get("Authorization"))
+        fits = keys[-1] == f"Bearer {environment.read_text().split('=')[1].strip()}"
+        really(asked, status if fits or asked.path == "/health" else 401, text)
+
+    really, environment = Engine._say, tmp_path / "env"
+    monkeypatch.setattr(served_engine, "is_of", lambda *_: True)  # the unit's own process
+    monkeypatch.setattr(engine[0], "_say", say)
+    told = replica(engine[1], environment_path=str(environment), key_variable="VLLM_API_KEY")
+    asker = Asker(told)
+    for key in ("first-key", "second-key"):
+        environment.write_text(f"VLLM_API_KEY={key}\n")
+        asker.ask_once()
+        assert (asker.untold, asker.seen()[1]) == (False, 7.0)
+    assert keys == [None, "Bearer first-key", None, "Bearer second-key"], "health wants none"
+
+
 def test_what_fails_in_asking_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """An asker that ended would leave the last figures standing, and its engine dead."""
     asked: list[int] = []

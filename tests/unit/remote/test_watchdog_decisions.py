@@ -188,19 +188,6 @@ def test_one_that_goes_on_before_it_was_restarted_is_well_again() -> None:
 # --- what does not -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shows_chunks", [True, False])
-def test_an_hour_of_long_prefills_restarts_nothing(shows_chunks: bool) -> None:
-    """Each takes all but the longest that the plan explains, one right after another."""
-    engine = Engine(shows_chunks=shows_chunks)
-    watch = Watch(engine)
-    for _ in range(int(HOUR_S / LOOK_S)):
-        while len(engine.prompts) < 8:
-            engine.ask(RULES.stall_s - 2 * LOOK_S, 4)
-        engine.pass_time(LOOK_S)
-        watch.look()
-    assert watch.acts == [] and steps.OUT not in watch.states
-
-
 def test_prompts_longer_than_explained_are_well_where_the_engine_shows_that_it_reads() -> None:
     engine = Engine(shows_chunks=True)
     watch = Watch(engine)
