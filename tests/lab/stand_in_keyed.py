@@ -1,7 +1,7 @@
 """Stands in for an engine that asks for a key: python3 stand_in_keyed.py ADDRESS PORT FILE.
 
-It answers completions, plain and streamed, with usage as vLLM reports it; a stream's ``events``
-come ``gap_s`` apart. Whoever has another key than the file is refused.
+It answers completions, plain and streamed, with usage as vLLM reports it; a stream has ``events``,
+and goes on ``until`` a file is there. Whoever has another key than the file is refused.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Engine(BaseHTTPRequestHandler):
         self.end_headers()
         for number in range(asked.get("events", 5)):
             self.event({"choices": [{"delta": {"content": str(number)}}]})
-            time.sleep(asked.get("gap_s", 0))
+        while "until" in asked and not Path(asked["until"]).exists():
+            self.event({"choices": [{"delta": {"content": "more"}}]})
+            time.sleep(0.1)
         if (asked.get("stream_options") or {}).get("include_usage"):
             details = {"cached_tokens": 3}
             usage = {"prompt_tokens": 7, "completion_tokens": 5, "prompt_tokens_details": details}
