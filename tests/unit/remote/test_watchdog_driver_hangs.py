@@ -6,6 +6,7 @@ The stand-in is a process that is asked to end and does not: SIGKILL is kept fro
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -47,7 +48,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Started]:
 def test_one_that_cannot_be_ended_is_left_and_no_other_is_started(started: Started) -> None:
     command = BoundedCommand()
     for _ in range(3):
-        with pytest.raises(CannotEnd, match=r"process \d+ hangs and cannot be ended for 0 s"):
+        with pytest.raises(CannotEnd, match=r"process \d+ hangs and cannot be ended for \d+ s"):
             command.output(HANG, 0.05)
     (one,) = started
     assert command.hangs_s() > 0
@@ -146,7 +147,8 @@ def test_a_driver_that_hangs_is_said_once_and_is_no_fault_by_itself(
     for _ in range(5):
         found.look()
     assert len(said) == 1 and "the GPUs' driver hangs: process" in said[0]
-    assert "cannot be ended for 31 s" in found.driver_hangs() and found.quarantine is None
+    assert re.search(r"cannot be ended for [3-9]\d s", found.driver_hangs())
+    assert found.quarantine is None
     server_gpus.DRIVER.left = None
     found.look()
     assert said[1:] == ["the GPUs' driver answers again"] and found.driver_hangs() == ""
