@@ -167,7 +167,12 @@ def _made_tokens(signs: Signs, look: Look) -> bool:
 
 
 def _ended(signs: Signs, ended: Completion) -> Signs:
-    """A refusal says nothing of the engine behind it; the next is asked for after a while."""
+    """A refusal says nothing of the engine behind it; the next is asked for after a while.
+
+    Nor does one that waited in vain while the requests of others went on: their queue is long.
+    """
+    if not ended.ok and signs.requests and signs.moved_s > (signs.asked_s or signs.moved_s):
+        return signs._replace(asked_s=None, tried_s=signs.looked_s)
     if ended.refused or (ended.busy and signs.requests != 0):
         return signs._replace(
             asked_s=None, tried_s=signs.looked_s, completed_s=signs.looked_s, failure=ended.why

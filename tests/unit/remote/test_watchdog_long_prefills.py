@@ -128,6 +128,21 @@ def test_a_stuck_count_is_known_before_a_long_prompt_comes_on_top_of_it() -> Non
         assert untouched(watch), idle_s
 
 
+def test_a_completion_that_is_lost_in_a_long_queue_is_no_sign() -> None:
+    """It waited for minutes, in which others were served."""
+    watch = Watch(Engine(), RULES._replace(stall_s=180.0))
+    watch.engine.ask(150.0, 4)
+    watch.go_on(120, completion=None)
+    assert watch.course.signs.asked_s is not None
+    for _ in range(8):
+        watch.engine.ask(150.0, 4)
+    watch.go_on(300, completion=None)
+    watch.engine.pass_time(LOOK_S)
+    watch.look(completion=Completion(False, "TimeoutError: timed out"))
+    watch.go_on(100, completion=None)
+    assert set(watch.states) == {"well"}
+
+
 def test_an_hour_of_a_queue_of_an_engine_without_figures_restarts_nothing() -> None:
     """Ollama: the watchdog's own completion waits behind long answers, half an hour at most."""
     chance = random.Random(7)
