@@ -5,7 +5,7 @@
 -- share, so it outlives a reload; what must outlive a restart is written to the state folder.
 --
 -- In the order of the file: an outline of JSON, data, counts, refusals, who asks, for what, which
--- replica, overflow, waiting, a request's way, answers and usage, the health of replicas, turns,
+-- replica, overflow, waiting, a request's way, answers and usage, the health of replicas, turns, routers,
 -- watchdogs, connections to servers that are gone, the local socket.
 
 local balancer = require "ngx.balancer"
@@ -36,7 +36,7 @@ local folder, state_folder, trusted_secrets
 local live = ngx.shared.rackwright_live          -- counts, drains, turns, weights, ejections
 local clients = ngx.shared.rackwright_clients    -- limits of clients, by minute
 local prefixes = ngx.shared.rackwright_prefixes  -- the start of a prompt -> the replica that has it
-local texts = ngx.shared.rackwright_texts        -- fleet.json and keys.json, as they were read last
+local texts = ngx.shared.rackwright_texts        -- fleet.json, keys.json, secrets.json, as they were read last
 local usage = ngx.shared.rackwright_usage        -- of today, and totals since the start
 
 -- An outline of JSON -------------------------------------------------------------------------------
@@ -243,11 +243,19 @@ local function prepared(fleet, fleet_hash, keys, keys_hash)
         service.name, service.answers = name, {}
         service.overflow, service.queue = given(service.overflow), given(service.queue)
         for _, path in ipairs(service.paths) do service.answers[path] = true end
-        for _, replica in ipairs(service.replicas) do
-            replica.service, replica.served, replica.served_key = service, 0, "served:" .. replica.name
-            replica.planned_weight = replica.weight
-            replica.peer = replica.host:match("^[^%[].*:") and "[" .. replica.host .. "]" or replica.host
-            new.replicas[replica.name] = replica
+        service.behind, service.all = list(service.behind), {}
+        for _, replica in ipairs(service.replicas) do replica.peers = service.replicas end
+        for _, replica in ipairs(service.behind) do
+            replica.peers, replica.router = service.behind, service.replicas[1]
+        end
+        for _, replicas in ipairs({service.replicas, service.behind}) do
+            for _, replica in ipairs(replicas) do
+                replica.service, replica.served, replica.served_key = service, 0, "served:" .. replica.name
+                replica.planned_weight = replica.weight
+                replica.peer = replica.host:match("^[^%[].*:") and "[" .. replica.host .. "]" or replica.host
+                new.replicas[replica.name] = replica
+                table.insert(service.all, replica)
+            end
         end
         for _, origin in ipairs(list(service.origins)) do new.origins[origin] = true end
         new.only = new.only == nil and service or false
@@ -302,6 +310,20 @@ local function know(name, field, value)
     if value == nil then live:delete(field .. ":" .. name) else live:set(field .. ":" .. name, value) end
 end
 
+-- Whether the router of a replica, where there is one, sends to it, as far as is known.
+local function is_listed(replica)
+    return not replica.router or live:get("listed:" .. replica.name) ~= false
+end
+
+-- A router takes what those that it sends to do. Where there is none it gets nothing: requests wait here.
+local function take_slots_of_router(service)
+    local router, slots = service.replicas[1], 0
+    for _, replica in ipairs(service.behind) do
+        if replica.usable and is_listed(replica) then slots = slots + replica.slots end
+    end
+    router.slots, router.usable = slots, router.usable and slots > 0
+end
+
 -- What was set by the socket or found out about replicas goes over what the plan says of them.
 local function take_state()
     for _, service in pairs(data.services) do service.hold_s = 0 end
@@ -312,6 +334,21 @@ local function take_state()
         replica.weight = replica.weight or replica.planned_weight
         if replica.turn then replica.service.hold_s = max(replica.service.hold_s, replica.turn.hold_s) end
     end
+    for _, service in pairs(data.services) do
+        if service.behind[1] then take_slots_of_router(service) end
+    end
+end
+
+-- What lets into engines and outside APIs. Only the master may read its file: it leaves the text to
+-- workers in memory, also to those of before a reload, who have requests that wait.
+local function take_secrets()
+    local secrets = cjson.decode(texts:get("secrets") or "") or {}
+    trusted_secrets = {engine = given(secrets.engine), engine_keys = list(given(secrets.engine_keys)),
+                       overflow = list(given(secrets.overflow))}
+    local known = {}
+    for id in pairs(trusted_secrets.engine_keys) do known[#known + 1] = id end
+    table.sort(known)
+    trusted_secrets.known = concat(known, " ")
 end
 
 local function refresh()
@@ -322,6 +359,7 @@ local function refresh()
         data = understood(texts:get("fleet"), texts:get("keys"))
         data.loads = loads
     end
+    take_secrets()
     known_version = version
     take_state()
 end
@@ -792,13 +830,15 @@ local function claim(ctx)
     end
 end
 
--- Whether any replica is in, and whether any will be back: it is drained, has a turn or is awaited.
+-- Whether any replica is in, and whether any will be back: it is drained, has a turn or is awaited, or
+-- its router is about to hear that it is in.
 local function who_is_in(service)
     local some_in, some_coming = false, false
-    for _, replica in ipairs(service.replicas) do
-        some_in = some_in or replica.usable and replica.weight > 0
+    for _, replica in ipairs(service.all) do
+        some_in = some_in or not replica.router and replica.usable and replica.weight > 0
         local is_awaited = replica.ejected and (replica.awaited or 0) > ngx.time()
         some_coming = some_coming or replica.turn or is_awaited or replica.drained and not replica.ejected
+            or replica.router and replica.usable and not is_listed(replica)
     end
     return some_in, some_coming
 end
@@ -1441,7 +1481,7 @@ local AWAITED_S = 120  -- so long do requests wait for one that somebody is abou
 local failures = {}  -- of this worker: replica -> how often in a row
 
 local function others_are_in(replica)
-    for _, other in ipairs(replica.service.replicas) do
+    for _, other in ipairs(replica.peers) do
         if other ~= replica and other.usable then return true end
     end
     return false
@@ -1474,11 +1514,12 @@ end
 -- One request by a connection of its own: its status and body, or nil and why. Whatever comes from
 -- there, and however slowly: it ends in time.
 local MOST_BYTES = 1024 * 1024
+local REFUSED = "it refuses connections"
 
 local function ask(host, port, headers, method, path, body, timeout_s)
     local until_s, socket = ngx.now() + timeout_s, ngx.socket.tcp()
     socket:settimeouts(1000, 1000, timeout_s * 1000)
-    if not socket:connect(host, port) then return nil, "it refuses connections" end
+    if not socket:connect(host, port) then return nil, REFUSED end
     socket:send(format("%s %s HTTP/1.0\r\nHost: localhost\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s",
         method, path, headers, #body, body))
     local pieces, size = {}, 0
@@ -1595,16 +1636,16 @@ end
 
 local function state_of(replica)
     if replica.drained or replica.turn then return "drained" end
-    return replica.ejected and "ejected" or "in"
+    return (replica.ejected or not is_listed(replica)) and "ejected" or "in"
 end
 
 -- Why a replica must not go out alone, and what the others are; nil where it may.
 function turns.why_not_alone(replica)
     local states, why, some_in = {}, nil, false
-    for _, other in ipairs(replica.service.replicas) do
+    for _, other in ipairs(replica.peers) do
         if other ~= replica then
             states[other.name] = state_of(other)
-            some_in = some_in or other.usable and other.weight > 0
+            some_in = some_in or other.usable and other.weight > 0 and is_listed(other)
             if other.turn then why = format("%s has the turn of %s", other.turn.owner, other.name) end
         end
     end
@@ -1629,6 +1670,122 @@ function turns.put(replica, asked)
     if has then return nil end
     know(replica.name, "since", ngx.time())
     notice(replica.name, " is out for the turn of ", wanted.owner)
+end
+
+-- Routers ------------------------------------------------------------------------------------------
+-- Behind a router the choice is its own, so it is told who is out here: by the list of those it sends to,
+-- which is put right with every change and every round, whoever changed it or started it anew. What a
+-- replica has in flight when it is taken off the list goes on to its end. The last one stays on it: nothing
+-- is sent to the router then, and what it has of Nginx still finds a replica.
+
+local routers = {}
+
+do  -- what only this section names: Lua has room for 200 names in a file
+
+local ROUTER_S, HEALTH_S = 2, 1
+local TURN_S = 10  -- for all that is asked while one replica is put right
+
+local function url_of(replica) return format("http://%s:%d", replica.peer, replica.port) end
+
+local function ask_router(service, method, path)
+    local router = service.replicas[1]
+    return ask(router.peer, router.port, "", method, path, "", ROUTER_S)
+end
+
+-- The URLs that it sends to, each true; nil and why where it does not say.
+local function listed(service)
+    local status, body = ask_router(service, "GET", service.router.listing)
+    if not status then return nil, body end
+    local said = status == 200 and cjson.decode(body)
+    local urls, found = type(said) == "table" and said[service.router.member], {}
+    if type(urls) ~= "table" then return nil, "it does not say what it has" end
+    for _, url in ipairs(urls) do found[url] = true end
+    return found
+end
+
+-- Has it take a replica on, or off, its list: whether it did.
+local function tell(service, what, url)
+    return ask_router(service, "POST", service.router[what] .. ngx.escape_uri(url)) == 200
+end
+
+local function note_listed(replica, is)
+    if is_listed(replica) == is then return end
+    live:set("listed:" .. replica.name, is)
+    changed()
+    refresh()
+end
+
+-- It waits without end for one that is not well, so that is looked at first. One that was out while it was
+-- on the list may count as dead there: it is put on anew.
+local function put_on(replica, urls)
+    local service, url = replica.service, url_of(replica)
+    if not (urls[url] and is_listed(replica)) then
+        note_listed(replica, false)
+        if ask_replica(replica, "GET", service.health, "", HEALTH_S) ~= 200 then return "it is not well" end
+        if urls[url] and not tell(service, "remove", url) or not tell(service, "add", url) then
+            return "its router does not take it on"
+        end
+        for _, other in ipairs(service.behind) do  -- the last one that was in may be on the list yet
+            if not other.usable and urls[url_of(other)] then tell(service, "remove", url_of(other)) end
+        end
+    end
+    note_listed(replica, true)
+end
+
+-- Whether it sends to any that is in; one that came a moment ago it may have to hear of first.
+local function has_another(service, urls)
+    for _, other in ipairs(service.behind) do
+        if other.usable and (urls[url_of(other)] and is_listed(other) or not put_on(other, urls)) then return true end
+    end
+    return false
+end
+
+local function take_off(replica, urls)
+    local service, url = replica.service, url_of(replica)
+    note_listed(replica, false)
+    if not urls[url] or not has_another(service, urls) and not service.replicas[1].usable then return nil end
+    if not tell(service, "remove", url) then return "its router goes on with it" end
+end
+
+-- Of one replica behind a router, one at a time of a service: nil, or why it is not as it should be. A
+-- router that does not run sends nobody anything.
+function routers.put_right(replica)
+    local key = "routing:" .. replica.service.name
+    repeat
+        local first, fault = live:add(key, true, TURN_S)
+        if not first then ngx.sleep(0.01) end
+    until first or fault ~= "exists"
+    local done, why = pcall(function()
+        local urls, silent = listed(replica.service)
+        refresh()
+        local now = data.replicas[replica.name]
+        if not now or not now.router then return nil end
+        if not urls then return silent ~= REFUSED and "its router: " .. silent or nil end
+        return (now.usable and put_on or take_off)(now, urls)
+    end)
+    live:delete(key)
+    if not done then error(why, 0) end
+    return why
+end
+
+-- Every round: what it lists otherwise than it should, and what it lists that nobody knows here.
+function routers.look(service)
+    local urls = listed(service)
+    if not urls then return end
+    refresh()
+    service = data.services[service.name]
+    if not service then return end
+    local known = {}
+    for _, replica in ipairs(service.behind) do known[url_of(replica)] = true end
+    for _, replica in ipairs(service.behind) do
+        local is = urls[url_of(replica)] or false
+        if is ~= replica.usable or is_listed(replica) ~= replica.usable then routers.put_right(replica) end
+    end
+    for url in pairs(urls) do
+        if not known[url] and service.replicas[1].usable then tell(service, "remove", url) end
+    end
+end
+
 end
 
 -- Watchdogs ----------------------------------------------------------------------------------------
@@ -1722,6 +1879,7 @@ local function look_at(replica)
         if not held[name] then try(replica, try_again) end
         return
     end
+    if replica.router then return end  -- who is not well its router finds out
     local status, why = ask_replica(replica, "GET", replica.service.health, "", ROUND_S - 0.2)
     local heard = live:get("heard:" .. name)
     local is_busy = why == "it answers nothing" and heard and ngx.now() - heard < ROUND_S
@@ -1757,6 +1915,7 @@ function look_at_all(premature)
     end
     all_of(watch, by_watchdog)
     all_of(function(_, replica) look_at(replica) end, data.replicas)
+    all_of(function(_, service) if service.behind[1] then routers.look(service) end end, data.services)
 end
 
 end
@@ -1846,21 +2005,29 @@ end
 
 -- The local socket ---------------------------------------------------------------------------------
 
+-- What a replica behind a router has nobody counts here; where none gets anything it is what the router has.
+local function in_flight_of(replica)
+    local router = replica.router
+    return counted((not router or router.usable) and replica.name or router.name)
+end
+
 local function replica_state(replica)
     local name, turn = replica.name, replica.turn
     local told = turn and {owner = turn.owner, ["until"] = turn["until"], hold_s = turn.hold_s} or cjson.null
-    return {state = state_of(replica), why = turn and turn.why or replica.drained or replica.ejected or "",
+    local unlisted = not is_listed(replica) and "its router does not send to it" or ""
+    return {state = state_of(replica), why = turn and turn.why or replica.drained or replica.ejected or unlisted,
             since = replica.since or 0, turn = told, watchdog = live:get("watchdog:" .. name) or cjson.null,
-            in_flight = counted(name), slots = replica.slots, weight = replica.weight,
+            router = replica.router and replica.router.name or cjson.null,
+            in_flight = in_flight_of(replica), slots = replica.slots, weight = replica.weight,
             requests = usage:get("served:" .. name) or 0, failures = usage:get("failed:" .. name) or 0}
 end
 
 local function service_state(service)
     local total = 0
     local replicas = {}
-    for _, replica in ipairs(service.replicas) do
+    for _, replica in ipairs(service.all) do
         replicas[replica.name] = replica_state(replica)
-        total = total + replicas[replica.name].in_flight
+        if not replica.router then total = total + counted(replica.name) end
     end
     local state = {in_flight = total, waiting = counted("line/" .. service.name), replicas = replicas, overflow = cjson.null}
     if service.overflow then
@@ -1949,7 +2116,7 @@ local function metrics()
     local lines, totals = {}, {}
     for name, service in pairs(data.services) do
         lines[#lines + 1] = format("rackwright_gateway_waiting{service=%q} %d", name, counted("line/" .. name))
-        for _, replica in ipairs(service.replicas) do
+        for _, replica in ipairs(service.all) do
             local labels = format("{service=%q,replica=%q}", name, replica.name)
             lines[#lines + 1] = format("rackwright_gateway_in_flight%s %d", labels, counted(replica.name))
             lines[#lines + 1] = format("rackwright_gateway_slots%s %d", labels, replica.slots)
@@ -2065,6 +2232,12 @@ function put_replica(name)
     if wrong then return answer(400, cjson.encode({error = wrong}) .. "\n") end
     local refused = change(function() return changed_as_asked(name, asked) end)
     if refused then return answer(refused[1], cjson.encode(refused[2]) .. "\n") end
+    local replica = data.replicas[name]
+    local why = replica.router and routers.put_right(replica)
+    replica = data.replicas[name]
+    if why and not replica.usable then  -- it may get requests yet
+        return answer(502, cjson.encode({error = format("%s: %s", name, why)}) .. "\n")
+    end
     return answer(200, cjson.encode(replica_state(data.replicas[name])) .. "\n")
 end
 
@@ -2094,13 +2267,9 @@ function M.init(where, state_where)
     folder, state_folder = where, state_where
     local new, why = read_data()
     if not new then error(why, 0) end
-    local secrets = cjson.decode(read_file(folder .. "/secrets.json") or "") or {}
-    trusted_secrets = {engine = given(secrets.engine), engine_keys = list(given(secrets.engine_keys)),
-                       overflow = list(given(secrets.overflow))}
-    local known = {}
-    for id in pairs(trusted_secrets.engine_keys) do known[#known + 1] = id end
-    table.sort(known)
-    trusted_secrets.known = concat(known, " ")
+    local kept, full = texts:set("secrets", read_file(folder .. "/secrets.json") or "")
+    if not kept then error("secrets.json: " .. full, 0) end
+    take_secrets()
     data = new
     if not live:get("restored") then
         live:set("restored", true)

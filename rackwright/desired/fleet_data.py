@@ -43,8 +43,9 @@ def fleet_data(
     """The file for one gateway: the same bytes for the same plan.
 
     ``resolved`` has the IP address of each server that is declared by name, ``watchdogs`` the port
-    of each server's watchdog that has one; ``routers`` are the gateway's, each the only replica of
-    its service there. ``key_ids`` says which of the engines' keys each replica has, by name.
+    of each server's watchdog that has one; ``routers`` are the gateway's, each the only one of its
+    service that requests are sent to there. ``key_ids`` says which of the engines' keys each
+    replica has, by name.
     """
     data: dict[str, Any] = {
         "format": FORMAT,
@@ -96,7 +97,10 @@ def service_data(
 
 
 def _behind(router: Router, service: Mapping[str, Any]) -> dict[str, Any]:
-    """A service's entry where one router has all its requests: what it passes on, to where."""
+    """A service's entry where one router has all its requests: what it passes on, to where.
+
+    ``behind`` are its own replicas, of which the gateway tells the router who is in.
+    """
     replica = {
         "name": router.name,
         "host": ROUTER_HOST,
@@ -104,8 +108,15 @@ def _behind(router: Router, service: Mapping[str, Any]) -> dict[str, Any]:
         "slots": sum(one["slots"] for one in service["replicas"]),
         "weight": 1.0,
     }
-    passed = [path for path in service["paths"] if path in ROUTERS[router.kind].paths]
-    return {**service, "paths": passed, "sticky": False, "replicas": [replica]}
+    kind = ROUTERS[router.kind]
+    return {
+        **service,
+        "paths": [path for path in service["paths"] if path in kind.paths],
+        "sticky": False,
+        "replicas": [replica],
+        "behind": service["replicas"],
+        "router": kind.membership._asdict(),
+    }
 
 
 def queue_of(service: ServiceSpec, settings: Settings) -> dict[str, int]:

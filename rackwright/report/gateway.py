@@ -30,7 +30,8 @@ def gateway_text(states: States) -> str:
 def _services(states: States) -> Iterator[list[object]]:
     for gateway, state in states.items():
         for name, service in sorted(state["services"].items()):
-            replicas = service["replicas"].values()
+            every = service["replicas"].values()
+            replicas = [one for one in every if one.get("router")] or every
             well = sum(one["state"] == "in" for one in replicas)
             overflow = service.get("overflow") or {}
             today = overflow.get("today") or {}

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from rackwright.engines.release import Release
     from rackwright.spec import Settings, SettingsModel
+
+
+class Membership(NamedTuple):
+    """How a router is told, while it runs, which replicas it sends to, each by its URL.
+
+    ``GET listing`` answers an object that has their URLs as ``member``; ``add`` and ``remove`` are
+    posted with an URL behind them, escaped. Taken off, a replica answers what it has to its end.
+    """
+
+    listing: str
+    member: str
+    add: str
+    remove: str
 
 
 class RouterKind(Protocol):
@@ -27,6 +40,7 @@ class RouterKind(Protocol):
     health_path: str
     readiness_path: str
     notices_s: int
+    membership: Membership
 
     def release(self, settings: Settings) -> Release:
         """What is installed for it."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rackwright.engines.release import Release, Venv
-from rackwright.routers.protocol import RouterKind
+from rackwright.routers.protocol import Membership, RouterKind
 from rackwright.schema.fields import ProjectPath, Version
 from rackwright.spec import SettingsModel
 
@@ -42,6 +42,7 @@ class VllmRouter(RouterKind):
     health_path = "/liveness"
     readiness_path = "/readiness"
     notices_s = (FAILURES + 1) * HEALTH_S
+    membership = Membership("/list_workers", "urls", "/add_worker?url=", "/remove_worker?url=")
 
     def release(self, settings: Settings) -> Release:
         """A venv; what serves is a library of Rust in it."""

@@ -29,14 +29,19 @@ class Absence(NamedTuple):
 
 
 def absences(states: States, names: Collection[str]) -> Iterator[Absence]:
-    """Services of which a gateway has one of ``names`` in, and no other."""
+    """Services of which a gateway has one of ``names`` in, and no other.
+
+    Replicas behind a router are in one another's place, and not in that of their router.
+    """
     for gateway, replicas in states.items():
         for service in dict.fromkeys(one.service for one in replicas.values()):
-            its = {name: one.state for name, one in replicas.items() if one.service == service}
-            others = {name: state for name, state in its.items() if name not in names}
-            loses = any(its.get(name) == "in" for name in names)
-            if loses and "in" not in others.values():
-                yield Absence(service, gateway, others)
+            its = {name: one for name, one in replicas.items() if one.service == service}
+            for router in {one.router for name, one in its.items() if name in names}:
+                beside = {name: one.state for name, one in its.items() if one.router == router}
+                others = {name: state for name, state in beside.items() if name not in names}
+                loses = any(beside.get(name) == "in" for name in names)
+                if loses and "in" not in others.values():
+                    yield Absence(service, gateway, others)
 
 
 def refuse_absence(found: Sequence[Absence]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,6 +52,11 @@ class ReplicaState(NamedTuple):
     state: str
     in_flight: int
     told: dict[str, Any]
+
+    @property
+    def router(self) -> str | None:
+        """The router that sends to it, by name; None where the gateway does so itself."""
+        return self.told.get("router")
 
 
 def take_lease(inventory: Inventory, gateway: str, wanted: TurnWanted) -> bool:
@@ -108,11 +114,25 @@ def change_at(
     return said
 
 
+def _said_at_last(inventory: Inventory, name: str, question: Question) -> Said | None:
+    """Ask again, once, where a connection has ended: whether the gateway did it nobody knows.
+
+    To do it twice is to do it once: a turn is its owner's.
+    """
+    began = time.monotonic()
+    try:
+        return said_by(reach(inventory, name), question)
+    except (HostError, *SILENT):
+        if time.monotonic() - began > LIMIT_S / 2:
+            raise
+        return said_by(reach(inventory, name), question)
+
+
 def _asked(inventory: Inventory, name: str, question: Question) -> Said | None:
     silence = TimeoutError(f"no answer within {LIMIT_S} s")
     try:
         with gevent.Timeout(LIMIT_S, silence):
-            said = said_by(reach(inventory, name), question)
+            said = _said_at_last(inventory, name, question)
     except (HostError, *SILENT) as error:
         words = (str(error) or type(error).__name__).removeprefix(f"{name}: ")
         raise HostError(f"{name}: {words}") from None

@@ -81,7 +81,7 @@ def change_replica(
     Its state on each by the gateway's name; ``{"error": why}`` of one without an answer. Raises
     RefusedError for names that are not there, before any gateway is asked.
     """
-    must_be_routed(fleet.plan, replica)
+    must_be_routed(fleet.plan, replica, weighed="weight" in wanted)
     question = Question("PUT", f"/replicas/{replica}", wanted)
     return ask_gateways(inventory, question, gateways_of(fleet, on))
 
@@ -99,22 +99,24 @@ def gateways_of(fleet: FleetRun, named: str | None = None) -> tuple[str, ...]:
     return known if named is None else (named,)
 
 
-def must_be_routed(plan: FleetPlan, replica: str) -> None:
-    """Raise RefusedError for a replica that no gateway sends requests to, with the nearest name."""
+def must_be_routed(plan: FleetPlan, replica: str, *, weighed: bool = False) -> None:
+    """Raise RefusedError for a replica that gateways do not know, with the nearest name.
+
+    ``weighed``: also for one whose share is not theirs to say.
+    """
     behind = {
         one.name: router_name(upstream.service)
         for upstream in plan.upstreams
         for one in upstream.replicas
         if upstream.service.router
     }
-    if router := behind.get(replica):
+    if weighed and replica in behind:
         raise RefusedError(
-            f"replica {replica!r} is behind {router}, to which gateways send all requests of its "
-            f"service, and which chooses among its replicas itself: it stops asking one that is "
-            f"stopped; {router} itself can be drained"
+            f"replica {replica!r} is behind {behind[replica]}, which chooses among the replicas of "
+            "its service by itself, and knows no weights"
         )
     replicas = {one.name for upstream in plan.upstreams for one in upstream.replicas}
-    known = (replicas - behind.keys()) | {one.name for one in plan.routers}
+    known = replicas | {one.name for one in plan.routers}
     if replica not in known:
         raise RefusedError(f"replica {replica!r} {nearest(replica, known)}")
 

@@ -52,6 +52,7 @@ class Turn:
         self.ended = Event()
         self._inventory, self._gateways = inventory, sorted(gateways)
         self._held: set[str] = set()
+        self._asked: set[str] = set()
         self._was_in: dict[str, bool] = {}
         self._one_at_a_time = RLock()
 
@@ -117,6 +118,7 @@ class Turn:
         return sum(each[replica].in_flight for each in states if replica in each)
 
     def _take_at(self, name: str) -> None:
+        self._asked.add(name)  # one whose answer is lost may keep it all the same
         if take_lease(self._inventory, name, replace(self.wanted, why=self.why)):
             self._held.add(name)
 
@@ -135,13 +137,14 @@ class Turn:
 
     def _end(self, prove: bool | None = None) -> dict[str, str]:
         faults = {}
-        for name in self.held:
+        for name in sorted(self._asked):
             unproven = not self._was_in.get(name, False) if prove is None else prove
             try:
                 end_lease(self._inventory, name, self.wanted, unproven)
             except (HostError, TurnRefused) as error:
                 faults[name] = str(error)
         self._held.clear()
+        self._asked.clear()
         return faults
 
 

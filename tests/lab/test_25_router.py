@@ -122,9 +122,38 @@ def test_prompts_that_begin_alike_go_to_one(chat: openai.OpenAI) -> None:
 
 def test_its_replicas_are_its_own_to_choose(router: None) -> None:
     said = rackwright("gateway", INVENTORY, "status").stdout
-    assert re.search(r"gw1 +router-chat +in ", said) and "chat-gpu1-0" not in said
-    refused = rackwright("gateway", INVENTORY, "drain", "chat-gpu1-0")
+    assert re.search(r"gw1 +chat +2 of 2 ", said)
+    for name in ("router-chat", "chat-gpu1-0", "chat-gpu2-0"):
+        assert re.search(rf"gw1 +{name} +in ", said)
+    refused = rackwright("gateway", INVENTORY, "weight", "chat-gpu1-0", "0.5")
     assert refused.returncode == 67 and "is behind router-chat" in refused.stderr
+
+
+def sends_to() -> set[str]:
+    urls = json.loads(ssh("gw1", "curl -s http://127.0.0.1:8700/list_workers"))["urls"]
+    return {url.removeprefix("http://") for url in urls}
+
+
+def test_one_that_is_drained_gets_no_more_from_it(chat: openai.OpenAI) -> None:
+    drained = rackwright("drain", INVENTORY, "gpu1", "--why", "a new disk", "--wait")
+    assert drained.returncode == 0, drained.stderr
+    try:
+        assert sends_to() == {REPLICAS["gpu2"]}
+        before = answered()
+        for number in range(8):
+            complete(chat, f"{number} of eight more")
+        assert {host: count - before[host] for host, count in answered().items()} == {
+            "gpu1": 0,
+            "gpu2": 8,
+        }
+        refused = rackwright("drain", INVENTORY, "gpu2")
+        assert refused.returncode == 67
+        assert "chat would have no replica in at gw1 (chat-gpu1-0 is drained)" in refused.stderr
+        assert verified()["chat", "router"] == "WARN"
+    finally:
+        rackwright("undrain", INVENTORY, "gpu1")
+    assert sends_to() == set(REPLICAS.values())
+    assert verified()["chat", "router"] == "OK"
 
 
 def test_a_second_deploy_changes_nothing(router: None) -> None:

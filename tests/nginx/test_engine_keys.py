@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -33,9 +34,9 @@ def keyed(engines: Engines) -> Iterator[Engines]:
             engine.start()
 
 
-def chat(engines: Engines, *ids: str | None) -> dict[str, Any]:
+def chat(engines: Engines, *ids: str | None, **more: Any) -> dict[str, Any]:
     """A service of which each replica has the key of this id; None is an entry without."""
-    data = service("chat", [engine.port for engine in engines], sticky=False)
+    data = service("chat", [engine.port for engine in engines], sticky=False, **more)
     for replica, one in zip(data["replicas"], ids, strict=True):
         replica |= {} if one is None else {"key": one}
     return fleet({"chat": data})
@@ -111,3 +112,30 @@ def test_a_reload_takes_keys_up_and_says_so_without_showing_them(up: Any, keyed:
     os.kill(int((gateway.folder / "nginx.pid").read_text()), signal.SIGHUP)
     wait_until(lambda: gateway.ask("GET", "/state")[1]["loaded"]["engine_keys"] == "", BACK_S)
     assert answers(gateway) == {FIRST: {200}, SECOND: {200}}
+
+
+def test_who_waited_since_before_the_new_key_is_sent_on_with_it(up: Any, keyed: Engines) -> None:
+    """In line in a worker of before the reload: it takes the new key up too."""
+    queue = {"length": 20, "wait_s": 60}
+    gateway = up(chat(keyed, None, None, queue=queue), secrets={"engine": OLD})
+    for name in (FIRST, SECOND):
+        gateway.ask("PUT", f"/replicas/{name}", {"drained": True})
+    before = set(gateway.nginx_pids()[1:])
+    with ThreadPoolExecutor(6) as pool:
+        asking = [pool.submit(answers, gateway, 1) for _ in range(6)]
+        wait_until(lambda: waiting(gateway) == 6)
+        gateway.secrets = BOTH
+        gateway.write_data()
+        gateway.reload()
+        wait_until(lambda: bool(set(gateway.nginx_pids()[1:]) - before), BACK_S)
+        wait_until(lambda: bool(gateway.ask("GET", "/state")[1]["loaded"]["engine_keys"]), BACK_S)
+        gateway.fleet = chat(keyed, None, key_id(NEW), queue=queue)
+        gateway.write_data()
+        assert gateway.ask("POST", "/load")[0] == 200
+        assert before & set(gateway.nginx_pids()) and waiting(gateway) == 6
+        gateway.ask("PUT", f"/replicas/{SECOND}", {"drained": False})
+        assert [one.result() for one in asking] == [{SECOND: {200}}] * 6
+
+
+def waiting(gateway: LocalGateway) -> int:
+    return int(gateway.ask("GET", "/state")[1]["services"]["chat"]["waiting"])

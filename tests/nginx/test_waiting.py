@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import ssl
 import threading
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPSConnection
 from typing import Any
 
 import httpx
@@ -140,17 +143,21 @@ def test_nobody_waits_longer_than_the_service_says(asking: Asking) -> None:
 def test_who_hangs_up_leaves_the_line(
     asking: Asking, engine: ControlledEngine, gateway: LocalGateway
 ) -> None:
-    full = [asking.one("other", delay_s=1.5) for _ in range(SLOTS)]
+    engine.holds = True
+    full = [asking.one("other") for _ in range(SLOTS)]
     wait_until(lambda: engine.in_flight == SLOTS)
     before = len(engine.posts())
-    with (
-        httpx.Client(base_url=gateway.url, verify=False, timeout=0.3) as http,
-        pytest.raises(httpx.ReadTimeout),
-    ):
-        http.post(CHAT, json={"model": "chat"}, headers={"authorization": "Bearer rw-modest"})
+    trust = ssl.create_default_context(cafile=str(gateway.certificate))
+    hanging = HTTPSConnection("localhost", gateway.port, context=trust)
+    headers = {"authorization": "Bearer rw-modest", "content-type": "application/json"}
+    hanging.request("POST", CHAT, json.dumps({"model": "chat"}), headers)
+    wait_until(lambda: asking.state()["waiting"] == 1)
+    hanging.close()
     wait_until(lambda: asking.state()["waiting"] == 0)
+    engine.holds = False
     assert {one.result().status_code for one in full} == {200}
     assert len(engine.posts()) == before
+    wait_until(lambda: 499 in {one["status"] for one in gateway.log_lines()})
 
 
 def test_a_reload_keeps_the_line(asking: Asking, gateway: LocalGateway) -> None:

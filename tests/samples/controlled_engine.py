@@ -38,11 +38,13 @@ class ControlledEngine:
 
     ``mode``: "well", "errors" (500 to everything), "silent" (takes requests, answers none) or
     "stuck" (its health is well, and it completes nothing). ``key`` is asked of completions.
+    ``holds``: it answers completions once it holds no more.
     """
 
     mode: str = "well"
     delay_s: float = 0
     key: str = ""
+    holds: bool = False
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     in_flight: int = 0
@@ -142,6 +144,8 @@ class ControlledEngine:
             return await _send(writer, 401, {"error": "Unauthorized"})
         how = json.loads(request.body) if request.body.lstrip().startswith(b"{") else {}
         await asyncio.sleep(how.get("delay_s", self.delay_s))
+        while self.holds:
+            await asyncio.sleep(0.01)
         if how.get("die"):
             raise ConnectionError
         if how.get("stream"):

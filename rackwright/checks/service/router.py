@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rackwright.checks.check import Check, Example, When
 from rackwright.checks.observed import Observation, answer_of, part_of
 from rackwright.checks.planned import PlannedRouter, PlannedService
@@ -27,7 +29,24 @@ def judge(planned: PlannedService, seen: Observation) -> Finding:
         _, status, why = answer_of(reply)
         words = why or "its answer is not of its kind"
         return Finding(status if why else Status.UNKNOWN, words, look)
-    return _counted(planned.router, *counted, look)
+    out = list(_out(part_of(seen, "live", "services", planned.name, "replicas")))
+    return _taken_out(planned.router, out) or _counted(planned.router, *counted, look)
+
+
+def _out(states: Observation) -> Iterator[str]:
+    """Replicas behind it that the gateway tells it to leave out: why."""
+    for name in states:
+        one = part_of(states, name)
+        if one.get("router") and one.get("state") != "in":
+            yield f"{name} is {one.get('state')} ({one.get('why') or 'nobody says why'})"
+
+
+def _taken_out(router: PlannedRouter, out: list[str]) -> Finding | None:
+    if not out:
+        return None
+    remedy = "`rackwright gateway status`; what is ejected comes back once it completes a request"
+    worst = Status.WARN if len(out) < router.replicas else Status.CRITICAL
+    return Finding(worst, ", ".join(out), remedy)
 
 
 def _counted(router: PlannedRouter, well: int, known: int, look: str) -> Finding:
@@ -47,7 +66,7 @@ def _look(planned: PlannedService) -> str:
 _COUNTS = "routers.chat.readiness.body"
 CHECK = Check(
     name="router",
-    fine="active, and every planned replica is well as it sees them",
+    fine="active, every planned replica is well as it sees them, none drained or ejected",
     judge=judge,
     healthy=SERVICE,
     applies=When[PlannedService]("with a router", lambda planned, seen: planned.router is not None),
@@ -68,6 +87,17 @@ CHECK = Check(
             {
                 "routers.chat.readiness.status": 503,
                 _COUNTS: {"status": "not_ready", "total_workers": 2},
+            },
+        ),
+        Example(
+            "a replica behind a router that is drained",
+            Status.WARN,
+            {
+                "live.services.chat.replicas.chat-gpu3-0": {
+                    "state": "drained",
+                    "why": "a new disk",
+                    "router": "router-chat",
+                }
             },
         ),
         Example(

@@ -179,10 +179,12 @@ class Rollout:
         """One that stands in for another may be another run's, which changes that now."""
         works = [self._work(host) for host in one.hosts]
         planned = {rank.name for rank in works[0].planned}
+        ranks: list[Rank] = []
         if one.beside and (name := one.name.removesuffix(BESIDE)) in planned:
             rank = self._rank(ranks_of(self.fleet.plan, name)[0])
             rank.must_be_free(self.owner)
-        remove(one.name, one.service, works, self.gates, self.view, self._terms(one))
+            ranks = self._ranks(one)
+        remove(one.name, one.service, works, self.gates, self.view, self._terms(one), ranks)
 
     def _terms(self, one: Pending, ranks: Sequence[Rank] = ()) -> Terms:
         """Where its requests have nowhere to go, they wait, and the operator is told how long."""

@@ -20,7 +20,7 @@ from rackwright.errors import HostError
 from rackwright.plan import Replica
 from rackwright.planning.beside import BESIDE
 from rackwright.routers import ROUTERS
-from rackwright.runner.asking import reach
+from rackwright.runner.asking import SILENT, reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.gateway_state import Question, said_by
 from rackwright.runner.remote_call import LOOK_UP_S, call
@@ -84,7 +84,10 @@ class Gates:
         for name in self.fleet.spec.gateways:
             if entry := self._entry(replica, name):
                 entry |= {"key": key_id} if key_id else {}
-                before |= self._enter(name, replica.service.name, replica.name, entry)
+                service = replica.service.name
+                # Looked at first: whose answer is lost is asked again, and then has the new one.
+                before |= self._enter(name, service, replica.name, None, look=True)
+                self._enter(name, service, replica.name, entry)
 
     def router_notices_s(self, service: str) -> int:
         """Seconds until a service's router knows that a replica is gone, or back; 0 without one."""
@@ -92,13 +95,7 @@ class Gates:
         return max((ROUTERS[kind].notices_s for kind in kinds), default=0)
 
     def _entry(self, replica: Replica, gateway: str) -> Entry | None:
-        """As the plan has it; of one that stands in for another, what that takes.
-
-        None where the gateway sends to a router of the service, and to no replica.
-        """
-        routers = self.fleet.plan.routers_on(gateway)
-        if any(one.service.name == replica.service.name for one in routers):
-            return None
+        """As the plan has it; of one that stands in for another, what that takes."""
         plan, planned_as = self.fleet.plan, replica.name.removesuffix(BESIDE)
         upstream = next(u for u in plan.upstreams if u.service.name == replica.service.name)
         addresses = self._addresses(gateway, replica)
@@ -119,7 +116,7 @@ class Gates:
             self._enter(name, service, replica, None)
 
     def _enter(
-        self, gateway: str, service: str, replica: str, entry: Entry | None
+        self, gateway: str, service: str, replica: str, entry: Entry | None, look: bool = False
     ) -> dict[str, Entry | None]:
         request = {
             "path": FLEET,
@@ -127,13 +124,25 @@ class Gates:
             "service": service,
             "name": replica,
             "entry": entry,
+            "router": self._router(gateway, service),
+            "look": look,
         }
-        said = call(
-            reach(self.inventory, gateway), "gateway_entries", request, timeout_s=60, kind=dict
-        )
+        try:
+            said = self._entries(gateway, request)
+        except (HostError, *SILENT):  # whether it was written nobody knows; once more is the same
+            said = self._entries(gateway, request)
         if error := said.get("error"):
             raise HostError(f"{gateway}: {error}")
         return {} if "skipped" in said else {gateway: said["before"]}
+
+    def _entries(self, gateway: str, request: dict[str, Any]) -> dict[str, Any]:
+        host = reach(self.inventory, gateway)
+        said: dict[str, Any] = call(host, "gateway_entries", request, timeout_s=60, kind=dict)
+        return said
+
+    def _router(self, gateway: str, service: str) -> str | None:
+        routers = self.fleet.plan.routers_on(gateway)
+        return next((one.name for one in routers if one.service.name == service), None)
 
     def _addresses(self, gateway: str, replica: Replica) -> dict[str, str]:
         """Of a server that is declared by name, as the gateway looks it up."""

@@ -45,18 +45,27 @@ def start(ranks: Sequence[Rank], gates: Gates, view: View) -> None:
 
 
 def remove(
-    name: str, service: str, works: Sequence[Work], gates: Gates, view: View, terms: Terms
+    name: str,
+    service: str,
+    works: Sequence[Work],
+    gates: Gates,
+    view: View,
+    terms: Terms,
+    ranks: Sequence[Rank] = (),
 ) -> None:
     """Drained, taken out of the gateways' data, then stopped and taken away. Raises HostError.
 
     ``works``: of each server that has a process of it. ``terms.alone`` where its service goes on
-    with others.
+    with others. ``ranks``: of one whose engine can be asked how many requests it has; behind a
+    router gateways do not know.
     """
     view.enter(name, Stage.DRAIN)
     wanted = TurnWanted(name, terms.owner, "leaves the plan: drained", terms.hold_s, terms.alone)
     with gates.turn(wanted, lambda words: view.say(name, words), PATIENCE_S) as turn:
         if turn.held:
-            _wait_until_idle(name, turn, view, terms)
+            if gates.router_notices_s(service):
+                gevent.sleep(POLL_S)  # what the router had chosen it for may be on its way
+            _wait_until_idle(name, turn, view, terms, ranks)
         gates.take_out(service, name)
         view.enter(name, Stage.CHANGE)
         for work in works:
@@ -65,12 +74,18 @@ def remove(
     view.done(name)
 
 
-def _wait_until_idle(name: str, turn: Turn, view: View, terms: Terms) -> None:
+def _wait_until_idle(
+    name: str, turn: Turn, view: View, terms: Terms, ranks: Sequence[Rank]
+) -> None:
     view.enter(name, Stage.WAIT)
     deadline = time.monotonic() + terms.drain_timeout_s
-    while (left := turn.in_flight()) and time.monotonic() < deadline:
+    while (left := _in_flight(turn, ranks)) and time.monotonic() < deadline:
         view.in_flight(name, left)
         gevent.sleep(POLL_S)
+
+
+def _in_flight(turn: Turn, ranks: Sequence[Rank]) -> int:
+    return max(turn.in_flight(), *(rank.running() or 0 for rank in ranks), 0)
 
 
 def take_away(name: str, work: Work) -> None:

@@ -137,6 +137,8 @@ class Step:
         """Wait for its requests, then look at it: what it was, once nobody uses it."""
         self._marks.enter(Stage.WAIT)
         deadline = time.monotonic() + self.terms.drain_timeout_s
+        if turn.held and self.gates.router_notices_s(self.service):
+            gevent.sleep(POLL_S)  # what the router had chosen it for may be on its way
         while (left := self._in_flight(turn)) and not self._undrained_s:
             if time.monotonic() > deadline:
                 words = f"{left} requests have not ended in {self.terms.drain_timeout_s} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -68,6 +69,22 @@ def test_the_only_one_that_is_in_stays_unless_it_is_forced(fleet: Fleet) -> None
     assert fleet.states("chat-gpu2-0") == ["in"] * 2
     assert fleet.verbs.run("drain", "chat-gpu2-0", "--force").exit_code == 0
     assert fleet.states("chat-gpu2-0") == ["drained"] * 2
+
+
+def test_behind_a_router_its_own_replicas_are_one_another_s_stay(fleet: Fleet) -> None:
+    """The router is in all the while, and takes nobody's place."""
+    for gateway in fleet.gateways.values():
+        replicas = gateway.state["services"]["chat"]["replicas"]
+        for one in replicas.values():
+            one["router"] = "router-chat"
+        replicas["router-chat"] = replica(router=None)
+    assert fleet.verbs.run("drain", "chat-gpu1-0").exit_code == 0
+    refused = fleet.verbs.run("drain", "chat-gpu2-0")
+    assert refused.exit_code == 67
+    assert "chat would have no replica in at gw1 (chat-gpu1-0 is drained)" in refused.stderr
+    status = fleet.verbs.run("gateway", "status").stdout
+    assert re.search(r"^gw1 +chat +1 of 2 ", status, re.M)
+    assert re.search(r"^gw1 +router-chat +in ", status, re.M)
 
 
 def test_it_cannot_meet_a_rollout(fleet: Fleet) -> None:

@@ -58,7 +58,20 @@ def test_the_gateway_has_the_router_as_the_only_replica() -> None:
     assert entry["paths"] == [path for path in without["paths"] if path in passed]
     assert sorted(entry["paths"]) == passed
     told = ("replicas", "paths", "sticky")
-    assert {**entry, **{key: without[key] for key in told}} == without
+    kept = {key: value for key, value in entry.items() if key not in ("behind", "router")}
+    assert {**kept, **{key: without[key] for key in told}} == without
+
+
+def test_the_gateway_knows_who_is_behind_it_and_how_it_is_told() -> None:
+    entry, without = chat_of(on_gateway(*made())), chat_of(on_gateway(*made(router=None)))
+    assert entry["behind"] == without["replicas"]
+    assert entry["router"] == {
+        "listing": "/list_workers",
+        "member": "urls",
+        "add": "/add_worker?url=",
+        "remove": "/remove_worker?url=",
+    }
+    assert not {"behind", "router"} & without.keys()
 
 
 def test_one_that_is_not_wanted_goes_with_its_release() -> None:
@@ -130,11 +143,12 @@ def test_an_unknown_router_is_refused() -> None:
         made(router="vllm_router")
 
 
-def test_a_replica_behind_a_router_is_not_the_gateways_to_drain() -> None:
+def test_a_replica_behind_a_router_is_the_gateways_to_drain_and_has_no_weight() -> None:
     _, planned = made()
-    must_be_routed(planned, "router-chat")
+    must_be_routed(planned, "router-chat", weighed=True)
+    must_be_routed(planned, planned.replicas[0].name)
     with pytest.raises(RefusedError, match="is behind router-chat"):
-        must_be_routed(planned, planned.replicas[0].name)
+        must_be_routed(planned, planned.replicas[0].name, weighed=True)
     _, without = made(router=None)
     must_be_routed(without, without.replicas[0].name)
     with pytest.raises(RefusedError):

@@ -27,9 +27,16 @@ class Place:
         self.asked += 1
         return self.status, {"error": "no"} if self.status != 200 else {}
 
-    def put(self, name: str, entry: Any, service: str = "chat") -> dict[str, Any]:
-        request = {"path": str(self.path), "socket": "/x", "service": service}
-        return gateway_entries.main({**request, "name": name, "entry": entry})
+    def put(
+        self,
+        name: str,
+        entry: Any,
+        service: str = "chat",
+        router: str | None = None,
+        look: bool = False,
+    ) -> dict[str, Any]:
+        request = {"path": str(self.path), "socket": "/x", "service": service, "router": router}
+        return gateway_entries.main({**request, "name": name, "entry": entry, "look": look})
 
     @property
     def replicas(self) -> list[dict[str, Any]]:
@@ -58,7 +65,8 @@ def test_one_that_moved_is_replaced_and_the_gateway_hears_of_it(place: Place) ->
 def test_one_in_the_same_place_is_left_for_the_next_deploy(place: Place) -> None:
     before = place.path.read_bytes()
     assert place.put("a", {**A, "weight": 0.7}) == {"before": A}
-    assert place.path.read_bytes() == before and place.asked == 0
+    assert place.path.read_bytes() == before
+    assert place.asked == 1, "who wrote it may have ended before it was loaded"
 
 
 def test_a_new_one_comes_and_one_that_leaves_goes(place: Place) -> None:
@@ -66,7 +74,7 @@ def test_a_new_one_comes_and_one_that_leaves_goes(place: Place) -> None:
     assert place.put("c", new) == {"before": None}
     assert place.put("a", None) == {"before": A}
     assert place.put("a", None) == {"before": None}
-    assert place.replicas == [B, new] and place.asked == 2
+    assert place.replicas == [B, new] and place.asked == 3
 
 
 def test_what_a_gateway_does_not_know_is_passed_over(place: Place) -> None:
@@ -100,5 +108,49 @@ def test_one_with_another_key_of_engines_keeps_what_a_deploy_said(place: Place) 
     assert place.put("a", asked) == {"before": A}
     keyed = {**A, "key": "0123456789ab"}
     assert place.replicas == [B, keyed] and place.asked == 1
-    assert place.put("a", asked) == {"before": keyed} and place.asked == 1
+    assert place.put("a", asked) == {"before": keyed} and place.replicas == [B, keyed]
     assert place.put("a", A) == {"before": keyed} and place.replicas == [B, A]
+
+
+def test_who_looks_changes_nothing(place: Place) -> None:
+    before = place.path.read_bytes()
+    assert place.put("a", None, look=True) == {"before": A}
+    assert place.put("c", None, look=True) == {"before": None}
+    assert place.path.read_bytes() == before and place.asked == 0
+
+
+def test_one_behind_a_router_is_entered_there(place: Place) -> None:
+    router = {"name": "router-chat", "host": "127.0.0.1", "port": 8700, "slots": 4, "weight": 1.0}
+    chat = {"replicas": [router], "behind": [A]}
+    place.path.write_text(json.dumps({"services": {"chat": chat}}))
+    assert place.put("b", B, router="router-chat") == {"before": None}
+    data = json.loads(place.path.read_text())["services"]["chat"]
+    assert (data["behind"], data["replicas"]) == ([A, B], [router])
+
+
+def test_data_of_an_older_release_know_a_router_alone(place: Place) -> None:
+    chat = {"replicas": [{**A, "name": "router-chat"}]}
+    place.path.write_text(json.dumps({"services": {"chat": chat}}))
+    before = place.path.read_bytes()
+    assert "skipped" in place.put("b", B, router="router-chat")
+    assert place.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_an_answer_that_is_lost_is_asked_for_again(
+    lost: int, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lost twice, the file is as before, and so is what the gateway read of it last."""
+    read: list[bytes] = []
+
+    def ask(*words: Any) -> tuple[int, Any]:
+        read.append(place.path.read_bytes())
+        if len(read) <= lost:
+            raise ConnectionResetError
+        return 200, {}
+
+    before = place.path.read_bytes()
+    monkeypatch.setattr(gateway_entries, "ask", ask)
+    said = place.put("a", None)
+    assert read[-1] == place.path.read_bytes()
+    assert ("error" in said) == (lost > 1) == (place.path.read_bytes() == before)

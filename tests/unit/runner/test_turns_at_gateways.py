@@ -31,11 +31,17 @@ OTHER = TurnWanted("chat-gpu2-0", "rollout 2", "rollout: draining")
 
 
 class Fleet:
-    """Two gateways; ``silent`` ones cannot be connected to."""
+    """Two gateways; ``silent`` ones cannot be connected to.
+
+    A connection ends before or after the gateway has done what the call of that number asks.
+    """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.gateways = {name: TurnKeeper(folder / name) for name in NAMES}
         self.silent: set[str] = set()
+        self.calls: list[str] = []
+        self.ends_before: set[int] = set()
+        self.ends_after: set[int] = set()
         self._monkeypatch = monkeypatch
         for gateway in self.gateways.values():
             gateway.folder.mkdir()
@@ -50,9 +56,16 @@ class Fleet:
             raise OSError("no route to host")
 
     def _call(self, host: Any, script: str, request: dict[str, Any], **_: Any) -> Any:
+        self.calls.append(host.name)
+        number = len(self.calls)
+        if number in self.ends_before:
+            raise ConnectionResetError
         path = str(self.gateways[host.name].socket)
         self._monkeypatch.setattr(on_the_gateway, "SOCKET", path)
-        return on_the_gateway.main(json.loads(json.dumps(request)))
+        said = on_the_gateway.main(json.loads(json.dumps(request)))
+        if number in self.ends_after:
+            raise HostError(f"{host.name}: gateway_state gave no answer: ConnectionResetError()")
+        return said
 
     def turn(self, wanted: TurnWanted = WANTED) -> Turn:
         return Turn(self, ("gw2", "gw1"), wanted)  # type: ignore[arg-type]
@@ -60,6 +73,9 @@ class Fleet:
     def states(self, name: str = "chat-gpu1-0") -> list[str]:
         services = [one.state["services"]["chat"] for one in self.gateways.values()]
         return [service["replicas"][name]["state"] for service in services]
+
+    def replicas(self) -> list[dict[str, Any]]:
+        return [one.replicas["chat-gpu1-0"] for one in self.gateways.values()]
 
     def pass_s(self, seconds: float) -> None:
         for gateway in self.gateways.values():
@@ -278,3 +294,58 @@ def test_the_turn_of_a_run_that_has_ended_is_in_nobodys_way(
     monkeypatch.setattr(turns_at_gateways, "is_dead", lambda owner: False)
     with pytest.raises(TurnRefused):
         fleet.turn(TurnWanted("chat-gpu1-0", "another", "rollout: drained")).take()
+
+
+CALLS = 6
+"""A turn at two gateways: each is looked at and asked for it, and told of its end."""
+
+
+@pytest.mark.parametrize("number", range(1, CALLS + 1))
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_connection_that_ends_costs_nothing_wherever_it_ends(
+    fleet: Fleet, when: str, number: int
+) -> None:
+    """The turn is asked for again, and is the same one; ended again, it has ended."""
+    getattr(fleet, f"ends_{when}").add(number)
+    turn = fleet.turn()
+    turn.take()
+    assert turn.held == NAMES and fleet.states() == ["drained"] * 2
+    assert turn.give_back() == {}
+    assert len(fleet.calls) == CALLS + 1
+    assert fleet.states() == ["in"] * 2
+    assert [one["turn"] for one in fleet.replicas()] == [None] * 2
+
+
+@pytest.mark.parametrize("number", range(1, CALLS + 1))
+def test_a_gateway_that_stays_silent_keeps_a_turn_no_longer_than_its_lease(
+    fleet: Fleet, number: int
+) -> None:
+    """Whatever it did last: it is told that the turn is over, or finds that out by its lease."""
+    turn = fleet.turn()
+    fleet.ends_after |= {number, number + 1}
+    try:
+        turn.take()
+    except HostError:
+        assert number <= 4, "nothing is changed: what was taken is given back"
+    else:
+        assert list(turn.give_back()) == [NAMES[number - 5]]
+    for one in fleet.replicas():
+        assert not one.get("turn"), "it heard of the end, though nobody heard its answer"
+    fleet.pass_s(91)
+    for gateway in fleet.gateways.values():
+        gateway.complete("chat-gpu1-0")
+    assert fleet.states() == ["in"] * 2
+
+
+def test_a_turn_that_nobody_knows_of_is_over_when_its_lease_is(fleet: Fleet) -> None:
+    """All connections end for good behind the second gateway's turn: killed, or cut off."""
+    fleet.ends_after |= {4}
+    fleet.ends_before |= set(range(5, 99))
+    with pytest.raises(HostError):
+        fleet.turn().take()
+    assert fleet.states() == ["drained"] * 2
+    fleet.pass_s(91)
+    assert fleet.states() == ["ejected"] * 2
+    for gateway in fleet.gateways.values():
+        gateway.complete("chat-gpu1-0")
+    assert fleet.states() == ["in"] * 2

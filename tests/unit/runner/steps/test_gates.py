@@ -1,4 +1,4 @@
-"""What a step says to gateways: of a service behind a router they know the router alone."""
+"""What a step says to gateways, also of a service behind a router."""
 
 from __future__ import annotations
 
@@ -38,16 +38,18 @@ def test_a_replica_is_entered_where_it_listens(monkeypatch: pytest.MonkeyPatch) 
     gates, replica, asked = gates_of(monkeypatch)
     entries: dict[str, Any] = {}
     gates.put(replica, entries, "")
-    ((script, request),) = asked
+    (_, look), (script, request) = asked
+    assert look["look"] and not request["look"]
     assert script == "gateway_entries" and request["name"] == replica.name
-    assert request["entry"]["port"] == replica.port and entries == {"gw1": None}
+    assert request["router"] is None and request["entry"]["port"] == replica.port
+    assert entries == {"gw1": None}
     assert gates.router_notices_s("chat") == 0
 
 
-def test_beside_a_router_no_replica_is_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_behind_a_router_is_entered_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
     gates, replica, asked = gates_of(monkeypatch, router="vllm-router")
     gates.put(replica, {}, "")
-    assert asked == []
+    assert asked[-1][1]["router"] == "router-chat" and asked[-1][1]["entry"]["port"] == replica.port
     assert gates.router_notices_s("chat") >= 6
 
 

@@ -49,3 +49,24 @@ def test_all_processes_of_one_that_spanned_servers_go(monkeypatch: pytest.Monkey
     works: Any = ["gpu1", "gpu2"]
     removal.remove("wide-gpu1-0", "wide", works, gates, View(lambda name, words: None), terms)
     assert did == ["out", "gpu1", "gpu2", "given back"]
+
+
+def test_the_engine_says_too_when_it_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a router no gateway counts what it has."""
+    did: list[str] = []
+
+    @contextmanager
+    def turn(*words: Any) -> Iterator[Any]:
+        yield SimpleNamespace(held=("gw1",), in_flight=lambda: 0, give_back=lambda: None)
+
+    left = [2, 1, 0]
+    rank: Any = SimpleNamespace(running=lambda: did.append("asked") or left.pop(0))
+    gates: Any = SimpleNamespace(
+        turn=turn, take_out=lambda *names: did.append("out"), router_notices_s=lambda service: 8
+    )
+    monkeypatch.setattr(removal, "take_away", lambda name, work: did.append(work))
+    monkeypatch.setattr(removal.gevent, "sleep", lambda seconds: None)
+    view, terms = View(lambda name, words: None), Terms("me", 60, alone=False)
+    works: Any = ["gpu1"]
+    removal.remove("chat-gpu1-0-beside", "chat", works, gates, view, terms, [rank])
+    assert did == ["asked"] * 3 + ["out", "gpu1"]

@@ -380,6 +380,17 @@ def test_the_operator_is_told_where_no_gateway_drains_it() -> None:
     assert any(words.startswith("no gateway drains it: none runs") for words in world.said)
 
 
+def test_what_a_router_had_chosen_is_awaited_before_the_engine_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(module.gevent, "sleep", slept.append)
+    world = World(notices_s=8)
+    world.ranks[0].in_flight = [2, 0]
+    world.step().run()
+    assert slept == [module.POLL_S] * 2, "one before it is asked, one for what it has"
+
+
 def test_behind_a_router_nobody_waits_for_idleness_and_the_next_waits_for_the_router(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
