@@ -44,7 +44,7 @@ def with_accepted(
     ``asked`` are the checks that this run may make: it says nothing of acceptances of others, nor
     of hosts that have no row.
     """
-    live = [one for one in accepted.values() if one.until >= today]
+    live = [one for one in accepted.values() if not one.is_over(today)]
     marked = [_marked(row, live) for row in results]
     hosts = {row.host for row in results}
     told = (
@@ -72,7 +72,7 @@ def _told(
     whole = {row.check for row in results if row.host == one.host} & {REACHED, DEPLOYED}
     about = f"`{one.check}` ({one.why})"
     out = f"take {path} out of the inventory's `accepted`"
-    if one.until < today:
+    if one.is_over(today):
         evidence = f"{about} was accepted until {one.until}, which is over"
         yield _row(one, Status.WARN, evidence, f"mend it, or say a later day; else {out}")
     elif not rows and not whole and one.check != REACHED:

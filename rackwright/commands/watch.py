@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import click
@@ -58,7 +59,8 @@ class Watch:
                 self._asking[host.name] = gevent.spawn(self._refresh, host)
         gevent.joinall(list(self._asking.values()), timeout=patience_s)
         seen = reading(self.plan, self._now, self._before)
-        return replace(seen, accepted=list(self._fleet.spec.accepted.values()))
+        accepted = list(self._fleet.spec.accepted.values())
+        return replace(seen, accepted=accepted, today=date.today())
 
     def _refresh(self, host: Host) -> None:
         with ctx_state.use(self._state):

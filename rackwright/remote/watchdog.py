@@ -23,6 +23,7 @@ from rackwright.remote.guard.course import Peer, Peers
 from rackwright.remote.guard.left_stopped import LeftStopped
 from rackwright.remote.guard.peers import Server, Watchdogs
 from rackwright.remote.guard.ranks import Ranks
+from rackwright.remote.guard.restarts import Restarts
 from rackwright.remote.guard.server_gpus import ServerGpus
 from rackwright.remote.guard.signs import LOOK_S, Look
 from rackwright.remote.guard.state_page import page_server
@@ -49,6 +50,8 @@ class Watchdog:
         self.turns = Path(config["state_dir"]) / "turns"
         limit = config["restarts_an_hour"]
         self.replicas = [Watched(asked, limit) for asked in config["replicas"]]
+        names = {one.name for one in self.replicas}
+        self.restarts = Restarts(self.folder / "restarts.json", names, say)
         self.gpus = ServerGpus(config, self.folder, say)
         self.others = Watchdogs({_server(peer) for peer in self._others()})
         self.others_s = float("-inf")
@@ -71,6 +74,7 @@ class Watchdog:
             "host": self.config["host"],
             "now": self.now_unix_s,
             "quarantine": self.gpus.quarantine,
+            "driver": self.gpus.driver_hangs(),
             "replicas": {watched.name: watched.state for watched in self.replicas},
             "ranks": self.ranks.told(),
         }
@@ -102,6 +106,8 @@ class Watchdog:
         self._ask_others()
         for watched, unit in zip(self.replicas, units):
             self._decide(watched, unit)
+            if watched.course and steps.hangs(watched.course):
+                self.gpus.hang_together(watched.name, watched.course.why)
 
     # --- replicas ----------------------------------------------------------------------------
 
@@ -119,8 +125,6 @@ class Watchdog:
         if before is None:
             watched.course = steps.first(watched.name, look, self._restarts(watched, look))
             return
-        if look.start != before.signs.start:
-            watched.asker.forget()
         peers = self._peers(watched)
         watched.course, actions = steps.decided(before, look, peers, watched.rules)
         if watched.course.state != before.state:
@@ -132,8 +136,7 @@ class Watchdog:
 
     def _restarts(self, watched: Watched, look: Look) -> list[float]:
         """Of the hour before this start of the watchdog, by its own clock."""
-        noted = kept.read(self.folder / "restarts.json")
-        return [look.now_s - ago for ago in kept.restarts_of(noted, watched.name, time.time())]
+        return [look.now_s - ago for ago in self.restarts.ago_s(watched.name)]
 
     def _act(self, watched: Watched, action: str) -> None:
         if action == steps.ASK:
@@ -141,8 +144,10 @@ class Watchdog:
         elif action == steps.KEEP:
             self._keep(watched)
         elif action == steps.RESTART:
-            self._note_restart(watched)
+            self.restarts.add(watched.name)  # first: one that ends in between counts too
             threading.Thread(target=self._restart, args=(watched,), daemon=True).start()
+        elif action == steps.FORGET:
+            self.restarts.forget(watched.name)
 
     def _keep(self, watched: Watched) -> None:
         assert watched.course is not None
@@ -157,22 +162,6 @@ class Watchdog:
 
         watched.evidence = threading.Thread(target=keep, daemon=True)
         watched.evidence.start()
-
-    def _note_restart(self, watched: Watched) -> None:
-        """First, so that one that ends in between counts too."""
-        path, now = self.folder / "restarts.json", time.time()
-        noted = kept.read(path) or {}
-        names = {one.name for one in self.replicas}
-        recent = {
-            name: [now - ago for ago in kept.restarts_of(noted, name, now) if ago < steps.HOUR_S]
-            for name in noted
-            if name in names
-        }
-        recent[watched.name] = [*recent.get(watched.name, []), now]
-        try:
-            kept.write(path, recent)
-        except OSError as error:
-            say(f"{path}: {error}")
 
     def _restart(self, watched: Watched) -> None:
         say(f"{watched.name}: restarted ({watched.course.why if watched.course else ''})")

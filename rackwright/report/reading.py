@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from rackwright.checks.observed import part_of
@@ -61,7 +62,7 @@ class Reading:
     """The fleet at one time. ``silent`` are hosts that gave no answer, with the reason.
 
     ``quarantined`` are servers in quarantine, with the words of it; ``accepted`` are findings that
-    the operator goes on with; nothing is checked here.
+    the operator goes on with, on the day ``today``; nothing is checked here.
     """
 
     gpus: list[GpuRow] = field(default_factory=list)
@@ -69,6 +70,7 @@ class Reading:
     silent: dict[str, str] = field(default_factory=dict)
     quarantined: dict[str, str] = field(default_factory=dict)
     accepted: list[AcceptedFinding] = field(default_factory=list)
+    today: date = date.min
 
 
 def reading(

@@ -40,7 +40,9 @@ def watch_tables(reading: Reading, said: str = "") -> RenderableType:
         accepted = _table(_ACCEPTED)
         for one in reading.accepted:
             about = (one.host, one.subject or one.host, one.check)
-            accepted.add_row(*about, str(one.until), Text(one.why))
+            over = one.is_over(reading.today)
+            until = Text(f"{one.until}{', over' if over else ''}", style="bold red" if over else "")
+            accepted.add_row(*about, until, Text(one.why))
         parts += [Text(), accepted]
     return Group(*parts)
 

@@ -124,6 +124,10 @@ class Returning:
         except HostError as error:
             self._note(host, str(error))
             raise
+        except KeyboardInterrupt:
+            words = "stays in quarantine, and what was stopped there starts again by itself"
+            self.say(f"{self.server} {words}: return it again when you like")
+            raise
         return proof
 
     def _prove(self, host: Host, burn_in: BurnIn | None, proof: Proof) -> None:
@@ -166,7 +170,8 @@ class Returning:
         owner = new_owner()
         with ExitStack() as turns:
             taken = [turns.enter_context(self._turn(name, owner)) for name in names]
-            self._wait(taken)
+            with self._saying(f"{self.server}: its replicas answer what they have"):
+                self._wait(taken)
             yield
 
     @contextmanager
@@ -211,17 +216,18 @@ class Returning:
         units = [unit_name(replica) for replica in replicas]
         if not units:
             return
-        self.say(f"{self.server}: starting {', '.join(one.name for one in replicas)}")
-        call(host, "driver", {"do": "start", "units": units})
         limit_s = self.fleet.settings(self.server).start_timeout_s + START_MARGIN_S
-        try:
-            wait_for_units(host, [Unit(unit, start_timeout_s=limit_s) for unit in units])
-        except NotStarted as error:
-            raise HostError(f"{self.server}: {error.what}") from None
+        names = ", ".join(one.name for one in replicas)
+        with self._saying(f"{self.server}: starting {names}"):
+            call(host, "driver", {"do": "start", "units": units})
+            try:
+                wait_for_units(host, [Unit(unit, start_timeout_s=limit_s) for unit in units])
+            except NotStarted as error:
+                raise HostError(f"{self.server}: {error.what}") from None
 
     def _of_everything(self, host: Host) -> list[CheckResult]:
-        self.say(f"{self.server}: its replicas are asked")
-        seen = {self.server: observe(self.fleet)}
+        with self._saying(f"{self.server}: its replicas are asked"):
+            seen = {self.server: observe(self.fleet)}
         rows = judged(self.fleet, [self.server], seen)
         return [row for row in rows if row.check != quarantine_check.CHECK.name]
 

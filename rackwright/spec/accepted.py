@@ -49,6 +49,10 @@ class AcceptedFinding(Entry):
     why: Words
     subject: str | None = Field(None, strict=True)
 
+    def is_over(self, today: date) -> bool:
+        """Whether its last day is past."""
+        return self.until < today
+
     def is_about(self, host: str, subject: str, check: str) -> bool:
         """Whether a check's row is what was accepted."""
         return (self.host, self.check) == (host, check) and self.subject in (None, subject)

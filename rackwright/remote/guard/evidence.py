@@ -17,7 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rackwright.remote.guard.nvml import asked_apart
+from rackwright.remote.guard.bounded_command import BoundedCommand
+from rackwright.remote.guard.nvml import DRIVER, asked_apart
 from rackwright.remote.host.journal import entries, field_text
 from rackwright.remote.host.processes import all_pids, cgroups_of
 from rackwright.remote.served.engine import is_in
@@ -27,6 +28,7 @@ MOST_BYTES, MOST_LINES = 1 << 20, 1000
 MOST_PROCESSES, MOST_THREADS = 32, 64
 MOST_FOLDERS = 20
 COMMAND_S, ALL_S = 10.0, 30.0
+PY_SPY = BoundedCommand()
 PROC = Path("/proc")
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -80,7 +82,7 @@ def of_replica(folder: Path, asked: Values, why: str, metrics: str) -> Path:
     case.keep("metrics.txt", lambda: metrics)
     case.keep("journal.txt", lambda: journal(asked["unit"], asked["environment_path"]))
     case.keep_each("py-spy.txt", pids, py_spy)
-    case.keep("gpus.txt", gpus)  # last: it may hang in the driver, and then not even be killed
+    case.keep("gpus.txt", gpus)  # last: it may hang in the driver
     return case.path
 
 
@@ -127,28 +129,21 @@ def py_spy(pid: int) -> str:
     program = shutil.which("py-spy", path=PROGRAMS)
     if program is None:
         return "py-spy is not there"
-    return f"== process {pid}\n" + _said(program, "dump", "--nonblocking", "--pid", str(pid))
-
-
-def _said(*argv: str) -> str:
-    done = subprocess.run(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=COMMAND_S,
-        check=False,
-    )
-    return done.stdout.decode(errors="replace")
+    argv = (program, "dump", "--nonblocking", "--pid", str(pid))
+    return f"== process {pid}\n" + _text_of(PY_SPY.output(argv, COMMAND_S))
 
 
 def gpus() -> str:
     """All that nvidia-smi says; without it what NVML does."""
     program = shutil.which("nvidia-smi", path=PROGRAMS)
     if program is not None:
-        return _said(program, "-q")
+        return _text_of(DRIVER.output((program, "-q"), COMMAND_S))
     answer = asked_apart()
     return json.dumps({"gpus": answer.gpus, "error": answer.error}, indent=1)
+
+
+def _text_of(output: bytes) -> str:
+    return output.decode(errors="replace")
 
 
 def journal(unit: str, environment_path: str) -> str:

@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import Any
 
+from rackwright.remote.guard.bounded_command import BoundedCommand
 from rackwright.remote.guard.gpu_faults import Answer, Answers
 from rackwright.remote.nvidia import answers
 from rackwright.remote.nvidia.questions import ask
@@ -43,14 +44,15 @@ def asked_here() -> Values:
     return {"gpus": found, "error": ""}
 
 
+DRIVER = BoundedCommand()
+"""Whatever asks the GPUs' driver: nvidia-smi too."""
+
+
 def asked_apart() -> Answer:
     """The same by another process of this program, which is given up when it hangs."""
     argv = [sys.executable, "-IB", sys.argv[0], WORD]
     try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False
-        )
-        said = json.loads(done.stdout)
+        said = json.loads(DRIVER.output(argv, LIMIT_S, subprocess.DEVNULL))
         return Answer(said["gpus"], said["error"])
     except (OSError, subprocess.TimeoutExpired, ValueError, LookupError, TypeError) as error:
         return Answer({}, f"{type(error).__name__}: {error}"[:200])

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from rackwright.remote.guard import evidence, kept
+from rackwright.remote.guard.bounded_command import left_in
 from rackwright.remote.guard.gpu_faults import Codes, Fault, Gpu, of_log, of_nvml
 from rackwright.remote.guard.kernel import KernelLog
-from rackwright.remote.guard.nvml import Nvml
+from rackwright.remote.guard.nvml import DRIVER, Nvml
 
 FORMAT = 1
 NVML_EVERY_S = 30.0
+HANGS_S = 30.0
+"""After a process that asks the driver was killed: one that is still there then hangs in it."""
 
 Values = dict[str, Any]
 Say = Callable[[str], Any]
@@ -33,6 +36,9 @@ class ServerGpus:
         self._log = self._kernel_log()
         self._nvml_s = float("-inf")
         self._unwritten: Values | None = None
+        self._hung = ""
+        if self.gpus and DRIVER.left is None:
+            DRIVER.left = left_in(config["unit"])
         self.quarantine = kept.quarantine_of(self.file)
 
     @property
@@ -61,6 +67,7 @@ class ServerGpus:
         faults = list(of_log(lines, self.gpus, self._codes))
         if answers := self.nvml.answered():
             faults += of_nvml(answers, self.gpus)
+        self._say_whether_driver_hangs()
         if self.quarantine:
             self.nvml.begin_anew()
         if time.monotonic() - self._nvml_s >= NVML_EVERY_S:
@@ -70,6 +77,25 @@ class ServerGpus:
             self.begin(faults, lines)
         if lines and self._log:
             self._log.note()
+
+    def driver_hangs(self) -> str:
+        """That the driver hangs, in words: who asks it cannot even be killed. Empty where not."""
+        left, hangs_s = DRIVER.left, DRIVER.hangs_s()
+        return f"the GPUs' driver hangs: {left.words()}" if left and hangs_s >= HANGS_S else ""
+
+    def _say_whether_driver_hangs(self) -> None:
+        words = self.driver_hangs()
+        if words and not self._hung:
+            self._say(f"{words}; of GPUs only the kernel's log is seen")
+        elif self._hung and not words:
+            self._say("the GPUs' driver answers again")
+        self._hung = words
+
+    def hang_together(self, replica: str, why: str) -> None:
+        """A replica hangs while the driver does: no restart mends that, it is the GPUs."""
+        uuids = tuple(gpu.uuid for gpu in self.gpus)
+        if self._hung and not self.quarantine:
+            self.begin([Fault(f"{self._hung}, and so does {replica}: {why}", uuids)], [])
 
     def _new_errors(self) -> list[str]:
         try:

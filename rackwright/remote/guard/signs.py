@@ -127,8 +127,8 @@ def begun(look: Look) -> Signs:
 
 
 def asked(signs: Signs) -> Signs:
-    """A completion was just asked for."""
-    return signs._replace(asked_s=signs.looked_s, alone=True)
+    """A completion was just asked for; alone where no other request was told of."""
+    return signs._replace(asked_s=signs.looked_s, alone=signs.requests == 0)
 
 
 def goes_on(signs: Signs, look: Look) -> bool:
@@ -167,7 +167,12 @@ def _made_tokens(signs: Signs, look: Look) -> bool:
 
 
 def _ended(signs: Signs, ended: Completion) -> Signs:
-    """A refusal says nothing of the engine behind it; the next is asked for after a while."""
+    """A refusal says nothing of the engine behind it; the next is asked for after a while.
+
+    Nor does one that waited in vain while the requests of others went on: their queue is long.
+    """
+    if not ended.ok and signs.requests and signs.moved_s > (signs.asked_s or signs.moved_s):
+        return signs._replace(asked_s=None, tried_s=signs.looked_s)
     if ended.refused or (ended.busy and signs.requests != 0):
         return signs._replace(
             asked_s=None, tried_s=signs.looked_s, completed_s=signs.looked_s, failure=ended.why
@@ -190,10 +195,18 @@ def verdict(signs: Signs, rules: Rules) -> Verdict:
         return idle
     if left_s <= CANARY_S or signs.failed:
         return Verdict(SUSPECTED, _with(why if left_s <= CANARY_S else "", signs), _may_ask(signs))
+    return Verdict(WELL, ask=_is_to_be_asked(signs, rules, still_s) and _may_ask(signs))
+
+
+def _is_to_be_asked(signs: Signs, rules: Rules, still_s: float) -> bool:
+    """One that nobody asks; and one that tells of requests for long and shows no work.
+
+    A count that is stuck is known by that before somebody's long prompt comes on top of it.
+    """
+    if rules.counts and signs.requests != 0:
+        return still_s >= rules.stall_s / 2 and not signs.failure
     idle_s = signs.looked_s - signs.completed_s
-    nobody = signs.requests == 0 or not rules.counts
-    rested_s = IDLE_S if rules.counts and not signs.failure else SELDOM_S
-    return Verdict(WELL, ask=nobody and idle_s >= rested_s and _may_ask(signs))
+    return idle_s >= (IDLE_S if rules.counts and not signs.failure else SELDOM_S)
 
 
 def _as_it_tells(signs: Signs, rules: Rules) -> Rules:

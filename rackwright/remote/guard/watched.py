@@ -28,17 +28,22 @@ class Watched:
         self.since_unix_s = time.time()
         self.evidence: threading.Thread | None = None
         self._answers = 0
+        self._start: str | None = None
 
     def look(self, unit: Values, **more: Any) -> Look:
         """What is known now; asked for once a round."""
         self.asked["control_group"] = unit.get("ControlGroup")
+        start = unit.get("InvocationID", "")
+        if self._start not in (None, start):  # what an earlier one said is nothing of this one's
+            self.asker.forget()
+        self._start = start
         answers, before = self.asker.answers, self._answers
         self._answers = answers
         requests, tokens, work = self.asker.seen()
         return Look(
             now_s=time.monotonic(),
             unit=unit.get("ActiveState", "unknown"),
-            start=unit.get("InvocationID", ""),
+            start=start,
             answered=answers > before,
             requests=requests,
             tokens=tokens,
@@ -57,6 +62,6 @@ class Watched:
             "service": self.asked["service"],
             "state": now.state if now else "suspected",
             "why": now.why if now else "was not looked at yet",
-            "claims": bool(now and (now.claims or now.state == steps.RESTARTING)),
+            "claims": bool(now and steps.hangs(now)),
             "since": self.since_unix_s,
         }

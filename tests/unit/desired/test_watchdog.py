@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from rackwright.planning.watchdogs import LEAST_STALL_S, MARGIN, UNCOUNTED_S, st
 from rackwright.remote import gather
 from rackwright.remote.gather import Place
 from rackwright.remote.guard.ranks import Ranks
+from rackwright.remote.guard.service_manager import STARTS
 from tests.samples.fleet import cluster, hosts, server, service
 
 Golden = Callable[[str, bytes], None]
@@ -56,6 +58,16 @@ def test_its_unit_and_what_it_knows_are_as_kept(golden: Golden) -> None:
     golden("watchdog.service", files[f"/etc/systemd/system/{UNIT}"].content)
     golden("watchdog.json", files["/etc/rackwright/watchdog.json"].content)
     assert files["/etc/rackwright/watchdog.json"].mode == 0o600
+
+
+def test_its_unit_may_write_where_it_writes() -> None:
+    """All else is read-only to it, /run too."""
+    files = {item.key: item for item in items(two_services()) if isinstance(item, File)}
+    unit = files[f"/etc/systemd/system/{UNIT}"].content.decode().splitlines()
+    folder = json.loads(files["/etc/rackwright/watchdog.json"].content)["state_dir"]
+    assert f"ReadWritePaths={folder}/watchdog" in unit
+    assert STARTS.parent == Path("/run") and f"RuntimeDirectory={STARTS.name}" in unit
+    assert "RuntimeDirectoryPreserve=yes" in unit, "replicas count there while it is stopped"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to give up")

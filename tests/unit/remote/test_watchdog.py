@@ -101,6 +101,7 @@ def config(tmp_path: Path, port: int, **more: Any) -> dict[str, Any]:
     (tmp_path / "watchdog").mkdir(exist_ok=True)
     return {
         "format": 1,
+        "unit": "rackwright-watchdog.service",
         "host": "gpu1",
         "address": "127.0.0.1",
         "port": 0,
@@ -158,6 +159,29 @@ def test_figures_that_are_refused_or_renamed_are_known_as_such(
     assert (asker.untold, asker.answers) == (untold, 2)
     assert (asker.seen()[0] is None) is untold
     assert asker._longest_s() >= (UNTOLD_S if untold else COLD_S)
+
+
+def test_figures_that_want_the_key_are_asked_for_with_it(
+    engine: tuple[type[Engine], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read each time: a step may bring another one."""
+    keys: list[str | None] = []
+
+    def say(asked: Engine, status: int, text: str) -> None:
+        keys.append(asked.headers.get("Authorization"))
+        fits = keys[-1] == f"Bearer {environment.read_text().split('=')[1].strip()}"
+        really(asked, status if fits or asked.path == "/health" else 401, text)
+
+    really, environment = Engine._say, tmp_path / "env"
+    monkeypatch.setattr(served_engine, "is_of", lambda *_: True)  # the unit's own process
+    monkeypatch.setattr(engine[0], "_say", say)
+    told = replica(engine[1], environment_path=str(environment), key_variable="VLLM_API_KEY")
+    asker = Asker(told)
+    for key in ("first-key", "second-key"):
+        environment.write_text(f"VLLM_API_KEY={key}\n")
+        asker.ask_once()
+        assert (asker.untold, asker.seen()[1]) == (False, 7.0)
+    assert keys == [None, "Bearer first-key", None, "Bearer second-key"], "health wants none"
 
 
 def test_what_fails_in_asking_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -424,6 +448,24 @@ def test_a_restart_is_noted_before_it_is_done(
     again.look()
     assert again.replicas[0].course is not None and len(again.replicas[0].course.restarts) == 1
     again.page.server_close()
+    dog._act(dog.replicas[0], "forget")  # a step has proven it
+    assert dog.restarts.ago_s("chat-gpu1-0") == []
+    kept.write(dog.folder / "restarts.json", {"chat-gpu1-0": [time.time() - 3601], "gone": [1.0]})
+    dog.restarts.add("chat-gpu1-0")
+    noted = kept.read(dog.folder / "restarts.json") or {}
+    assert set(noted) == {"chat-gpu1-0"} and len(noted["chat-gpu1-0"]) == 1
+
+
+def test_what_an_earlier_start_told_is_nothing_of_the_one_that_runs(
+    dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens of before would prove it."""
+    watched = dog.replicas[0]
+    watched.asker.ask_once()
+    assert watched.look(UNIT).tokens == 7.0
+    assert watched.look({**UNIT, "InvocationID": "two"}).tokens is None
+    watched.asker.ask_once()
+    assert watched.look({**UNIT, "InvocationID": "two"}).tokens == 7.0
 
 
 @pytest.mark.parametrize(
@@ -545,6 +587,22 @@ def test_a_quarantine_holds_while_the_disk_is_full(
     dog.look()
     noted = kept.read(dog.gpus.file)
     assert noted is not None and (noted["gpus"], noted["by"]) == (["GPU-a"], "watchdog")
+
+
+def test_a_replica_that_hangs_is_told_to_who_looks_at_the_driver(
+    dog: watchdog.Watchdog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(dog.gpus, "hang_together", lambda *words: told.append(words))
+    dog.look()
+    dog.look()
+    assert told == []
+    course = dog.replicas[0].course
+    assert course is not None
+    dog.replicas[0].course = course._replace(state="out", why="no answer for 20 s", claims=True)
+    dog.look()
+    assert told == [("chat-gpu1-0", "no answer for 20 s")]
+    assert dog.state()["driver"] == ""
 
 
 def test_evidence_that_cannot_be_kept_is_said_and_holds_up_nothing(

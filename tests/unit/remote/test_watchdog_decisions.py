@@ -188,19 +188,6 @@ def test_one_that_goes_on_before_it_was_restarted_is_well_again() -> None:
 # --- what does not -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shows_chunks", [True, False])
-def test_an_hour_of_long_prefills_restarts_nothing(shows_chunks: bool) -> None:
-    """Each takes all but the longest that the plan explains, one right after another."""
-    engine = Engine(shows_chunks=shows_chunks)
-    watch = Watch(engine)
-    for _ in range(int(HOUR_S / LOOK_S)):
-        while len(engine.prompts) < 8:
-            engine.ask(RULES.stall_s - 2 * LOOK_S, 4)
-        engine.pass_time(LOOK_S)
-        watch.look()
-    assert watch.acts == [] and steps.OUT not in watch.states
-
-
 def test_prompts_longer_than_explained_are_well_where_the_engine_shows_that_it_reads() -> None:
     engine = Engine(shows_chunks=True)
     watch = Watch(engine)
@@ -337,6 +324,117 @@ def test_in_turn_or_in_quarantine_it_is_left_alone() -> None:
     assert watch.course.why == "the server is in quarantine: GPU 0: lost"
     watch.go_on(120)  # it has ended: now it is judged again
     assert len(watch.acts) == 1
+
+
+# --- given up, and then in somebody else's hands -------------------------------------------------
+
+
+def given_up() -> Watch:
+    """One that hung as often as it may be restarted, and hangs."""
+    watch = Watch(Engine(hangs=True, broken=True, start_s=4), RULES._replace(start_s=60))
+    watch.course = watch.course._replace(restarts=(-10.0, -20.0, -30.0))
+    watch.go_on(200)
+    assert (watch.course.state, watch.acts) == (steps.GIVEN_UP, [])
+    return watch
+
+
+@pytest.mark.parametrize("hands", [{"in_turn": True}, {"held": "x"}, {"rank": "x"}], ids=str)
+@pytest.mark.parametrize("is_started_anew", [True, False])
+def test_given_up_it_still_is_after_a_step_that_mended_nothing(
+    hands: dict[str, object], is_started_anew: bool
+) -> None:
+    """Failed, or abandoned: whoever had it, it serves nobody."""
+    watch = given_up()
+    why = watch.course.why
+    watch.go_on(20, **hands)
+    assert watch.course.state != steps.GIVEN_UP
+    if is_started_anew:
+        watch.engine.restart()
+        watch.go_on(60, **hands)
+    watch.go_on(LOOK_S)
+    assert (watch.course.state, watch.course.why) == (steps.GIVEN_UP, why)
+    watch.go_on(600)
+    assert (watch.course.state, watch.acts) == (steps.GIVEN_UP, [])
+
+
+def test_while_a_step_has_it_what_it_was_given_up_for_is_said() -> None:
+    watch = given_up()
+    why = watch.course.why
+    watch.go_on(20, in_turn=True)
+    assert (watch.course.state, watch.course.why) == ("in turn", f"was given up: {why}")
+
+
+@pytest.mark.parametrize("hands", [{"in_turn": True}, {"held": "x"}], ids=str)
+def test_after_a_step_that_proved_it_it_is_well_and_its_restarts_are_forgotten(
+    hands: dict[str, object],
+) -> None:
+    """By its own tokens: gateways have it again when the step ends, and must not put it out."""
+    watch = given_up()
+    watch.go_on(20, **hands)
+    watch.engine.broken = False
+    watch.engine.restart()
+    watch.go_on(30, **hands)
+    watch.engine.ask(0, 4)  # the step's own completion
+    watch.go_on(10, **hands)
+    watch.engine.pass_time(LOOK_S)
+    assert watch.look() == (steps.FORGET,)
+    assert (watch.course.state, watch.course.restarts) == ("well", ())
+    watch.go_on(60)
+    assert watch.states[-1] == "well" and watch.states.count(steps.GIVEN_UP) == 1
+    watch.engine.hangs = True  # and it is restarted as any other
+    watch.go_on(120)
+    assert len(watch.acts) == 1
+
+
+def test_a_start_that_was_proven_counts_for_no_later_one() -> None:
+    """A step whose proof failed puts back what hung before."""
+    watch = given_up()
+    why = watch.course.why
+    watch.engine.broken = False
+    watch.engine.restart()
+    watch.go_on(30, in_turn=True)
+    watch.engine.ask(0, 4)
+    watch.go_on(10, in_turn=True)
+    watch.engine.broken = True
+    watch.engine.restart()
+    watch.go_on(30, in_turn=True)
+    watch.go_on(LOOK_S)
+    assert (watch.course.state, watch.course.why) == (steps.GIVEN_UP, why)
+
+
+def test_what_an_engine_without_figures_was_given_up_for_ends_with_its_first_completion() -> None:
+    """A step's proof is not seen there: it is asked at once."""
+    watch = given_up()
+    watch.rules = watch.rules._replace(counts=False)
+    blind = {"requests": None, "tokens": None, "work": None}
+    watch.engine.broken = False
+    watch.engine.restart()
+    watch.go_on(30, in_turn=True, **blind)
+    watch.go_on(LOOK_S, **blind)
+    assert watch.course.state == steps.GIVEN_UP and watch.engine.canary
+    watch.go_on(LOOK_S, **blind)
+    assert watch.course.state == "well"
+
+
+def test_a_unit_that_gave_up_is_still_given_up_while_it_tries_again_after_a_step() -> None:
+    """A failed step has started it anew: until that fails for good too, or serves."""
+    watch = Watch(Engine())
+    watch.go_on(10, unit="failed", unit_why="gave up after 5 starts that never became ready")
+    why = watch.course.why
+    watch.engine.starts += 1
+    watch.go_on(20, unit="activating", in_turn=True)
+    watch.go_on(20, unit="activating")
+    assert (watch.course.state, watch.course.why) == (steps.GIVEN_UP, why)
+    watch.go_on(10, unit="failed", unit_why="gave up after 5 starts, again")
+    assert "again" in watch.course.why
+
+
+def test_a_well_one_keeps_its_restarts_in_a_step_that_starts_nothing() -> None:
+    watch = busy()
+    watch.course = watch.course._replace(restarts=(50.0, 55.0))
+    watch.go_on(60, in_turn=True)
+    watch.go_on(10)
+    assert (watch.course.state, watch.course.restarts) == ("well", (50.0, 55.0))
 
 
 def test_a_rank_in_quarantine_takes_the_replica_out_and_nothing_is_restarted() -> None:

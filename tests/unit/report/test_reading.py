@@ -6,6 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -58,6 +59,8 @@ def test_what_is_accepted_is_listed() -> None:
     assert shown.splitlines()[-1].split() == [
         *("gpu1", "gpu1", "PCIe", "2026-12-31", "riser", "is", "ordered")
     ]
+    over = text(Reading(accepted=[AcceptedFinding(**entry)], today=date(2027, 1, 1)))
+    assert "2026-12-31, over" in over and "over" not in shown
 
 
 def test_a_gpu_is_a_row() -> None:

@@ -75,8 +75,10 @@ class Server:
     @contextmanager
     def _turn(self, fleet: Any, inventory: Any, wanted: Any, *_: Any) -> Iterator[Any]:
         self.turns.append(f"{wanted.replica} {wanted.alone}")
-        yield SimpleNamespace(in_flight=lambda: self.in_flight.pop(0))
-        self.turns.append("given back")
+        try:
+            yield SimpleNamespace(in_flight=lambda: self.in_flight.pop(0))
+        finally:
+            self.turns.append("given back")
 
     def _judge(self, wanted: Any, seen: Any) -> list[CheckResult]:
         self.did.append(LOOKED)
@@ -173,6 +175,19 @@ def test_a_replica_that_does_not_start_leaves_the_quarantine_with_its_cause(gpu1
     with pytest.raises(HostError, match="did not start: no GPU"):
         gpu1.run()
     assert gpu1.did[-1] == KEPT and "did not start: no GPU" in gpu1.words
+
+
+def test_one_that_is_interrupted_says_what_becomes_of_the_server(
+    gpu1: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(returning, "call", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        gpu1.run()
+    assert gpu1.did == [LOOKED] and gpu1.turns[-1] == "given back"
+    assert "stays in quarantine, and what was stopped there starts again" in gpu1.said[-1]
 
 
 def test_a_server_that_cannot_be_burned_in_says_why(gpu1: Server) -> None:
