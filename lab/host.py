@@ -73,6 +73,7 @@ def stop(container: Container, record: Record) -> None:
         assert container.pid is not None
         _end(container.pid)
     cgroups.kill(container.name)
+    _unplug(container.name)
     for target in reversed(_mounts_below(directory)):
         sh("umount", target)
     cgroups.remove(container.name)
@@ -80,6 +81,18 @@ def stop(container: Container, record: Record) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     del record.containers[container.name]
     record.save()
+
+
+def _unplug(name: str) -> None:
+    """Take its cable away at once: the kernel does some time after the last process of the host."""
+    subprocess.run(["ip", "link", "del", cable(name)], capture_output=True)  # most are gone by now
+    if Path(f"/sys/class/net/{cable(name)}").exists():
+        raise LabError(f"the network interface {cable(name)} cannot be removed")
+
+
+def cable(name: str) -> str:
+    """The host's network interface, as this machine has it; nspawn names it."""
+    return f"vb-{name}"
 
 
 def _disk(name: str) -> Path:

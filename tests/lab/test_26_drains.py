@@ -6,9 +6,7 @@ Not one request of a real client library may be lost. llama.cpp serves: it start
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.fleet import RUN
+from lab import cgroups
+from lab.host import cable
 from tests.samples.commands import rackwright
 from tests.samples.deploys import deploy
 from tests.samples.lab_hosts import fresh, lab, main_pid, ssh, wait_until
@@ -114,10 +113,9 @@ def lose_power(host: str) -> float:
 
     When that was out: nothing is sent to it from then on.
     """
-    subprocess.run(["ip", "link", "set", f"vb-{host}", "down"], check=True)
+    subprocess.run(["ip", "link", "set", cable(host), "down"], check=True)
     cut = time.time()
-    record = json.loads((RUN / "lab.json").read_text())
-    os.kill(record["containers"][host]["pid"], signal.SIGKILL)
+    cgroups.kill(host)
     return cut
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import ROOT
+from lab.host import cable
 from tests.samples.commands import BIN, PATIENCE_S, rackwright
 from tests.samples.deploys import Run
 from tests.samples.lab_hosts import ssh, wait_until
@@ -65,7 +66,7 @@ def test_a_dead_host_is_one_row_and_holds_up_nobody(deployed: Run) -> None:
 
 def port_of(host: str, state: str) -> None:
     """Plug the host's cable out of the bridge, or in again."""
-    subprocess.run(["ip", "link", "set", f"vb-{host}", state], check=True)
+    subprocess.run(["ip", "link", "set", cable(host), state], check=True)
 
 
 def test_a_host_that_is_cut_off_holds_up_nobody_and_comes_back(
