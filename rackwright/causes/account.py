@@ -153,11 +153,12 @@ def _state(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]], gave_u
 def _is_between_starts(shown: Mapping[str, str]) -> bool:
     """Whether nobody stops it: it ends by itself, or is down until its restart begins.
 
-    Who stops or restarts a unit has a job of it while that ends; so has systemd's own restart, but
-    only once the unit is down.
+    Who stops or restarts a unit has a job of it while that ends. The job that started it is there
+    as well, of one that fails before it is ready; systemd's own restart once the unit is down.
     """
-    has_job, active = bool(shown.get("Job")), shown.get("ActiveState")
-    return (active == "deactivating" and not has_job) or (active == "inactive" and has_job)
+    job, active = shown.get("Job"), shown.get("ActiveState")
+    ends = active == "deactivating" and job in (None, "", "start")
+    return ends or (active == "inactive" and bool(job))
 
 
 def _waits(shown: Mapping[str, str], starts: Sequence[Mapping[str, Any]]) -> str:

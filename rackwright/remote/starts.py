@@ -16,7 +16,7 @@ from typing import Any
 from rackwright.remote.host.attempts import attempts
 from rackwright.remote.host.environment_file import assignments, unquoted
 from rackwright.remote.host.journal import entries, field_text
-from rackwright.remote.host.running import ended
+from rackwright.remote.host.running import ended, output
 from rackwright.remote.host.systemd import show
 
 ONLY_LOOKS = True
@@ -25,6 +25,7 @@ PROPERTIES = (
     "LoadState,ActiveState,SubState,NRestarts,InvocationID,ActiveEnterTimestamp,"
     "StateChangeTimestamp,Job"
 )
+LOOKS = 5
 STARTS = 2
 """The one that goes on, and the one before it that failed."""
 SAID = 100
@@ -68,6 +69,27 @@ def seen(asked: Values, shown: Values) -> Values:
     if starts:
         found["kernel"] = _kernel(asked["unit"], starts[-1]["began_unix_s"], pids)
     return found
+
+
+def _state(unit: str) -> Values:
+    """systemd's properties of a unit, with the type of its job ("start", "stop") for the number.
+
+    A job may be over before its type is asked for: the unit is then in another state.
+    """
+    for _ in range(LOOKS):
+        (shown,) = show(PROPERTIES, unit)
+        kind = _kind_of_job(shown.get("Job") or "0")
+        if kind is not None:
+            return {**shown, "Job": kind}
+    return {**shown, "Job": ""}
+
+
+def _kind_of_job(number: str) -> str | None:
+    """Empty for none; None for one that is over."""
+    if number == "0":
+        return ""
+    lines = output("systemctl", "list-jobs", "--no-legend").splitlines()
+    return next((line.split()[2] for line in lines if line.split()[:1] == [number]), None)
 
 
 def secrets_of(path: str | None) -> list[str]:
@@ -172,7 +194,7 @@ def main(request: Values) -> Values:
     What a process wrote last may still be on its way to the journal when the process is gone, as
     may what systemd said: all that came before the state it is in is waited for.
     """
-    shown = [show(PROPERTIES, asked["unit"])[0] for asked in request["units"]]
+    shown = [_state(asked["unit"]) for asked in request["units"]]
     with contextlib.suppress(subprocess.TimeoutExpired):
         ended("journalctl", "--sync", timeout=TIMEOUT_S)
     return {one["unit"]: seen(one, state) for one, state in zip(request["units"], shown)}

@@ -139,31 +139,48 @@ NOT_THERE = [
 ]
 NOT_THERE_EITHER = [line.replace(OLD, "c" * 32) for line in NOT_THERE]
 """Of the start before that: no more than two are told of."""
+JOBS = """case $1 in list-jobs) echo '16 other.service restart waiting
+17 it.service {job} running';; *) echo '{words}';; esac"""
 NOT_KNOWN = "a cause that is not known"
 
 
 @pytest.mark.parametrize(
-    ("shown", "state"),
+    ("shown", "job", "state"),
     [
-        ("ActiveState=deactivating\nSubState=stop-post\nJob=", State.FAILS),
-        ("ActiveState=deactivating\nSubState=stop-post", State.FAILS),
-        ("ActiveState=deactivating\nSubState=stop-sigterm\nJob=17", State.STOPPED),
-        ("ActiveState=inactive\nSubState=dead\nJob=17", State.FAILS),
-        ("ActiveState=inactive\nSubState=dead\nJob=", State.STOPPED),
-        ("ActiveState=activating\nSubState=auto-restart\nJob=", State.FAILS),
+        ("ActiveState=deactivating\nSubState=stop-post\nJob=", "", State.FAILS),
+        ("ActiveState=deactivating\nSubState=stop-post", "", State.FAILS),
+        ("ActiveState=deactivating\nSubState=stop-post\nJob=17", "start", State.FAILS),
+        ("ActiveState=deactivating\nSubState=stop-sigterm\nJob=17", "stop", State.STOPPED),
+        ("ActiveState=deactivating\nSubState=stop-sigterm\nJob=17", "restart", State.STOPPED),
+        ("ActiveState=inactive\nSubState=dead\nJob=17", "restart", State.FAILS),
+        ("ActiveState=inactive\nSubState=dead\nJob=", "", State.STOPPED),
+        ("ActiveState=activating\nSubState=auto-restart\nJob=", "", State.FAILS),
     ],
 )
 def test_one_that_fails_is_not_taken_for_stopped_between_its_starts(
-    journal: dict[str, Path], command: Command, shown: str, state: State
+    journal: dict[str, Path], command: Command, shown: str, job: str, state: State
 ) -> None:
     """It ends by itself, and is down for a moment before its restart begins."""
     journal["systemd"].write_text("\n".join(NOT_THERE) + "\n")
     words = f"LoadState=loaded\n{shown}\nNRestarts=1\nInvocationID={OLD}"
-    command("systemctl", f"echo '{words}'")
+    command("systemctl", JOBS.format(job=job, words=words))
     told = account(seen())
     assert told.state is state
     fails = "exit code 203: the release is not there"
     assert told.summary == (fails if state is State.FAILS else NOT_KNOWN)
+
+
+def test_a_job_that_is_over_before_its_type_is_asked_for_is_not_believed(
+    journal: dict[str, Path], command: Command, tmp_path: Path
+) -> None:
+    journal["systemd"].write_text("\n".join(NOT_THERE) + "\n")
+    over = tmp_path / "over"
+    words = f"echo 'LoadState=loaded\nNRestarts=1\nInvocationID={OLD}'"
+    ends = "echo 'ActiveState=deactivating\nJob=17'"
+    down = "echo 'ActiveState=inactive\nSubState=dead'"
+    shows = f"{words}; if [ -e {over} ]; then {down}; else {ends}; fi"
+    command("systemctl", f"case $1 in list-jobs) touch {over};; *) {shows};; esac")
+    assert account(seen()).state is State.STOPPED
 
 
 def test_one_that_gives_up_while_it_ends_is_said_to(
@@ -174,7 +191,7 @@ def test_one_that_gives_up_while_it_ends_is_said_to(
     (tmp_path / UNIT).write_text("4 4 5 0 1\n")
     journal["systemd"].write_text("\n".join(NOT_THERE) + "\n")
     words = f"LoadState=loaded\nActiveState=deactivating\nJob=17\nInvocationID={OLD}"
-    command("systemctl", f"echo '{words}'")
+    command("systemctl", JOBS.format(job="stop", words=words))
     assert account(seen()).state is State.GAVE_UP
 
 
