@@ -23,7 +23,9 @@ from tests.samples.lab_hosts import UNITS, main_pid, ssh, wait_until
 INVENTORY = "tests/lab/inventories/router.py"
 UNIT = "rackwright-router-chat.service"
 REPLICAS = {"gpu1": "198.18.0.11:8000", "gpu2": "198.18.0.12:8000"}
-ENDED = "vllm:request_success_total"
+ENDED = "vllm:request_params_max_tokens"
+OF_A_CLIENT = 4
+"""Tokens that each request here asks for; watchdogs and gateways ask engines for one."""
 READINESS = "curl -s http://127.0.0.1:8700/readiness"
 
 
@@ -61,19 +63,25 @@ def chat(router: None) -> Iterator[openai.OpenAI]:
 
 def complete(client: openai.OpenAI, text: str) -> None:
     said = client.chat.completions.with_raw_response.create(
-        model="tiny-llama", messages=[{"role": "user", "content": text}], max_tokens=4
+        model="tiny-llama", messages=[{"role": "user", "content": text}], max_tokens=OF_A_CLIENT
     )
     assert said.headers["x-rackwright-replica"] == "router-chat"
     assert said.parse().choices[0].message.content
 
 
 def answered() -> dict[str, int]:
-    """Requests that each replica has completed, as its engine counts them."""
+    """Clients' requests that each replica has completed, as its engine counts them."""
     return {host: _count(ssh("gw1", f"curl -s {at}/metrics")) for host, at in REPLICAS.items()}
 
 
 def _count(metrics: str) -> int:
-    lines = (line for line in metrics.splitlines() if line.startswith(ENDED))
+    """All that have ended, without those that asked for two tokens at most."""
+    return _sum(metrics, f"{ENDED}_count") - _sum(metrics, f"{ENDED}_bucket", 'le="2.0"')
+
+
+def _sum(metrics: str, name: str, label: str = "") -> int:
+    lines = [one for one in metrics.splitlines() if one.startswith(name) and label in one]
+    assert lines, f"no {name}: {metrics[:500]}"
     return sum(round(float(line.rpartition(" ")[2])) for line in lines)
 
 
