@@ -7,6 +7,7 @@ earlier one has proven.
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -14,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.fleet import ROOT
+from lab.fleet import LAB, ROOT
 from tests.samples.commands import BIN, rackwright
 from tests.samples.deploys import Run, deploy
-from tests.samples.lab_hosts import fresh, main_pid, ssh, wait_until
+from tests.samples.lab_hosts import fresh, main_pid, release_of, ssh, wait_until
 from tests.samples.under_load import under_load
 
 INVENTORY = "tests/lab/inventories/rollout.py"
@@ -33,6 +34,15 @@ STAGES = (
 BROKEN = json.dumps({"no-such-flag": 1})
 MUTE = json.dumps({"grammar": 'root ::= ""'})
 """Flags with which llama.cpp does not start; and with which it starts, and says nothing."""
+LLAMACPP = "lab/llamacpp-0.6.0-cpu.txt"
+
+
+@pytest.fixture(scope="module")
+def inventory() -> Iterator[pytest.MonkeyPatch]:
+    """What is declared for all tests from now on, by the variables that the inventory reads."""
+    with pytest.MonkeyPatch.context() as declared:
+        declared.setenv("ROLLOUT_KEY", secrets.token_hex(32))
+        yield declared
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +52,7 @@ def hosts() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def first(hosts: None) -> Run:
+def first(hosts: None, inventory: pytest.MonkeyPatch) -> Run:
     return deploy("--data", "stages=base,engines,models,replicas,gateway", inventory=INVENTORY)
 
 
@@ -80,6 +90,36 @@ def test_a_changed_setting_costs_no_request(
     given_back = done.stderr.index("chat-rack1-0: is being given back")
     assert first < given_back < second
     assert marks() == ["", ""]
+
+
+@pytest.fixture
+def second_release() -> str:
+    """The same packages under another digest: another release, as an upgrade would be."""
+    file = LAB / "llamacpp-upgrade.txt"
+    file.write_text(f"{(ROOT / LLAMACPP).read_text()}# As another release.\n")
+    return str(file.relative_to(ROOT))
+
+
+def releases() -> dict[str, str]:
+    return {name: release_of(name, f"rackwright-chat-{name}-0.service") for name in SERVERS}
+
+
+def test_another_release_and_another_key_of_the_engines_cost_no_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second_release: str
+) -> None:
+    """And back: what follows has the first ones."""
+    before = releases()
+    for release in (second_release, LLAMACPP):
+        monkeypatch.setenv("ROLLOUT_RELEASE", release)
+        monkeypatch.setenv("ROLLOUT_KEY", secrets.token_hex(32))
+        with under_load(tmp_path, "tiny", gateway=GATEWAY) as load:
+            done = rollout()
+        assert done.returncode == 0, done.stderr[-3000:]
+        print(load.words("rollout of a release and a key over two servers"))
+        assert load.summary["failed"] == 0, load.summary
+        assert set(load.summary["replicas"]) == {f"chat-{name}-0" for name in SERVERS}
+        assert (releases() == before) == (release == LLAMACPP)
+        assert marks() == ["", ""]
 
 
 @pytest.mark.parametrize(

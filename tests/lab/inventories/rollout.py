@@ -2,7 +2,8 @@
 
 ``ROLLOUT_SLOTS`` is the setting that changes, ``ROLLOUT_EXTRA`` further flags as JSON.
 ``ROLLOUT_BESIDE`` is the GPU of a second service on rack1 (0 or 1): the first one takes the other
-there, and its ports are those above or below.
+there, and its ports are those above or below. ``ROLLOUT_RELEASE`` is a requirements file of
+llama.cpp, ``ROLLOUT_KEY`` the key of its engines.
 """
 
 import json
@@ -16,6 +17,10 @@ _FILE = {
 }
 
 _SERVERS = os.environ.get("ROLLOUT_SERVERS", "rack1 rack2").split()
+
+_hosts_data: dict[str, object] = {"engine_api_key_env": "ROLLOUT_KEY"}
+if "ROLLOUT_RELEASE" in os.environ:
+    _hosts_data["llamacpp_requirements"] = os.environ["ROLLOUT_RELEASE"]
 
 _BESIDE = os.environ.get("ROLLOUT_BESIDE")
 
@@ -52,14 +57,18 @@ def _server(number: int) -> tuple[str, dict[str, object]]:
     gpus = {"type": "h200-sxm-141gb", "count": 2}
     address = f"198.18.0.{40 + number}"
     return f"@rackwright/rack{number}", {
-        "server": {"address": address, "gpus": gpus, "interconnect": "nvlink"}
+        "server": {"address": address, "gpus": gpus, "interconnect": "nvlink"},
+        **_hosts_data,
     }
 
 
 lab = [
     _server(1),
     _server(2),
-    ("@rackwright/spare1", {"gateway": {"server_name": "llm.lab.example"}}),
+    (
+        "@rackwright/spare1",
+        {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}, **_hosts_data},
+    ),
 ]
 
 all = (lab, {"services": _services, "models": _models})
