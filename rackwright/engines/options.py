@@ -143,13 +143,17 @@ def _written(flag: str, value: object, form: Form) -> tuple[str, ...]:
     return (f"--{flag}={value}",) if form is Form.EQUALS else (f"--{flag}", str(value))
 
 
+FLAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[!-<>-~]+)?")
+"""A name, and of a value inside it the path: one word, for it becomes one of a command line."""
+
+
 def flag_faults(
     options: Sequence[Option], extra_args: Mapping[str, object]
 ) -> Iterator[tuple[str, str]]:
     """Extra flags that are not the operator's, by any prefix that a parser would take."""
     for given in extra_args:
         flag = given.replace("_", "-").partition(".")[0]
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", flag):
+        if not FLAG.fullmatch(given):
             yield given, "must be a flag's name without its leading dashes"
         elif rule := _refusal(flag.removeprefix("no-"), options):
             yield given, rule

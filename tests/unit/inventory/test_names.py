@@ -119,7 +119,10 @@ def test_two_repositories_never_have_one_folder(repo: str) -> None:
     assert "none of which has -- or .. in its name" in line
 
 
-@pytest.mark.parametrize("flag", ["é", "²", "a b", "a=b", "", "-x", "--x", "a\n", "a;b"])
+@pytest.mark.parametrize(
+    "flag",
+    ["é", "²", "a b", "a=b", "", "-x", "--x", "a\n", "a;b", "a.b c", "a.b\nc", "a.b=c", "a."],
+)
 def test_a_flag_is_plain_ascii(flag: str) -> None:
     lines = faults(with_service(extra_args={flag: 1}))
     assert any("must be a flag's name without its leading dashes" in line for line in lines)
