@@ -1,7 +1,8 @@
 """Stands in for an engine behind the gateway: a test says how it behaves, and reads what came.
 
 It answers health and completions; nothing is computed. A body may say how its answer goes:
-``delay_s`` before it, ``events`` of a stream, ``gap_s`` between them, ``status``, ``die`` instead.
+``delay_s`` before it, ``events`` of a stream, ``gap_s`` between them, ``status``, ``die`` instead;
+``passes`` is answered though the engine holds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 JSON = "application/json"
+STREAM = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @dataclass
@@ -38,7 +40,7 @@ class ControlledEngine:
 
     ``mode``: "well", "errors" (500 to everything), "silent" (takes requests, answers none) or
     "stuck" (its health is well, and it completes nothing). ``key`` is asked of completions.
-    ``holds``: it answers completions once it holds no more.
+    ``holds``: it ends completions once it holds no more; a stream has all but its end by then.
     """
 
     mode: str = "well"
@@ -75,6 +77,7 @@ class ControlledEngine:
             self.stop()
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
+            self._loop.close()
 
     def start(self) -> None:
         """Listen, on the port it had before."""
@@ -100,6 +103,10 @@ class ControlledEngine:
             self._server = None
         for writer in list(self._writers):
             writer.transport.abort()
+        serving = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -144,18 +151,52 @@ class ControlledEngine:
             return await _send(writer, 401, {"error": "Unauthorized"})
         how = json.loads(request.body) if request.body.lstrip().startswith(b"{") else {}
         await asyncio.sleep(how.get("delay_s", self.delay_s))
-        while self.holds:
-            await asyncio.sleep(0.01)
+        if how.get("stream"):
+            return await self._stream(writer, how)
+        await self._let_go(writer, how)
         if how.get("die"):
             raise ConnectionError
-        if how.get("stream"):
-            return await _stream(writer, how)
         answer = {
             "model": how.get("model"),
             "choices": [{"message": {"content": "hi"}}],
             "usage": how.get("usage", {"prompt_tokens": 10, "completion_tokens": 2}),
         }
         await _send(writer, how.get("status", 200), answer)
+
+    async def _stream(self, writer: asyncio.StreamWriter, how: dict[str, Any]) -> None:
+        """As vLLM's: usage in an event of its own, and only for those who ask."""
+        writer.write(STREAM.encode())
+        count = how.get("events", 5)
+        for number in range(count):
+            _event(writer, json.dumps({"choices": [{"delta": {"content": f"t{number}"}}]}))
+            await _written(writer)
+            await asyncio.sleep(how.get("gap_s", 0.01))
+        await self._let_go(writer, how)
+        if (how.get("stream_options") or {}).get("include_usage"):
+            details = {"cached_tokens": 3}
+            usage = {"prompt_tokens": 7, "completion_tokens": count}
+            usage = {**usage, "prompt_tokens_details": details}
+            _event(writer, json.dumps({"choices": [], "usage": usage}))
+        _event(writer, "[DONE]")
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    async def _let_go(self, writer: asyncio.StreamWriter, how: dict[str, Any]) -> None:
+        while self.holds and not how.get("passes"):
+            await _written(writer)
+            await asyncio.sleep(0.01)
+
+
+@contextmanager
+def held(*engines: ControlledEngine) -> Iterator[None]:
+    """They end no completion before the block is over, however long it lasts."""
+    for engine in engines:
+        engine.holds = True
+    try:
+        yield
+    finally:
+        for engine in engines:
+            engine.holds = False
 
 
 async def _send(writer: asyncio.StreamWriter, status: int, value: Any) -> None:
@@ -165,27 +206,10 @@ async def _send(writer: asyncio.StreamWriter, status: int, value: Any) -> None:
     await writer.drain()
 
 
-async def _stream(writer: asyncio.StreamWriter, how: dict[str, Any]) -> None:
-    """As vLLM's: usage in an event of its own, and only for those who ask."""
-    head = (
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    )
-    writer.write(head.encode())
-    count = how.get("events", 5)
-    events = [{"choices": [{"delta": {"content": f"t{n}"}}]} for n in range(count)]
-    for event in events:
-        _event(writer, json.dumps(event))
-        await writer.drain()
-        if writer.is_closing():
-            raise ConnectionError
-        await asyncio.sleep(how.get("gap_s", 0.01))
-    if (how.get("stream_options") or {}).get("include_usage"):
-        details = {"cached_tokens": 3}
-        usage = {"prompt_tokens": 7, "completion_tokens": count, "prompt_tokens_details": details}
-        _event(writer, json.dumps({"choices": [], "usage": usage}))
-    _event(writer, "[DONE]")
-    writer.write(b"0\r\n\r\n")
+async def _written(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
+    if writer.is_closing():
+        raise ConnectionError
 
 
 def _event(writer: asyncio.StreamWriter, data: str) -> None:
