@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from lab.local_gateway import LocalGateway, wait_until
-from tests.samples.controlled_engine import ControlledEngine
+from tests.samples.controlled_engine import ControlledEngine, held
 from tests.samples.gateway_data import fleet, service
 
 CHAT = "/v1/chat/completions"
@@ -66,20 +66,36 @@ def many(ask: httpx.Client, bodies: list[dict[str, Any]]) -> Iterator[list[Any]]
         yield [pool.submit(client.post, CHAT, json={"model": "chat", **body}) for body in bodies]
 
 
+@contextmanager
+def in_flight_at_once(
+    ask: httpx.Client, three: list[ControlledEngine], bodies: list[dict[str, Any]]
+) -> Iterator[list[Any]]:
+    """As many of them as all may take are with an engine, and none is answered in the block."""
+    with ExitStack() as stack, held(*three):
+        answers = stack.enter_context(many(ask, bodies))
+        most = min(len(bodies), len(three) * SLOTS)
+        wait_until(lambda: sum(engine.in_flight for engine in three) == most)
+        yield answers
+
+
 def by_replica(answers: list[Any]) -> Counter[str]:
     return Counter(one.result().headers["x-rackwright-replica"] for one in answers)
 
 
-def test_what_is_in_flight_is_spread(ask: httpx.Client, gateway: LocalGateway) -> None:
-    with many(ask, [{"messages": [n], "delay_s": 0.5} for n in range(12)]) as answers:
-        wait_until(lambda: [one["in_flight"] for one in replicas(gateway).values()] == [4, 4, 4])
+def test_what_is_in_flight_is_spread(
+    ask: httpx.Client, gateway: LocalGateway, three: list[ControlledEngine]
+) -> None:
+    with in_flight_at_once(ask, three, [{"messages": [n]} for n in range(12)]) as answers:
+        assert [one["in_flight"] for one in replicas(gateway).values()] == [4, 4, 4]
     assert [one.result().status_code for one in answers] == [200] * 12
 
 
-def test_a_weight_is_a_share(ask: httpx.Client, gateway: LocalGateway) -> None:
+def test_a_weight_is_a_share(
+    ask: httpx.Client, gateway: LocalGateway, three: list[ControlledEngine]
+) -> None:
     for name, weight in {"chat-a-0": 1.0, "chat-b-0": 0.5, "chat-c-0": 0.5}.items():
         assert gateway.ask("PUT", f"/replicas/{name}", {"weight": weight})[1]["weight"] == weight
-    with many(ask, [{"messages": [n], "delay_s": 0.5} for n in range(12)]) as answers:
+    with in_flight_at_once(ask, three, [{"messages": [n]} for n in range(12)]) as answers:
         pass
     assert by_replica(answers) == {"chat-a-0": 6, "chat-b-0": 3, "chat-c-0": 3}
 
@@ -121,8 +137,11 @@ def test_a_session_goes_where_it_was(ask: httpx.Client) -> None:
         )
 
 
-def test_no_replica_is_a_hot_spot_for_a_prompt(ask: httpx.Client) -> None:
-    with many(ask, [{"messages": [LONG, "hot", n], "delay_s": 0.5} for n in range(18)]) as answers:
+def test_no_replica_is_a_hot_spot_for_a_prompt(
+    ask: httpx.Client, three: list[ControlledEngine]
+) -> None:
+    bodies = [{"messages": [LONG, "hot", n]} for n in range(18)]
+    with in_flight_at_once(ask, three, bodies) as answers:
         pass
     counts = by_replica(answers)
     assert sum(counts.values()) == 18
@@ -133,17 +152,21 @@ def test_none_takes_more_than_it_can(ask: httpx.Client, three: list[ControlledEn
     """More than all slots at once: the rest is told so, for nobody may wait here."""
     for engine in three:
         engine.most_in_flight = 0
-    with many(ask, [{"messages": [n], "delay_s": 1} for n in range(3 * SLOTS + 6)]) as answers:
-        statuses = Counter(one.result().status_code for one in answers)
+    bodies = [{"messages": [n]} for n in range(3 * SLOTS + 6)]
+    with in_flight_at_once(ask, three, bodies) as answers:
+        wait_until(lambda: sum(one.done() for one in answers) == 6)
+    statuses = Counter(one.result().status_code for one in answers)
     assert statuses == {200: 3 * SLOTS, 429: 6}
     assert [engine.most_in_flight for engine in three] == [SLOTS] * 3
 
 
-def test_a_drained_one_finishes_what_it_has(ask: httpx.Client, gateway: LocalGateway) -> None:
-    with many(ask, [{"messages": [n], "delay_s": 0.5} for n in range(3)]) as before:
-        wait_until(lambda: all(one["in_flight"] == 1 for one in replicas(gateway).values()))
+def test_a_drained_one_finishes_what_it_has(
+    ask: httpx.Client, gateway: LocalGateway, three: list[ControlledEngine]
+) -> None:
+    with in_flight_at_once(ask, three, [{"messages": [n]} for n in range(3)]) as before:
+        assert [one["in_flight"] for one in replicas(gateway).values()] == [1, 1, 1]
         gateway.ask("PUT", "/replicas/chat-a-0", {"drained": True, "why": "an upgrade"})
-        with many(ask, [{"messages": [n]} for n in range(8)]) as after:
+        with many(ask, [{"messages": [n], "passes": True} for n in range(8)]) as after:
             pass
     assert [one.result().status_code for one in before] == [200] * 3
     assert by_replica(after)["chat-a-0"] == 0
@@ -185,6 +208,7 @@ def test_one_that_is_dead_is_out_and_comes_back(
     with many(ask, [{"messages": [n], "delay_s": 0.1} for n in range(6)]):
         pass
     started = time.monotonic()
+    patience_s = 30 if how in ("refuses", "errs") else 1  # the others would keep all who ask
     if how == "refuses":
         dead.stop()
     elif how == "errs":
@@ -195,7 +219,7 @@ def test_one_that_is_dead_is_out_and_comes_back(
     with ThreadPoolExecutor(4) as pool:
         while not is_out(gateway, "chat-a-0"):
             assert time.monotonic() - started < OUT_S, codes
-            asked = [pool.submit(_post_briefly, gateway, n) for n in range(4)]
+            asked = [pool.submit(_post, gateway, n, patience_s) for n in range(4)]
             codes.update(one.result() for one in asked)
     after = [ask.post(CHAT, json={"model": "chat", "messages": [n]}) for n in range(12)]
     assert [one.status_code for one in after] == [200] * 12
@@ -207,10 +231,10 @@ def test_one_that_is_dead_is_out_and_comes_back(
     assert b"canary" in [one for one in dead.requests if one.line.startswith("POST")][-1].body
 
 
-def _post_briefly(gateway: LocalGateway, n: int) -> int:
-    """The status, or 0 of one that did not answer in a second."""
+def _post(gateway: LocalGateway, n: int, patience_s: float) -> int:
+    """The status, or 0 of one that did not answer by then."""
     try:
-        with httpx.Client(base_url=gateway.url, verify=False, timeout=1) as one:
+        with httpx.Client(base_url=gateway.url, verify=False, timeout=patience_s) as one:
             return one.post(CHAT, json={"model": "chat", "messages": [n]}).status_code
     except httpx.TimeoutException:
         return 0
@@ -260,9 +284,11 @@ def test_hanging_up_reaches_the_engine(
     wait_until(lambda: all(one["in_flight"] == 0 for one in replicas(gateway).values()))
 
 
-def test_what_a_killed_worker_held_is_given_back(ask: httpx.Client, gateway: LocalGateway) -> None:
-    with many(ask, [{"messages": [n], "delay_s": 20} for n in range(6)]) as lost:
-        wait_until(lambda: sum(one["in_flight"] for one in replicas(gateway).values()) == 6)
+def test_what_a_killed_worker_held_is_given_back(
+    ask: httpx.Client, gateway: LocalGateway, three: list[ControlledEngine]
+) -> None:
+    with in_flight_at_once(ask, three, [{"messages": [n]} for n in range(6)]) as lost:
+        assert sum(one["in_flight"] for one in replicas(gateway).values()) == 6
         for pid in gateway.nginx_pids()[1:]:
             os.kill(pid, signal.SIGKILL)
         for one in lost:
@@ -271,11 +297,13 @@ def test_what_a_killed_worker_held_is_given_back(ask: httpx.Client, gateway: Loc
     assert ask.post(CHAT, json={"model": "chat"}).status_code == 200
 
 
-def test_state_is_kept_over_a_reload(ask: httpx.Client, gateway: LocalGateway) -> None:
+def test_state_is_kept_over_a_reload(
+    ask: httpx.Client, gateway: LocalGateway, three: list[ControlledEngine]
+) -> None:
     gateway.ask("PUT", "/replicas/chat-b-0", {"drained": True, "why": "kept", "weight": 0.25})
     old = gateway.nginx_pids()[1:]
-    with many(ask, [{"messages": [n], "delay_s": 2} for n in range(4)]) as over:
-        wait_until(lambda: sum(one["in_flight"] for one in replicas(gateway).values()) == 4)
+    with in_flight_at_once(ask, three, [{"messages": [n]} for n in range(4)]) as over:
+        assert sum(one["in_flight"] for one in replicas(gateway).values()) == 4
         gateway.reload()
         wait_until(
             lambda: (

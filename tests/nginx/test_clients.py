@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from lab.local_gateway import LocalGateway, wait_until
-from tests.samples.controlled_engine import ControlledEngine
+from tests.samples.controlled_engine import ControlledEngine, held
 from tests.samples.gateway_data import fleet, key, service
 
 CHAT = "/v1/chat/completions"
@@ -120,11 +120,14 @@ def test_tokens_of_a_minute_and_a_month(ask: httpx.Client) -> None:
     assert code(post(ask, "rw-month")) == (429, "budget_exceeded")
 
 
-def test_requests_in_flight(ask: httpx.Client, gateway: LocalGateway) -> None:
+def test_requests_in_flight(ask: httpx.Client, gateway: LocalGateway, engines: Engines) -> None:
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        slow = pool.submit(post, ask, "rw-flight", delay_s=1)
-        wait_until(lambda: gateway.ask("GET", "/state")[1]["clients"]["flight"]["in_flight"] == 1)
-        assert code(post(ask, "rw-flight")) == (429, "in_flight_limit_exceeded")
+        with held(engines[0]):
+            slow = pool.submit(post, ask, "rw-flight")
+            wait_until(
+                lambda: gateway.ask("GET", "/state")[1]["clients"]["flight"]["in_flight"] == 1
+            )
+            assert code(post(ask, "rw-flight")) == (429, "in_flight_limit_exceeded")
         assert slow.result().status_code == 200
     wait_until(lambda: gateway.ask("GET", "/state")[1]["clients"]["flight"]["in_flight"] == 0)
     assert post(ask, "rw-flight").status_code == 200

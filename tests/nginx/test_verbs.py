@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from lab.local_gateway import LocalGateway, wait_until
 from rackwright.runner import idle
 from rackwright.runner.turns_at_gateways import Turn, TurnRefused, TurnWanted
-from tests.samples.controlled_engine import ControlledEngine
+from tests.samples.controlled_engine import ControlledEngine, held
 from tests.samples.gateway_data import fleet, service
 from tests.samples.gateway_verbs import Door, Verbs, verbs_here
 
@@ -155,12 +156,21 @@ def test_a_weight_is_known_and_stays(gateway: LocalGateway, verbs: Verbs) -> Non
 
 
 def test_a_server_is_drained_and_waited_for(
-    ask: httpx.Client, verbs: Verbs, alice: str, monkeypatch: pytest.MonkeyPatch
+    ask: httpx.Client, engines: Engines, verbs: Verbs, alice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the gateway's own count; what is under way comes to its end."""
-    monkeypatch.setattr(idle, "_running", lambda *_: 0)
-    body = {**BODY, "stream": True, "events": 30, "gap_s": 0.05}
-    with ask.stream("POST", CHAT, json=body, headers={"authorization": f"Bearer {alice}"}) as one:
+
+    def running(*_: object) -> int:
+        """Asked of the engine once the gateway has been asked: it may end what it has."""
+        for engine in engines:
+            engine.holds = False
+        return 0
+
+    monkeypatch.setattr(idle, "_running", running)
+    monkeypatch.setattr(idle, "time", Mock(monotonic=lambda: 0.0))
+    body = {**BODY, "stream": True, "events": 30}
+    sent = {"authorization": f"Bearer {alice}"}
+    with held(*engines), ask.stream("POST", CHAT, json=body, headers=sent) as one:
         name = one.headers["x-rackwright-replica"]
         host = name.split("-")[1]
         done = verbs.run("drain", host, "--why", "a new disk", "--wait")
