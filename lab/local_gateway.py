@@ -198,6 +198,16 @@ class LocalGateway:
         """The access log, a value a request."""
         return [json.loads(line) for line in self.access_log.read_text().splitlines()]
 
+    def seconds_of(self, answer: Mapping[str, str]) -> float:
+        """As the log has them for the request of these headers: whatever the client was kept by."""
+
+        def lines() -> list[dict[str, Any]]:
+            asked = answer["x-request-id"]
+            return [line for line in self.log_lines() if line["request_id"] == asked]
+
+        wait_until(lambda: bool(lines()))  # it is written behind the answer
+        return float(lines()[0]["request_s"])
+
 
 def make_certificate(certificate: Path, key: Path, names: Sequence[str]) -> None:
     """A self-signed one, for a day."""
