@@ -20,8 +20,7 @@ from benchmarks.gateway.environments import VLLM_ROUTER, programs
 from benchmarks.gateway.processes import running, wait_for_port
 from lab.local_gateway import LocalGateway, free_port, wait_until
 from rackwright.routers.vllm_router import VLLM_ROUTER as KIND
-from rackwright.runner.steps.draining import POLL_S
-from tests.samples.controlled_engine import ControlledEngine
+from tests.samples.controlled_engine import ControlledEngine, held
 from tests.samples.gateway_data import fleet, service
 
 CHAT = "/v1/chat/completions"
@@ -110,20 +109,30 @@ def post(gateway: LocalGateway, **more: Any) -> httpx.Response:
         return one.post(CHAT, json={"model": "chat", "messages": messages, **more})
 
 
+class Ended(Counter[Any]):
+    """Requests by how they ended; ``of_askers`` counts those of each who asks."""
+
+    def __init__(self, askers: int) -> None:
+        super().__init__()
+        self.of_askers = [0] * askers
+
+
 @contextmanager
-def load(gateway: LocalGateway) -> Iterator[Counter[Any]]:
+def load(gateway: LocalGateway) -> Iterator[Ended]:
     """Plain requests and streams all the while; how each ended."""
-    ended: Counter[Any] = Counter()
+    ended = Ended(8)
     over = threading.Event()
 
-    def ask(stream: bool) -> None:
+    def ask(number: int) -> None:
+        stream = bool(number % 2)
         while not over.is_set():
             answer = post(gateway, stream=stream)
             whole = not stream or answer.text.endswith("data: [DONE]\n\n")
             ended[answer.status_code, whole] += 1
+            ended.of_askers[number] += 1
 
     with ThreadPoolExecutor(8) as pool:
-        asking = [pool.submit(ask, bool(number % 2)) for number in range(8)]
+        asking = [pool.submit(ask, number) for number in range(8)]
         try:
             yield ended
         finally:
@@ -159,16 +168,20 @@ def test_two_replicas_behind_it_are_never_out_at_once(gateway: LocalGateway) -> 
 def test_what_it_had_goes_on_to_its_end_and_nothing_new_comes(
     gateway: LocalGateway, engines: Engines
 ) -> None:
-    with ThreadPoolExecutor(16) as pool:
-        long = [pool.submit(post, gateway, stream=True, events=60) for _ in range(16)]
-        wait_until(lambda: engines[0].in_flight > 0 and sum(e.in_flight for e in engines) == 16)
-        take(gateway, FIRST)
-        had = engines[0].in_flight
-        before = len(engines[0].posts())
+    first, second = engines
+    with ThreadPoolExecutor(32) as pool, ExitStack() as stack:
+        with held(second):
+            stack.enter_context(held(first))
+            long = [pool.submit(post, gateway, stream=True) for _ in range(16)]
+            wait_until(lambda: first.in_flight > 0 and first.in_flight + second.in_flight == 16)
+            take(gateway, FIRST)
+            had, before = first.in_flight, len(first.posts())
         new = [pool.submit(post, gateway) for _ in range(16)]
-        assert {one.result().status_code for one in (*new, *long)} == {200}
+        assert {one.result().status_code for one in new} == {200}
+        assert first.in_flight == had > 0 and len(first.posts()) == before
+        first.holds = False
+        assert {one.result().status_code for one in long} == {200}
         assert all(one.result().text.endswith("data: [DONE]\n\n") for one in long)
-    assert had > 0 and len(engines[0].posts()) == before
 
 
 def test_each_is_restarted_under_load_and_no_request_is_lost(
@@ -180,13 +193,12 @@ def test_each_is_restarted_under_load_and_no_request_is_lost(
     assert set(ended) == {(200, True)}, ended
 
 
-def restart(
-    gateway: LocalGateway, name: str, engine: ControlledEngine, ended: Counter[Any]
-) -> None:
+def restart(gateway: LocalGateway, name: str, engine: ControlledEngine, ended: Ended) -> None:
     """As a step does it, while the other one answers."""
     wait_until(lambda: take(gateway, name)[0] == 200)
-    time.sleep(POLL_S)  # what was chosen before is there by then
-    wait_until(lambda: engine.in_flight == 0)
+    had = list(ended.of_askers)  # each may be on its way to a replica that was chosen before
+    wait_until(lambda: all(now > then for now, then in zip(ended.of_askers, had, strict=True)))
+    assert engine.in_flight == 0
     engine.stop()
     count = sum(ended.values())
     wait_until(lambda: sum(ended.values()) > count + 100)
