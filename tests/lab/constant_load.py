@@ -3,9 +3,10 @@
     python -m tests.lab.constant_load --url https://llm.lab.example --address 198.18.0.10 \
         --certificate gateway.crt --model tiny-llama --streams 4 --plain 4 --out load.json
 
-asks a gateway over TLS until SIGTERM or SIGINT, or for ``--seconds``; what is under way then is
-waited for. It asks nothing again: a request that fails is a failure. A stream is whole when it has
-a finish_reason and its last line is [DONE]. The key, if any, is in OPENAI_API_KEY.
+asks a gateway over TLS until SIGTERM or SIGINT, for ``--seconds``, or until ``--requests`` ended;
+what is under way then is waited for. It asks nothing again: a request that fails is a failure. A
+stream is whole when it has a finish_reason and its last line is [DONE]. The key, if any, is in
+OPENAI_API_KEY.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ class Load:
     max_tokens: int
     pause_s: float
     extra: dict[str, Any] | None = None
+    requests: int | None = None
     records: list[Record] = field(default_factory=list)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -118,6 +120,8 @@ class Load:
         while not self.over.is_set():
             asked += 1
             self.records.append(await self._asked(kind, f"{number}.{asked}"))
+            if len(self.records) == self.requests:
+                self.over.set()
             await asyncio.sleep(self.pause_s)
 
     async def _asked(self, kind: str, text: str) -> Record:
@@ -172,6 +176,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--max-tokens", type=int, default=24)
     parser.add_argument("--pause-s", type=float, default=0.05, help="from an answer to the next")
     parser.add_argument("--seconds", type=float, help="until a signal where it is left out")
+    parser.add_argument("--requests", type=int, help="until so many ended, whatever comes first")
     parser.add_argument("--extra", type=json.loads, help="more members of each body, as JSON")
     parser.add_argument("--out", type=Path, required=True, help="the summary, as JSON")
     parser.add_argument("--records", type=Path, help="each request, a line of JSON")
@@ -190,7 +195,8 @@ async def main() -> None:
         http_client=http,
         max_retries=0,
     )
-    load = Load(client, options.model, options.max_tokens, options.pause_s, options.extra)
+    load = Load(client, options.model, options.max_tokens, options.pause_s, options.extra,
+                options.requests)  # fmt: skip
     started = time.time()
     await load.run(options.streams, options.plain, options.seconds)
     await client.close()

@@ -2,8 +2,8 @@
 
 In a request's own body, ``stand_in`` says how to be: ``status`` (an error of the engine's),
 ``wait`` (until the gate is opened, or the client hangs up), ``pause_s`` (between the events of a
-stream), ``cut`` (hang up within it), ``die`` (hang up with no answer), ``behind`` (so many values
-behind a page's usage).
+stream), ``steps`` (an event only when the test lets one go), ``cut`` (hang up within it), ``die``
+(hang up with no answer), ``behind`` (so many values behind a page's usage).
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class StandIn(ThreadingHTTPServer):
     ) -> None:
         super().__init__(address, _Handler)
         self.models, self.well, self.gate = models, True, threading.Event()
+        self.steps = threading.Semaphore(0)
         self.record: list[Reached] = []
         self.canaries: list[Reached] = []
         if tls:
@@ -81,6 +82,7 @@ class StandIn(ThreadingHTTPServer):
     def forget(self) -> None:
         self.record.clear()
         self.gate.clear()
+        self.steps = threading.Semaphore(0)
 
     def wait_for(self, met: Callable[[list[Reached]], bool]) -> list[Reached]:
         """The record, once it is so."""
@@ -125,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         asked = _read(kind, body)
         mine = self._keep(body, asked)
         how = asked.get("stand_in", {}) if isinstance(asked, dict) else {}
-        if how.get("wait") and not self._waited():
+        if how.get("wait") and not self._waited(self.server.gate.is_set):
             mine.hung_up = True
             self.close_connection = True
             return
@@ -176,6 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for event in [*said.events, ""]:
+            if how.get("steps") and not self._waited(self._may_step):
+                raise ConnectionResetError
             words = event.encode()
             self.wfile.write(b"%x\r\n%b\r\n" % (len(words), words))
             if event and how.get("pause_s"):
@@ -187,10 +191,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self._is_gone(for_s):
             raise ConnectionResetError
 
-    def _waited(self) -> bool:
-        """Whether the gate was opened before the client hung up."""
+    def _may_step(self) -> bool:
+        return self.server.steps.acquire(blocking=False)
+
+    def _waited(self, may_go_on: Callable[[], bool]) -> bool:
+        """Whether it was let go on before the client hung up."""
         end = time.monotonic() + PATIENCE_S
-        while not self.server.gate.is_set() and time.monotonic() < end:
+        while not may_go_on() and time.monotonic() < end:
             if self._is_gone(0.02):
                 return False
         return True

@@ -229,14 +229,21 @@ def test_a_message_of_anthropic_s_counts_what_the_cache_had_as_prompt(
     assert row(gateway, "chat") == expected
 
 
-def test_a_stream_that_is_cut_off_counts(gateway: LocalGateway) -> None:
+def test_a_stream_that_is_cut_off_counts(gateway: LocalGateway, served: StandInFleet) -> None:
+    """By its events, each of which is sent when the one before it has come."""
     before = row(gateway, "chat")
     with of_openai(gateway, "counted") as client:
-        slowly = {"stand_in": {"pause_s": 0.02}}
+        by_steps = {"stand_in": {"steps": True}}
+        let_one_go(served)
         with client.chat.completions.create(
-            model="chat", messages=HI, stream=True, max_tokens=1000, extra_body=slowly
+            model="chat", messages=HI, stream=True, max_tokens=1000, extra_body=by_steps
         ) as stream:
             for _, _event in zip(range(10), stream, strict=False):
-                pass
+                let_one_go(served)
     wait_until(lambda: row(gateway, "chat")[0] == before[0] + 1)
     assert 9 <= row(gateway, "chat")[3] - before[3] < 100
+
+
+def let_one_go(served: StandInFleet) -> None:
+    for engine in served.engines["chat"]:
+        engine.steps.release()
