@@ -25,6 +25,7 @@ class Engine(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     asked: list[dict[str, Any]] = []  # noqa: RUF012 - one server a test
+    together: threading.Barrier | None = None
 
     def log_message(self, *_: object) -> None:
         pass
@@ -50,6 +51,8 @@ class Engine(BaseHTTPRequestHandler):
             self.event({"choices": [{"text": " w"}], "usage": usage})
             if number == 0:
                 time.sleep(PAUSE_S)
+                if self.together:
+                    self.together.wait()
             if asked["model"] == "dies":
                 self.close_connection = True
                 return
@@ -67,7 +70,7 @@ class Engine(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    Engine.asked = []
+    Engine.asked, Engine.together = [], None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Engine)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server.server_port
@@ -90,7 +93,8 @@ def test_tokens_and_times_are_told(port: int, model: str) -> None:
 
 
 def test_many_are_asked_at_once(port: int) -> None:
-    answers = ask([request(port, tokens=3) for _ in range(40)], 20)
+    Engine.together = threading.Barrier(40, timeout=60)  # none ends before the last has come
+    answers = ask([request(port, tokens=3) for _ in range(40)], 60)
     assert [answer.tokens for answer in answers] == [3] * 40
     assert max(answer.sent for answer in answers) < min(answer.last for answer in answers)
 

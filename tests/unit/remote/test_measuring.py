@@ -202,7 +202,7 @@ class Nvml:
     """In the place of pynvml: two GPUs, of which the first works while requests run."""
 
     def __init__(self) -> None:
-        self.started = self.ended = 0
+        self.started = self.ended = self.samples = 0
         self.lost: set[int] = set()
         self.without_clocks = False
 
@@ -218,6 +218,7 @@ class Nvml:
         return index
 
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:
+        self.samples += 1
         return SimpleNamespace(gpu=90 if handle == 0 else 30, memory=1)
 
     def nvmlDeviceGetClockInfo(self, handle: int, kind: int) -> int:
@@ -254,11 +255,26 @@ def load(engine: Streamer, **more: Any) -> dict[str, Any]:
     return {**usual, **more}
 
 
-def test_a_burst_is_bounded_and_sampled(engine: Streamer, nvml: Nvml) -> None:
+MOST_S = 30.0
+
+
+def over_when(monkeypatch: pytest.MonkeyPatch, enough: Callable[[], bool]) -> None:
+    """The time of bursts of MOST_S is over then, or when that does not come."""
+    until_s = time.monotonic() + 60
+
+    def clock() -> float:
+        return MOST_S if enough() or time.monotonic() > until_s else 0.0
+
+    monkeypatch.setattr(burst, "monotonic", clock)
+
+
+def test_a_burst_is_bounded_and_sampled(
+    engine: Streamer, nvml: Nvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine.words, engine.pause_s = [ROLE, *[event("a")] * 5, event(usage=5), DONE], 0.01
-    started_s = time.monotonic()
-    seen = burst.burst([load(engine)])["chat-gpu1-0"]
-    assert 0.5 <= time.monotonic() - started_s < 60
+    over_when(monkeypatch, lambda: len(engine.asked) > 4 and nvml.samples > 2 * 4)
+    monkeypatch.setattr(burst, "WARM_UP_S", 0.0)
+    seen = burst.burst([load(engine, most_s=MOST_S)])["chat-gpu1-0"]
     assert (seen["requests"], seen["others"], seen["errors"]) == (4, 0, [])
     assert len(engine.asked) > 4, "a lane asks again while there is time"
     assert seen["tokens"] >= 5 * (len(engine.asked) - 4)
@@ -293,12 +309,22 @@ def test_a_replica_that_fails_is_not_asked_again(engine: Streamer, nvml: Nvml) -
     assert len(engine.asked) == 4
 
 
-def test_replicas_are_loaded_side_by_side(engine: Streamer, nvml: Nvml) -> None:
-    engine.words, engine.pause_s = [ROLE, event("a"), DONE], 0.05
-    started_s = time.monotonic()
-    one = load(engine, gpus=[0], most_s=3)
-    seen = burst.burst([one, {**one, "name": "chat-gpu1-1", "gpus": [1]}])
-    assert time.monotonic() - started_s < 6  # one after the other
+def test_replicas_are_loaded_side_by_side(
+    engine: Streamer, nvml: Nvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.words, names = [ROLE, event("a"), DONE], ("chat-gpu1-0", "chat-gpu1-1")
+
+    def asked() -> list[str]:
+        return [one["model"] for one in engine.asked]
+
+    over_when(monkeypatch, lambda: min(map(asked().count, names)) > 4)
+    loads = [
+        load(engine, name=name, gpus=[number], most_s=MOST_S, body={"model": name})
+        for number, name in enumerate(names)
+    ]
+    seen = burst.burst(loads)
+    ends = [len(engine.asked) - asked()[::-1].index(name) for name in names]
+    assert max(map(asked().index, names)) < min(ends), "one after the other"
     assert [list(one["gpus"]) for one in seen.values()] == [["0"], ["1"]]
 
 

@@ -15,6 +15,8 @@ class NVMLError(Exception): pass
 class Info:
     def __init__(self, free): self.free = free
 FREE = [{free}]
+import time
+time.monotonic = lambda: 0.0
 def nvmlInit():
     {init}
 def nvmlDeviceGetCount(): return len(FREE)

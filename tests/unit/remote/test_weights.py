@@ -9,7 +9,6 @@ import os
 import pwd
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
@@ -272,10 +271,12 @@ def test_another_download_is_waited_for(fake: Path, capfd: pytest.CaptureFixture
         fcntl.flock(held, fcntl.LOCK_EX)
         second = threading.Thread(target=weights.main, args=(request(fake),))
         second.start()
-        time.sleep(0.2)
+        said = ""
+        while "another download runs" not in said:
+            assert second.is_alive()
+            said += capfd.readouterr().err
         assert not (fake / "said").read_text()
-        assert "another download runs" in capfd.readouterr().err
-    second.join(10)
+    second.join(60)
     assert missing(fake) == {}
 
 
