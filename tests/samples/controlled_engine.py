@@ -113,8 +113,8 @@ class ControlledEngine:
         try:
             while True:
                 await self._one(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # its last step: nothing is left to be cancelled
         finally:
             self._writers.discard(writer)
             writer.close()
@@ -133,22 +133,26 @@ class ControlledEngine:
         self.in_flight += line.startswith("POST")
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            await self._answer(request, writer)
+            try:
+                last = await self._answer(request, writer)
+            finally:  # before its last bytes go: who has them may ask again at once
+                self.in_flight -= line.startswith("POST")
+            writer.write(last)
+            await writer.drain()
         except ConnectionError:
             request.hung_up = True
             raise
-        finally:
-            self.in_flight -= line.startswith("POST")
         if headers.get("connection") == "close":
             raise ConnectionError
 
-    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> bytes:
+        """What ends the answer; what goes before it is written."""
         if self.mode == "errors":
-            return await _send(writer, 500, {"error": {"message": "the engine's own"}})
+            return _whole(500, {"error": {"message": "the engine's own"}})
         if request.line.startswith("GET"):
-            return await _send(writer, 200, {})
+            return _whole(200, {})
         if self.key and request.headers.get("authorization") != f"Bearer {self.key}":
-            return await _send(writer, 401, {"error": "Unauthorized"})
+            return _whole(401, {"error": "Unauthorized"})
         how = json.loads(request.body) if request.body.lstrip().startswith(b"{") else {}
         await asyncio.sleep(how.get("delay_s", self.delay_s))
         if how.get("stream"):
@@ -161,9 +165,9 @@ class ControlledEngine:
             "choices": [{"message": {"content": "hi"}}],
             "usage": how.get("usage", {"prompt_tokens": 10, "completion_tokens": 2}),
         }
-        await _send(writer, how.get("status", 200), answer)
+        return _whole(how.get("status", 200), answer)
 
-    async def _stream(self, writer: asyncio.StreamWriter, how: dict[str, Any]) -> None:
+    async def _stream(self, writer: asyncio.StreamWriter, how: dict[str, Any]) -> bytes:
         """As vLLM's: usage in an event of its own, and only for those who ask."""
         writer.write(STREAM.encode())
         count = how.get("events", 5)
@@ -178,8 +182,7 @@ class ControlledEngine:
             usage = {**usage, "prompt_tokens_details": details}
             _event(writer, json.dumps({"choices": [], "usage": usage}))
         _event(writer, "[DONE]")
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
+        return b"0\r\n\r\n"
 
     async def _let_go(self, writer: asyncio.StreamWriter, how: dict[str, Any]) -> None:
         while self.holds and not how.get("passes"):
@@ -199,11 +202,10 @@ def held(*engines: ControlledEngine) -> Iterator[None]:
             engine.holds = False
 
 
-async def _send(writer: asyncio.StreamWriter, status: int, value: Any) -> None:
+def _whole(status: int, value: Any) -> bytes:
     body = json.dumps(value).encode()
     head = f"HTTP/1.1 {status} X\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write(head.encode() + body)
-    await writer.drain()
+    return head.encode() + body
 
 
 async def _written(writer: asyncio.StreamWriter) -> None:
