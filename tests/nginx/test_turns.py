@@ -407,10 +407,12 @@ def test_an_engine_may_stop_when_none_is_in_flight(gateway: LocalGateway, engine
     """Turn after turn under load: nothing is sent to one that was out and had nothing left."""
     first, second = engines
     with load(gateway, 8) as statuses:
-        for _ in range(10):
+        turns = 0
+        while turns < 10 or statuses[200] <= 800:  # however long this machine takes for either
             restart(gateway, FIRST, first, second)
             restart(gateway, SECOND, second, first)
-    assert set(statuses) == {200} and statuses[200] > 800, statuses
+            turns += 1
+    assert set(statuses) == {200}, statuses
 
 
 def test_a_body_that_comes_slowly_goes_to_who_is_in_then(gateway: LocalGateway) -> None:
