@@ -138,11 +138,17 @@ CUTS = (
     "status: libcuda1: unpacked",
     "processing: configure: nvidia-kernel-open-dkms",
 )
-HALF_UNPACKED = (
-    "sed -i '/^Package: libcudadebugger1$/,/^Status:/ "
-    "s/^Status: .*/Status: install reinstreq half-installed/' /var/lib/dpkg/status"
+HALF_UNPACKED = "dpkg --set-selections < /dev/null" + "".join(
+    f"; sed -i '/^Package: {name}$/,/^Status:/ s/^Status: .*/Status: install {status}/' "
+    "/var/lib/dpkg/status"
+    for name, status in (
+        ("libcudadebugger1", "reinstreq half-installed"),
+        ("nvidia-driver-cuda", "ok unpacked"),
+    )
 )
-"""What dpkg notes of a package while it unpacks it; a cut falls there only sometimes."""
+"""What dpkg notes of a package while it unpacks it, and of what needs it, which is configured only
+afterwards. A cut falls there only sometimes; on a busy machine it may come when all is done. The
+first word has dpkg put its journal into that file."""
 CUTTER = """#!/bin/sh
 # Ends apt and the half of the run that is on this host, as a loss of power would.
 while read -r line; do
