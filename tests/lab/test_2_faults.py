@@ -12,7 +12,14 @@ from lab.ask import client, question
 from tests.samples.commands import PATIENCE_S
 from tests.samples.deploys import Run, deploy
 from tests.samples.gateway import ask_many
-from tests.samples.lab_hosts import UNITS, main_pid, nginx_workers, ssh, wait_until
+from tests.samples.lab_hosts import (
+    UNITS,
+    main_pid,
+    nginx_workers,
+    replicas_out,
+    ssh,
+    wait_until,
+)
 
 GPU2 = UNITS["gpu2"]
 TOKENS = 900
@@ -135,6 +142,7 @@ def test_an_engine_that_dies_is_restarted(deployed: Run) -> None:
     ssh("gpu2", "pkill -KILL -f VLLM::EngineCore")
     wait_until(lambda: main_pid("gpu2", GPU2) not in (0, old))
     wait_until(lambda: ssh("gpu2", f"systemctl is-active {GPU2} || true") == "active")
+    wait_until(lambda: not replicas_out())  # it has completed the gateway's own request
     seen = deploy("--data", "stages=verify")
     assert seen.code == 0
     assert seen.of("WARN") == {("chat-gpu2-0", "unit")}  # it says that it was restarted
