@@ -23,6 +23,7 @@ from typing import Any
 from lab.fleet import ROOT
 from lab.local_nginx import START_S, LocalNginx, local_nginx, wait_for
 from rackwright.desired.gateway_config import Places, gateway_config
+from rackwright.desired.gateway_places import GOODBYE_S
 
 NAME = "localhost"
 LUA = ROOT / "templates/gateway.lua"
@@ -190,8 +191,10 @@ class LocalGateway:
         wait_until(self._answers)
 
     def reload(self) -> None:
-        """As `systemctl reload nginx` does."""
+        """As `systemctl reload nginx` does on a gateway."""
         assert self.process
+        self.ask("POST", "/reloading")
+        time.sleep(GOODBYE_S)
         self.process.send_signal(signal.SIGHUP)
 
     def log_lines(self) -> list[dict[str, Any]]:

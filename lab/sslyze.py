@@ -43,7 +43,7 @@ def scan(address: str, server_name: str, root: Path, profile: str = "intermediat
     """Port 443 beside one of Mozilla's profiles; certificates of ``root`` (PEM) are trusted."""
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         argv = [_program(), f"--mozilla_config={profile}", f"--json_out={file.name}",
-                f"--sni={server_name}", f"--certinfo_ca_file={root}", "--resum", "--http_headers",
+                f"--sni={server_name}", f"--certinfo_ca_file={root}", "--http_headers",
                 f"{address}:443"]  # fmt: skip
         done = subprocess.run(argv, capture_output=True, text=True, timeout=600)
         _, told, beside = done.stdout.partition("COMPLIANCE AGAINST TLS CONFIGURATION")

@@ -1213,6 +1213,18 @@ end
 
 -- Answers and usage --------------------------------------------------------------------------------
 
+local GOODBYE_S = 10
+local began_s = 0  -- when this worker did
+
+-- Nginx is about to be reloaded. Old workers close their idle connections then, though a client may just
+-- send on one (HTTP/1.1 has no word for that): before it, each answer says that its connection ends.
+local function say_goodbye()
+    live:set("goodbye_s", ngx.now(), GOODBYE_S)
+    return answer(200, "{}\n")
+end
+
+local function is_leaving() return (live:get("goodbye_s") or 0) > began_s end
+
 local BUCKETS_S = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 local note_success  -- below, with the health of replicas
 
@@ -1220,6 +1232,7 @@ function M.header_filter()
     local ctx = context()
     local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
     ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
+    if is_leaving() and ngx.req.http_version() < 2 then ngx.header["Connection"] = "close" end
     if ctx.origin and (not ctx.service or ctx.code or M.lets_in(ctx.service.origins, ctx.origin)) then
         ngx.header["Access-Control-Allow-Origin"] = ctx.origin
         ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
@@ -2256,6 +2269,7 @@ function M.socket()
         return answer(200, encoded(rows_since(since)) .. "\n")
     end
     if method == "POST" and uri == "/load" then return load() end
+    if method == "POST" and uri == "/reloading" then return say_goodbye() end
     if method == "PUT" and replica then return put_replica(replica) end
     return answer(404, '{"error": "not found"}\n')
 end
@@ -2313,25 +2327,34 @@ local function each_second()
     for _, service in pairs(data.services) do age_served(service) end
 end
 
--- Of every worker, however it is ended.
-function M.stop()
-    write_notices()
-    share_figures()
-    M.save_usage()
-end
+local LAST_SLOT = 255
 
+-- Beyond so many workers, also of before reloads, they share the last: at worst one who waits is passed over.
 local function take_slot()
-    for number = 0, 255 do
+    for number = 0, LAST_SLOT do
         if live:add("slot:" .. number, ngx.worker.pid()) then
             if number > (live:get("slots") or -1) then live:set("slots", number) end
             return number
         end
     end
-    error("more workers than can tell one another who waits")
+    return LAST_SLOT
+end
+
+local function leave_slot()
+    local key = "slot:" .. slot
+    if live:get(key) == ngx.worker.pid() then live:delete(key) end
+end
+
+-- Of every worker that is not killed.
+function M.stop()
+    leave_slot()
+    write_notices()
+    share_figures()
+    M.save_usage()
 end
 
 function M.start()
-    slot = take_slot()
+    began_s, slot = ngx.now(), take_slot()
     known_version = nil
     refresh()
     ngx.timer.every(1, each_second)

@@ -11,10 +11,10 @@ from rackwright.spec import Settings
 
 VENV_PACKAGES = ("ca-certificates", "python3-venv")
 GATEWAY_PACKAGES = (
-    *("ca-certificates", "nginx", "openssl"),
+    *("ca-certificates", "curl", "nginx", "openssl"),
     *("libnginx-mod-http-lua", "lua-resty-core", "lua-resty-lrucache", "lua-cjson"),
 )
-FAILOVER_PACKAGES = ("curl", "keepalived")
+FAILOVER_PACKAGES = ("keepalived",)
 """Of gateways that share an address."""
 FIREWALL_PACKAGES = ("nftables",)
 

@@ -44,10 +44,28 @@ def folder_items(settings: Settings) -> list[Item]:
     ]
 
 
+GOODBYE_S = 1
+"""From the word that connections end to the reload: who asks more often is on a new one then."""
+
+
 def drop_in_file() -> File:
-    """For Nginx' unit: it leaves its socket behind when it stops, and would not start then."""
-    text = f"{MARK}: Nginx does not start where its socket is left of before.\n[Service]\n"
-    return File(DROP_IN, f"{text}ExecStartPre=-/bin/rm -f {SOCKET}\n".encode())
+    """For Nginx' unit, whoever starts or reloads it.
+
+    It leaves its socket behind when it stops, and would not start then. A reload closes connections
+    that are idle though a client may just send on one, so each answer says first that its own ends.
+    """
+    told = f"/usr/bin/curl -s -m 2 -o /dev/null -X POST --unix-socket {SOCKET}"
+    lines = [
+        f"{MARK}: Nginx does not start where its socket is left of before;",
+        "# a reload closes connections that are idle, so answers say so first for a moment.",
+        "[Service]",
+        f"ExecStartPre=-/bin/rm -f {SOCKET}",
+        "ExecReload=",
+        f"ExecReload=-{told} http://localhost/reloading",
+        f"ExecReload=/bin/sleep {GOODBYE_S}",
+        "ExecReload=/usr/sbin/nginx -g 'daemon on; master_process on;' -s reload",
+    ]
+    return File(DROP_IN, "".join(f"{line}\n" for line in lines).encode())
 
 
 def no_gateway(settings: Settings) -> list[Item]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ class Result:
     summary: dict[str, Any] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
 
+    @property
+    def lost(self) -> list[str]:
+        """Each request that failed: what, from when to when (UTC), by whom, and why."""
+        return [
+            f"{one.kind} {_clock(one.start)} to {_clock(one.end)} {one.replica}: {one.fault}"
+            for one in self.records
+            if not one.is_well
+        ]
+
     def words(self, what: str) -> str:
         """A line for whoever reads the test's output."""
         of = self.summary
@@ -34,6 +44,10 @@ class Result:
             f"({of['requests']}), longest gap {of['longest_gap_s']} s in {of['seconds']:.0f} s, "
             f"latency {of['latency_s']}, by {of['replicas']}"
         )
+
+
+def _clock(since_1970_s: float) -> str:
+    return datetime.fromtimestamp(since_1970_s, UTC).strftime("%H:%M:%S.%f")
 
 
 @dataclass(frozen=True)

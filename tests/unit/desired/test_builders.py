@@ -628,7 +628,7 @@ def test_base_of_each_role() -> None:
     assert "libnuma1" not in packages(gpu)  # no replica, no engine
     both = base_items(settings, server=True, gateway=True)
     lua = {"libnginx-mod-http-lua", "lua-resty-core", "lua-resty-lrucache", "lua-cjson"}
-    assert packages(gateway) == {"ca-certificates", "nginx", "openssl", *lua}
+    assert packages(gateway) == {"ca-certificates", "curl", "nginx", "openssl", *lua}
     assert "python3-venv" in packages(gpu) and "nginx" not in packages(gpu)
     assert packages(both) == packages(gateway) | packages(gpu)
     assert not [one for one in gateway if isinstance(one, User)]
