@@ -62,8 +62,6 @@ def _stage_memory(
     left = usable - weights - activation - overhead - captured.inside_bytes
     blocks = max(0, left) // block_bytes(shape, split, stage, limits.kv_cache_dtype)
     requests = blocks / blocks_per_request(shape, split, limits, limits.max_model_len)
-    if not any(layer.kv.elements or layer.kv.state_bytes for layer in shape.kinds):
-        requests = limits.max_num_seqs if left > 0 else 0  # a step's: none is kept beyond it
     return GpuMemory(
         total_bytes=total_bytes,
         usable_bytes=usable,

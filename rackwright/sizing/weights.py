@@ -33,7 +33,6 @@ def weights_bytes(shape: Shape, split: Split, stage: int) -> int:
     first, last = stage == 0, stage == split.pipeline - 1
     if first:
         total += tensor_bytes(shape, shape.embedding, split)
-        total += sum(tensor_bytes(shape, tensor, split) for tensor in shape.beside)
     if last:
         total += tensor_bytes(shape, shape.norm, split)
         if not (shape.tied and first):

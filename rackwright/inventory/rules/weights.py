@@ -37,9 +37,6 @@ def _unknown_model(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -
 def _abilities(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     """What is asked of the model, and it cannot do."""
     path = f"services[{service.name}]"
-    if (kind := model.shape.answers) != "text":
-        rule = f"must be a model that writes; one that answers with {kind} is only sized"
-        yield Fault(f"{path}.model", rule, service.model)
     if service.max_model_len > model.longest_context:
         rule = f"must be at most {model.longest_context}, the longest context of {model.name}"
         yield Fault(f"{path}.max_model_len", rule, service.max_model_len)
