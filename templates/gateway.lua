@@ -1232,7 +1232,7 @@ function M.header_filter()
     local ctx = context()
     local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
     ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
-    if is_leaving() and ngx.req.http_version() < 2 then ngx.header["Connection"] = "close" end
+    if is_leaving() and (ngx.req.http_version() or 1) < 2 then ngx.header["Connection"] = "close" end
     if ctx.origin and (not ctx.service or ctx.code or M.lets_in(ctx.service.origins, ctx.origin)) then
         ngx.header["Access-Control-Allow-Origin"] = ctx.origin
         ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
