@@ -12,19 +12,14 @@ import click
 
 from rackwright.errors import InputError
 from rackwright.exits import USAGE, exits
-from rackwright.installed import loading
 
 VERBS = (
     "plan",
     "size",
     "preflight",
-    "lock",
-    "bundle",
     "rollout",
     "rollback",
     "verify",
-    "drift",
-    "diff",
     "why",
     "watch",
     "keys",
@@ -36,9 +31,7 @@ VERBS = (
     "return",
     "restart",
     "reboot",
-    "clean",
     "bandwidth",
-    "seeds",
     "discover",
     "topo",
     "report",
@@ -73,8 +66,7 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        with loading():
-            command: click.Command = getattr(import_module(f"rackwright.commands.{name}"), name)
+        command: click.Command = getattr(import_module(f"rackwright.commands.{name}"), name)
         return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:

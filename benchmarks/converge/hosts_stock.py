@@ -1,6 +1,10 @@
-"""The same hosts through pyinfra's own `ssh` connector."""
+"""The lab's spare hosts through pyinfra's own `ssh` connector."""
 
-from benchmarks.converge.fleet import names as _names
-from benchmarks.converge.fleet import ssh_data as _ssh_data
+from lab.fleet import SPARES as _SPARES
 
-all = (_names(), _ssh_data())
+_ssh = {
+    "ssh_config_file": ".cache/lab/ssh_config",
+    "ssh_known_hosts_file": ".cache/lab/known_hosts",
+}
+
+all = ([spare.name for spare in _SPARES], _ssh)

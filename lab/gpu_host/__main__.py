@@ -27,8 +27,7 @@ def _pack(given: argparse.Namespace) -> None:
     if given.project_only:
         packing.refresh(given.out)
     else:
-        locks = given.lock or (() if given.bundle else packing.LOCKS)
-        packing.pack(given.out, locks, given.suite, given.bundle)
+        packing.pack(given.out, given.lock or packing.LOCKS, given.suite)
 
 
 def _boot(given: argparse.Namespace) -> None:
@@ -60,7 +59,6 @@ def _arguments() -> argparse.ArgumentParser:
     pack = verbs.add_parser("pack", help="pack a host into pieces, where there are registries")
     pack.add_argument("out", type=Path)
     pack.add_argument("--lock", action="append", help="a requirements file (vLLM's); repeatable")
-    pack.add_argument("--bundle", type=Path, help="a folder of `rackwright bundle`, for no lock")
     pack.add_argument("--suite", default="bookworm", help="bookworm or trixie")
     pack.add_argument("--project-only", action="store_true", help="the project's files alone, anew")
     pack.set_defaults(do=_pack)

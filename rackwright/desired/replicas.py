@@ -84,11 +84,10 @@ def own_items(
     """
     unit = _unit_file(replica, settings)
     environment = _environment_file(replica, settings, gpu_uuids, api_key)
-    user, cache = settings.engine_user, ENGINES[replica.service.engine].cache(replica, settings)
-    folders = dict.fromkeys((f"{settings.cache_dir}/{replica.name}", cache))
+    user = settings.engine_user
     return [
         StepUnderWay(replica.name, paths.turns_dir(settings)),
-        *(Directory(folder, owner=user, group=user) for folder in folders),
+        Directory(f"{settings.cache_dir}/{replica.name}", owner=user, group=user),
         unit,
         environment,
         _unit(replica, settings, (unit, environment)),

@@ -17,7 +17,8 @@ def stand_in(plan: FleetPlan, replica: Replica) -> Replica | None:
     On as many GPUs of its type that nothing is planned for, at a port of its own. None where there
     are too few, or where it needs no such thing: it spans servers, or has others beside it.
     """
-    if len(plan.serving([replica.service.name])) != 1 or replica.span:
+    others = [one for one in plan.replicas if one.service.name == replica.service.name]
+    if len(others) != 1 or replica.span:
         return None
     spare = list(_spare_gpus(plan, replica))[: len(replica.gpus)]
     port = _free_port(plan, replica)

@@ -14,7 +14,6 @@ from rackwright.remote.host import nftables
 from rackwright.remote.host.names import looked_up
 from rackwright.remote.host.running import Failed, ended, run, said_by
 from rackwright.remote.host.ssh_ports import ssh_ports
-from rackwright.remote.host.systemd import states
 from rackwright.remote.items.files import write
 
 LOCK = Path("/run/rackwright-firewall.lock")
@@ -22,10 +21,6 @@ TRIAL = Path("/run/rackwright-firewall")
 BEFORE, FRESH, ROLLED_BACK = TRIAL / "before.nft", TRIAL / "fresh.nft", TRIAL / "rolled-back"
 ROLLBACK = "rackwright-firewall-rollback"
 UNIT = "rackwright-firewall.service"
-TIMER = f"{ROLLBACK}.timer"
-OTHERS = tuple(f"{name}.service" for name in nftables.OTHERS)
-UNITS = (UNIT, TIMER, *OTHERS)
-"""What systemd is asked about."""
 UNIT_FILE = Path("/etc/systemd/system") / UNIT
 NO_TABLE = "table inet rackwright\ndelete table inet rackwright\n"
 BACK = f"touch {ROLLED_BACK}; nft -f {BEFORE} || nft delete table {' '.join(nftables.TABLE)}"
@@ -50,19 +45,17 @@ def main(request: Values) -> Values:
 
 def observe(request: Values) -> Values:
     """What is loaded and kept, addresses of ``names``, and where SSH comes in."""
-    now = states(*UNITS)
-    active = {name for name, state in now.items() if state.get("ActiveState") == "active"}
     return {
         **_table(),
         "nft": nftables.is_there(),
         "file": _text(Path(request["file"])),
         "unit": _text(UNIT_FILE),
-        "enabled": now[UNIT].get("UnitFileState") == "enabled",
-        "active": UNIT in active,
-        "on_trial": TIMER in active,
+        "enabled": said_by("systemctl", "is-enabled", UNIT) == "enabled",
+        "active": said_by("systemctl", "is-active", UNIT) == "active",
+        "on_trial": _is_on_trial(),
         "names": looked_up(request["names"]),
         "ssh_ports": ssh_ports(),
-        "others": [name for name, unit in zip(nftables.OTHERS, OTHERS) if unit in active],
+        "others": nftables.others(),
     }
 
 
@@ -80,7 +73,7 @@ def _text(path: Path) -> str | None:
 
 
 def _is_on_trial() -> bool:
-    return said_by("systemctl", "is-active", TIMER) == "active"
+    return said_by("systemctl", "is-active", f"{ROLLBACK}.timer") == "active"
 
 
 def on_trial(request: Values) -> None:
@@ -109,12 +102,12 @@ def _arm(confirm_s: int) -> None:
 def _end_trial() -> None:
     if _is_on_trial():
         run("/bin/sh", "-c", BACK)
-        run("systemctl", "stop", TIMER)
+        run("systemctl", "stop", f"{ROLLBACK}.timer")
 
 
 def keep(request: Values) -> None:
     """End the trial, and have the same loaded at each boot. Failed where it was rolled back."""
-    ended("systemctl", "stop", TIMER)
+    ended("systemctl", "stop", f"{ROLLBACK}.timer")
     if ROLLED_BACK.exists() or not BEFORE.exists():
         raise Failed("the former rules were back before this connection came")
     BEFORE.unlink()
@@ -130,7 +123,7 @@ def keep(request: Values) -> None:
 def remove(request: Values) -> None:
     """Our table, and what loads it. Nobody else's."""
     if _is_on_trial():
-        run("systemctl", "stop", TIMER)
+        run("systemctl", "stop", f"{ROLLBACK}.timer")
     if UNIT_FILE.exists():
         run("systemctl", "disable", "--quiet", "--now", UNIT)
     for path in (Path(request["file"]), UNIT_FILE):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from pydantic import Field, SkipValidation
+from pydantic import Field
 
 from rackwright.catalog import GpuType
 from rackwright.models.spec import ModelSpec
@@ -25,7 +23,7 @@ class FleetSpec(Entry):
     servers: dict[str, ServerSpec]
     gateways: dict[str, GatewaySpec]
     services: dict[str, ServiceSpec]
-    models: SkipValidation[Mapping[str, ModelSpec]]
+    models: dict[str, ModelSpec]
     gpu_types: dict[str, GpuType]
     settings: dict[str, Settings]
     failover: FailoverSpec | None = None

@@ -1,1 +1,0 @@
-"""What servers give one another: files of known digests, in pieces, while they still take them."""
