@@ -16,6 +16,8 @@ from rackwright.exits import USAGE, exits
 VERBS = (
     "plan",
     "size",
+    "models",
+    "tensors",
     "preflight",
     "rollout",
     "rollback",

@@ -43,6 +43,8 @@ REPLICA = [
     "master_port",
     "network_interface",
     "dtype",
+    "weights",
+    "images",
 ]
 REJECTED = [
     "service",
