@@ -244,7 +244,6 @@ _services = {
         # "tensor_parallel_size": {"gpu4": 2} says it for one server. "servers_per_replica": 2 makes
         # one replica of two servers. "expert_parallel": True splits a mixture of experts by expert.
         # "enforce_eager": True leaves CUDA graphs out: it starts sooner, and decodes at half speed.
-        # "images": 4 serves a model that sees with four images a prompt; without, as text alone.
         # "quantization": "fp8" makes FP8 of the weights while they are loaded.
         # More flags for the engine, without dashes. Those that the plan sets are refused.
         "extra_args": {"reasoning-parser": "qwen3", "enable-log-requests": True},
@@ -278,10 +277,8 @@ _services = {
 # its `figures` by hand: "weights_gib", "replicated_gib", "kv_bytes_per_token", "latent_kv",
 # "activation_gib", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
 # "hidden_size", "vocab_size", "max_position_embeddings". A model may have its "gguf" as a service
-# has, its "tensors" (the path of what `rackwright tensors` wrote of its files' headers: an unknown
-# architecture is planned by them, a known one checked), a "max_model_len" below what its config
-# says, another "dtype" ("float16"), and for the record a "source" of its figures,
-# "published_parameters" and "published_extra".
+# has, a "max_model_len" below what its config says, another "dtype" ("float16"), and for the record
+# a "source" of its figures, "published_parameters" and "published_extra".
 _models = {
     "support-8b": {
         # In nobody's home, and readable for `engine_user`.

@@ -16,8 +16,6 @@ from rackwright.exits import USAGE, exits
 VERBS = (
     "plan",
     "size",
-    "models",
-    "tensors",
     "preflight",
     "rollout",
     "rollback",

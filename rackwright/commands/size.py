@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,15 +18,11 @@ from rackwright.exits import tell
 from rackwright.inventory.group_data import group_data
 from rackwright.models import NAMED
 from rackwright.models.finding import find_gpus, find_model
-from rackwright.models.given import model_of_figures
 from rackwright.models.shape import Shape
-from rackwright.models.spec import ModelSpec, seeing
+from rackwright.models.spec import ModelSpec
 from rackwright.planning.buying import COUNTS, Need, Offer, offers
-from rackwright.report.images import tower_words
 from rackwright.report.size import size_document, size_text
-from rackwright.report.weights import weights_document, weights_words
 from rackwright.schema.validation import parse
-from rackwright.sizing import GIB, Split, weights_bytes
 from rackwright.spec import ServiceSpec
 
 USUAL_CONTEXT = 8192
@@ -40,7 +36,6 @@ _SPEC_KEYS = (
     "max_num_seqs",
     "max_num_batched_tokens",
     "enforce_eager",
-    "images",
 )
 
 
@@ -55,54 +50,39 @@ class Answer:
 
     def text(self) -> str:
         """For a terminal."""
-        shape = self.shape
-        method = shape.quantization.method if shape.quantization else shape.dtype
-        size = f"{shape.parameters / 1e9:,.1f} billion parameters"
-        if shape.margin or self.model.figures:
-            size = f"{weights_bytes(shape, Split(), 0) / GIB:,.1f} GiB of weights"
-        title = f"{self.model.name}  {size}, {shape.architecture}, {method}"
+        count = self.shape.parameters / 1e9
+        method = self.shape.quantization.method if self.shape.quantization else self.shape.dtype
+        kind = f"{self.shape.architecture}, {method}"
         return size_text(
-            title, self.service, self.offers, words=[*weights_words(shape), *tower_words(shape)]
+            f"{self.model.name}  {count:,.1f} billion parameters, {kind}",
+            self.service,
+            self.offers,
         )
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
-        found = size_document(self.model.name, self.service, self.offers)
-        return {**found, "weights": weights_document(self.shape)}
+        return size_document(self.model.name, self.service, self.offers)
 
 
-Types = Mapping[str, GpuType] | None
-
-
-def size_up(name: str, types: Types | Callable[[], Types] = None, **asked: Any) -> Answer:
+def size_up(name: str, types: Mapping[str, GpuType] | None = None, **asked: Any) -> Answer:
     """What the model called ``name`` needs. ``asked`` are the options of ``rackwright size``;
-    ``types`` are the catalog's GPU types, unless an inventory has its own beside them: read behind
-    the model, for pyinfra changes sockets and threads, and no hub can be asked after that.
+    ``types`` are the catalog's GPU types, unless an inventory has its own beside them.
 
     Raises SpecError with every fault of the options, the model and the GPU type.
     """
     faults: list[Fault] = []
-    if asked.get("figures"):
-        model = _or_none(partial(model_of_figures, given=asked["figures"]), name, faults)
-    else:
-        find = partial(find_model, tensors=asked.get("tensors") or False)
-        model = _or_none(find, name, faults)
-    known = types() if callable(types) else types
-    gpus = _or_none(partial(find_gpus, types=known), asked["gpu"], faults)
+    model = _or_none(find_model, name, faults)
+    gpus = _or_none(partial(find_gpus, types=types), asked["gpu"], faults)
     service = _service(asked, model, faults)
     if model and asked["quantization"] and model.shape.quantization:
         rule = f"must be left out, {model.name} is released in {model.shape.quantization.method}"
         faults.append(Fault("--quantization", rule, asked["quantization"]))
-    if model and asked.get("images") and not model.shape.tower:
-        rule = model.shape.unseeing or f"{model.name} sees no images that could be planned for"
-        faults.append(Fault("--images", f"must be left out: {rule}", asked["images"]))
     faults.extend(_hardware_faults(asked, gpus or []))
     if faults or not (model and gpus and service):
         raise SpecError(faults, heading="in what was asked")
     shape = model.shape
     if asked["quantization"]:
         shape = shape.with_quantization(NAMED[asked["quantization"]])
-    shape = seeing(shape, asked.get("images") or 0)
     joined = asked["interconnect"]
     gpus = [gpu for gpu in gpus if joined is None or joined in gpu.interconnects]
     need = Need(service, shape, group_data().values[f"{_ENGINE}_version"], asked["gpus"], joined)
@@ -128,7 +108,7 @@ def _service(
     many = (asked["concurrency"] or 1) > 1
     objective = asked["objective"] or ("throughput" if many else "latency")
     usual = {"concurrency": 1} if objective == "latency" else {}
-    entry = usual | {key: asked[key] for key in _SPEC_KEYS if asked.get(key) is not None}
+    entry = usual | {key: asked[key] for key in _SPEC_KEYS if asked[key] is not None}
     entry |= {
         "name": "size",
         "model": "asked",
@@ -171,13 +151,6 @@ def _known(inventory: str | None) -> dict[str, GpuType] | None:
 
 @click.command(short_help="How few GPUs of each type serve a model")
 @click.argument("model")
-@click.option("--tensors", is_flag=True, help="Read the headers of its files: exact weights.")
-@click.option(
-    "--figures",
-    multiple=True,
-    metavar="FILE|KEY=VALUE",
-    help="Its memory by hand, keys as in an inventory; MODEL is then only its name.",
-)
 @click.option("--gpu", help="One GPU type of the catalog; all of them if left out.")
 @click.option(
     "--inventory",
@@ -195,18 +168,15 @@ def _known(inventory: str | None) -> dict[str, GpuType] | None:
 @click.option("--max-num-seqs", type=click.IntRange(1), help="Most requests in a step.")
 @click.option("--max-num-batched-tokens", type=click.IntRange(1), help="Most tokens in a step.")
 @click.option("--enforce-eager", is_flag=True, help="Without CUDA graphs.")
-@click.option("--images", type=click.IntRange(1), help="Images a prompt; none: served as text.")
 @click.option("--json", "as_json", is_flag=True, help="Print every layout as JSON.")
 def size(model: str, inventory: str | None, as_json: bool, **asked: Any) -> None:
     """What MODEL needs: for each GPU type the fewest GPUs, and the smallest cluster, to serve it.
 
     MODEL is a name of the catalog, a directory with a config.json, or a Hugging Face repository.
-    Headers of safetensors files are read where a directory has some, with --tensors, and where a
-    repository's architecture is not known: then they make an estimate.
     Without --concurrency latency is that of one request, and throughput that of GPUs which are
     full. Exits with 66 where nothing that was asked about can serve it.
     """
-    answer = size_up(model, partial(_known, inventory), **asked)
+    answer = size_up(model, _known(inventory), **asked)
     document = answer.document()
     tell(json.dumps(document, indent=1) if as_json else answer.text())
     if document["chosen"] is None:

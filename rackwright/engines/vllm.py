@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -68,16 +67,6 @@ def _adapters(launch: Launch) -> tuple[str, ...] | None:
     return tuple(f"{name}={path}" for name, path in launch.service.adapters.items()) or None
 
 
-def _text_alone(launch: Launch) -> bool | None:
-    return (launch.replica.model.shape.text_only and not launch.service.images) or None
-
-
-def _images(launch: Launch) -> str | None:
-    """Videos are not planned for: the largest would decide the memory."""
-    images = launch.service.images
-    return json.dumps({"image": images, "video": 0}, separators=(",", ":")) if images else None
-
-
 # fmt: off
 # Those that no replica is given.
 _REFUSED = (
@@ -92,7 +81,6 @@ _REFUSED = (
         "data-parallel-start-rank", "decode-context-parallel-size", "device-ids",
         "device-memory-utilization", "hf-config-path", "hf-overrides",
         "kv-cache-memory-bytes", "kv-offloading-size", "max-cudagraph-capture-size",
-        "mm-encoder-only", "mm-encoder-tp-mode", "mm-processor-kwargs", "enable-mm-embeds",
         "num-gpu-blocks-override", "prefill-context-parallel-size", "quantization-config",
         "spec-method", "spec-model", "spec-tokens", "speculative-config",
     ),
@@ -129,8 +117,7 @@ _OPTIONS = (
         key="enforce_eager",
         of=lambda launch: launch.limits.enforce_eager or None,
     ),
-    Option("language-model-only", of=_text_alone),
-    Option("limit-mm-per-prompt", key="images", of=_images, form=Form.WORDS),
+    Option("language-model-only", of=lambda launch: launch.replica.model.shape.text_only or None),
     Option(
         "disable-custom-all-reduce",
         of=lambda launch: _without_peers(launch.replica) or None,
@@ -248,8 +235,6 @@ class Vllm(Engine):
             yield f"{gpu.name} has no bfloat16, which vLLM's kernels for {_BF16_ONLY[0]} need"
         if service.kv_cache_dtype == "fp8":
             yield f"{gpu.name} has no FP8 for the KV cache: leave kv_cache_dtype out"
-        elif service.kv_cache_dtype == "auto" and shape.kv_cache_dtype == "fp8":
-            yield f"{gpu.name} has no FP8 for the KV cache, which these weights ask for"
 
     def memory(self, shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:
         """Memory of the fullest GPU of a replica, by vLLM's own accounting."""

@@ -7,48 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
-from rackwright.models.beside import FalconH1, Jamba
 from rackwright.models.by_hand import Figures, shape_by_hand
 from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
-from rackwright.models.deepseek_v4 import DeepseekV4
-from rackwright.models.delta import Glm5Next
-from rackwright.models.encoder import Encoder
-from rackwright.models.falcon import Falcon
 from rackwright.models.families import FAMILIES
-from rackwright.models.gemma4 import Gemma4
-from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
-from rackwright.models.gemma4_unified import embedders
-from rackwright.models.kimi_k3 import KimiK3
-from rackwright.models.lfm2 import Lfm2
-from rackwright.models.mamba import GraniteHybrid
-from rackwright.models.mimo import MiMoV2
-from rackwright.models.minicpm3 import MiniCpm3
-from rackwright.models.minimax_m3 import MiniMaxM3
-from rackwright.models.nas import Nas
-from rackwright.models.nemotron_h import NemotronH
-from rackwright.models.quantization import (
-    DTYPE_BYTES,
-    NAMED,
-    Quantization,
-    Scheme,
-    read_quantization,
-)
+from rackwright.models.quantization import DTYPE_BYTES, NAMED, Quantization, read_quantization
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
-from rackwright.models.unknown import BY_HAND, unknown_rule
-from rackwright.models.vision import Tower, read_tower
-from rackwright.models.whisper import Whisper
-from rackwright.models.wrappers import (
-    ANY_TEXT,
-    BY_TYPE,
-    TEXT_OF,
-    inner_key,
-    inner_type,
-    is_wrapper,
-    text_architecture,
-    text_values,
-    thinker,
-)
 
 __all__ = [
     "DTYPE_BYTES",
@@ -59,34 +23,22 @@ __all__ = [
     "KvCache",
     "Layer",
     "Quantization",
-    "Scheme",
     "Shape",
     "Sharding",
     "Tensor",
-    "Tower",
-    "is_known",
     "read_shape",
     "shape_by_hand",
 ]
 
-DECODERS = {
-    "DeciLMForCausalLM": Nas,
-    "DeepseekV4ForCausalLM": DeepseekV4,
-    "FalconForCausalLM": Falcon,
-    "FalconH1ForCausalLM": FalconH1,
-    "Gemma4ForCausalLM": Gemma4,
-    "Glm5NextForCausalLM": Glm5Next,
-    "GraniteMoeHybridForCausalLM": GraniteHybrid,
-    "JambaForCausalLM": Jamba,
-    "KimiLinearForCausalLM": KimiK3,
-    "Lfm2ForCausalLM": Lfm2,
-    "MiMoV2FlashForCausalLM": MiMoV2,
-    "MiniCPM3ForCausalLM": MiniCpm3,
-    "MiniMaxM3SparseForCausalLM": MiniMaxM3,
-    "NemotronHForCausalLM": NemotronH,
-    "WhisperForConditionalGeneration": Whisper,
+TEXT_OF = {
+    "Gemma3ForConditionalGeneration": "Gemma3ForCausalLM",
+    "Mistral3ForConditionalGeneration": "MistralForCausalLM",
+    "Qwen3_5ForConditionalGeneration": "Qwen3_5ForCausalLM",
+    "Qwen3_5MoeForConditionalGeneration": "Qwen3_5MoeForCausalLM",
 }
-"""Families whose layers are read by a class of their own."""
+"""Models of text and images, by the architecture of their text half, which is what is served."""
+_SHARED = ("dtype", "torch_dtype", "tie_word_embeddings", "quantization_config")
+BY_HAND = "give its memory by hand as `figures` instead of `config` (docs/planner.md)"
 
 
 def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
@@ -98,45 +50,18 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     if not isinstance(values, Mapping):
         raise SpecError([Fault(path, "must be a dict, as in config.json", values)])
     architecture = _architecture(values, path)
-    if not is_wrapper(architecture):
-        return _settled(architecture, values, path)
-    shape = replace(_settled(*_text_model(architecture, values, path)), text_only=True)
-    tower, reason = read_tower(architecture, values, path, shape.hidden_size)
-    shape = replace(shape, tower=tower, unseeing=reason)
-    if architecture != GEMMA4_UNIFIED:
-        return shape
-    return replace(shape, beside=(*shape.beside, *embedders(values, path, shape.hidden_size)))
-
-
-def _settled(architecture: str, values: Mapping[str, Any], path: str) -> Shape:
+    text_only = architecture in TEXT_OF
+    if text_only:
+        inner = values.get("text_config")
+        if not isinstance(inner, Mapping):
+            raise SpecError([Fault(f"{path}.text_config", "is required", inner)])
+        shared = {key: value for key, value in values.items() if key in _SHARED}
+        values, path = {**shared, **inner}, f"{path}.text_config"
+        architecture = TEXT_OF[architecture]
     config = Config(values, path)
-    shape = _shape(architecture, config)
+    shape = replace(_shape(architecture, config), text_only=text_only)
     config.settle()
     return shape
-
-
-def _text_model(
-    architecture: str, values: Mapping[str, Any], path: str
-) -> tuple[str, dict[str, Any], str]:
-    """The model of text inside one that sees or hears: architecture, keys, where they stand."""
-    values, path = thinker(values, path)
-    inner, key = text_values(architecture, values), inner_key(values)
-    where = f"{path}.{key}" if key in values or inner is None else path
-    if inner is None:
-        raise SpecError([Fault(where, "is required", values.get(key))])
-    named = text_architecture(architecture, values)
-    if named is None:
-        rule = f"must be one of {', '.join(sorted(BY_TYPE))}; or {BY_HAND}"
-        raise SpecError([Fault(f"{where}.model_type", rule, inner_type(values))])
-    return named, inner, where
-
-
-def is_known(values: Mapping[str, Any]) -> bool:
-    """Whether a config names one architecture whose tensors can be computed."""
-    named = values.get("architectures")
-    if not (isinstance(named, (list, tuple)) and len(named) == 1):
-        return False
-    return named[0] in FAMILIES or (isinstance(named[0], str) and is_wrapper(named[0]))
 
 
 def _architecture(values: Mapping[str, Any], path: str) -> str:
@@ -145,20 +70,19 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
     if not (isinstance(named, (list, tuple)) and len(named) == 1 and isinstance(named[0], str)):
         raise SpecError([Fault(where, "must be a list of one name", named)])
     architecture = str(named[0])
-    if architecture not in FAMILIES and not is_wrapper(architecture):
-        rule = unknown_rule(architecture, {*FAMILIES, *TEXT_OF, *ANY_TEXT})
+    if architecture not in FAMILIES and architecture not in TEXT_OF:
+        rule = f"is an architecture that cannot be judged; {BY_HAND}"
         raise SpecError([Fault(where, rule, architecture)])
     return architecture
 
 
 def _shape(architecture: str, config: Config) -> Shape:
     family = FAMILIES[architecture]
-    usual = Encoder if family.encoder else Decoder
-    decoder = DECODERS.get(architecture, usual)(config, family)
+    decoder = Decoder(config, family)
     vocabulary, hidden = config.count("vocab_size"), decoder.hidden
-    tied = config.flag("tie_word_embeddings", family.tied) or family.headless
+    tied = config.flag("tie_word_embeddings", family.tied)
     layers = decoder.layers()
-    shape = Shape(
+    return Shape(
         architecture=architecture,
         hidden_size=hidden,
         heads=decoder.heads,
@@ -167,23 +91,18 @@ def _shape(architecture: str, config: Config) -> Shape:
         layers=layers,
         embedding=Tensor("embed_tokens", vocabulary, hidden, Sharding.VOCABULARY),
         head=Tensor("lm_head", vocabulary, hidden, Sharding.VOCABULARY),
-        norm=Tensor("norm", decoder.norm_elements if family.final_norm else 0),
+        norm=Tensor("norm", hidden),
         rotary=decoder.rotary(),
         tied=tied,
         max_position_embeddings=decoder.rope.context,
         unscaled_context=decoder.rope.unscaled,
         dtype=_dtype(config),
         quantization=_quantization(config),
-        beside=decoder.beside(),
         widths=decoder.widths(),
         padded_experts=family.padded_experts,
-        least_width=family.least_width,
-        answers=family.answers,
         second_runner=family.on_second_runner,
         float16=family.float16,
     )
-    _check_schemes(config, shape)
-    return shape
 
 
 def _dtype(config: Config) -> str:
@@ -203,11 +122,3 @@ def _quantization(config: Config) -> Quantization | None:
         rule = str(error) if type(error) is ValueError else "cannot be read"
         config.fault("quantization_config", rule)
         return None
-
-
-def _check_schemes(config: Config, shape: Shape) -> None:
-    """Products that the engine makes one of several must be quantized alike."""
-    try:
-        _ = shape.schemes, shape.head_scheme
-    except ValueError as error:
-        config.fault("quantization_config", str(error))

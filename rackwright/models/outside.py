@@ -5,9 +5,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from threading import Thread
-from typing import TypeVar
 
 import httpx
 
@@ -15,28 +14,22 @@ MOST_BYTES = 4 * 1024**2
 """A config.json that names every layer's quantization has some 100 kB."""
 TIMEOUT_S, DEADLINE_S = 20, 60
 """For a connection or the next bytes, and for all of it."""
-Answer = TypeVar("Answer")
 _GZIP = 31
 """Of zlib's ``wbits``: with gzip's own header."""
 _TOO_LARGE = f"it has more than {MOST_BYTES} bytes"
 
 
 def bounded_get(url: str, headers: Mapping[str, str], deadline_s: float = DEADLINE_S) -> bytes:
-    """The body at a URL. Raises httpx's errors, and ValueError for an answer that is not taken."""
-    return in_time(lambda: _get(url, headers), deadline_s)
-
-
-def in_time(act: Callable[[], Answer], deadline_s: float) -> Answer:
-    """What ``act`` returns or raises; ValueError where it is not there within ``deadline_s``.
+    """The body at a URL. Raises httpx's errors, and ValueError for an answer that is not taken.
 
     One thread asks, another waits: a server that sends a byte now and then is never late for
     httpx, which counts from one to the next.
     """
-    found: list[Answer | Exception] = []
+    found: list[bytes | Exception] = []
 
     def ask() -> None:
         try:
-            found.append(act())
+            found.append(_get(url, headers))
         except Exception as error:
             found.append(error)
 
@@ -50,24 +43,19 @@ def in_time(act: Callable[[], Answer], deadline_s: float) -> Answer:
     return found[0]
 
 
-def outside_client(url: str) -> httpx.Client:
-    """Follows redirects, but none of a public hub to an address that is not public.
-
-    What opens a repository (Authorization) does not follow to another host: httpx drops it.
-    """
+def _get(url: str, headers: Mapping[str, str]) -> bytes:
     first = httpx.URL(url).host
 
     def refuse_inwards(request: httpx.Request) -> None:
         if request.url.host != first and _is_inside(request.url.host) and not _is_inside(first):
             raise ValueError(f"it leads to {request.url.host}, an address that is not public")
 
-    hooks = {"request": [refuse_inwards]}
-    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, event_hooks=hooks)
-
-
-def _get(url: str, headers: Mapping[str, str]) -> bytes:
     sent = {"Accept-Encoding": "identity", **headers}
-    with outside_client(url) as client, client.stream("GET", url, headers=sent) as answer:
+    hooks = {"request": [refuse_inwards]}
+    with (
+        httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, event_hooks=hooks) as client,
+        client.stream("GET", url, headers=sent) as answer,
+    ):
         answer.raise_for_status()
         return _unpacked(_body(answer), answer.headers.get("Content-Encoding", "identity"))
 

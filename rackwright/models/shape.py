@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from rackwright.models.quantization import HEAD, Quantization, Scheme, linear_of
-
-if TYPE_CHECKING:
-    from rackwright.models.vision.tower import Tower
+from rackwright.models.quantization import Quantization
 
 
 class Sharding(Enum):
@@ -54,27 +50,13 @@ class Tensor:
         return self.rows * self.columns * self.copies
 
 
-class Page(NamedTuple):
-    """One block of one cache of a layer: ``size_bytes`` for ``tokens``, on every rank whole.
-
-    ``window`` is how many tokens back it is kept; None for all of them.
-    """
-
-    tokens: int
-    size_bytes: int
-    window: int | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class KvCache:
     """What one layer keeps of each token: ``elements`` a head.
 
     ``latent`` is MLA's one compressed head, which every rank holds whole. ``window`` is how many
     tokens back the layer looks; None for all of them. A layer of linear attention keeps nothing of
-    a token, but ``state_bytes`` of each request, which ranks divide. ``beside_bytes`` are kept of
-    each token whatever the cache's dtype, whole on every rank; ``fixed_tokens`` of a request,
-    however long it is. ``fp8_bytes`` are a token's where FP8 has a layout of its own.
-    ``pages``: a layer with several caches, each with blocks of its own, whatever the dtype.
+    a token, but ``state_bytes`` of each request, which ranks divide.
     """
 
     heads: int
@@ -82,23 +64,12 @@ class KvCache:
     latent: bool = False
     window: int | None = None
     state_bytes: int = 0
-    beside_bytes: int = 0
-    fixed_tokens: int = 0
-    fp8_bytes: int = 0
-    pages: tuple[Page, ...] = ()
 
     @property
     def kind(self) -> int | str:
-        """Layers of one kind share blocks: ``full``, ``state``, ``fixed``, or a window's size.
-
-        A layer that keeps nothing of its own is of kind ``none``.
-        """
+        """Layers of one kind share blocks: ``full``, ``state``, or the size of their window."""
         if self.state_bytes:
             return "state"
-        if not self.elements:
-            return "none"
-        if self.fixed_tokens:
-            return "fixed"
         return self.window or "full"
 
 
@@ -137,19 +108,12 @@ class Layer:
 class Shape:
     """A whole decoder. ``embedding`` sits on the first pipeline stage, ``head`` on the last.
 
-    ``beside`` stands with the embedding on the first stage. ``rotary`` is the engine's table of
-    rotary positions, on every stage. ``tied`` models keep one
+    ``rotary`` is the engine's table of rotary positions, on every stage. ``tied`` models keep one
     table for embedding and head. ``heads`` are attention heads; ``widths`` are what tensor parallel
-    sizes must divide besides, by what they are called. ``least_width`` is what a rank holds
-    at least of the width of experts that are divided. ``unscaled_context`` is the longest request
+    sizes must divide besides, by what they are called. ``unscaled_context`` is the longest request
     without what scales its positions. ``text_only``: the text half of a model that also sees
-    images; ``tower`` is what sees, where it can be planned, else ``unseeing`` says why not, and
-    ``images`` how many a prompt may have where it is served with it. ``answers`` with text, vectors
-    (or scores: it has no head), or transcripts.
-    ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed in that
-    instead of bfloat16. ``stored_bytes``: what its files hold of what an engine loads; None where
-    nobody looked. ``margin``: its architecture is not known, so this is an estimate, off by up to
-    such a share. ``activation_bytes`` is given where it cannot be computed;
+    images. ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed
+    in that instead of bfloat16. ``activation_bytes`` is given where it cannot be computed;
     ``file_bytes`` where it is served from one GGUF file of that size. Compared by identity, so that
     what is computed of a shape can be remembered.
     """
@@ -168,22 +132,14 @@ class Shape:
     max_position_embeddings: int
     dtype: str = "bfloat16"
     quantization: Quantization | None = None
-    beside: tuple[Tensor, ...] = ()
     widths: dict[str, int] = field(default_factory=dict)
     padded_experts: bool = False
-    least_width: int = 0
     text_only: bool = False
-    tower: Tower | None = None
-    unseeing: str = ""
-    images: int = 0
-    answers: Literal["text", "vectors", "transcripts"] = "text"
     second_runner: bool = True
     float16: bool = True
     unscaled_context: int | None = None
     activation_bytes: int | None = None
     file_bytes: int | None = None
-    stored_bytes: int | None = None
-    margin: float = 0.0
 
     @cached_property
     def kinds(self) -> tuple[Layer, ...]:
@@ -199,36 +155,11 @@ class Shape:
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor of the checkpoint once."""
         yield self.embedding
-        yield from self.beside
         for layer in self.layers:
             yield from (tensor for tensor in layer.tensors if tensor.stored)
         yield self.norm
         if not self.tied:
             yield self.head
-
-    @cached_property
-    def schemes(self) -> tuple[tuple[Scheme | None, ...], ...]:
-        """For each layer, how each of its tensors is held; None: in its own dtype.
-
-        Raises ValueError where products that the engine merges are not quantized alike.
-        """
-        if self.quantization is None:
-            plain = {id(layer): (None,) * len(layer.tensors) for layer in self.kinds}
-            return tuple(plain[id(self.kinds[number])] for number in self.kind_numbers)
-        return tuple(
-            _schemes(self.quantization, number, layer) for number, layer in enumerate(self.layers)
-        )
-
-    @cached_property
-    def head_scheme(self) -> Scheme | None:
-        """How the table of outputs is held where it has one of its own."""
-        return None if self.tied or not self.quantization else self.quantization.scheme(HEAD)
-
-    @property
-    def kv_cache_dtype(self) -> str:
-        """What the engine keeps keys and values in where nothing else is asked."""
-        asked = self.quantization.kv_cache if self.quantization else None
-        return asked or self.dtype
 
     @property
     def parameters(self) -> int:
@@ -247,19 +178,3 @@ class Shape:
     def with_quantization(self, quantization: Quantization | None) -> Shape:
         """The same model with its linear layers held as ``quantization`` says."""
         return replace(self, quantization=quantization)
-
-    def seeing(self, images: int) -> Shape:
-        """The same model served with its tower, for prompts of so many images."""
-        assert self.tower is not None
-        return replace(self, images=images, widths=self.widths | self.tower.widths)
-
-
-def _schemes(quantization: Quantization, number: int, layer: Layer) -> tuple[Scheme | None, ...]:
-    names = {tensor.name for tensor in layer.tensors}
-    found = []
-    for tensor in layer.tensors:
-        own = tensor.name.removesuffix(".keys").removesuffix(".states")
-        gated = f"{own.rpartition('.')[0]}.gate_proj" in names
-        counts = tensor.quantizable or tensor.if_quantized
-        found.append(quantization.scheme(linear_of(number, own, gated)) if counts else None)
-    return tuple(found)

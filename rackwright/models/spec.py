@@ -8,14 +8,11 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, InstanceOf, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from rackwright.errors import Fault, SpecError
 from rackwright.models import Figures, Shape, read_shape, shape_by_hand
-from rackwright.models.quantization import NAMED, QUANTIZATION_FILE, with_file_beside
-from rackwright.models.tensors.files import read_headers
-from rackwright.models.tensors.headers import Headers
-from rackwright.models.tensors.shapes import shape_of_files
+from rackwright.models.quantization import NAMED
 from rackwright.schema.depth import TOO_DEEP, too_deep
 from rackwright.schema.fields import (
     Count,
@@ -75,10 +72,7 @@ class Gguf(Entry):
 
 
 def _config_json(value: object) -> object:
-    """A config given as a path is read: a ``config.json``, or the directory that holds it.
-
-    What an older ModelOpt wrote beside it (``hf_quant_config.json``) belongs to it.
-    """
+    """A config given as a path is read: a ``config.json``, or the directory that holds it."""
     if isinstance(value, str):
         value = _read_config(Path(value))
     if too_deep(value):
@@ -87,19 +81,8 @@ def _config_json(value: object) -> object:
 
 
 def _read_config(path: Path) -> object:
-    config = _read_json(path, "config.json")
-    beside = (path if path.is_dir() else path.parent) / QUANTIZATION_FILE
-    if not isinstance(config, dict) or config.get("quantization_config") or not beside.is_file():
-        return config
-    added = _read_json(beside, QUANTIZATION_FILE)
-    if not isinstance(added, dict):
-        raise ValueError(f"must have a {QUANTIZATION_FILE} beside it that is a JSON object")
-    return with_file_beside(config, added)
-
-
-def _read_json(path: Path, name: str) -> object:
     try:
-        return json.loads(text_of(path / name if path.is_dir() else path))
+        return json.loads(text_of(path / "config.json" if path.is_dir() else path))
     except OSError as error:
         what = error.strerror or "no file"
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -108,12 +91,7 @@ def _read_json(path: Path, name: str) -> object:
         raise ValueError(TOO_DEEP) from None
     except ValueError as error:  # what text_of refuses, and a name that no path can have
         what = str(error)
-    raise ValueError(f"must be a readable {name} ({what})") from None
-
-
-def _headers(value: object) -> object:
-    """Headers given as a path are read: a file of ours, or a folder with safetensors files."""
-    return read_headers(Path(value)) if isinstance(value, str) else value
+    raise ValueError(f"must be a readable config.json ({what})") from None
 
 
 class ModelSpec(Entry):
@@ -121,8 +99,7 @@ class ModelSpec(Entry):
 
     ``gguf`` is its file for engines that serve those, beside or instead of ``source``.
     ``config`` is its Hugging Face ``config.json``, as a dict or as a path to it; ``figures`` are
-    given by hand where the architecture is not known. ``tensors`` are the headers of its files, as
-    a path to what `rackwright tensors` wrote. ``max_model_len`` shortens the longest
+    given by hand where the architecture is not known. ``max_model_len`` shortens the longest
     context that the figures name. ``published_extra`` is what ``published_parameters`` counts
     beside the model's own weights: vision, scales, layers for drafts.
     """
@@ -132,9 +109,6 @@ class ModelSpec(Entry):
     gguf: Gguf | None = None
     config: Annotated[dict[str, Any] | None, BeforeValidator(_config_json)] = None
     figures: Figures | None = None
-    tensors: Annotated[
-        InstanceOf[Headers] | None, BeforeValidator(_headers), Field(exclude=True)
-    ] = None
     max_model_len: Count | None = None
     dtype: Literal["bfloat16", "float16"] | None = None
     published_parameters: Count | None = None
@@ -157,8 +131,6 @@ class ModelSpec(Entry):
     def _one_kind_of_figures(self) -> Self:
         if (self.config is None) == (self.figures is None):
             raise ValueError("must have either config (its config.json) or figures (by hand)")
-        if self.figures and self.tensors:
-            raise ValueError("must have tensors beside config, not beside figures")
         return self
 
     @model_validator(mode="after")
@@ -173,10 +145,7 @@ class ModelSpec(Entry):
         if self.figures:
             return shape_by_hand(self.figures)
         own = {"torch_dtype": self.dtype, "dtype": self.dtype} if self.dtype else {}
-        values, path = {**(self.config or {}), **own}, f"models[{self.name}].config"
-        if self.tensors:
-            return shape_of_files(values, self.tensors, path)
-        return read_shape(values, path)
+        return read_shape({**(self.config or {}), **own}, f"models[{self.name}].config")
 
     @property
     def unjudged(self) -> str:
@@ -195,16 +164,10 @@ class ModelSpec(Entry):
 
 def _without_model(fault: Fault) -> str:
     """A fault of a model's figures, for a sentence that names the model already."""
-    return str(replace(fault, path=fault.path.partition("].config.")[2] or "config"))
+    return str(replace(fault, path=fault.path.partition("].config.")[2]))
 
 
 @lru_cache(maxsize=1024)
 def quantized(shape: Shape, name: str | None) -> Shape:
     """``shape`` with the quantization of that name made of it; itself where that is None."""
     return shape.with_quantization(NAMED[name]) if name else shape
-
-
-@lru_cache(maxsize=1024)
-def seeing(shape: Shape, images: int) -> Shape:
-    """``shape`` with its tower, for so many images a prompt; itself where they are none."""
-    return shape.seeing(images) if images and shape.tower else shape

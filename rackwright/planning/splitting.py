@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from rackwright.engines import ENGINES
 from rackwright.models import Shape
-from rackwright.planning.blocks import uneven_blocks
 from rackwright.planning.layouts import Site
 from rackwright.sizing import Split, padded_vocab
 from rackwright.spec import ServiceSpec
@@ -83,7 +82,13 @@ def _uneven_width(split: Split, shape: Shape) -> str:
     ranks, widths = split.tensor, dict(shape.widths)
     if shape.experts and not split.expert_parallel:
         widths["expert width"] = shape.experts.width
+    block = shape.quantization.block if shape.quantization else 1
     for name, width in widths.items():
         if width % ranks:
             return f"{name} {width} does not divide that way"
-    return uneven_blocks(split, shape)
+        if ranks > 1 and width // ranks % block:
+            return (
+                f"{name} {width} divided by {ranks} is no multiple of the quantization's "
+                f"blocks of {block}"
+            )
+    return ""

@@ -56,7 +56,7 @@ def work_of(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> Work
         attention += 4 * layer.query_width / split.tensor
         kv[layer.kv.window] += layer_kv_bytes(shape, layer.kv, split, kv_cache_dtype)
     if stage == split.pipeline - 1:
-        read += tensor_bytes(shape, shape.head, split, shape.head_scheme)
+        read += tensor_bytes(shape, shape.head, split)
     return Work(
         read,
         expert_read,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
-from rackwright.report.images import images_document
-from rackwright.report.weights import weights_document
 
 
 def plan_document(plan: FleetPlan) -> dict[str, Any]:
@@ -72,14 +70,7 @@ def _replica(replica: Replica) -> dict[str, Any]:
         "master_port": span.master_port if span else None,
         "network_interface": replica.network_interface,
         "dtype": replica.dtype,
-        "weights": None if replica.gguf else weights_document(replica.model.shape),
-        "images": None if replica.gguf else _images(replica),
     }
-
-
-def _images(replica: Replica) -> dict[str, Any] | None:
-    shape = replica.service.shape_of(replica.model)
-    return images_document(shape, replica.split, replica.limits)
 
 
 def _speeds(speeds: tuple[Speed, ...]) -> dict[str, Any]:

@@ -10,8 +10,6 @@ from typing import TypeVar
 from rackwright.catalog import GpuType
 from rackwright.models.spec import Gguf
 from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
-from rackwright.report.images import images_words
-from rackwright.report.weights import weights_words
 from rackwright.sizing import GIB, GpuMemory
 from rackwright.spec import ServerSpec
 
@@ -82,19 +80,13 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
         width,
         6,
     )
-    of_weights = [] if first.gguf else weights_words(first.model.shape)
-    for words in (*of_weights, *_images(first), *_by_the_gpu(first), *_across_servers(first)):
+    for words in (*_by_the_gpu(first), *_across_servers(first)):
         yield from _wrapped(f"      {words}", width, 6)
     if first.speeds:
         text = f"      predicted: {_speed(first.speeds[0], first.speeds[-1])}{each}"
         yield from _wrapped(text, width, 17)
     else:
         yield f"      the speed of engine {first.service.engine} is not predicted"
-
-
-def _images(replica: Replica) -> list[str]:
-    shape = replica.service.shape_of(replica.model)
-    return [] if replica.gguf else images_words(shape, replica.split, replica.limits)
 
 
 def _by_the_gpu(replica: Replica) -> Iterator[str]:

@@ -24,21 +24,9 @@ _MEMORY_KEYS = (
 _HEADINGS = ("GPU type", "smallest", "layout", "KV cache", "a token", "all")
 
 
-def size_text(
-    title: str,
-    service: ServiceSpec,
-    offers: Sequence[Offer],
-    width: int = 100,
-    words: Sequence[str] = (),
-) -> str:
-    """One line a GPU type with the fewest GPUs that serve; for a single offer, all of it.
-
-    ``words`` are what is to be said of the model's weights.
-    """
-    lines = [title, f"  {_wanted(service)}"]
-    for line in words:
-        lines += wrap(line, width, initial_indent="  ", subsequent_indent="    ")
-    lines.append("")
+def size_text(title: str, service: ServiceSpec, offers: Sequence[Offer], width: int = 100) -> str:
+    """One line a GPU type with the fewest GPUs that serve; for a single offer, all of it."""
+    lines = [title, f"  {_wanted(service)}", ""]
     if len({offer.gpu.key for offer in offers}) == 1:
         return "\n".join([*lines, *_one_type(offers, width)])
     last = {offer.gpu.key: offer for offer in offers}

@@ -21,7 +21,7 @@ from rackwright.sizing.kv_cache import (
 )
 from rackwright.sizing.split import GIB, Limits, Split, stage_layers
 from rackwright.sizing.vram import GpuMemory
-from rackwright.sizing.weights import is_row_parallel, padded_vocab, tensor_bytes, weights_bytes
+from rackwright.sizing.weights import padded_vocab, tensor_bytes, weights_bytes
 from rackwright.sizing.working import CONTEXT_BYTES, OVERHEAD_BYTES, activation_bytes, graphs
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "Split",
     "blocks_per_request",
     "gpu_memory",
-    "is_row_parallel",
     "kv_bytes_per_token",
     "kv_heads_per_rank",
     "padded_vocab",
@@ -63,8 +62,6 @@ def _stage_memory(
     left = usable - weights - activation - overhead - captured.inside_bytes
     blocks = max(0, left) // block_bytes(shape, split, stage, limits.kv_cache_dtype)
     requests = blocks / blocks_per_request(shape, split, limits, limits.max_model_len)
-    if not any(layer.kv.elements or layer.kv.state_bytes for layer in shape.kinds):
-        requests = limits.max_num_seqs if left > 0 else 0  # a step's: none is kept beyond it
     return GpuMemory(
         total_bytes=total_bytes,
         usable_bytes=usable,

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from rackwright.models import DTYPE_BYTES, Shape
 from rackwright.sizing.kv_cache import BLOCK_TOKENS
 from rackwright.sizing.split import GIB, Limits, Split
-from rackwright.sizing.vision import seeing
 from rackwright.sizing.weights import padded_vocab, tensor_bytes
 
 # What the process holds outside torch's allocator: 0.22 to 0.24 GiB measured on one GPU. With
@@ -56,22 +55,15 @@ def activation_bytes(shape: Shape, split: Split, limits: Limits, stage: int) -> 
 
     The buffers of the experts stay once they are made; beside them stands the widest moment of a
     layer, or on the last stage the sampler. On the first stage a cold start copies the embedding
-    table while its kernel is tuned. Images are encoded before the text model runs; what is made of
-    them stays.
+    table while its kernel is tuned.
     """
     if shape.activation_bytes is not None:
         return shape.activation_bytes
-    sees = seeing(shape, split, limits, stage)
-    peak = max(_of_text(shape, split, limits, stage), sees.peak_bytes)
-    return peak + sees.kept_bytes + sees.standing_bytes
-
-
-def _of_text(shape: Shape, split: Split, limits: Limits, stage: int) -> int:
     row = limits.max_num_batched_tokens * shape.hidden_size * DTYPE_BYTES[shape.dtype]
     moments = [_widest_layer(shape, split, limits) + LAYER_ROWS * row]
     if any(layer.kv.latent for layer in shape.kinds):
         moments.append(_unfolding(shape, split, limits) + SAMPLER_ROWS * row)
-    if stage == split.pipeline - 1 and shape.answers != "vectors":
+    if stage == split.pipeline - 1:
         sequences = min(limits.max_num_seqs, limits.max_num_batched_tokens)
         logits = sequences * padded_vocab(shape) * LOGIT_BYTES[shape.second_runner]
         moments.append(logits + SAMPLER_ROWS * row)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from rackwright.models import Shape
-from rackwright.models.spec import Gguf, ModelSource, ModelSpec, quantized, seeing
+from rackwright.models.spec import Gguf, ModelSource, ModelSpec, quantized
 from rackwright.schema.fields import (
     WHY_UNSEEN,
     Adapters,
@@ -95,7 +95,6 @@ class ServiceSpec(Entry):
     ``path`` says which weights, ``gguf`` which file for an engine that serves those.
     ``concurrency`` is how many requests are expected at once on a server: so many of
     ``max_model_len`` must fit, and speed is judged with so many; else with full GPUs.
-    ``images`` is how many a prompt may have; with none a model that sees is served as text.
     ``servers_per_replica`` above 1 makes one replica of several servers.
 
     Clients ask for it by ``served_model_name``, one of its ``aliases``, or one of its LoRA
@@ -126,7 +125,6 @@ class ServiceSpec(Entry):
     quantization: Literal["fp8"] | None = None
     kv_cache_dtype: Literal["auto", "fp8", "f16", "q8_0", "q4_0"] = "auto"
     enforce_eager: bool = Field(False, strict=True)
-    images: Whole | None = None
     revision: Revision | None = None
     path: WeightsPath | None = None
     gguf: Gguf | None = None
@@ -150,7 +148,7 @@ class ServiceSpec(Entry):
 
     def shape_of(self, model: ModelSpec) -> Shape:
         """The model as this service loads it."""
-        return seeing(quantized(model.shape, self.quantization), self.images or 0)
+        return quantized(model.shape, self.quantization)
 
     @property
     def served_as(self) -> str:

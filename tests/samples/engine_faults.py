@@ -16,7 +16,7 @@ from rackwright.engines.splits import Splits
 from rackwright.errors import SpecError, nearest
 from rackwright.sizing import Split
 from rackwright.spec import ServiceSpec
-from tests.samples.launches import SPANNING, example_service, launches, launches_of, said, split_as
+from tests.samples.launches import SPANNING, example, launches, launches_of, said, split_as
 
 KEYS = frozenset(ServiceSpec.model_fields)
 SPLIT_KEYS = Splits(tensor=True, pipeline=True, expert=True, servers=True).keys
@@ -86,7 +86,7 @@ def _unseen(engine: Engine) -> Iterator[str]:
 
 def _words(option: Option, engine: Engine) -> tuple[str, ...]:
     assert option.key
-    (launch, *_) = launches_of(engine, **example_service(option.key))
+    (launch, *_) = launches_of(engine, **{option.key: example(option.key)})
     return option.words(launch)
 
 

@@ -64,13 +64,7 @@ def launches(engine: Engine) -> Iterator[Launch]:
         except SpecError:
             continue  # not for this engine
     for key in sorted({option.key for option in engine.options if option.key}):
-        yield from launches_of(engine, **example_service(key))
-
-
-def example_service(key: str) -> dict[str, Any]:
-    """A service that says something for this key, of a model that can do it."""
-    seeing = {"model": "gemma-3-27b-it"} if key == "images" else {}
-    return {**seeing, key: example(key)}
+        yield from launches_of(engine, **{key: example(key)})
 
 
 def example(key: str) -> Any:

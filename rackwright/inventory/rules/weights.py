@@ -21,7 +21,7 @@ def model_faults(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> 
         yield from _unknown_model(service, fleet, declared)
         return
     if reason := model.unjudged:
-        yield Fault(f"{path}.model", f"{service.model} cannot be sized: {reason}")
+        yield Fault(f"{path}.model", f"cannot be sized: {reason}", service.model)
         return
     yield from _abilities(service, model)
     yield from _weights(service, model)
@@ -37,9 +37,6 @@ def _unknown_model(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -
 def _abilities(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     """What is asked of the model, and it cannot do."""
     path = f"services[{service.name}]"
-    if (kind := model.shape.answers) != "text":
-        rule = f"must be a model that writes; one that answers with {kind} is only sized"
-        yield Fault(f"{path}.model", rule, service.model)
     if service.max_model_len > model.longest_context:
         rule = f"must be at most {model.longest_context}, the longest context of {model.name}"
         yield Fault(f"{path}.max_model_len", rule, service.max_model_len)
@@ -53,21 +50,6 @@ def _abilities(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     if service.quantization and model.shape.quantization:
         rule = f"must be left out, {model.name} is released in {model.shape.quantization.method}"
         yield Fault(f"{path}.quantization", rule, service.quantization)
-    yield from _seeing(service, model)
-
-
-def _seeing(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
-    """Images are for models whose tower can be planned; the others are served as text."""
-    shape = model.shape
-    if not service.images or shape.tower:
-        return
-    if shape.text_only:
-        rule = f"must be left out: {shape.unseeing}; without it {model.name} is served as text"
-    elif model.figures or shape.margin:
-        rule = f"must be left out: what sees in {model.name} is not known"
-    else:
-        rule = f"must be left out, {model.name} sees no images"
-    yield Fault(f"services[{service.name}].images", rule, service.images)
 
 
 def _weights(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:

@@ -161,19 +161,10 @@ def test_a_plain_replica_has_none_of_the_flags_that_only_some_need() -> None:
         ),
         ({"model": "gemma-3-27b-it"}, "--language-model-only"),
         ({"model": "mistral-small-3.2-24b-instruct-2506"}, "--language-model-only"),
-        ({"model": "gemma-3-27b-it", "images": 0}, "--language-model-only"),
-        ({"model": "gemma-3-27b-it", "images": 4}, '{"image":4,"video":0}'),
     ],
 )
 def test_what_the_service_says_is_a_flag(more: dict[str, Any], flag: str) -> None:
     assert flag in words(whole(**more))
-
-
-def test_what_serves_images_is_not_told_to_serve_text_alone() -> None:
-    seeing = words(whole(model="gemma-3-27b-it", images=4))
-    assert "--language-model-only" not in seeing
-    assert seeing[seeing.index("--limit-mm-per-prompt") + 1] == '{"image":4,"video":0}'
-    assert "--limit-mm-per-prompt" not in words(whole(model="gemma-3-27b-it"))
 
 
 def test_no_flag_is_given_twice() -> None:

@@ -79,7 +79,6 @@ def everything() -> dict[str, dict[str, Any]]:
         quantization="fp8",
         kv_cache_dtype="fp8",
         enforce_eager=True,
-        images=0,
         extra_args={"seed": 1},
         aliases=["gpt-4o"],
         host_names=["own.example.com"],

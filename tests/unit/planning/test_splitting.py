@@ -98,15 +98,9 @@ INDIVISIBLE: dict[str, tuple[Shape, Split, str]] = {
         "",
     ),
     "blocks of a dense model": (
-        tiny(head_dim=128).with_quantization(NAMED["gptq"]),
-        Split(4),
-        "",
-    ),
-    "blocks of what attention sums up": (
         tiny().with_quantization(NAMED["gptq"]),
         Split(4),
-        "self_attn.o_proj's input 256 divided by 4 is no multiple of the quantization's blocks of "
-        "128",
+        "",
     ),
     "blocks too small": (
         tiny(num_attention_heads=8, num_key_value_heads=8).with_quantization(NAMED["gptq"]),

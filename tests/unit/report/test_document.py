@@ -43,8 +43,6 @@ REPLICA = [
     "master_port",
     "network_interface",
     "dtype",
-    "weights",
-    "images",
 ]
 REJECTED = [
     "service",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from rackwright.models.spec import ModelSpec
 from tests.samples.faulty import (
     TARGET,
     Cases,
@@ -18,8 +17,6 @@ from tests.samples.fleet import (
     hosts,
     service,
 )
-
-VECTORS = {**TINY["config"], "architectures": ["MistralModel"]}
 
 CASES: Cases = {
     "unknown model": (
@@ -41,15 +38,6 @@ CASES: Cases = {
         "services[chat].quantization: must be left out, qwen3-8b-fp8 is released in fp8 "
         "(got 'fp8')",
     ),
-    "images for what sees none": (
-        with_service(images=2),
-        "services[chat].images: must be left out, llama-3.1-8b-instruct sees no images (got 2)",
-    ),
-    "images for a tower that is not known": (
-        with_service(model="llama-4-scout-17b-16e-instruct", images=1),
-        "services[chat].images: must be left out: what sees in Llama4ForConditionalGeneration is "
-        "not known yet; without it llama-4-scout-17b-16e-instruct is served as text (got 1)",
-    ),
     "too long a context": (
         with_service(max_model_len=200000),
         "services[chat].max_model_len: must be at most 131072, the longest context of "
@@ -63,14 +51,6 @@ CASES: Cases = {
     "revision and path": (
         with_service(path="/srv/models/a", revision=REVISION),
         "services[chat].path: must not be given beside revision (got '/srv/models/a')",
-    ),
-    "a model that answers with vectors": (
-        hosts(
-            services={"chat": service("tiny", max_model_len=512)},
-            models={"tiny": {"config": VECTORS}},
-        ),
-        "services[chat].model: must be a model that writes; one that answers with vectors is only "
-        "sized (got 'tiny')",
     ),
     "an own model without weights": (
         hosts(
@@ -87,8 +67,7 @@ def test_a_fault_is_named_with_path_rule_and_value(data: Hosts, expected: str) -
     assert expected in faults(data)
 
 
-def test_a_model_that_cannot_be_judged_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ModelSpec, "unjudged", property(lambda _: "architectures: is unknown"))
-    (line,) = faults(with_service())
-    name = "llama-3.1-8b-instruct"
-    assert line == f"services[chat].model: {name} cannot be sized: architectures: is unknown"
+def test_a_model_of_the_catalog_that_cannot_be_judged_says_why() -> None:
+    (line,) = faults(with_service(model="deepseek-v3.2"))
+    assert line.startswith("services[chat].model: cannot be sized: architectures: is an archi")
+    assert line.endswith("(got 'deepseek-v3.2')")
