@@ -54,9 +54,6 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "counted": {},
 }
 
-PLENTY = 64
-"""Slots of a replica: more than are asked for at once, for one is given back behind the answer."""
-
 
 def endpoint(path: str) -> dict[str, Any]:
     return {
@@ -86,7 +83,7 @@ def service(
             "name": f"{name}-gpu{number}-0",
             "host": "127.0.0.1",
             "port": engine.port,
-            "slots": PLENTY,
+            "slots": 8,
             "weight": 1.0,
         }
         for number, engine in enumerate(engines, 1)

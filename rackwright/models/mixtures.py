@@ -1,0 +1,180 @@
+"""Families of mixtures of experts, in vLLM 0.32."""
+
+from __future__ import annotations
+
+from rackwright.models.family import Family
+
+MIXTURES: dict[str, Family] = {
+    "MixtralForCausalLM": Family(
+        experts="num_local_experts", expert_width="intermediate_size", windows="all"
+    ),
+    "GraniteMoeHybridForCausalLM": Family(
+        experts="num_local_experts",
+        expert_width="intermediate_size",
+        shared_width="shared_intermediate_size",
+        experts_beside=True,
+        second_runner=False,
+    ),
+    "GraniteMoeForCausalLM": Family(experts="num_local_experts", expert_width="intermediate_size"),
+    "HunYuanMoEV1ForCausalLM": Family(
+        qk_norm="head",
+        qk_norm_key="use_qk_norm",
+        experts="num_experts",
+        active="moe_topk",
+        shared_count="num_shared_expert",
+    ),
+    "Ernie4_5_MoeForCausalLM": Family(
+        tied=True,
+        experts="moe_num_experts",
+        active="moe_k",
+        shared_count="moe_num_shared_experts",
+        dense_first="moe_layer_start_index",
+        score_bias=True,
+    ),
+    "Qwen2MoeForCausalLM": Family(
+        qkv_bias=True,
+        reads_attention_bias=False,
+        output_follows_bias=False,
+        experts="num_experts",
+        shared_width="shared_expert_intermediate_size",
+        shared_gate=True,
+        second_runner=True,
+    ),
+    "Llama4ForCausalLM": Family(
+        experts="num_local_experts",
+        expert_width="intermediate_size",
+        shared_width="intermediate_size",
+        mlp_width="intermediate_size_mlp",
+        windows="chunks",
+    ),
+    "PhiMoEForCausalLM": Family(
+        norm_bias=True,
+        head_bias=True,
+        experts="num_local_experts",
+        expert_width="intermediate_size",
+        windows="all",
+    ),
+    "Qwen3MoeForCausalLM": Family(qk_norm="head", experts="num_experts"),
+    "Qwen3NextForCausalLM": Family(
+        qk_norm="head",
+        output_follows_bias=False,
+        linear=True,
+        gated_query=True,
+        experts="num_experts",
+        shared_width="shared_expert_intermediate_size",
+        shared_gate=True,
+    ),
+    "Qwen3_5MoeForCausalLM": Family(
+        qk_norm="head",
+        output_follows_bias=False,
+        linear=True,
+        gated_query=True,
+        experts="num_experts",
+        shared_width="shared_expert_intermediate_size",
+        shared_gate=True,
+    ),
+    "OlmoeForCausalLM": Family(
+        qk_norm="all", experts="num_experts", expert_width="intermediate_size"
+    ),
+    "GptOssForCausalLM": Family(
+        qkv_bias=True,
+        output_bias=True,
+        windows="alternate",
+        experts="num_local_experts",
+        expert_width="intermediate_size",
+        router_bias=True,
+        expert_bias=True,
+        sinks=True,
+        padded_experts=True,
+    ),
+    "DeepseekV2ForCausalLM": Family(
+        latent=True,
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        dense_first="first_k_dense_replace",
+        second_runner=True,
+    ),
+    "DeepseekV3ForCausalLM": Family(
+        latent=True,
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
+    "Glm4MoeLiteForCausalLM": Family(
+        latent=True,
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
+    "DeepseekV32ForCausalLM": Family(
+        latent=True,
+        indexer=True,
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
+    "GlmMoeDsaForCausalLM": Family(
+        latent=True,
+        indexer=True,
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
+    "KimiLinearForCausalLM": Family(
+        latent=True,
+        linear=True,
+        experts="num_experts",
+        active="num_experts_per_token",
+        shared_count="num_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
+    "Glm5NextForCausalLM": Family(
+        latent=True,
+        indexer=True,
+        linear=True,
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
+    "MiMoV2FlashForCausalLM": Family(experts="n_routed_experts", score_bias=True),
+    "JambaForCausalLM": Family(
+        experts="num_experts", expert_width="intermediate_size", second_runner=False
+    ),
+    "SarvamMoEForCausalLM": Family(
+        qk_norm="head",
+        qk_norm_key="use_qk_norm",
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
+    "HYV3ForCausalLM": Family(
+        qk_norm="head",
+        experts="num_experts",
+        shared_count="num_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
+    "Glm4MoeForCausalLM": Family(
+        output_follows_bias=False,
+        qk_norm="head",
+        qk_norm_key="use_qk_norm",
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
+    "MiniMaxM2ForCausalLM": Family(
+        qk_norm="all",
+        experts="num_local_experts",
+        expert_width="intermediate_size",
+        score_bias=True,
+    ),
+}
+"""By the architecture that ``config.json`` names."""
