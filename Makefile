@@ -23,13 +23,13 @@ demo: setup  ## boot the lab, deploy to it, verify it, ask the served model a qu
 deploy: setup  ## deploy to the lab that is up
 	@$(BIN)/pyinfra inventories/lab.py deploy.py -y
 
-# Beside each other: unit tests are work, the gateway's wait; hosts of the lab are in two halves. The
-# lab's own tests want the machine to themselves.
+# Beside each other: unit tests are work, the gateway's wait; tests of the lab wait too, in three groups
+# of hosts. The lab's own tests want the machine to themselves.
 test: setup node lint  ## every test: lint, types, unit, gateway, lab
 	@+$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit gateway
 	@$(BIN)/python -m lab down >/dev/null 2>&1 || true
 	@set -e; trap '$(BIN)/python -m lab down' EXIT; \
-	 $(BIN)/python -m pytest tests/lab -v -n 2 --durations=40 --ignore $(LAB_ITSELF); \
+	 $(BIN)/python -m pytest tests/lab -v -n 3 --durations=40 --ignore $(LAB_ITSELF); \
 	 $(BIN)/python -m pytest $(LAB_ITSELF)
 
 test-gpu: $(VENV)/.ready  ## the journey on hosts with real GPUs: INVENTORY=inventories/mine.py

@@ -276,10 +276,9 @@ _services = {
 # `revision`. An architecture that cannot be judged is refused; docs/planner.md says how to give
 # its `figures` by hand: "weights_gib", "replicated_gib", "kv_bytes_per_token", "latent_kv",
 # "activation_gib", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-# "hidden_size", "vocab_size", "max_position_embeddings"; of a GGUF file "header" is enough,
-# its path on this machine. A model may have its "gguf" as a service has, a "max_model_len" below
-# what its config says, another "dtype" ("float16"), and for the record a "source" of its figures,
-# "published_parameters" and "published_extra".
+# "hidden_size", "vocab_size", "max_position_embeddings". A model may have its "gguf" as a service
+# has, a "max_model_len" below what its config says, another "dtype" ("float16"), and for the record
+# a "source" of its figures, "published_parameters" and "published_extra".
 _models = {
     "support-8b": {
         # In nobody's home, and readable for `engine_user`.

@@ -46,6 +46,8 @@ HOSTS = (
 )
 SPARES = tuple(LabHost(f"spare{n}", f"198.18.0.{20 + n}") for n in range(1, 5))
 """Bare hosts without GPUs, for tests and benchmarks; up only when asked for by name."""
+DOOR = LabHost("door1", "198.18.0.31")
+"""One more, the gateway of the rack's first servers; up only when asked for."""
 RACK = tuple(LabHost(f"rack{n}", f"198.18.0.{40 + n}", gpu_profile="h200x2") for n in range(1, 9))
 """Servers of two GPUs each, to measure what a fleet costs; up only when asked for by name."""
 ENGINES = LabHost("gpu3", "198.18.0.13", gpu_profile="h200x2")
@@ -65,7 +67,7 @@ BARE = (
     LabHost("drv13", "198.18.0.64", "h200x2", suite="trixie", imitated_kernel=True),
 )
 """Without a driver, for what installs one; deb12 and deb13 have no GPU either."""
-ALL = (*HOSTS, *SPARES, *RACK, ENGINES, BOX, *BASTIONS, *RENTED, *BARE)
+ALL = (*HOSTS, *SPARES, DOOR, *RACK, ENGINES, BOX, *BASTIONS, *RENTED, *BARE)
 
 
 def host_named(name: str) -> LabHost:

@@ -1232,7 +1232,7 @@ function M.header_filter()
     local ctx = context()
     local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
     ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
-    if is_leaving() and ngx.req.http_version() < 2 then ngx.header["Connection"] = "close" end
+    if is_leaving() and (ngx.req.http_version() or 1) < 2 then ngx.header["Connection"] = "close" end
     if ctx.origin and (not ctx.service or ctx.code or M.lets_in(ctx.service.origins, ctx.origin)) then
         ngx.header["Access-Control-Allow-Origin"] = ctx.origin
         ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
@@ -1301,6 +1301,13 @@ local function without_usage(ctx, piece, is_last)
     return concat(kept)
 end
 
+-- Before the last word of its answer, for behind that it may ask again at once.
+local function client_has_its_answer(ctx)
+    if not ctx.client_counted then return end
+    ctx.client_counted = nil
+    count("client/" .. ctx.key.client, -1)
+end
+
 function M.body_filter()
     local ctx = contexts[ngx.var.request_id]
     if not ctx or not ctx.reads then return end
@@ -1312,7 +1319,10 @@ function M.body_filter()
         note_usage(ctx, piece)
     end
     if ctx.streams and ctx.asks_usage then ngx.arg[1] = without_usage(ctx, piece, is_last) end
-    if is_last then ctx.ended = true end
+    if is_last then
+        ctx.ended = true
+        client_has_its_answer(ctx)
+    end
 end
 
 -- Prompt, cached and completion tokens, as OpenAI's and Anthropic's answers call them; nil of what
@@ -1464,7 +1474,7 @@ function M.log()
     end
     release(ctx)
     if ctx.outside then count("overflow/" .. ctx.service.name, -1) end
-    if ctx.client_counted then count("client/" .. ctx.key.client, -1) end
+    client_has_its_answer(ctx)
     local prompt, cached, completion = 0, 0, 0
     if ctx.endpoint and ctx.service and not ctx.code then
         prompt, cached, completion = tokens_of(ctx)

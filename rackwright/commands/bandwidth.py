@@ -31,7 +31,8 @@ from rackwright.runner.paths_between import paths_of, transfers_of
 from rackwright.runner.probing import glance
 from rackwright.runner.remote_call import call
 
-LIMIT_S = 60
+LIMIT_S = 180
+"""Of the ranks of a replica: torch read from a cold disk, or beside other work, is most of it."""
 BETWEEN = "between servers"
 """Where an answer has what came from other servers; no replica has a name with a space."""
 _DEVICES = {True: ("cuda", "nccl", SIZES_BYTES), False: ("cpu", "gloo", SIZES_BYTES[:2])}

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +18,6 @@ from rackwright.exits import tell
 from rackwright.inventory.group_data import group_data
 from rackwright.models import NAMED
 from rackwright.models.finding import find_gpus, find_model
-from rackwright.models.gguf_shape import FileModel, model_of_file
 from rackwright.models.shape import Shape
 from rackwright.models.spec import ModelSpec
 from rackwright.planning.buying import COUNTS, Need, Offer, offers
@@ -27,13 +25,10 @@ from rackwright.report.size import size_document, size_text
 from rackwright.schema.validation import parse
 from rackwright.spec import ServiceSpec
 
-_KV_DTYPES = ("auto", "fp8", "f16", "q8_0", "q4_0")
 USUAL_CONTEXT = 8192
 """Tokens of the longest request where nobody says otherwise, or the model's own if shorter."""
 _ENGINE = next(name for name, engine in ENGINES.items() if engine.predicts)
 """Whose memory and speed is told: the first whose speed is predicted."""
-_OF_FILES = next(name for name, engine in ENGINES.items() if engine.serves_gguf)
-"""Who serves a GGUF file that is named."""
 _SPEC_KEYS = (
     "concurrency",
     "gpu_memory_utilization",
@@ -48,7 +43,7 @@ _SPEC_KEYS = (
 class Answer:
     """What was tried, for a model and a service."""
 
-    model: ModelSpec | FileModel
+    model: ModelSpec
     shape: Shape
     service: ServiceSpec
     offers: list[Offer]
@@ -57,7 +52,6 @@ class Answer:
         """For a terminal."""
         count = self.shape.parameters / 1e9
         method = self.shape.quantization.method if self.shape.quantization else self.shape.dtype
-        method = self.model.about if isinstance(self.model, FileModel) else method
         kind = f"{self.shape.architecture}, {method}"
         return size_text(
             f"{self.model.name}  {count:,.1f} billion parameters, {kind}",
@@ -77,12 +71,11 @@ def size_up(name: str, types: Mapping[str, GpuType] | None = None, **asked: Any)
     Raises SpecError with every fault of the options, the model and the GPU type.
     """
     faults: list[Fault] = []
-    model = _or_none(_find, name, faults)
+    model = _or_none(find_model, name, faults)
     gpus = _or_none(partial(find_gpus, types=types), asked["gpu"], faults)
     service = _service(asked, model, faults)
-    own = model.shape.quantization if model else None
-    if model and asked["quantization"] and (own or model.shape.in_file):
-        rule = f"must be left out, {model.name} is released in {own.method if own else 'GGUF'}"
+    if model and asked["quantization"] and model.shape.quantization:
+        rule = f"must be left out, {model.name} is released in {model.shape.quantization.method}"
         faults.append(Fault("--quantization", rule, asked["quantization"]))
     faults.extend(_hardware_faults(asked, gpus or []))
     if faults or not (model and gpus and service):
@@ -92,14 +85,8 @@ def size_up(name: str, types: Mapping[str, GpuType] | None = None, **asked: Any)
         shape = shape.with_quantization(NAMED[asked["quantization"]])
     joined = asked["interconnect"]
     gpus = [gpu for gpu in gpus if joined is None or joined in gpu.interconnects]
-    version = group_data().values[f"{service.engine}_version"]
-    need = Need(service, shape, version, asked["gpus"], joined)
+    need = Need(service, shape, group_data().values[f"{_ENGINE}_version"], asked["gpus"], joined)
     return Answer(model, shape, service, [offer for gpu in gpus for offer in offers(need, gpu)])
-
-
-def _find(name: str) -> ModelSpec | FileModel:
-    """A model by its name, or by the GGUF file that it is in."""
-    return model_of_file(Path(name)) if name.endswith(".gguf") else find_model(name)
 
 
 def _or_none(find: Any, name: str | None, faults: list[Fault]) -> Any:
@@ -111,17 +98,13 @@ def _or_none(find: Any, name: str | None, faults: list[Fault]) -> Any:
 
 
 def _service(
-    asked: dict[str, Any], model: ModelSpec | FileModel | None, faults: list[Fault]
+    asked: dict[str, Any], model: ModelSpec | None, faults: list[Fault]
 ) -> ServiceSpec | None:
     longest = model.longest_context if model else USUAL_CONTEXT
     context = asked["max_model_len"] or min(USUAL_CONTEXT, longest)
     if model and context > longest:
         rule = f"must be at most {longest}, the longest context of {model.name}"
         faults.append(Fault("--max-model-len", rule, context))
-    engine = ENGINES[_OF_FILES if isinstance(model, FileModel) else _ENGINE]
-    if model and asked["kv_cache_dtype"] not in engine.kv_cache_dtypes:
-        rule = f"must be one of {', '.join(engine.kv_cache_dtypes)} for {engine.name}"
-        faults.append(Fault("--kv-cache-dtype", rule, asked["kv_cache_dtype"]))
     many = (asked["concurrency"] or 1) > 1
     objective = asked["objective"] or ("throughput" if many else "latency")
     usual = {"concurrency": 1} if objective == "latency" else {}
@@ -129,7 +112,7 @@ def _service(
     entry |= {
         "name": "size",
         "model": "asked",
-        "engine": engine.name,
+        "engine": _ENGINE,
         "servers": ["server0"],
         "max_model_len": context,
         "objective": objective,
@@ -180,7 +163,7 @@ def _known(inventory: str | None) -> dict[str, GpuType] | None:
 @click.option("--concurrency", type=click.IntRange(1), help="Requests at once; see below.")
 @click.option("--objective", type=click.Choice(["latency", "throughput"]))
 @click.option("--quantization", type=click.Choice(sorted(NAMED)))
-@click.option("--kv-cache-dtype", type=click.Choice(_KV_DTYPES), default="auto")
+@click.option("--kv-cache-dtype", type=click.Choice(["auto", "fp8"]), default="auto")
 @click.option("--gpu-memory-utilization", type=float, help="Share of each GPU; 0.9 as a rule.")
 @click.option("--max-num-seqs", type=click.IntRange(1), help="Most requests in a step.")
 @click.option("--max-num-batched-tokens", type=click.IntRange(1), help="Most tokens in a step.")
@@ -189,8 +172,7 @@ def _known(inventory: str | None) -> dict[str, GpuType] | None:
 def size(model: str, inventory: str | None, as_json: bool, **asked: Any) -> None:
     """What MODEL needs: for each GPU type the fewest GPUs, and the smallest cluster, to serve it.
 
-    MODEL is a name of the catalog, a directory with a config.json, a Hugging Face repository, or a
-    GGUF file (the first of a split one), which llama.cpp serves.
+    MODEL is a name of the catalog, a directory with a config.json, or a Hugging Face repository.
     Without --concurrency latency is that of one request, and throughput that of GPUs which are
     full. Exits with 66 where nothing that was asked about can serve it.
     """

@@ -7,30 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
-from rackwright.models.beside import FalconH1, Jamba
 from rackwright.models.by_hand import Figures, shape_by_hand
 from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
-from rackwright.models.delta import Glm5Next, KimiLinear
-from rackwright.models.encoder import Encoder
 from rackwright.models.families import FAMILIES
-from rackwright.models.gemma4 import Gemma4
-from rackwright.models.lfm2 import Lfm2
-from rackwright.models.mamba import GraniteHybrid
-from rackwright.models.mimo import MiMoV2
-from rackwright.models.nas import Nas
-from rackwright.models.nemotron_h import NemotronH
 from rackwright.models.quantization import DTYPE_BYTES, NAMED, Quantization, read_quantization
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
-from rackwright.models.whisper import Whisper
-from rackwright.models.wrappers import (
-    BY_TYPE,
-    inner_key,
-    inner_type,
-    is_wrapper,
-    text_architecture,
-    text_values,
-)
 
 __all__ = [
     "DTYPE_BYTES",
@@ -48,20 +30,14 @@ __all__ = [
     "shape_by_hand",
 ]
 
-DECODERS = {
-    "DeciLMForCausalLM": Nas,
-    "FalconH1ForCausalLM": FalconH1,
-    "Gemma4ForCausalLM": Gemma4,
-    "Glm5NextForCausalLM": Glm5Next,
-    "GraniteMoeHybridForCausalLM": GraniteHybrid,
-    "JambaForCausalLM": Jamba,
-    "KimiLinearForCausalLM": KimiLinear,
-    "Lfm2ForCausalLM": Lfm2,
-    "MiMoV2FlashForCausalLM": MiMoV2,
-    "NemotronHForCausalLM": NemotronH,
-    "WhisperForConditionalGeneration": Whisper,
+TEXT_OF = {
+    "Gemma3ForConditionalGeneration": "Gemma3ForCausalLM",
+    "Mistral3ForConditionalGeneration": "MistralForCausalLM",
+    "Qwen3_5ForConditionalGeneration": "Qwen3_5ForCausalLM",
+    "Qwen3_5MoeForConditionalGeneration": "Qwen3_5MoeForCausalLM",
 }
-"""Families whose layers are read by a class of their own."""
+"""Models of text and images, by the architecture of their text half, which is what is served."""
+_SHARED = ("dtype", "torch_dtype", "tie_word_embeddings", "quantization_config")
 BY_HAND = "give its memory by hand as `figures` instead of `config` (docs/planner.md)"
 
 
@@ -74,28 +50,18 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     if not isinstance(values, Mapping):
         raise SpecError([Fault(path, "must be a dict, as in config.json", values)])
     architecture = _architecture(values, path)
-    text_only = is_wrapper(architecture)
+    text_only = architecture in TEXT_OF
     if text_only:
-        architecture, values, path = _text_model(architecture, values, path)
+        inner = values.get("text_config")
+        if not isinstance(inner, Mapping):
+            raise SpecError([Fault(f"{path}.text_config", "is required", inner)])
+        shared = {key: value for key, value in values.items() if key in _SHARED}
+        values, path = {**shared, **inner}, f"{path}.text_config"
+        architecture = TEXT_OF[architecture]
     config = Config(values, path)
     shape = replace(_shape(architecture, config), text_only=text_only)
     config.settle()
     return shape
-
-
-def _text_model(
-    architecture: str, values: Mapping[str, Any], path: str
-) -> tuple[str, dict[str, Any], str]:
-    """The model of text inside one that sees or hears: architecture, keys, where they stand."""
-    inner, key = text_values(architecture, values), inner_key(values)
-    where = f"{path}.{key}" if key in values or inner is None else path
-    if inner is None:
-        raise SpecError([Fault(where, "is required", values.get(key))])
-    named = text_architecture(architecture, values)
-    if named is None:
-        rule = f"must be one of {', '.join(sorted(BY_TYPE))}; or {BY_HAND}"
-        raise SpecError([Fault(f"{where}.model_type", rule, inner_type(values))])
-    return named, inner, where
 
 
 def _architecture(values: Mapping[str, Any], path: str) -> str:
@@ -104,7 +70,7 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
     if not (isinstance(named, (list, tuple)) and len(named) == 1 and isinstance(named[0], str)):
         raise SpecError([Fault(where, "must be a list of one name", named)])
     architecture = str(named[0])
-    if architecture not in FAMILIES and not is_wrapper(architecture):
+    if architecture not in FAMILIES and architecture not in TEXT_OF:
         rule = f"is an architecture that cannot be judged; {BY_HAND}"
         raise SpecError([Fault(where, rule, architecture)])
     return architecture
@@ -112,10 +78,9 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
 
 def _shape(architecture: str, config: Config) -> Shape:
     family = FAMILIES[architecture]
-    usual = Encoder if family.encoder else Decoder
-    decoder = DECODERS.get(architecture, usual)(config, family)
+    decoder = Decoder(config, family)
     vocabulary, hidden = config.count("vocab_size"), decoder.hidden
-    tied = config.flag("tie_word_embeddings", family.tied) or family.headless
+    tied = config.flag("tie_word_embeddings", family.tied)
     layers = decoder.layers()
     return Shape(
         architecture=architecture,
@@ -126,17 +91,15 @@ def _shape(architecture: str, config: Config) -> Shape:
         layers=layers,
         embedding=Tensor("embed_tokens", vocabulary, hidden, Sharding.VOCABULARY),
         head=Tensor("lm_head", vocabulary, hidden, Sharding.VOCABULARY),
-        norm=Tensor("norm", decoder.norm_elements if family.final_norm else 0),
+        norm=Tensor("norm", hidden),
         rotary=decoder.rotary(),
         tied=tied,
         max_position_embeddings=decoder.rope.context,
         unscaled_context=decoder.rope.unscaled,
         dtype=_dtype(config),
         quantization=_quantization(config),
-        beside=decoder.beside(),
         widths=decoder.widths(),
         padded_experts=family.padded_experts,
-        answers=family.answers,
         second_runner=family.on_second_runner,
         float16=family.float16,
     )

@@ -96,16 +96,6 @@ class Config:
         self.fault(key, "must be a list of layer numbers", value)
         return frozenset()
 
-    def inside(self, key: str) -> Config:
-        """The dict under ``key``; what is wrong with it is noted here. Empty where it is none."""
-        value = self.values.get(key)
-        if not isinstance(value, Mapping):
-            self.fault(key, "must be a dict", value)
-            value = {}
-        inner = Config(value, f"{self.path}.{key}")
-        inner.faults = self.faults
-        return inner
-
     def settle(self) -> None:
         """Raise SpecError with every fault noted; nothing where there is none."""
         if self.faults:

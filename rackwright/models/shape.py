@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from typing import Literal, NamedTuple
 
 from rackwright.models.quantization import Quantization
 
@@ -57,9 +56,7 @@ class KvCache:
 
     ``latent`` is MLA's one compressed head, which every rank holds whole. ``window`` is how many
     tokens back the layer looks; None for all of them. A layer of linear attention keeps nothing of
-    a token, but ``state_bytes`` of each request, which ranks divide. ``beside_bytes`` are kept of
-    each token whatever the cache's dtype, whole on every rank; ``fixed_tokens`` of a request,
-    however long it is.
+    a token, but ``state_bytes`` of each request, which ranks divide.
     """
 
     heads: int
@@ -67,21 +64,12 @@ class KvCache:
     latent: bool = False
     window: int | None = None
     state_bytes: int = 0
-    beside_bytes: int = 0
-    fixed_tokens: int = 0
 
     @property
     def kind(self) -> int | str:
-        """Layers of one kind share blocks: ``full``, ``state``, ``fixed``, or a window's size.
-
-        A layer that keeps nothing of its own is of kind ``none``.
-        """
+        """Layers of one kind share blocks: ``full``, ``state``, or the size of their window."""
         if self.state_bytes:
             return "state"
-        if not self.elements:
-            return "none"
-        if self.fixed_tokens:
-            return "fixed"
         return self.window or "full"
 
 
@@ -116,30 +104,17 @@ class Layer:
         return hash((self.mlp_width, self.query_width, self.kv.window))
 
 
-class FileBytes(NamedTuple):
-    """Bytes of a GGUF file's tensors: of each layer, and of the output head.
-
-    ``head`` is the embedding table once more where there is no head of its own.
-    """
-
-    layers: tuple[int, ...]
-    head: int
-
-
 @dataclass(frozen=True, eq=False)
 class Shape:
     """A whole decoder. ``embedding`` sits on the first pipeline stage, ``head`` on the last.
 
-    ``beside`` stands with the embedding on the first stage. ``rotary`` is the engine's table of
-    rotary positions, on every stage. ``tied`` models keep one
+    ``rotary`` is the engine's table of rotary positions, on every stage. ``tied`` models keep one
     table for embedding and head. ``heads`` are attention heads; ``widths`` are what tensor parallel
     sizes must divide besides, by what they are called. ``unscaled_context`` is the longest request
     without what scales its positions. ``text_only``: the text half of a model that also sees
-    images. ``answers`` with text, vectors (or scores: it has no head), or transcripts.
-    ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed in that
-    instead of bfloat16. ``activation_bytes`` is given where it cannot be computed;
-    ``file_bytes`` where it is served from one GGUF file of that size, ``in_file`` what the file's
-    header says of its parts. Compared by identity, so that
+    images. ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed
+    in that instead of bfloat16. ``activation_bytes`` is given where it cannot be computed;
+    ``file_bytes`` where it is served from one GGUF file of that size. Compared by identity, so that
     what is computed of a shape can be remembered.
     """
 
@@ -157,17 +132,14 @@ class Shape:
     max_position_embeddings: int
     dtype: str = "bfloat16"
     quantization: Quantization | None = None
-    beside: tuple[Tensor, ...] = ()
     widths: dict[str, int] = field(default_factory=dict)
     padded_experts: bool = False
     text_only: bool = False
-    answers: Literal["text", "vectors", "transcripts"] = "text"
     second_runner: bool = True
     float16: bool = True
     unscaled_context: int | None = None
     activation_bytes: int | None = None
     file_bytes: int | None = None
-    in_file: FileBytes | None = None
 
     @cached_property
     def kinds(self) -> tuple[Layer, ...]:
@@ -183,7 +155,6 @@ class Shape:
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor of the checkpoint once."""
         yield self.embedding
-        yield from self.beside
         for layer in self.layers:
             yield from (tensor for tensor in layer.tensors if tensor.stored)
         yield self.norm
@@ -195,7 +166,7 @@ class Shape:
         """Elements of the checkpoint, quantized or not, without quantization scales."""
         return sum(tensor.elements for tensor in self.tensors())
 
-    @cached_property
+    @property
     def experts(self) -> Experts | None:
         """The routed experts of the layers that have them; None for a dense model."""
         return next((layer.experts for layer in self.layers if layer.experts), None)

@@ -12,8 +12,6 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from rackwright.errors import Fault, SpecError
 from rackwright.models import Figures, Shape, read_shape, shape_by_hand
-from rackwright.models.gguf_header import read_header
-from rackwright.models.gguf_shape import gguf_shape
 from rackwright.models.quantization import NAMED
 from rackwright.schema.depth import TOO_DEEP, too_deep
 from rackwright.schema.fields import (
@@ -101,8 +99,7 @@ class ModelSpec(Entry):
 
     ``gguf`` is its file for engines that serve those, beside or instead of ``source``.
     ``config`` is its Hugging Face ``config.json``, as a dict or as a path to it; ``figures`` are
-    given by hand where the architecture is not known; ``header`` is the path of its GGUF file on
-    this machine, whose header says all of it. ``max_model_len`` shortens the longest
+    given by hand where the architecture is not known. ``max_model_len`` shortens the longest
     context that the figures name. ``published_extra`` is what ``published_parameters`` counts
     beside the model's own weights: vision, scales, layers for drafts.
     """
@@ -112,7 +109,6 @@ class ModelSpec(Entry):
     gguf: Gguf | None = None
     config: Annotated[dict[str, Any] | None, BeforeValidator(_config_json)] = None
     figures: Figures | None = None
-    header: str | None = Field(None, min_length=1, max_length=4096)
     max_model_len: Count | None = None
     dtype: Literal["bfloat16", "float16"] | None = None
     published_parameters: Count | None = None
@@ -133,10 +129,8 @@ class ModelSpec(Entry):
 
     @model_validator(mode="after")
     def _one_kind_of_figures(self) -> Self:
-        given = (self.config is not None, self.figures is not None, self.header is not None)
-        if sum(given) != 1:
-            kinds = "config (its config.json), figures (by hand) or header (its GGUF file)"
-            raise ValueError(f"must have either {kinds}")
+        if (self.config is None) == (self.figures is None):
+            raise ValueError("must have either config (its config.json) or figures (by hand)")
         return self
 
     @model_validator(mode="after")
@@ -150,8 +144,6 @@ class ModelSpec(Entry):
         """The model tensor by tensor. Raises SpecError where its config cannot be judged."""
         if self.figures:
             return shape_by_hand(self.figures)
-        if self.header:
-            return gguf_shape(read_header(Path(self.header)))
         own = {"torch_dtype": self.dtype, "dtype": self.dtype} if self.dtype else {}
         return read_shape({**(self.config or {}), **own}, f"models[{self.name}].config")
 

@@ -87,11 +87,9 @@ def _judge(split: Split, case: _Case) -> Layout:
     grouping = grouping._replace(groups=grouping.groups[: service.replicas])
     groups, crossing = grouping
     reason = too_small(memory, limits) or _too_few(split, case, memory, len(groups))
-    # How fast it would be is asked of what fits only: most of what is tried does not.
-    timeable = case.engine.predicts and not reason
-    predicted = _speeds(split, case, grouping) if timeable else None
+    predicted = _speeds(split, case, grouping) if case.engine.predicts else None
     if predicted:
-        reason = too_slow(service, predicted.busy)
+        reason = reason or too_slow(service, predicted.busy)
     across = bool(crossing) and not reason and not service.ranks_on(case.site.server.name)
     if across:
         alone = predicted.alone if predicted else None

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rackwright.catalog import GpuType
 from rackwright.errors import Fault
-from rackwright.models.spec import ModelSpec
 from rackwright.plan import RejectedLayout, Replica
 from rackwright.planning.considering import consider
 from rackwright.planning.layouts import Layout, Site, split_names
 from rackwright.planning.limits import limits_of, shape_of
-from rackwright.sizing import Limits
 from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
 
 
@@ -45,23 +42,6 @@ class Draft:
     faults: list[Fault] = field(default_factory=list)
     judged: dict[object, list[Layout]] = field(default_factory=dict)
     spans: dict[str, int] = field(default_factory=dict)
-    models: dict[str, ModelSpec] = field(default_factory=dict)
-    limits_told: dict[tuple[str, GpuType], Limits] = field(default_factory=dict)
-
-    def pinned(self, service: ServiceSpec) -> ModelSpec:
-        """The service's model, its source the one that the service runs. Made once a service."""
-        if service.name not in self.models:
-            model = self.fleet.models[service.model]
-            update = {"source": service.source_of(model)}
-            self.models[service.name] = model.model_copy(update=update)
-        return self.models[service.name]
-
-    def limits(self, service: ServiceSpec, gpu: GpuType) -> Limits:
-        """What the service's engine is told on such a GPU. Computed once for both."""
-        key = service.name, gpu
-        if key not in self.limits_told:
-            self.limits_told[key] = limits_of(service, gpu)
-        return self.limits_told[key]
 
     def layouts(self, service: ServiceSpec, servers: Sequence[ServerSpec]) -> list[Layout]:
         """Every layout of a service on these servers."""

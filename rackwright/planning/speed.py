@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rackwright.models import Shape
 from rackwright.plan import Speed
-from rackwright.planning.step import STEP_S, Batch, Machine, Wires, hand_over_s, stages_s
+from rackwright.planning.step import STEP_S, Batch, Machine, Wires, hand_over_s, stage_s
 from rackwright.sizing import Split
 
 __all__ = ["Load", "Machine", "Wires", "predict", "prompt_s"]
@@ -67,7 +67,7 @@ def _decode_s(shape: Shape, split: Split, machine: Machine, requests: int, conte
     """Seconds of a step that gives each of ``requests`` its next token."""
     each = -(-requests // split.pipeline)
     batch = Batch(each, each, context)
-    stages = stages_s(shape, split, machine, batch)
+    stages = [stage_s(shape, split, stage, machine, batch) for stage in range(split.pipeline)]
     once = sum(stages) + hand_over_s(shape, split, machine, each)
     if split.pipeline > 1 and requests > 1:
         once = max(once, split.pipeline * max(stages)) / PIPELINE_EFFICIENCY
@@ -78,7 +78,7 @@ def _prefill_s(shape: Shape, split: Split, machine: Machine, tokens: int, prompt
     """Seconds to read so many tokens of prompts, a step's worth at a time."""
     chunk = min(tokens, machine.max_num_batched_tokens)
     batch = Batch(chunk, max(1, chunk // prompt), prompt, prompts=True)
-    stages = stages_s(shape, split, machine, batch)
+    stages = [stage_s(shape, split, stage, machine, batch) for stage in range(split.pipeline)]
     steps = tokens / chunk
     once = sum(stages) + hand_over_s(shape, split, machine, chunk)
     return once + (steps - 1) * max(stages) / (PIPELINE_EFFICIENCY if split.pipeline > 1 else 1)

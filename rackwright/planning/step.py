@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from rackwright.catalog import GpuType, Link
 from rackwright.models import DTYPE_BYTES, Shape
-from rackwright.planning.work import Work, first_alike, work_of
+from rackwright.planning.work import Work, work_of
 from rackwright.sizing import Split, padded_vocab
 
 MEMORY_EFFICIENCY = 0.84
@@ -106,13 +106,6 @@ def stage_s(shape: Shape, split: Split, stage: int, machine: Machine, batch: Bat
         + _launches_s(shape, machine.gpu, work)
         + _all_reduce_s(shape, split, machine.wires.ranks, work.layers, batch.tokens)
     )
-
-
-def stages_s(shape: Shape, split: Split, machine: Machine, batch: Batch) -> list[float]:
-    """Seconds of every stage. Most do the same work, which is timed once."""
-    firsts = first_alike(shape, split, machine.kv_cache_dtype)
-    timed = {stage: stage_s(shape, split, stage, machine, batch) for stage in {*firsts}}
-    return [timed[stage] for stage in firsts]
 
 
 def hand_over_s(shape: Shape, split: Split, machine: Machine, tokens: int) -> float:

@@ -35,16 +35,6 @@ class Work(NamedTuple):
 
 
 @lru_cache(maxsize=65536)
-def first_alike(shape: Shape, split: Split, kv_cache_dtype: str) -> tuple[int, ...]:
-    """For each stage the first that does the same work: a pipeline of sixteen has few kinds."""
-    last, firsts = split.pipeline - 1, dict[tuple[Work, bool], int]()
-    works = [work_of(shape, split, stage, kv_cache_dtype) for stage in range(split.pipeline)]
-    return tuple(
-        firsts.setdefault((work, stage == last), stage) for stage, work in enumerate(works)
-    )
-
-
-@lru_cache(maxsize=65536)
 def work_of(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> Work:
     """The work of each GPU of pipeline stage ``stage`` (0-based)."""
     numbers = stage_range(len(shape.layers), split.pipeline, stage)
@@ -52,17 +42,17 @@ def work_of(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> Work
     read = expert_read = 0
     flops = expert_flops = attention = moved = 0.0
     share, kv = 1.0, dict.fromkeys({layer.kv.window for layer in layers}, 0)
-    # A rank does the same in every layer of a kind, however many stages there are.
-    done: dict[tuple[int, int], _LayerWork] = {}
     for number, layer in zip(numbers, layers, strict=True):
-        key = shape.kind_numbers[number], id(held[number])
-        if key not in done:
-            done[key] = _layer_work(shape, layer, held[number], split)
-        own = done[key]
-        share = own.share or share
-        read, expert_read = read + own.read, expert_read + own.expert_read
-        flops, expert_flops = flops + own.flops, expert_flops + own.expert_flops
-        moved += own.moved
+        for tensor, size in held[number]:
+            if tensor.sharding is Sharding.EXPERTS and layer.experts:
+                share = layer.experts.active / layer.experts.count
+                expert_read += size
+                expert_flops += 2 * tensor.elements * share / split.tensor
+            elif tensor.stored:
+                read += size
+                flops += 2 * tensor.elements / _ranks(tensor, split)
+                moved += _moved(shape, tensor, split)
+        moved += _moved_by_experts(shape, layer, split)
         attention += 4 * layer.query_width / split.tensor
         kv[layer.kv.window] += layer_kv_bytes(shape, layer.kv, split, kv_cache_dtype)
     if stage == split.pipeline - 1:
@@ -80,35 +70,6 @@ def work_of(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> Work
         sum(layer.experts is not None for layer in layers),
         sum(layer.kv.latent for layer in layers),
     )
-
-
-class _LayerWork(NamedTuple):
-    """One layer's part of ``Work``. ``share`` is 0 where it has no experts."""
-
-    read: int
-    expert_read: int
-    share: float
-    flops: float
-    expert_flops: float
-    moved: float
-
-
-def _layer_work(
-    shape: Shape, layer: Layer, held: tuple[tuple[Tensor, int], ...], split: Split
-) -> _LayerWork:
-    read = expert_read = 0
-    flops = expert_flops = moved = share = 0.0
-    for tensor, size in held:
-        if tensor.sharding is Sharding.EXPERTS and layer.experts:
-            share = layer.experts.active / layer.experts.count
-            expert_read += size
-            expert_flops += 2 * tensor.elements * share / split.tensor
-        elif tensor.stored:
-            read += size
-            flops += 2 * tensor.elements / _ranks(tensor, split)
-            moved += _moved(shape, tensor, split)
-    moved += _moved_by_experts(shape, layer, split)
-    return _LayerWork(read, expert_read, share, flops, expert_flops, moved)
 
 
 def _moved(shape: Shape, tensor: Tensor, split: Split) -> float:

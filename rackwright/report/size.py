@@ -63,11 +63,8 @@ def _row(offer: Offer, stated: bool) -> tuple[str, ...]:
     layout = offer.chosen
     if offer.refused:
         return (offer.gpu.key, "none", "", "", "", offer.refused.partition(",")[0])
-    if layout is None or layout.memory is None:
+    if layout is None or layout.memory is None or layout.busy is None:
         return (offer.gpu.key, f"none up to {offer.gpus}", "", "", "", "")
-    if layout.busy is None:
-        kept = f"{layout.memory.kv_cache_tokens:,} tokens"
-        return (offer.gpu.key, _hardware(offer), _layout_name(layout), kept, "not predicted", "")
     return (
         offer.gpu.key,
         _hardware(offer),
@@ -100,7 +97,7 @@ def _one_type(offers: Sequence[Offer], width: int) -> Iterator[str]:
         if offer.gpu.unified_memory:
             words = shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)
             yield from wrap(words, width, initial_indent="  ", subsequent_indent="    ")
-        if layout and layout.memory:
+        if layout and layout.memory and layout.alone and layout.busy:
             yield f"  {_layout_name(layout)}"
             yield from [f"    {layout.reason}"] if layout.reason else []
             yield f"    {memory_bar(layout.memory, min(60, width - 20))}"
@@ -109,7 +106,6 @@ def _one_type(offers: Sequence[Offer], width: int) -> Iterator[str]:
                 f"    KV cache for {layout.memory.kv_cache_tokens:,} tokens a replica: "
                 f"{layout.memory.sequences:,} of full length"
             )
-        if layout and layout.alone and layout.busy:
             yield (
                 f"    predicted: {layout.alone.tpot_ms:.1f} ms a token alone; "
                 f"{layout.busy.concurrency} at once a replica {layout.busy.tpot_ms:.1f} ms, "

@@ -94,6 +94,21 @@ def quiet() -> None:
         logger.propagate = False
 
 
+@contextmanager
+def within(limit_s: float | None) -> Iterator[None]:
+    """No longer than that. Raises TimeoutError.
+
+    What is raised holds the calls that it went through, and all that they had open; here they do
+    not hold it as well, so both are gone when it was heard.
+    """
+    silence = TimeoutError(f"no answer within {limit_s} s")
+    try:
+        with gevent.Timeout(limit_s, silence):
+            yield
+    finally:
+        del silence
+
+
 def _ask_and_disconnect(host: Host, question: Callable[[Host], Answer]) -> Answer:
     answer = ask(host, question, LIMIT_S)
     with ctx_host.use(host):
@@ -107,10 +122,9 @@ def ask(host: Host, question: Callable[[Host], Answer], limit_s: float | None = 
     The connection is kept for the next question. ``limit_s`` is for all of it: on a connection
     whose other end is gone without a word, paramiko alone would wait for an hour.
     """
-    silence = TimeoutError(f"no answer within {limit_s} s")
     with ctx_host.use(host):
         try:
-            with gevent.Timeout(limit_s, silence):
+            with within(limit_s):
                 host.connect(show_errors=False, raise_exceptions=True)
                 return question(host)
         except (HostError, *SILENT) as error:

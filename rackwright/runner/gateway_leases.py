@@ -6,11 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import gevent
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import HostError, RefusedError
-from rackwright.runner.asking import GARBLED, SILENT, reach
+from rackwright.runner.asking import GARBLED, SILENT, reach, within
 from rackwright.runner.gateway_state import Question, Said, said_by
 
 LEASE_S = 90
@@ -129,9 +128,8 @@ def _said_at_last(inventory: Inventory, name: str, question: Question) -> Said |
 
 
 def _asked(inventory: Inventory, name: str, question: Question) -> Said | None:
-    silence = TimeoutError(f"no answer within {LIMIT_S} s")
     try:
-        with gevent.Timeout(LIMIT_S, silence):
+        with within(LIMIT_S):
             said = _said_at_last(inventory, name, question)
     except (HostError, *SILENT) as error:
         words = (str(error) or type(error).__name__).removeprefix(f"{name}: ")

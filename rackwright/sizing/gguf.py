@@ -35,8 +35,6 @@ def unjudged(shape: Shape) -> str:
     """Why such a model cannot be computed; empty where it can."""
     if shape.activation_bytes is not None:
         return "figures given by hand are not of llama.cpp, give its config"
-    if shape.in_file:  # its header says what is kept
-        return ""
     if any(layer.kv.latent for layer in shape.kinds):
         return "the KV cache of latent attention (MLA) in llama.cpp is not judged yet"
     if any(layer.kv.state_bytes for layer in shape.kinds):
@@ -53,7 +51,7 @@ def gguf_memory(shape: Shape, split: Split, total_bytes: int, limits: Limits) ->
 
 def _gpu(shape: Shape, gpus: int, gpu: int, total_bytes: int, limits: Limits) -> GpuMemory:
     layers = dealt_layers(len(shape.layers), gpus)[gpu]
-    weights = _weights(shape, layers, last=gpu == gpus - 1)
+    weights = _weights(shape, len(layers), last=gpu == gpus - 1)
     compute = compute_bytes(shape, gpus, limits)
     slot = sum(kv_bytes(shape.layers[i].kv, limits) for i in layers)
     share = int(total_bytes * limits.gpu_memory_utilization)
@@ -85,32 +83,26 @@ def dealt_layers(layers: int, gpus: int) -> list[range]:
     return [range(start, min(end, layers)) for start, end in zip(starts, ends, strict=True)]
 
 
-def _weights(shape: Shape, layers: range, *, last: bool) -> int:
-    """What the file's header says; else the file less embeddings and head, by layers.
+def _weights(shape: Shape, layers: int, *, last: bool) -> int:
+    """The file less its embeddings and head, by layers; the head on the last GPU.
 
     A tied table is on the host and once more on the last GPU.
     """
-    if parts := shape.in_file:
-        return sum(parts.layers[layer] for layer in layers) + (parts.head if last else 0)
     assert shape.file_bytes is not None
     average = shape.file_bytes / shape.parameters
     table = shape.vocab_size * shape.hidden_size
     head = table * max(average, HEAD_BYTES_PER_ELEMENT)
     kept = table * average if not shape.tied else 0.0
     each = (shape.file_bytes - head - kept) / len(shape.layers)
-    return round(each * len(layers) + (head if last else 0))
+    return round(each * layers + (head if last else 0))
 
 
 def kv_bytes(kv: KvCache, limits: Limits) -> int:
-    """KV cache of one slot in one layer. A window keeps itself and what is in flight.
-
-    A recurrent state is as large whatever the context, and not of the cache's type.
-    """
+    """KV cache of one slot in one layer. A window keeps itself and what is in flight."""
     cells = padded(limits.max_model_len)
     if kv.window:
         cells = min(cells, padded(kv.window + UBATCH_TOKENS))
-    token = kv.heads * kv.elements * KV_ELEMENT_BYTES[limits.kv_cache_dtype]
-    return round(token * cells) + kv.state_bytes
+    return round(kv.heads * kv.elements * cells * KV_ELEMENT_BYTES[limits.kv_cache_dtype])
 
 
 def compute_bytes(shape: Shape, gpus: int, limits: Limits) -> int:

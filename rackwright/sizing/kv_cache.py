@@ -36,7 +36,7 @@ def layer_kv_bytes(shape: Shape, kv: KvCache, split: Split, kv_cache_dtype: str)
     """KV cache bytes a token of one layer on one rank. A latent cache is on every rank whole."""
     heads = 1 if kv.latent else kv_heads_per_rank(kv.heads, split.tensor)
     dtype = shape.dtype if kv_cache_dtype == "auto" else kv_cache_dtype
-    return heads * kv.elements * DTYPE_BYTES[dtype] + kv.beside_bytes
+    return heads * kv.elements * DTYPE_BYTES[dtype]
 
 
 def kv_bytes_per_token(shape: Shape, split: Split, stage: int, kv_cache_dtype: str = "auto") -> int:
@@ -56,7 +56,6 @@ def block_tokens(shape: Shape, split: Split, kv_cache_dtype: str) -> int:
     return BLOCK_TOKENS * -(-state // (BLOCK_TOKENS * each))
 
 
-@lru_cache(maxsize=65536)
 def block_bytes(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> int:
     """Bytes of one block of a stage: the tokens of a block in one group of layers."""
     layers = kv_groups(shape, split.pipeline)[stage].layers
@@ -70,51 +69,30 @@ def _token_bytes(shape: Shape, split: Split, kv_cache_dtype: str) -> int:
     return max(1, *(layer_kv_bytes(shape, each.kv, split, kv_cache_dtype) for each in kinds))
 
 
-@lru_cache(maxsize=65536)
 def blocks_per_request(shape: Shape, split: Split, limits: Limits, tokens: int) -> int:
     """Blocks that one request of so many tokens holds at most.
 
     A windowed layer keeps its window and what is in flight: a full step for every stage, and
-    one more because steps overlap. Linear attention keeps one block, what looks at sound those of
-    all its frames.
+    one more because steps overlap. Linear attention keeps one block.
     """
     in_flight = (split.pipeline + 1) * limits.max_num_batched_tokens
+    size = block_tokens(shape, split, limits.kv_cache_dtype)
     needed = 0
     for kind, count in kv_groups(shape, split.pipeline)[0].groups.items():
-        size = kind_tokens(shape, split, limits.kv_cache_dtype, kind)
         if kind == "state":
             needed += count
-        elif kind == "fixed":
-            needed += count * -(-max(layer.kv.fixed_tokens for layer in shape.kinds) // size)
         elif isinstance(kind, int):
             needed += count * (-(-min(kind - 1 + in_flight, tokens) // size) + 1)
         else:
             needed += count * -(-tokens // size)
-    return max(1, needed)
-
-
-def kind_tokens(shape: Shape, split: Split, kv_cache_dtype: str, kind: int | str) -> int:
-    """Tokens of one block in layers of this kind: more where they keep less of a token.
-
-    Where the widest layer's bytes are no multiple of theirs, what is over stays empty (the engine's
-    unify_kv_cache_spec_page_size, 0.32).
-    """
-    size = block_tokens(shape, split, kv_cache_dtype)
-    if kind == "state":
-        return size
-    kept = (layer.kv for layer in shape.kinds if layer.kv.kind == kind)
-    own = max(layer_kv_bytes(shape, kv, split, kv_cache_dtype) for kv in kept)
-    widest = _token_bytes(shape, split, kv_cache_dtype)
-    return size * (widest // own) if widest % own == 0 else size
+    return needed
 
 
 @lru_cache(maxsize=65536)
 def kv_groups(shape: Shape, stages: int) -> tuple[KvGroups, ...]:
     """The groups of every stage. They are formed over the whole model, then dealt to stages."""
     own = [layer.kv.kind for layer in shape.layers]
-    kinds = Counter(kind for kind in own if kind != "none")
-    if not kinds:
-        return (KvGroups(0, {}),) * stages
+    kinds = Counter(own)
     size, most = min(kinds.values()), max(kinds.values())
     if most < size * _UNEVEN:
         size = most

@@ -33,7 +33,6 @@ def weights_bytes(shape: Shape, split: Split, stage: int) -> int:
     first, last = stage == 0, stage == split.pipeline - 1
     if first:
         total += tensor_bytes(shape, shape.embedding, split)
-        total += sum(tensor_bytes(shape, tensor, split) for tensor in shape.beside)
     if last:
         total += tensor_bytes(shape, shape.norm, split)
         if not (shape.tied and first):
@@ -44,30 +43,15 @@ def weights_bytes(shape: Shape, split: Split, stage: int) -> int:
 @lru_cache(maxsize=4096)
 def layer_bytes(shape: Shape, split: Split) -> tuple[tuple[tuple[Tensor, int], ...], ...]:
     """For each layer its tensors, each with the bytes that one rank holds of it."""
+    alike = not (shape.quantization and shape.quantization.kept)
     made: dict[int, tuple[tuple[Tensor, int], ...]] = {}
-    keys = _like_layers(shape)
-    for number in dict.fromkeys(keys):
-        layer = shape.layers[number]
-        made[number] = tuple(
-            (tensor, tensor_bytes(shape, tensor, split, number)) for tensor in layer.tensors
-        )
-    return tuple(made[number] for number in keys)
-
-
-@lru_cache(maxsize=1024)
-def _like_layers(shape: Shape) -> tuple[int, ...]:
-    """For each layer the first one like it: of its kind, and quantized in the same tensors."""
-    firsts: dict[tuple[int, tuple[bool, ...]], int] = {}
-    kept = shape.quantization if shape.quantization and shape.quantization.kept else None
-    like = []
-    for number, (kind, layer) in enumerate(zip(shape.kind_numbers, shape.layers, strict=True)):
-        covered = tuple(
-            tensor.quantizable and kept.covers(_full_name(tensor, number))
-            for tensor in (layer.tensors if kept else ())
-            if kept
-        )
-        like.append(firsts.setdefault((kind, covered), number))
-    return tuple(like)
+    keys = shape.kind_numbers if alike else range(len(shape.layers))
+    for number, (key, layer) in enumerate(zip(keys, shape.layers, strict=True)):
+        if key not in made:
+            made[key] = tuple(
+                (tensor, tensor_bytes(shape, tensor, split, number)) for tensor in layer.tensors
+            )
+    return tuple(made[key] for key in keys)
 
 
 def tensor_bytes(shape: Shape, tensor: Tensor, split: Split, layer: int = 0) -> int:

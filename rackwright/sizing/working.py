@@ -7,7 +7,6 @@ predicted against measured for every row.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from rackwright.models import DTYPE_BYTES, Shape
@@ -51,7 +50,6 @@ class Graphs(NamedTuple):
     inside_bytes: int
 
 
-@lru_cache(maxsize=65536)
 def activation_bytes(shape: Shape, split: Split, limits: Limits, stage: int) -> int:
     """Peak activations of one GPU of a pipeline stage in the largest step.
 
@@ -65,7 +63,7 @@ def activation_bytes(shape: Shape, split: Split, limits: Limits, stage: int) -> 
     moments = [_widest_layer(shape, split, limits) + LAYER_ROWS * row]
     if any(layer.kv.latent for layer in shape.kinds):
         moments.append(_unfolding(shape, split, limits) + SAMPLER_ROWS * row)
-    if stage == split.pipeline - 1 and shape.answers != "vectors":
+    if stage == split.pipeline - 1:
         sequences = min(limits.max_num_seqs, limits.max_num_batched_tokens)
         logits = sequences * padded_vocab(shape) * LOGIT_BYTES[shape.second_runner]
         moments.append(logits + SAMPLER_ROWS * row)

@@ -80,7 +80,7 @@ def of(host: str, words: str) -> str:
     """The lines of a run that are about one host, with those that continue them."""
     found, about = [], False
     for line in re.sub(r"\x1b\[[0-9;]*m", "", words).splitlines():
-        said_of = re.match(r"-->|    \[(rack\d|spare1)\]", line)
+        said_of = re.match(r"-->|    \[(rack\d|door1)\]", line)
         about = said_of[1] == host if said_of else about
         if about:
             found.append(line)
@@ -91,7 +91,7 @@ def of(host: str, words: str) -> str:
 def hosts() -> Iterator[list[str]]:
     """Bare hosts with the engine's user; whoever deploys to them knows a key."""
     with (
-        fresh(*HOSTS, "spare1"),
+        fresh(*HOSTS, "door1"),
         pytest.MonkeyPatch.context() as patch,
         ThreadPoolExecutor(3) as pool,
     ):

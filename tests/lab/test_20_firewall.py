@@ -15,7 +15,7 @@ from tests.samples.deploys import Run, deploy, start
 from tests.samples.lab_hosts import fresh, ssh, wait_until
 
 INVENTORY = "tests/lab/inventories/firewall.py"
-SERVER, GATEWAY, STRANGER = "rack1", "spare1", "spare2"
+SERVER, GATEWAY, STRANGER = "rack3", "spare1", "spare2"
 ADDRESS = host_named(SERVER).address
 PORT, OTHER_PORT = 8000, 9100
 THEIRS = "add table inet theirs; add chain inet theirs input { type filter hook input priority 9; }"

@@ -22,7 +22,7 @@ from tests.samples.lab_hosts import fresh, main_pid, release_of, ssh, wait_until
 from tests.samples.under_load import under_load
 
 INVENTORY = "tests/lab/inventories/rollout.py"
-GATEWAY, SERVERS = "spare1", ("rack1", "rack2")
+GATEWAY, SERVERS = "door1", ("rack1", "rack2")
 STAGES = (
     "is being drained",
     "its requests",

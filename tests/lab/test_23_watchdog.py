@@ -21,7 +21,7 @@ from tests.samples.deploys import Run, deploy
 from tests.samples.lab_hosts import fresh, main_pid, ssh, wait_until
 
 INVENTORY = "tests/lab/inventories/watched.py"
-GATEWAY, SERVERS = "spare1", ("rack1", "rack2")
+GATEWAY, SERVERS = "door1", ("rack1", "rack2")
 PAGES = {"rack1": "http://198.18.0.41:7979/state", "rack2": "http://198.18.0.42:7979/state"}
 CHATS = {"chat-rack1-0": "rack1", "chat-rack2-0": "rack2"}
 REPLICAS = {**CHATS, "code-rack2-0": "rack2"}
@@ -91,7 +91,7 @@ def starts() -> dict[str, str]:
 def ask(service: str) -> httpx.Response:
     """A client's completion, by the gateway."""
     body = {"model": service, "max_tokens": 2, "messages": [{"role": "user", "content": "Hi"}]}
-    url = "https://198.18.0.21/v1/chat/completions"
+    url = "https://198.18.0.31/v1/chat/completions"
     with httpx.Client(verify=False, timeout=PATIENCE_S) as client:
         return client.post(url, json=body, headers={"Host": "llm.lab.example"})
 

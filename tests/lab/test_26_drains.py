@@ -23,7 +23,7 @@ from tests.samples.load_records import longest_gap_s
 from tests.samples.under_load import under_load
 
 SOURCE = Path(__file__).with_name("inventories") / "drained.py"
-GATEWAY, SERVERS = "spare1", ("rack1", "rack2")
+GATEWAY, SERVERS = "door1", ("rack1", "rack2")
 UNIT = "rackwright-chat-rack2-0"
 BRISK = ("--max-tokens", "8", "--pause-s", "0.01")
 """Short answers: it is requests that are counted."""
@@ -97,7 +97,7 @@ def test_the_last_replica_is_not_taken_out_without_a_word(inventory: str) -> Non
     try:
         for verb, name in (("drain", "rack2"), ("restart", "chat-rack2-0"), ("reboot", "rack2")):
             words = done(verb, inventory, name, code=67)
-            assert "chat would have no replica in at spare1 (chat-rack1-0 is drained)" in words
+            assert "chat would have no replica in at door1 (chat-rack1-0 is drained)" in words
         assert "a new disk" in states(inventory)
     finally:
         done("undrain", inventory, "rack1")

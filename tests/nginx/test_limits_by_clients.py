@@ -92,7 +92,8 @@ def test_requests_in_flight(gateway: LocalGateway, served: StandInFleet) -> None
         for engine in served.all():
             engine.gate.set()
         assert first.result().choices
-    chat(gateway, "narrow")
+    for _ in range(20):  # each at once behind the answer before it, by another connection
+        chat(gateway, "narrow")
 
 
 # --- usage -------------------------------------------------------------------------------------

@@ -54,6 +54,9 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "counted": {},
 }
 
+PLENTY = 64
+"""Slots of a replica: more than are asked for at once, for one is given back behind the answer."""
+
 
 def endpoint(path: str) -> dict[str, Any]:
     return {
@@ -83,7 +86,7 @@ def service(
             "name": f"{name}-gpu{number}-0",
             "host": "127.0.0.1",
             "port": engine.port,
-            "slots": 8,
+            "slots": PLENTY,
             "weight": 1.0,
         }
         for number, engine in enumerate(engines, 1)

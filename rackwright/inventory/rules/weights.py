@@ -37,9 +37,6 @@ def _unknown_model(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -
 def _abilities(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     """What is asked of the model, and it cannot do."""
     path = f"services[{service.name}]"
-    if (kind := model.shape.answers) != "text":
-        rule = f"must be a model that writes; one that answers with {kind} is only sized"
-        yield Fault(f"{path}.model", rule, service.model)
     if service.max_model_len > model.longest_context:
         rule = f"must be at most {model.longest_context}, the longest context of {model.name}"
         yield Fault(f"{path}.max_model_len", rule, service.max_model_len)
@@ -58,9 +55,6 @@ def _abilities(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
 def _weights(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     """The weights are pinned, and of the kind that the engine serves."""
     path, engine = f"services[{service.name}]", ENGINES.get(service.engine)
-    if engine and model.shape.in_file and not engine.serves_gguf:
-        rule = f"is known by the header of a GGUF file, which engine {engine.name} does not serve"
-        yield Fault(f"{path}.model", rule, model.name)
     if engine and (reason := engine.unjudged(model.shape)):
         yield Fault(f"{path}.model", f"cannot be sized for {engine.name}: {reason}", service.model)
     if engine and engine.serves_gguf:
@@ -84,9 +78,6 @@ def _gguf(service: ServiceSpec, model: ModelSpec, engine: Engine) -> Iterator[Fa
     if not gguf:
         rule = f"is required (a GGUF file), or gguf of {model.name}: {engine.name} serves those"
         yield Fault(f"{path}.gguf", rule)
-    elif model.shape.in_file and gguf.size_bytes != model.shape.file_bytes:
-        rule = f"must be {model.shape.file_bytes}, as the file that header of {model.name} names"
-        yield Fault(f"{path}.gguf.size_bytes", rule, gguf.size_bytes)
     elif gguf.pull and not engine.pulls:
         rule = f"must be left out, engine {engine.name} pulls no models"
         yield Fault(f"{path}.gguf.pull", rule, gguf.pull)

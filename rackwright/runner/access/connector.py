@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gevent.lock import RLock
+from paramiko import SSHClient
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.output import echo
@@ -97,10 +98,7 @@ class SshAccess(Connection):
         assert self.client is not None
         self.commands_sent += 1
         sent = login_shell.line(line, one_stream=terminal)
-        stdin, stdout, stderr = self.client.exec_command(sent, get_pty=terminal)
-        if given:
-            stdin.write(given)
-        stdin.close()
+        stdout, stderr = _begun(self.client, sent, given, terminal)
         output = read_output_buffers(
             login_shell.after_begin(stdout),
             () if terminal else login_shell.after_begin(stderr),
@@ -182,3 +180,16 @@ class DiscoveredConnector(SshAccess):
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
         """Yield the plain host name."""
         yield name, {}, []
+
+
+def _begun(client: SSHClient, line: str, given: bytes, terminal: bool) -> tuple[Any, Any]:
+    """Both streams of a command that has all it is given.
+
+    Its standard input is let go of here: paramiko closes it once more when it is collected,
+    which at the end of the program is too late for gevent's locks.
+    """
+    stdin, stdout, stderr = client.exec_command(line, get_pty=terminal)
+    if given:
+        stdin.write(given)
+    stdin.close()
+    return stdout, stderr

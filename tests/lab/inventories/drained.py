@@ -33,7 +33,7 @@ lab = [
         )
         for name, address in _SERVERS.items()
     ),
-    ("@rackwright/spare1", {"gateway": {"server_name": "llm.lab.example", "ask_keys": True}}),
+    ("@rackwright/door1", {"gateway": {"server_name": "llm.lab.example", "ask_keys": True}}),
 ]
 
 all = (lab, {"services": _services, "models": _models})

@@ -7,7 +7,7 @@ _services = {
     "chat": {
         "model": "tiny-llama",
         "engine": "vllm",
-        "servers": ["rack1"],
+        "servers": ["rack3"],
         "max_model_len": 1024,
         "objective": "latency",
         "enforce_eager": True,
@@ -21,11 +21,11 @@ _models = {
     },
 }
 
-_server = {"address": "198.18.0.41", "gpus": {"type": "h200-sxm-141gb", "count": 1}}
+_server = {"address": "198.18.0.43", "gpus": {"type": "h200-sxm-141gb", "count": 1}}
 
 lab = [
     # The lab's own monitor is the machine that runs the tests: here it is let in by none but SSH.
-    ("@rackwright/rack1", {"server": _server, "firewall_monitors": ()}),
+    ("@rackwright/rack3", {"server": _server, "firewall_monitors": ()}),
     (
         "@rackwright/spare1",
         {"gateway": {"server_name": "llm.lab.example"}, "firewall_monitors": ()},

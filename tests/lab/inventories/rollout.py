@@ -66,7 +66,7 @@ lab = [
     _server(1),
     _server(2),
     (
-        "@rackwright/spare1",
+        "@rackwright/door1",
         {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}, **_hosts_data},
     ),
 ]

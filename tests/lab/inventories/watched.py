@@ -40,7 +40,7 @@ def _server(address: str) -> dict[str, object]:
 lab = [
     ("@rackwright/rack1", _server("198.18.0.41")),
     ("@rackwright/rack2", _server("198.18.0.42")),
-    ("@rackwright/spare1", {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}}),
+    ("@rackwright/door1", {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}}),
 ]
 
 all = (lab, {"services": _services, "models": _models})

@@ -31,7 +31,7 @@ def _server(address: str) -> dict[str, object]:
 
 lab = [
     *((f"@rackwright/{host.name}", _server(host.address)) for host in _hosts),
-    ("@rackwright/spare1", {"gateway": {"server_name": "why.lab.example", "ask_keys": False}}),
+    ("@rackwright/door1", {"gateway": {"server_name": "why.lab.example", "ask_keys": False}}),
 ]
 
 all = (lab, {"services": _services, "models": _models})

@@ -16,9 +16,7 @@ from rackwright.commands.size import Answer, size_up
 from rackwright.errors import SpecError
 from tests.samples.fleet import TINY, catalog_model
 
-ROOT = Path(__file__).parents[3]
-DOCS = ROOT / "docs/planner.md"
-UNKNOWN = ROOT / "tests/data/configs/unknown"
+DOCS = Path(__file__).parents[3] / "docs/planner.md"
 Kinds = tuple[type, ...]
 NOTHING = type(None)
 ANSWER: dict[str, Kinds] = {
@@ -406,7 +404,7 @@ FAULTS: dict[str, tuple[tuple[str | int | float, ...], str]] = {
         "--gpus: above 8 must be full servers of 8 (got 12)",
     ),
     "a model that cannot be judged": (
-        (str(UNKNOWN),),
+        ("deepseek-v3.2",),
         "model: cannot be sized: architectures: is an architecture that cannot be judged",
     ),
 }

@@ -52,13 +52,11 @@ CASES: Cases = {
     ),
     "neither config nor figures": (
         with_model(path="/srv/a"),
-        "models[tiny]: must have either config (its config.json), figures (by hand) or header (its "
-        "GGUF file)",
+        "models[tiny]: must have either config (its config.json) or figures (by hand)",
     ),
     "both config and figures": (
         with_model(**TINY, figures=FIGURES),
-        "models[tiny]: must have either config (its config.json), figures (by hand) or header (its "
-        "GGUF file)",
+        "models[tiny]: must have either config (its config.json) or figures (by hand)",
     ),
     "figures that do not add up": (
         with_model(**{**BY_HAND, "figures": {**FIGURES, "weights_gib": 1.0}}),

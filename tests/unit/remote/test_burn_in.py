@@ -261,7 +261,9 @@ def test_without_a_hearer_the_gpus_are_left_and_replicas_start_again(this_host: 
 
 
 def _once(folder: Path, act: Any) -> None:
-    while not all((folder / f"pid{index}").exists() for index in (0, 1)):
+    """When both have said who they are, wholly: a file is there before its words."""
+    files = [folder / f"pid{index}" for index in (0, 1)]
+    while not all(file.exists() and file.read_text() for file in files):
         time.sleep(0.02)
     act()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from rackwright.models.spec import ModelSpec
 from tests.samples.faulty import (
     TARGET,
     Cases,
@@ -18,8 +17,6 @@ from tests.samples.fleet import (
     hosts,
     service,
 )
-
-VECTORS = {**TINY["config"], "architectures": ["MistralModel"]}
 
 CASES: Cases = {
     "unknown model": (
@@ -55,14 +52,6 @@ CASES: Cases = {
         with_service(path="/srv/models/a", revision=REVISION),
         "services[chat].path: must not be given beside revision (got '/srv/models/a')",
     ),
-    "a model that answers with vectors": (
-        hosts(
-            services={"chat": service("tiny", max_model_len=512)},
-            models={"tiny": {"config": VECTORS}},
-        ),
-        "services[chat].model: must be a model that writes; one that answers with vectors is only "
-        "sized (got 'tiny')",
-    ),
     "an own model without weights": (
         hosts(
             services={"chat": service("tiny", revision=..., max_model_len=512)},
@@ -78,8 +67,7 @@ def test_a_fault_is_named_with_path_rule_and_value(data: Hosts, expected: str) -
     assert expected in faults(data)
 
 
-def test_a_model_that_cannot_be_judged_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ModelSpec, "unjudged", property(lambda _: "architectures: is unknown"))
-    (line,) = faults(with_service())
-    assert line.startswith("services[chat].model: cannot be sized: architectures: is unknown")
-    assert line.endswith("(got 'llama-3.1-8b-instruct')")
+def test_a_model_of_the_catalog_that_cannot_be_judged_says_why() -> None:
+    (line,) = faults(with_service(model="deepseek-v3.2"))
+    assert line.startswith("services[chat].model: cannot be sized: architectures: is an archi")
+    assert line.endswith("(got 'deepseek-v3.2')")
