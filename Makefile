@@ -9,7 +9,7 @@ PACKAGES := debootstrap systemd-container iproute2 nftables openssh-client gcc l
             apt-utils gnupg python3-venv ca-certificates zstd openssl
 COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc apt-ftparchive gpg zstd openssl
 
-.PHONY: help demo deploy test test-gpu unit gateway lint setup system node lab-up lab-down lab-status lock benchmark benchmark-planner benchmark-verify benchmark-gateway clean
+.PHONY: help demo deploy test test-gpu unit gateway lint setup system node lab-up lab-down lab-status lock benchmark benchmark-no-change benchmark-planner benchmark-verify benchmark-sideways benchmark-gateway benchmark-scale clean
 
 help:  ## what can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -58,14 +58,23 @@ lab-down: setup  ## take the lab away: hosts, mounts, bridge, rules
 lab-status: setup  ## which hosts are up
 	@$(BIN)/python -m lab status
 
-benchmark: setup  ## the no-change run against plain pyinfra operations
+benchmark: setup  ## the same state by plain pyinfra, Ansible and this project: hours
 	@$(BIN)/python -m benchmarks.converge
+
+benchmark-no-change: setup  ## a whole deploy that changes nothing, beside start and connect
+	@$(BIN)/python -m benchmarks.no_change
 
 benchmark-planner: setup  ## predicted beside measured, for every measured engine
 	@$(BIN)/python -m benchmarks.planner
 
 benchmark-verify: setup  ## what verifying eight hosts takes beside one
 	@$(BIN)/python -m benchmarks.verify
+
+benchmark-sideways: setup  ## weights on eight hosts: share of the link, copies from the origin
+	@$(BIN)/python -m benchmarks.sideways
+
+benchmark-scale: setup  ## what a thousand servers cost the controller, hosts simulated
+	@$(BIN)/python -m benchmarks.scale
 
 benchmark-gateway: setup  ## the gateway beside plain Nginx, vllm-router and LiteLLM's proxy
 	@$(BIN)/python -m benchmarks.gateway
@@ -100,7 +109,7 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@touch $@
 
 lock: setup  ## resolve every requirements file again (network)
-	@UV=$(BIN)/uv sh rackwright/engines/requirements/lock.sh
+	@UV=$(BIN)/uv PYTHON=$(BIN)/python sh rackwright/engines/requirements/lock.sh
 
 clean: lab-down  ## remove what was built here, the cache included
 	rm -rf $(VENV) .cache

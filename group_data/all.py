@@ -8,6 +8,11 @@ module); what only templates read has it here, beside the value. docs/inventory.
 
 from rackwright.schema import fields as _fields
 
+# Where hosts have locked packages from (docs/lock.md) that their archives have replaced since: the
+# snapshot service of their distribution, or a mirror that keeps what was, as a URL with {archive}
+# and {time} ("debian", "20261125T021059Z"). None: nowhere.
+apt_snapshot = None
+
 # Where things go on a host: folders of Rackwright's own, none inside another.
 root_dir = "/opt/rackwright"  # engine releases and programs, owned by root
 config_dir = "/etc/rackwright"  # environment files and certificates
@@ -35,6 +40,10 @@ engine_python = ">=3.11,<3.15"  # the server's own if it is one of these, or els
 # start without nvcc, and waits for a compiler with it. docs/engines.md has what was measured.
 engine_environment = {}  # more variables of every engine's process: {"NCCL_DEBUG": "INFO"}
 compile_bytecode = True  # at installation: engines start seconds sooner
+# What a proven replica compiled, kept for others that are alike (docs/start.md): code that runs as
+# the engines' user. "fleet": also for other servers of the inventory; "server": for its own; "off".
+seeds = "fleet"
+seeds_gib = 4  # of a server's seeds together; the oldest go first
 vllm_version = "0.32.0"
 vllm_build = "cuda"  # or "cpu"
 vllm_requirements = "rackwright/engines/requirements/vllm-0.32.0-cu130.txt"
@@ -63,6 +72,17 @@ llamacpp_url = None
 llamacpp_sha256 = None
 llamacpp_requirements = None  # instead of url and sha256: Python packages that bring the program
 llamacpp_program = "bin/llama-server"  # in the archive
+
+# Where hosts have things from, for those that may not go anywhere: mirrors (docs/bundle.md). Those
+# of archives are `ollama_url`, `llamacpp_url` and `driver_repository` above.
+model_hub = "https://huggingface.co"  # or what answers like it
+python_index = None  # a simple index (PEP 503) of Python packages; None: the one of each host
+python_builds = None  # what uv has a Python from, where a server's own is none that engines run on
+# By release, what apt reads instead of the host's own sources: deb822 files of this project, as in
+# {"debian12": "mirrors/debian12.sources"}. Only by us: the host's own sources stay as they are.
+apt_sources = {}
+# A folder of `rackwright bundle` on the machine that runs pyinfra: nothing comes from elsewhere.
+bundle = None
 
 # Names of variables on the machine that runs pyinfra. No secret is written in a file here.
 hf_token_env = "HF_TOKEN"  # for gated repositories
@@ -112,6 +132,12 @@ firewall_confirm_s = 60  # until a change that no new connection confirms rolls 
 watchdog = "on"  # or "off": none, and ours is taken away
 watchdog_port = 7979
 watchdog_restarts_an_hour = 3  # of a replica; then it is given up. 0: never
+
+# Weights and wheels are fetched by one server, and the others take them from those that have them,
+# at this port of their own addresses, while a run needs it (docs/weights.md).
+sideways = "on"  # or "off": each server fetches for itself
+sideways_port = 7980
+sideways_mbit_per_s = None  # what a server takes, and gives, at most; None: as fast as it goes
 
 # Of a run: all stages, or a comma list of some (`--data stages=gateway,verify`).
 stages = "all"

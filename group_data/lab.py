@@ -12,6 +12,8 @@ vllm_build = "cpu"
 vllm_requirements = "lab/vllm-0.32.0-cpu.txt"
 # The wheels' files are shared between lab hosts (lab/registries.py); so is their bytecode.
 compile_bytecode = False
+# What one host fetched, uv has for all: they share its cache. Where it is the point, it is on.
+sideways = "off"
 engine_environment = {
     "PYTHONPYCACHEPREFIX": "/var/cache/rackwright/pycache",
     # With tensor parallelism the engine compiles one small function even under --enforce-eager,

@@ -245,6 +245,8 @@ _services = {
         # one replica of two servers. "expert_parallel": True splits a mixture of experts by expert.
         # "enforce_eager": True leaves CUDA graphs out: it starts sooner, and decodes at half speed.
         # "quantization": "fp8" makes FP8 of the weights while they are loaded.
+        # "load_format": "instanttensor" or "fastsafetensors" reads weights otherwise than vLLM's
+        # usual way: measure which is fastest from your disk (docs/start.md).
         # More flags for the engine, without dashes. Those that the plan sets are refused.
         "extra_args": {"reasoning-parser": "qwen3", "enable-log-requests": True},
     },

@@ -54,6 +54,11 @@ ENGINES = LabHost("gpu3", "198.18.0.13", gpu_profile="h200x2")
 """A server for the tests of the other engines; up only when asked for."""
 BOX = LabHost("box", "198.18.0.30", gpu_profile="h200x1")
 """One machine for everything, which deploys to itself (`@local`); up only when asked for."""
+TWINS = (
+    LabHost("twin1", "198.18.0.83", gpu_profile="h200x1"),
+    LabHost("twin2", "198.18.0.84", gpu_profile="h200x1"),
+)
+"""Two servers that are alike; up only for tests/lab/test_30_seeds.py."""
 BASTIONS = (
     LabHost("bastion1", "198.18.0.71", suite="trixie"),  # its sudo has a terminal for commands
     LabHost("bastion2", "198.18.0.72"),
@@ -67,7 +72,12 @@ BARE = (
     LabHost("drv13", "198.18.0.64", "h200x2", suite="trixie", imitated_kernel=True),
 )
 """Without a driver, for what installs one; deb12 and deb13 have no GPU either."""
-ALL = (*HOSTS, *SPARES, DOOR, *RACK, ENGINES, BOX, *BASTIONS, *RENTED, *BARE)
+FENCED = (
+    LabHost("fence1", "198.18.0.81", "h200x2"),
+    LabHost("fence2", "198.18.0.82", suite="trixie"),
+)
+"""Of two releases; a test cuts their way out (``lab/fence.py``), up only for it."""
+ALL = (*HOSTS, *SPARES, DOOR, *RACK, *TWINS, ENGINES, BOX, *BASTIONS, *RENTED, *BARE, *FENCED)
 
 
 def host_named(name: str) -> LabHost:

@@ -195,6 +195,7 @@ class LocalGateway:
         assert self.process
         self.ask("POST", "/reloading")
         time.sleep(GOODBYE_S)
+        self.ask("GET", "/reloading")
         self.process.send_signal(signal.SIGHUP)
 
     def log_lines(self) -> list[dict[str, Any]]:

@@ -12,14 +12,19 @@ import click
 
 from rackwright.errors import InputError
 from rackwright.exits import USAGE, exits
+from rackwright.installed import loading
 
 VERBS = (
     "plan",
     "size",
     "preflight",
+    "lock",
+    "bundle",
     "rollout",
     "rollback",
     "verify",
+    "drift",
+    "diff",
     "why",
     "watch",
     "keys",
@@ -31,7 +36,9 @@ VERBS = (
     "return",
     "restart",
     "reboot",
+    "clean",
     "bandwidth",
+    "seeds",
     "discover",
     "topo",
     "report",
@@ -66,7 +73,8 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        command: click.Command = getattr(import_module(f"rackwright.commands.{name}"), name)
+        with loading():
+            command: click.Command = getattr(import_module(f"rackwright.commands.{name}"), name)
         return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,8 +16,14 @@ from rackwright.spec import ServerSpec, ServiceSpec
 __all__ = ["FleetPlan", "RejectedLayout", "Replica", "Router", "Span", "Speed", "Upstream"]
 
 
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
+    )
 
 
 class Speed(_Value):
@@ -181,4 +189,57 @@ class FleetPlan(_Value):
 
     def on(self, server: str) -> tuple[Replica, ...]:
         """The replicas of one server, in order of port planning; none for other hosts."""
-        return tuple(replica for replica in self.replicas if replica.server.name == server)
+        return self._by_server.get(server, ())
+
+    def named(self, name: str) -> tuple[Replica, ...]:
+        """The processes of one replica: the only one, or one on each server that it spans."""
+        return self._by_name.get(name, ())
+
+    def serving(self, services: Iterable[str]) -> tuple[Replica, ...]:
+        """The replicas of these services, in the order of the plan."""
+        found = [place for name in set(services) for place in self._by_service.get(name, ())]
+        return tuple(self.replicas[place] for place in sorted(found))
+
+    def alike(self, server: str) -> Iterator[str]:
+        """The other servers that run an engine of this one's, or serve a model of it, in order."""
+        own = self._uses.get(server, frozenset())
+        sharing = {other for use in own for other in self._users[use]} - {server}
+        return (name for name in self.servers if name in sharing)
+
+    # What is looked up once a host would else be a walk through the whole fleet for each of them.
+    @cached_property
+    def _by_server(self) -> dict[str, tuple[Replica, ...]]:
+        return _grouped(self.replicas, lambda replica: replica.server.name)
+
+    @cached_property
+    def _uses(self) -> dict[str, frozenset[tuple[str, str]]]:
+        """Engines and models of each server."""
+        pairs = {
+            name: [(("model", one.model.name), ("engine", one.service.engine)) for one in replicas]
+            for name, replicas in self._by_server.items()
+        }
+        return {name: frozenset(use for pair in of for use in pair) for name, of in pairs.items()}
+
+    @cached_property
+    def _users(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """The same by engine and model."""
+        pairs = [(use, name) for name, uses in self._uses.items() for use in uses]
+        users = _grouped(pairs, lambda pair: pair[0])
+        return {use: tuple(name for _, name in group) for use, group in users.items()}
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[Replica, ...]]:
+        return _grouped(self.replicas, lambda replica: replica.name)
+
+    @cached_property
+    def _by_service(self) -> dict[str, tuple[int, ...]]:
+        places = range(len(self.replicas))
+        return _grouped(places, lambda place: self.replicas[place].service.name)
+
+
+def _grouped(values: Iterable[T], key: Callable[[T], K]) -> dict[K, tuple[T, ...]]:
+    """Values by their key, in their order."""
+    found: dict[K, list[T]] = {}
+    for value in values:
+        found.setdefault(key(value), []).append(value)
+    return {name: tuple(group) for name, group in found.items()}

@@ -24,4 +24,4 @@ def base() -> None:
         firewall=fleet.firewall is not None,
         routers=bool(fleet.routers),
     )
-    converge(name="Packages, user and folders", items=items)
+    converge(name="Packages, user and folders", items=[*fleet.of_apt, *items])

@@ -2,7 +2,7 @@
 
 from pyinfra.api.deploy import deploy
 
-from rackwright.runner.driver import converge_driver
+from rackwright.runner.driver_stage import converge_driver
 from rackwright.runner.fleet import this_fleet
 
 

@@ -3,9 +3,10 @@
 from pyinfra import host
 from pyinfra.api.deploy import deploy
 
-from rackwright.desired.engines import engines_of, lock_items, release_request
+from rackwright.desired.engines import engines_of, lock_items
 from rackwright.runner.fleet import this_fleet
-from rackwright.runner.operations import converge, engine_releases
+from rackwright.runner.operations import converge
+from rackwright.runner.releases import engine_releases
 
 
 @deploy("Engines")
@@ -14,4 +15,4 @@ def engines() -> None:
     fleet = this_fleet()
     settings, used = fleet.settings(host.name), engines_of(fleet.replicas)
     converge(name="Requirements files", items=lock_items(used, settings))
-    engine_releases(name="Engine releases", request=release_request(used, settings))
+    engine_releases(name="Engine releases", fleet=fleet)

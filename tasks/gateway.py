@@ -8,7 +8,8 @@ from rackwright.desired.routers import kinds_of
 from rackwright.runner.certificate import issue_certificate
 from rackwright.runner.fleet import this_fleet
 from rackwright.runner.gateway import converge_gateway
-from rackwright.runner.operations import converge, engine_releases
+from rackwright.runner.operations import converge
+from rackwright.runner.releases import router_releases
 
 
 @deploy("Gateway")
@@ -17,7 +18,7 @@ def gateway() -> None:
     fleet = this_fleet()
     settings, used = fleet.settings(host.name), kinds_of(fleet.routers)
     converge(name="Requirements files of routers", items=lock_items(used, settings))
-    engine_releases(name="Releases of routers", request=release_request(used, settings))
+    router_releases(name="Releases of routers", request=release_request(used, settings))
     converge_gateway(name="Certificate, configuration and service")
     issue_certificate(
         name="Certificate of a CA",

@@ -1213,13 +1213,20 @@ end
 
 -- Answers and usage --------------------------------------------------------------------------------
 
-local GOODBYE_S = 10
+local GOODBYE_S, STAY_S = 60, 10
 local began_s = 0  -- when this worker did
 
 -- Nginx is about to be reloaded. Old workers close their idle connections then, though a client may just
 -- send on one (HTTP/1.1 has no word for that): before it, each answer says that its connection ends.
 local function say_goodbye()
     live:set("goodbye_s", ngx.now(), GOODBYE_S)
+    return answer(200, "{}\n")
+end
+
+-- Streams that began before that word end without it: the reload waits for those that are nearly over.
+local function await_streams()
+    local until_s = ngx.now() + STAY_S
+    while counted("stays") > 0 and ngx.now() < until_s do ngx.sleep(0.05) end
     return answer(200, "{}\n")
 end
 
@@ -1232,7 +1239,14 @@ function M.header_filter()
     local ctx = context()
     local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
     ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
-    if is_leaving() and (ngx.req.http_version() or 1) < 2 then ngx.header["Connection"] = "close" end
+    if (ngx.req.http_version() or 1) < 2 then
+        if is_leaving() then
+            ngx.header["Connection"] = "close"
+        elseif not ctx.stays then
+            ctx.stays = true
+            count("stays", 1)
+        end
+    end
     if ctx.origin and (not ctx.service or ctx.code or M.lets_in(ctx.service.origins, ctx.origin)) then
         ngx.header["Access-Control-Allow-Origin"] = ctx.origin
         ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
@@ -1475,6 +1489,7 @@ function M.log()
     release(ctx)
     if ctx.outside then count("overflow/" .. ctx.service.name, -1) end
     client_has_its_answer(ctx)
+    if ctx.stays then count("stays", -1) end
     local prompt, cached, completion = 0, 0, 0
     if ctx.endpoint and ctx.service and not ctx.code then
         prompt, cached, completion = tokens_of(ctx)
@@ -2280,6 +2295,7 @@ function M.socket()
     end
     if method == "POST" and uri == "/load" then return load() end
     if method == "POST" and uri == "/reloading" then return say_goodbye() end
+    if method == "GET" and uri == "/reloading" then return await_streams() end
     if method == "PUT" and replica then return put_replica(replica) end
     return answer(404, '{"error": "not found"}\n')
 end

@@ -1,5 +1,6 @@
-"""The no-change run: what a deploy costs on hosts that are already right.
+"""The same state on the same hosts, made by this project and by others: seconds and ratios.
 
-`python -m benchmarks.converge` boots the lab's spare hosts, brings them into one desired state
-(``desired.py``), and times the ways of finding out that nothing has to change (``ways.py``).
+`python -m benchmarks.converge` boots servers of the lab, has each tool make all that this project
+puts on a GPU server and a gateway, asks the hosts whether all made the same, and times first runs
+and runs that change nothing.
 """

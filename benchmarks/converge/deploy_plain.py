@@ -1,69 +1,92 @@
 """The desired state by pyinfra's own operations, one an item, as its documentation has them."""
 
-from collections.abc import Callable
+import json
+import os
 from io import BytesIO
-from typing import Any
+from pathlib import Path
 
 from pyinfra.context import host
+from pyinfra.facts.files import File, FindFiles
 from pyinfra.operations import apt, files, server, systemd
+from pyinfra.operations.util import any_changed
 
-from benchmarks.converge.desired import ITEMS
-from rackwright.desired.items import Directory, File, Package, Symlink, Unit, User
+wanted = json.loads(Path(os.environ["CONVERGE_STATE"], f"{host.name}.json").read_text())
+changed = {}
 
+apt.packages(name="Packages", packages=wanted["packages"], no_recommends=True)
 
-def directory(item: Directory) -> None:
-    files.directory(
-        name=f"Folder {item.key}",
-        path=item.key,
-        mode=f"{item.mode:o}",
-        user=item.owner,
-        group=item.group,
-    )
-
-
-def file(item: File) -> None:
-    files.put(
-        name=f"File {item.key}",
-        src=BytesIO(item.content),
-        dest=item.key,
-        mode=f"{item.mode:o}",
-        user=item.owner,
-        group=item.group,
-    )
-
-
-def link(item: Symlink) -> None:
-    files.link(name=f"Symlink {item.key}", path=item.key, target=item.target, force=True)
-
-
-def package(item: Package) -> None:
-    apt.packages(name=f"Package {item.key}", packages=[item.key], no_recommends=True)
-
-
-def user(item: User) -> None:
+for user in host.loop(wanted["users"]):
     server.user(
-        name=f"User {item.key}",
-        user=item.key,
-        home=item.home,
-        shell="/usr/sbin/nologin",
-        groups=list(item.groups),
+        name=f"User {user['name']}",
+        user=user["name"],
+        home=user["home"],
+        shell=user["shell"],
+        comment=user["comment"],
+        groups=user["groups"],
         system=True,
         ensure_home=False,
     )
 
+named = [unit["name"] for unit in wanted["units"]]
+for left in host.loop(wanted["leftovers"]):
+    there = host.get_fact(FindFiles, path=left["folder"], fname=left["pattern"])
+    gone = [path for path in there or () if Path(path).name not in named]
+    for path in host.loop(gone):
+        systemd.service(name=f"Stop {path}", service=Path(path).name, running=False, enabled=False)
+        files.file(name=f"Remove {path}", path=path, present=False)
 
-def unit(item: Unit) -> None:
-    systemd.service(name=f"Unit {item.key}", service=item.key, running=True, enabled=True)
+for folder in host.loop(wanted["folders"]):
+    files.directory(
+        name=f"Folder {folder['path']}",
+        path=folder["path"],
+        mode=folder["mode"],
+        user=folder["owner"],
+        group=folder["group"],
+    )
 
+for file in host.loop(wanted["files"]):
+    changed[file["path"]] = files.put(
+        name=f"File {file['path']}",
+        src=BytesIO(Path(file["source"]).read_bytes()),
+        dest=file["path"],
+        mode=file["mode"],
+        user=file["owner"],
+        group=file["group"],
+    )
 
-OPERATIONS: dict[str, Callable[[Any], None]] = {
-    "directory": directory,
-    "file": file,
-    "link": link,
-    "package": package,
-    "user": user,
-    "unit": unit,
-}
+for line in host.loop(wanted["lines"]):
+    changed[line["path"]] = files.line(
+        name=f"Line {line['name']}",
+        path=line["path"],
+        line=rf"^\s*{line['name']} .*$",
+        replace=line["line"],
+    )
 
-for each in host.loop(ITEMS):
-    OPERATIONS[each.kind](each)
+for made in host.loop([*wanted["certificates"], *wanted["releases"]]):
+    if host.get_fact(File, path=made["path"]) is None:
+        changed[made["path"]] = server.shell(
+            name=f"Make {made['path']}", commands=[made["command"]]
+        )
+
+for path in host.loop(wanted["absent"]):
+    files.directory(name=f"No {path}", path=path, present=False)
+
+for unit in host.loop(wanted["units"]):
+    name = unit["name"]
+    if begin := [changed[path] for path in unit["restart_on"] if path in changed]:
+        systemd.service(
+            name=f"Restart {name}",
+            service=name,
+            restarted=True,
+            daemon_reload=True,
+            _if=any_changed(*begin),
+        )
+    if load := [changed[path] for path in unit["reload_on"] if path in changed]:
+        systemd.service(
+            name=f"Reload {name}",
+            service=name,
+            reloaded=True,
+            daemon_reload=True,
+            _if=any_changed(*load),
+        )
+    systemd.service(name=f"Unit {name}", service=name, running=True, enabled=True)

@@ -1,36 +1,9 @@
-"""The same hosts through Rackwright's connector, which takes a whole fleet only.
+"""The fleet as this project's inventory declares it; a group named lab has the lab's settings."""
 
-So one of them is called a gateway and the others servers with a model; none of it is deployed.
-"""
+from benchmarks.converge.fleet import declared as _declared
 
-from lab.fleet import SPARES as _SPARES
+_hosts, _shared = _declared()
 
-_ssh = {
-    "ssh_config_file": ".cache/lab/ssh_config",
-    "ssh_known_hosts_file": ".cache/lab/known_hosts",
-}
+lab = [(f"@rackwright/{name}", own) for name, own in _hosts.items()]
 
-_gateway, *_servers = _SPARES
-
-_services = {
-    "chat": {
-        "model": "llama-3.1-8b-instruct",
-        "path": "/srv/models/none",
-        "engine": "vllm",
-        "servers": [server.name for server in _servers],
-        "max_model_len": 8192,
-        "objective": "latency",
-    },
-}
-
-gateways = [(f"@rackwright/{_gateway.name}", {"gateway": {"server_name": "bench.lab.example"}})]
-
-gpu_servers = [
-    (
-        f"@rackwright/{server.name}",
-        {"server": {"address": server.address, "gpus": {"type": "h200-sxm-141gb", "count": 1}}},
-    )
-    for server in _servers
-]
-
-all = (gateways + gpu_servers, {"services": _services, **_ssh})
+all = (lab, _shared)

@@ -1,10 +1,6 @@
-"""The lab's spare hosts through pyinfra's own `ssh` connector."""
+"""The same hosts through pyinfra's own `ssh` connector."""
 
-from lab.fleet import SPARES as _SPARES
+from benchmarks.converge.fleet import names as _names
+from benchmarks.converge.fleet import ssh_data as _ssh_data
 
-_ssh = {
-    "ssh_config_file": ".cache/lab/ssh_config",
-    "ssh_known_hosts_file": ".cache/lab/known_hosts",
-}
-
-all = ([spare.name for spare in _SPARES], _ssh)
+all = (_names(), _ssh_data())

@@ -14,6 +14,8 @@ PROJECT = "/root/rackwright"
 """The project's place in the host, with its own venv."""
 WHEELS, OWN_WHEELS = "/srv/wheels", "/srv/own"
 """Where pip and uv of the host look for packages, and nowhere else: engines', and the project's."""
+BUNDLE = "/srv/bundle"
+"""Where a bundle is put that was packed: ``pyinfra ... --data bundle=/srv/bundle``."""
 DRIVER = "/usr/local/nvidia"
 """The machine's driver libraries and programs, seen from the host."""
 RUN = Path("/run/rackwright-gpu-host")

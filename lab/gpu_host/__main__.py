@@ -27,7 +27,8 @@ def _pack(given: argparse.Namespace) -> None:
     if given.project_only:
         packing.refresh(given.out)
     else:
-        packing.pack(given.out, given.lock or packing.LOCKS, given.suite)
+        locks = given.lock or (() if given.bundle else packing.LOCKS)
+        packing.pack(given.out, locks, given.suite, given.bundle)
 
 
 def _boot(given: argparse.Namespace) -> None:
@@ -59,6 +60,7 @@ def _arguments() -> argparse.ArgumentParser:
     pack = verbs.add_parser("pack", help="pack a host into pieces, where there are registries")
     pack.add_argument("out", type=Path)
     pack.add_argument("--lock", action="append", help="a requirements file (vLLM's); repeatable")
+    pack.add_argument("--bundle", type=Path, help="a folder of `rackwright bundle`, for no lock")
     pack.add_argument("--suite", default="bookworm", help="bookworm or trixie")
     pack.add_argument("--project-only", action="store_true", help="the project's files alone, anew")
     pack.set_defaults(do=_pack)

@@ -58,11 +58,11 @@ def boot(
 
 
 def _wanted(packed: pieces.Manifest, folder: Path, root: Path) -> list[str]:
-    """What is not unpacked yet, but for the wheels of which no piece was carried here."""
+    """What is not unpacked yet, but for wheels or a bundle of which no piece was carried here."""
     wanted = []
     for prefix in pending(packed, root):
         stream = packed.streams[prefix]
-        if prefix.startswith("w") and len(pieces.missing(stream, folder)) == len(stream.pieces):
+        if prefix[0] in "wb" and len(pieces.missing(stream, folder)) == len(stream.pieces):
             say(f"  without {stream.about}: none of their pieces is in {folder}")
         else:
             wanted.append(prefix)

@@ -14,7 +14,7 @@ from pathlib import Path
 from lab import image, registries
 from lab.errors import LabError
 from lab.fleet import CACHE, ROOT
-from lab.gpu_host import DRIVER, OWN_WHEELS, PROJECT, WHEELS
+from lab.gpu_host import BUNDLE, DRIVER, OWN_WHEELS, PROJECT, WHEELS
 from lab.gpu_host.pieces import MANIFEST, Manifest, Stream, cut, load
 from lab.gpu_host.unpacking import venv_id
 from lab.shell import say, sh, step
@@ -42,8 +42,13 @@ SAME_BYTES = ("--sort=name", "--mtime=@0", "--numeric-owner", "--owner=0", "--gr
 """Equal files give an equal archive: pieces that did not change need not be carried again."""
 
 
-def pack(out: Path, locks: Sequence[str], suite: str) -> None:
-    """Pack everything into ``out``; the wheels of each lock are a stream, each wheel is in one."""
+def pack(out: Path, locks: Sequence[str], suite: str, bundle: Path | None = None) -> None:
+    """Pack everything into ``out``; the wheels of each lock are a stream, each wheel is in one.
+
+    ``bundle`` is a folder that ``rackwright bundle`` made: a stream of its own.
+    """
+    if bundle and not (bundle / MANIFEST).is_file():
+        raise LabError(f"{bundle} is no whole bundle: `rackwright bundle` makes it")
     if absent := [lock for lock in locks if not (ROOT / lock).is_file()]:
         raise LabError(f"no file of the project: {', '.join(absent)}")
     out.mkdir(parents=True, exist_ok=True)
@@ -63,6 +68,10 @@ def pack(out: Path, locks: Sequence[str], suite: str) -> None:
             archive = ("tar", *SAME_BYTES, "-C", str(wheels), "-cf", "-", "--", *names)
             about = f"{len(names)} wheels of {lock}"
             manifest.streams[f"w{number}"] = _cut(archive, out, f"w{number}", WHEELS, about)
+    if bundle:
+        with step(f"packing {bundle}"):
+            archive = ("tar", *SAME_BYTES, "-C", str(bundle), "-cf", "-", ".")
+            manifest.streams["b"] = _cut(archive, out, "b", BUNDLE, f"the bundle {bundle.name}")
     _pack_project(out, manifest)
 
 

@@ -1,6 +1,6 @@
 """A stand-in for the Hugging Face hub: local folders as repositories at a pinned revision.
 
-It answers what ``hf download`` (huggingface_hub 2.4) asks for a model: repository info, the tree,
+It answers what huggingface_hub (2.4) and hosts ask for a model: repository info, the tree,
 and files with the hub's headers, byte ranges and error codes. Not there: the redirect to a CDN,
 Xet, data sets, uploads, accounts. Clients are pointed at it by ``HF_ENDPOINT``.
 """

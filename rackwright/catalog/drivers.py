@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib.resources import files
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+from rackwright.catalog.data import read
 
 Capability = tuple[int, int]
 """A CUDA compute capability: (9, 0)."""
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Branch(_Entry):
@@ -75,7 +75,6 @@ def numbers(version: str) -> tuple[int, ...]:
 @cache
 def drivers() -> Drivers:
     """The whole table, read once."""
-    text = files(__package__).joinpath("drivers.yaml").read_text(encoding="utf-8")
-    entry = yaml.safe_load(text)
+    entry = read("drivers.yaml")
     branches = {number: {**each, "number": number} for number, each in entry["branches"].items()}
     return Drivers(**{**entry, "branches": branches})

@@ -72,7 +72,7 @@ class NvLink(BaseModel):
     ``bandwidth_gb_per_s`` is of one GPU: all its links, both directions, as datasheets give it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     generation: int = Field(strict=True, ge=2, le=5)
     links: int = Field(strict=True, ge=1, le=36)
@@ -88,7 +88,7 @@ class GpuType(BaseModel):
     ``inline_ecc`` says whether the memory is counted with ECC on, where that makes it smaller.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     key: Annotated[
         str,

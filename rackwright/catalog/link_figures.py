@@ -23,7 +23,7 @@ class Link(BaseModel):
     ``all_reduce_latency_us`` the time of a small one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     bandwidth_gb_per_s: float = Field(gt=0)
     all_reduce_gb_per_s: ByRanks
@@ -61,7 +61,7 @@ class Link(BaseModel):
 class LinkFigures(BaseModel):
     """An entry of ``links.yaml``: shares of a nominal bandwidth, and latencies."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     share: ByRanks
     eager_share: ByRanks | None = None
@@ -86,7 +86,7 @@ class LinkFigures(BaseModel):
 class PcieLinks(BaseModel):
     """PCIe: GB/s of a lane by generation, and what GPUs get of it with and without peer access."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     gb_per_s_per_lane: dict[int, float]
     peer_to_peer: LinkFigures
@@ -102,7 +102,7 @@ class NetworkTier(LinkFigures):
 class Links(BaseModel):
     """``links.yaml``: NVLink by generation, PCIe, and networks from the slowest tier up."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     nvlink: dict[int, LinkFigures]
     pcie: PcieLinks

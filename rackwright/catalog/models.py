@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from rackwright.catalog.data import folder, read
+from rackwright.catalog.data import model_files, read
 
 
 @cache
@@ -15,7 +15,6 @@ def model_entries() -> dict[str, dict[str, Any]]:
     Some are known and yet cannot be judged: their architecture is none that sizing can read.
     """
     found: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder().joinpath("models").iterdir(), key=lambda each: each.name):
-        if path.name.endswith(".yaml"):
-            found |= read(f"models/{path.name}")
+    for path in model_files():
+        found |= read(f"models/{path.name}")
     return found

@@ -6,11 +6,32 @@ example in ``tests/data/causes``.
 
 from __future__ import annotations
 
-from rackwright.causes.account import Account, State, account, error_of_the_newest
-from rackwright.causes.failure import Failure, Frame, Raised
-from rackwright.causes.lines import Written
-from rackwright.causes.log import failures
-from rackwright.causes.table import CAUSES, Cause
+from typing import TYPE_CHECKING
+
+from rackwright.lazily import exports
+
+if TYPE_CHECKING:
+    from rackwright.causes.account import Account, State, error_of_the_newest
+    from rackwright.causes.failure import Failure, Frame, Raised
+    from rackwright.causes.lines import Written
+    from rackwright.causes.log import failures
+    from rackwright.causes.table import CAUSES, Cause
+else:
+    __getattr__ = exports(
+        __name__,
+        {
+            "Account": "account",
+            "State": "account",
+            "error_of_the_newest": "account",
+            "Failure": "failure",
+            "Frame": "failure",
+            "Raised": "failure",
+            "Written": "lines",
+            "failures": "log",
+            "CAUSES": "table",
+            "Cause": "table",
+        },
+    )
 
 __all__ = [
     "CAUSES",
@@ -21,7 +42,6 @@ __all__ = [
     "Raised",
     "State",
     "Written",
-    "account",
     "error_of_the_newest",
     "failures",
 ]

@@ -12,7 +12,6 @@ from datetime import date
 
 from rackwright.checks.planned import Planned
 from rackwright.checks.results import Acceptance, CheckResult, Status
-from rackwright.checks.table import CHECKS
 from rackwright.spec.accepted import AcceptedFinding
 
 CHECK = "accepted"
@@ -27,11 +26,15 @@ Accepted = Mapping[str, AcceptedFinding]
 
 def kinds_by_check() -> dict[str, str]:
     """Every check that may be accepted, with the kind of thing that it is about."""
+    from rackwright.checks.table import CHECKS  # all modules of checks: a deploy needs them last
+
     return {REACHED: "host", **{check.name: check.about.KIND for check in CHECKS}}
 
 
 def checks_of(planned: Sequence[Planned]) -> frozenset[str]:
     """The checks that may be asked of these things."""
+    from rackwright.checks.table import CHECKS
+
     kinds = {type(one) for one in planned}
     return frozenset((REACHED, *(check.name for check in CHECKS if check.about in kinds)))
 

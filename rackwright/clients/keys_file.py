@@ -14,11 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import ConfigDict
 
 from rackwright.clients.client import Client, Clients
-from rackwright.clients.strict_yaml import strictly_read
 from rackwright.errors import Fault, InputError, SpecError
 from rackwright.schema.fields import Entry
 from rackwright.schema.files import text_of
@@ -35,7 +33,7 @@ _COMMENT = """\
 class _Document(Entry):
     """The whole file. Clients are read one by one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format: Literal[1]
     clients: dict[Any, Any] | None = None
@@ -54,6 +52,8 @@ def read_clients(path: Path) -> Clients:
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
+    from rackwright.clients.strict_yaml import strictly_read  # most inventories have no such file
+
     faults: list[Fault] = []
     clients = _clients(strictly_read(text, faults), faults)
     faults.extend(_twice(clients))
@@ -102,6 +102,8 @@ def file_text(clients: Clients, inventory: Path) -> str:
         entry = client.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"name"})
         entries[name] = {**entry, "keys": sorted(entry["keys"], key=lambda key: str(key["made"]))}
     document = {"format": 1, "clients": entries}
+    import yaml
+
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     return f"{_COMMENT.format(name=inventory.name)}{text}"
 

@@ -12,8 +12,9 @@ import click
 
 from rackwright.exits import tell
 from rackwright.report import plan_document, plan_text
-from rackwright.runner.fleet import fleet_of, fleet_with_secrets
+from rackwright.runner.fleet import fleet_of, fleet_to_deploy
 from rackwright.runner.inventory import load_inventory
+from rackwright.runner.locked import lock_of
 from rackwright.runner.secrets import secret_faults
 
 
@@ -26,7 +27,9 @@ from rackwright.runner.secrets import secret_faults
 def plan(inventory: str, as_json: bool, without_secrets: bool) -> None:
     """Validate an inventory and print its plan. Connects to no host."""
     read = load_inventory(inventory)
-    fleet = fleet_of(read) if without_secrets else fleet_with_secrets(read)
+    fleet = fleet_of(read) if without_secrets else fleet_to_deploy(read)
+    if without_secrets:
+        lock_of(read, fleet.spec, fleet.plan)
     for fault in secret_faults(fleet.spec):
         tell(f"warning: {fault}; a deploy is refused until then", err=True)
     if as_json:

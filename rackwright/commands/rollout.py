@@ -7,7 +7,7 @@ import click
 from rackwright.errors import HostError, RefusedError, nearest
 from rackwright.exits import tell
 from rackwright.runner.deploying import deployed
-from rackwright.runner.fleet import FleetRun, fleet_with_secrets
+from rackwright.runner.fleet import FleetRun, fleet_to_deploy
 from rackwright.runner.inventory import load_inventory
 from rackwright.runner.steps.options import Options, asked_for
 
@@ -37,7 +37,7 @@ def rollout(inventory: str, service: str | None, batch: int, canary: bool) -> No
     One that fails is put back to what it ran before, and no other is touched. Run it again after
     whatever ended it: it goes on where it was.
     """
-    fleet = fleet_with_secrets(load_inventory(inventory))
+    fleet = fleet_to_deploy(load_inventory(inventory))
     hosts = _hosts(fleet, service)
     stages = STAGES if service else (*STAGES, GATEWAY)
     with asked_for(Options(service, batch, canary)):

@@ -14,7 +14,8 @@ import click
 from rackwright.checks.results import CheckResult, worst
 from rackwright.exits import tell
 from rackwright.plan import FleetPlan
-from rackwright.report import junit_text, page, terminal_text
+from rackwright.report import junit_text, terminal_text
+from rackwright.report.page import page
 from rackwright.runner.asking import ask_all
 from rackwright.runner.fleet import fleet_with_secrets
 from rackwright.runner.inventory import load_inventory

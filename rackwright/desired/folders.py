@@ -13,7 +13,7 @@ from rackwright.spec import Settings
 
 def root_folder(settings: Settings) -> Directory:
     """Root's: releases of engines and routers, and programs."""
-    return Directory(settings.root_dir, inside=("bin", "uv", *ENGINES, *ROUTERS))
+    return Directory(settings.root_dir, inside=("bin", "uv", "wheels", *ENGINES, *ROUTERS))
 
 
 def config_folder(settings: Settings) -> Directory:
@@ -28,8 +28,8 @@ def state_folder(settings: Settings) -> Directory:
 
     Of a gateway a CA's challenges, and what it knows, in a folder that is Nginx's user's.
     """
-    names = ("acme", "models", "turns", "units", "verified", "gateway", "watchdog")
-    return Directory(settings.state_dir, inside=names)
+    names = ("acme", "models", "seeds", "turns", "units", "verified", "gateway", "watchdog")
+    return Directory(settings.state_dir, inside=(*names, "manifest.json"))
 
 
 def cache_folder(settings: Settings, replicas: Sequence[Replica] = ()) -> Directory:

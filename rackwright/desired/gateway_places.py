@@ -46,6 +46,8 @@ def folder_items(settings: Settings) -> list[Item]:
 
 GOODBYE_S = 1
 """From the word that connections end to the reload: who asks more often is on a new one then."""
+STREAMS_S = 15
+"""More than the gateway waits for streams that began before that word (``gateway.lua``: STAY_S)."""
 
 
 def drop_in_file() -> File:
@@ -53,16 +55,18 @@ def drop_in_file() -> File:
 
     It leaves its socket behind when it stops, and would not start then. A reload closes connections
     that are idle though a client may just send on one, so each answer says first that its own ends.
+    A stream that began before cannot say so any more: the reload waits for it, but not for long.
     """
-    told = f"/usr/bin/curl -s -m 2 -o /dev/null -X POST --unix-socket {SOCKET}"
+    ask = f"/usr/bin/curl -s -o /dev/null --unix-socket {SOCKET} http://localhost/reloading"
     lines = [
         f"{MARK}: Nginx does not start where its socket is left of before;",
         "# a reload closes connections that are idle, so answers say so first for a moment.",
         "[Service]",
         f"ExecStartPre=-/bin/rm -f {SOCKET}",
         "ExecReload=",
-        f"ExecReload=-{told} http://localhost/reloading",
+        f"ExecReload=-{ask} -m 2 -X POST",
         f"ExecReload=/bin/sleep {GOODBYE_S}",
+        f"ExecReload=-{ask} -m {STREAMS_S}",
         "ExecReload=/usr/sbin/nginx -g 'daemon on; master_process on;' -s reload",
     ]
     return File(DROP_IN, "".join(f"{line}\n" for line in lines).encode())

@@ -20,6 +20,9 @@ from rackwright.desired.items import (
 from rackwright.desired.render import render
 from rackwright.spec import GatewaySpec, Settings
 
+ACME_PACKAGES = ("certbot",)
+"""Of gateways that have a CA issue their certificate."""
+
 
 class Tls(NamedTuple):
     """What Nginx is told, what must be there before, and which of that it loads.
@@ -68,7 +71,7 @@ def _issued(settings: Settings, names: tuple[str, ...], peers: Sequence[str]) ->
     challenges = File(CHALLENGES, render("acme.conf.j2", asked))
     issued = render("certificate-issued.sh.j2", {"served": served})
     items: list[Item] = [
-        Package("certbot"),
+        *map(Package, ACME_PACKAGES),
         *_folders(settings),
         Directory(until, mode=0o750),
         made,

@@ -62,10 +62,14 @@ def release_environment(engine: Released, settings: Settings, folder: str) -> di
     return engine.release(settings).environment_in(folder, compiled)
 
 
+def uv_digest(settings: Settings) -> str:
+    """By which the installer's release is called: the begin of its requirements' digest."""
+    return hashlib.sha256(lock_file(settings.uv_requirements)).hexdigest()[:12]
+
+
 def uv_dir(settings: Settings) -> str:
     """The venv of the installer."""
-    digest = hashlib.sha256(lock_file(settings.uv_requirements)).hexdigest()
-    return f"{settings.root_dir}/uv/{digest[:12]}"
+    return f"{settings.root_dir}/uv/{uv_digest(settings)}"
 
 
 def uv_requirements_path(settings: Settings) -> str:
@@ -104,6 +108,11 @@ def environment_path(replica: Replica, settings: Settings) -> str:
 def turns_dir(settings: Settings) -> str:
     """Where a server keeps which step is under way, and what ran before each replica's last one."""
     return f"{settings.state_dir}/turns"
+
+
+def seeds_dir(settings: Settings) -> str:
+    """Where a server keeps what its proven replicas compiled."""
+    return f"{settings.state_dir}/seeds"
 
 
 def model_path(replica: Replica, settings: Settings) -> str:

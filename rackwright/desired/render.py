@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
@@ -61,8 +62,24 @@ _environment.filters["envfile"] = environment_quote
 _environment.filters["literal"] = literal
 
 
+_names_alone = False
+
+
+@contextmanager
+def names_alone() -> Iterator[None]:
+    """Within, nothing is rendered: for those who ask which files there are, not what they hold."""
+    global _names_alone
+    before, _names_alone = _names_alone, True
+    try:
+        yield
+    finally:
+        _names_alone = before
+
+
 def render(template: str, values: Mapping[str, Any]) -> bytes:
     """Text of a template as UTF-8; RenderError names the template and what is wrong."""
+    if _names_alone:
+        return b""
     try:
         return _environment.get_template(template).render(values).encode()
     except (TemplateError, RenderError) as error:

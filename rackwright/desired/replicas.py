@@ -84,10 +84,11 @@ def own_items(
     """
     unit = _unit_file(replica, settings)
     environment = _environment_file(replica, settings, gpu_uuids, api_key)
-    user = settings.engine_user
+    user, cache = settings.engine_user, ENGINES[replica.service.engine].cache(replica, settings)
+    folders = dict.fromkeys((f"{settings.cache_dir}/{replica.name}", cache))
     return [
         StepUnderWay(replica.name, paths.turns_dir(settings)),
-        Directory(f"{settings.cache_dir}/{replica.name}", owner=user, group=user),
+        *(Directory(folder, owner=user, group=user) for folder in folders),
         unit,
         environment,
         _unit(replica, settings, (unit, environment)),

@@ -141,7 +141,7 @@ def _replica(
 def _rank(replica: Replica, spec: FleetSpec, plan: FleetPlan) -> dict[str, Any]:
     """One rank of a replica over several servers, and where the others are."""
     assert replica.span
-    others = (one for one in plan.replicas if one.name == replica.name and one.span)
+    others = (one for one in plan.named(replica.name) if one.span)
     return {
         "name": replica.name,
         "unit": paths.unit_name(replica),
@@ -161,8 +161,8 @@ def _rank(replica: Replica, spec: FleetSpec, plan: FleetPlan) -> dict[str, Any]:
 
 def _ranks(replica: Replica, spec: FleetSpec, plan: FleetPlan) -> Iterator[dict[str, Any]]:
     """Watchdogs of the other servers that a replica takes."""
-    for other in plan.replicas:
-        if other.name == replica.name and other.server.name != replica.server.name:
+    for other in plan.named(replica.name):
+        if other.server.name != replica.server.name:
             yield from _place(other.server.name, spec, plan)
 
 

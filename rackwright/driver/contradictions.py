@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rackwright.catalog import GpuType
 from rackwright.catalog.drivers import Branch, drivers, numbers
+from rackwright.driver.branches import branch_of, modules_of
 from rackwright.driver.engines import cuda_majors
-from rackwright.driver.plan import branch_of, modules_of
-from rackwright.driver.preflight import PREDICTIONS
 from rackwright.errors import Fault, gathered, nearest
 
 if TYPE_CHECKING:
@@ -50,9 +49,7 @@ def _mig(server: ServerSpec, fleet: FleetSpec) -> Iterator[Fault]:
 
 
 def _of_hardware(settings: Settings, gpu: GpuType, engines: set[str]) -> Iterator[Fault]:
-    for name in settings.driver_accept:
-        if name not in PREDICTIONS:
-            yield _fault("driver_accept", nearest(name, PREDICTIONS, "prediction"), name)
+    yield from _predictions(settings.driver_accept)
     for version in settings.cuda_toolkit:
         if version not in drivers().toolkits:
             yield _fault("cuda_toolkit", nearest(version, drivers().toolkits, "version"), version)
@@ -70,6 +67,16 @@ def _of_hardware(settings: Settings, gpu: GpuType, engines: set[str]) -> Iterato
     yield from _archive(settings, branch)
     yield from _modules(settings, gpu, branch)
     yield from _cuda(settings, gpu, branch, engines)
+
+
+def _predictions(accepted: Sequence[str]) -> Iterator[Fault]:
+    if not accepted:
+        return
+    from rackwright.driver.preflight import PREDICTIONS  # all that is judged of a host, rarely used
+
+    for name in accepted:
+        if name not in PREDICTIONS:
+            yield _fault("driver_accept", nearest(name, PREDICTIONS, "prediction"), name)
 
 
 def _fault(key: str, rule: str, value: object) -> Fault:

@@ -34,6 +34,8 @@ class Offers:
     def has(self, package: Package) -> bool:
         """Whether the package can be had, in the version that is pinned."""
         versions = self.versions(package.key)
+        if package.exact is not None:
+            return package.exact in versions
         if package.version is None:
             return bool(versions)
         return any(upstream_version(version) == package.version for version in versions)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rackwright.catalog import GpuType
-from rackwright.catalog.drivers import Branch, drivers, numbers
+from rackwright.catalog.drivers import Branch, drivers
 from rackwright.desired.items import (
     Absent,
     File,
@@ -20,6 +20,7 @@ from rackwright.desired.items import (
 from rackwright.desired.paths import PROJECT
 from rackwright.desired.render import render
 from rackwright.driver import packages, sources
+from rackwright.driver.branches import branch_of, modules_of
 from rackwright.driver.facts import CODENAMES, Facts
 from rackwright.errors import HostError
 from rackwright.spec import ServerSpec, Settings
@@ -78,19 +79,6 @@ class DriverPlan:
     def builds(self) -> bool:
         """Whether the kernel module is built on the host (DKMS)."""
         return self.archive != "ubuntu"
-
-
-def branch_of(version: str) -> Branch | None:
-    """The branch of a driver version; None for one that the catalog lacks."""
-    return drivers().branches.get(numbers(version)[0])
-
-
-def modules_of(settings: Settings, gpu: GpuType, branch: Branch) -> str:
-    """``open`` or ``proprietary``: as set, else open wherever the GPU is new enough for it."""
-    if settings.driver_modules != "auto":
-        return settings.driver_modules
-    old = gpu.compute_capability < drivers().open_modules.minimum_capability
-    return "proprietary" if old else "open"
 
 
 def oldest(gpus: Iterable[GpuType]) -> GpuType:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
-from debian.deb822 import Deb822
-
 FOLDER = "/etc/apt/sources.list.d"
 NVIDIA_FILE = "rackwright-nvidia.sources"
 DEBIAN_FILE = "rackwright-debian.sources"
@@ -54,6 +52,8 @@ def _lines(text: str) -> Iterator[Source]:
 
 def _stanzas(text: str) -> Iterator[Source]:
     """As apt reads them: a line of blanks alone does not end a stanza."""
+    from debian.deb822 import Deb822  # only where there is a driver to install
+
     strict = {"whitespace-separates-paragraphs": False}
     for fields in Deb822.iter_paragraphs(text.splitlines(), strict=strict):
         enabled = fields.get("Enabled", "yes").lower() not in SWITCHED_OFF
@@ -98,7 +98,7 @@ def pin(version: str) -> str:
         "Pin": f"version {version}-*",
         "Pin-Priority": "1000",
     }
-    return str(Deb822(fields))
+    return _paragraph(fields)
 
 
 def _is_of(source: Source, codename: str) -> bool:
@@ -114,7 +114,13 @@ def _stanza(source: Source, architecture: str = "") -> str:
         "Architectures": architecture,
         "Signed-By": source.signed_by,
     }
-    return str(Deb822({name: value for name, value in fields.items() if value}))
+    return _paragraph({name: value for name, value in fields.items() if value})
+
+
+def _paragraph(fields: Mapping[str, str]) -> str:
+    from debian.deb822 import Deb822
+
+    return str(Deb822(fields))
 
 
 def key_of(name: str) -> str:

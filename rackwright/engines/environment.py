@@ -10,6 +10,12 @@ from rackwright.errors import Fault, PlanError
 if TYPE_CHECKING:
     from rackwright.plan import Replica
 
+OF_THE_PLACE = (
+    *("CUDA_VISIBLE_DEVICES", "VLLM_HOST_IP"),
+    *("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "NCCL_IB_HCA"),
+)
+"""Variables that say where a process is: nothing that it compiles depends on them."""
+
 
 def visible_gpus(replica: Replica, gpu_uuids: Sequence[str] | None) -> dict[str, str]:
     """CUDA's choice of GPUs. UUIDs do not move when a card is lost; an index then means another.

@@ -76,7 +76,8 @@ class Option:
     ``key`` is the service key it carries, None where it comes from the plan. ``of`` is its value: a
     bare flag if True, its ``--no-`` form if False, not given if None, a word each of a tuple; left
     out, it is what the service says for ``key``. With neither, the option is never given: it is
-    only refused. ``aliases`` are other names of the flag.
+    only refused. ``aliases`` are other names of the flag. ``compiles`` is False of one that says
+    where a process is, or as whom it answers: nothing that it compiles depends on it.
     """
 
     flag: str
@@ -85,6 +86,7 @@ class Option:
     kind: Kind = Kind.PLAN
     form: Form = Form.EQUALS
     aliases: tuple[str, ...] = ()
+    compiles: bool = True
 
     def __post_init__(self) -> None:
         """Raises ValueError for a key that no service has: it would silently say nothing."""
@@ -129,6 +131,11 @@ def command_line(options: Sequence[Option], launch: Launch, extra_form: Form) ->
         *(word for option in options for word in option.words(launch)),
         *(word for flag, value in extra for word in _extra(flag, value, extra_form)),
     )
+
+
+def compiling(options: Sequence[Option], launch: Launch, extra_form: Form) -> tuple[str, ...]:
+    """The part of a command line that decides what is compiled."""
+    return command_line([one for one in options if one.compiles], launch, extra_form)
 
 
 def _extra(flag: str, value: object, form: Form) -> tuple[str, ...]:

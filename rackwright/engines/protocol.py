@@ -46,10 +46,10 @@ class Engine(Protocol):
     ``keeps_connections``: one over which it has streamed an answer takes another request.
 
     ``key_variable`` is the environment variable of its API key, None where it has no such thing.
-    ``serves_gguf``: its weights are one GGUF file; else a directory of a repository, fetched by
-    ``downloader``, a program of its release; ``torch_program`` is the interpreter of one that
-    brings torch. ``pulls``: it fetches models from a registry itself. ``predicts``: its speed can
-    be predicted. ``scripts`` are programs of ``remote`` that its units run, without ``.py``.
+    ``serves_gguf``: its weights are one GGUF file; else a directory of a repository.
+    ``torch_program`` is the interpreter of one that brings torch. ``pulls``: it fetches models from
+    a registry itself. ``predicts``: its speed can be predicted. ``scripts`` are programs of
+    ``remote`` that its units run, without ``.py``.
     """
 
     name: str
@@ -71,7 +71,6 @@ class Engine(Protocol):
     lists_context: bool = True
 
     key_variable: str | None = None
-    downloader: str | None = None
     torch_program: str | None = None
     paths: tuple[str, ...] = ()
     usage_in_streams: bool = True
@@ -83,6 +82,7 @@ class Engine(Protocol):
     predicts: bool = False
     kv_cache_dtypes: tuple[str, ...] = ("auto",)
     scripts: tuple[str, ...] = ()
+    compiled: tuple[str, ...] = ()
 
     def batch_limits(self, gpu: GpuType) -> tuple[int, int]:
         """Sequences and tokens a step on such a GPU, unless the operator says otherwise."""
@@ -142,6 +142,15 @@ class Engine(Protocol):
         launch = Launch(replica, model_path, settings)
         words = options.command_line(self.options, launch, self.extra_form)
         return (*self.entry(replica), *words)
+
+    def compiling(self, replica: Replica, model_path: str, settings: Settings) -> tuple[str, ...]:
+        """What of its command line decides what it compiles."""
+        launch = Launch(replica, model_path, settings)
+        return options.compiling(self.options, launch, self.extra_form)
+
+    def cache(self, replica: Replica, settings: Settings) -> str:
+        """The folder of a process for what it keeps from start to start."""
+        return f"{settings.cache_dir}/{replica.name}"
 
     def after_start(self, replica: Replica, model_path: str) -> tuple[str, ...]:
         """A script and its arguments that make it ready once it answers; empty where it is."""

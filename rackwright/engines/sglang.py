@@ -162,7 +162,6 @@ class SgLang(Engine):
         "kv_cache_tokens": ("sglang:max_total_num_tokens", ""),
     }
     timed_options: Mapping[str, object] = {"ignore_eos": True}
-    downloader = "bin/hf"
     torch_program = "bin/python"
     kv_cache_dtypes = ("auto", "fp8")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -67,6 +67,13 @@ def _adapters(launch: Launch) -> tuple[str, ...] | None:
     return tuple(f"{name}={path}" for name, path in launch.service.adapters.items()) or None
 
 
+def _place(
+    flag: str, form: Form = Form.WORDS, of: Callable[[Launch], object] | None = None
+) -> Option:
+    """Where a process is, or as whom it answers."""
+    return Option(flag, of=of, form=form, compiles=False)
+
+
 # fmt: off
 # Those that no replica is given.
 _REFUSED = (
@@ -88,9 +95,9 @@ _REFUSED = (
 # fmt: on
 _OPTIONS = (
     Option("model", of=lambda launch: launch.model_path, form=Form.WORDS),
-    Option("served-model-name", of=lambda launch: launch.service.served_as, form=Form.WORDS),
-    Option("host", of=lambda launch: launch.replica.server.address, form=Form.WORDS),
-    Option("port", of=lambda launch: launch.replica.port, form=Form.WORDS),
+    _place("served-model-name", of=lambda launch: launch.service.served_as),
+    _place("host", of=lambda launch: launch.replica.server.address),
+    _place("port", of=lambda launch: launch.replica.port),
     Option("tensor-parallel-size", of=lambda launch: launch.split.tensor, form=Form.WORDS),
     Option("pipeline-parallel-size", of=lambda launch: launch.split.pipeline, form=Form.WORDS),
     Option("max-model-len", of=lambda launch: launch.limits.max_model_len, form=Form.WORDS),
@@ -103,7 +110,7 @@ _OPTIONS = (
     ),
     Option("gpu-memory-utilization", of=_share, form=Form.WORDS),
     Option("dtype", of=lambda launch: launch.replica.dtype, form=Form.WORDS),
-    Option("shutdown-timeout", of=lambda launch: launch.settings.stop_timeout_s, form=Form.WORDS),
+    _place("shutdown-timeout", of=lambda launch: launch.settings.stop_timeout_s),
     # So that the gateway can say how many tokens of a prompt were cached.
     Option("enable-prompt-tokens-details", of=lambda _: True),
     # Those that only some replicas need.
@@ -111,6 +118,8 @@ _OPTIONS = (
     Option("lora-modules", key="adapters", of=_adapters, form=Form.WORDS),
     Option("enable-expert-parallel", of=lambda launch: launch.split.expert_parallel or None),
     Option("quantization", key="quantization"),
+    # SHARED: "load-format": "dummy" in extra_args makes weights up.
+    Option("load-format", key="load_format", kind=Kind.SHARED, compiles=False),
     Option("kv-cache-dtype", of=_kv_cache_dtype),
     Option(
         "enforce-eager",
@@ -125,8 +134,8 @@ _OPTIONS = (
     ),
     Option("nnodes", of=lambda launch: launch.span and len(launch.span.addresses)),
     Option("node-rank", of=lambda launch: launch.span and launch.span.rank),
-    Option("master-addr", of=lambda launch: launch.span and launch.span.addresses[0]),
-    Option("master-port", of=lambda launch: launch.span and launch.span.master_port),
+    _place("master-addr", Form.EQUALS, lambda launch: launch.span and launch.span.addresses[0]),
+    _place("master-port", Form.EQUALS, lambda launch: launch.span and launch.span.master_port),
     # The one limit of a start is start_timeout_s; what hangs later is for the watchdog to find.
     Option("distributed-timeout-seconds", of=_patience_s),
     Option("cpu-distributed-timeout-seconds", of=_patience_s),
@@ -176,10 +185,15 @@ class Vllm(Engine):
     options = _OPTIONS
     cuda_builds = _CUDA_BUILDS
     key_variable = "VLLM_API_KEY"
-    downloader = "bin/hf"
     torch_program = "bin/python"
     predicts = True
     kv_cache_dtypes = ("auto", "fp8")
+    # Below VLLM_CACHE_ROOT and beside it; not what a server says of itself: which GPUs reach one
+    # another's memory (gpu_p2p_access_cache), and how much memory was free (startup_plan).
+    compiled = (
+        *("vllm/torch_compile_cache", "vllm/modelinfos", "vllm/deep_gemm"),
+        *("vllm/flashinfer_autotune_cache", "torchinductor", "triton", ".cache/flashinfer", "cuda"),
+    )
     routers = ("vllm-router",)
     # The routers of vllm/entrypoints, 0.32; which of them are there depends on the model.
     paths = (
@@ -273,6 +287,10 @@ class Vllm(Engine):
             return ("-m", "vllm.entrypoints.openai.api_server")
         return ("-m", "vllm.entrypoints.cli.main", "serve")
 
+    def cache(self, replica: Replica, settings: Settings) -> str:
+        """One for each release: what another one compiled is of no use to it, and never ends."""
+        return f"{super().cache(replica, settings)}/{self.release(settings).version}"
+
     def environment(
         self, replica: Replica, settings: Settings, gpu_uuids: Sequence[str] | None
     ) -> dict[str, str]:
@@ -282,7 +300,7 @@ class Vllm(Engine):
         index on the CUDA build and not at all on the CPU build. Raises PlanError where the host
         shows fewer GPUs than planned.
         """
-        cache = f"{settings.cache_dir}/{replica.name}"
+        cache = self.cache(replica, settings)
         common = {
             "HF_HUB_OFFLINE": "1",
             "VLLM_NO_USAGE_STATS": "1",

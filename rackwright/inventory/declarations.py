@@ -5,9 +5,10 @@ An entry with faults is still judged by what can be read of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from rackwright import catalog
@@ -121,10 +122,29 @@ def _own_type(name: str, data: object, path: str, faults: list[Fault]) -> GpuTyp
     return parse(GpuType, {**data, "key": name}, path, faults)
 
 
-def read_models(own: Mapping[str, Any], faults: list[Fault]) -> dict[str, ModelSpec]:
+class _Models(Mapping[str, ModelSpec]):
+    """The catalog's models, each read when it is asked for, and the inventory's own."""
+
+    def __init__(self, own: Mapping[str, ModelSpec]) -> None:
+        self._own = own
+
+    def __getitem__(self, name: str) -> ModelSpec:
+        """One by name. Raises KeyError for one that is nowhere."""
+        return self._own[name] if name in self._own else _of_catalog(name)
+
+    def __iter__(self) -> Iterator[str]:
+        """All names, those of the catalog first."""
+        return chain(catalog.model_entries(), self._own)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(catalog.model_entries()) + len(self._own)
+
+
+def read_models(own: Mapping[str, Any], faults: list[Fault]) -> Mapping[str, ModelSpec]:
     """The models of the catalog and the inventory's own, by name."""
-    known = _catalog_models()
-    models = dict(known)
+    known = catalog.model_entries()
+    models: dict[str, ModelSpec] = {}
     for name, data in own.items():
         path = f"models[{name}]"
         if name in known:
@@ -135,7 +155,7 @@ def read_models(own: Mapping[str, Any], faults: list[Fault]) -> dict[str, ModelS
             faults.extend(_as_written(fault, path) for fault in found)
             if model and _judged(model, faults):
                 models[name] = model
-    return models
+    return _Models(models)
 
 
 def _as_written(fault: Fault, path: str) -> Fault:
@@ -144,10 +164,9 @@ def _as_written(fault: Fault, path: str) -> Fault:
 
 
 @cache
-def _catalog_models() -> dict[str, ModelSpec]:
-    """The catalog, read once: so is the shape of each of its models."""
-    entries = catalog.model_entries()
-    return {name: ModelSpec(name=name, **entry) for name, entry in entries.items()}
+def _of_catalog(name: str) -> ModelSpec:
+    """Read once: so is its shape. Raises KeyError for a name that is none."""
+    return ModelSpec(name=name, **catalog.model_entries()[name])
 
 
 def _judged(model: ModelSpec, faults: list[Fault]) -> bool:

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import chain
 
 from rackwright.desired.paths import PROJECT
+from rackwright.driver.sources import read
 from rackwright.errors import Fault, gathered
 from rackwright.inventory.settings import host_settings
 from rackwright.routers import ROUTERS
@@ -15,6 +16,7 @@ from rackwright.schema.files import text_of
 from rackwright.spec import FleetSpec
 
 _KEY = "driver_repository_key"
+_SOURCES = "apt_sources"
 _LOCKED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^]]*\])? *(== *[^\s*]+(?=[\s;]|$)|@ *\S+)")
 _HASH = re.compile(r"--hash=sha(256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})(?=\s|$)")
 
@@ -31,12 +33,14 @@ def project_file_faults(spec: FleetSpec) -> Iterator[Fault]:
 
 
 def _named(spec: FleetSpec, host: str) -> Iterator[tuple[str, str]]:
-    """Those that the host may get: on one that is a gateway alone nothing of engines."""
+    """Those that the host may get: on one that is a gateway alone no requirements of engines."""
     settings = spec.settings.get(host)
     of_routers = chain.from_iterable(one.settings_model.model_fields for one in ROUTERS.values())
     for key in host_settings().model_fields if host in spec.servers else of_routers:
         if settings and (key.endswith("_requirements") or key == _KEY) and getattr(settings, key):
             yield key, getattr(settings, key)
+    for release, relative in sorted(settings.apt_sources.items()) if settings else ():
+        yield f"{_SOURCES}[{release}]", relative
 
 
 @cache
@@ -49,7 +53,15 @@ def _wrong_with(relative: str, key: str) -> str:
     except (OSError, ValueError) as error:
         words = getattr(error, "strerror", None) or error
         return f"is not a file of this project that can be read ({words})"
+    if key.startswith(_SOURCES):
+        return _unsourced(text)
     return _unarmored(text) if key == _KEY else unlocked(text)
+
+
+def _unsourced(text: str) -> str:
+    found = read({"given.sources": text})
+    whole = found and all(source.uris and source.suites for source in found)
+    return "" if whole else "must have sources as deb822: Types, URIs and Suites (sources.list(5))"
 
 
 def _unarmored(text: str) -> str:
@@ -64,7 +76,7 @@ def unlocked(text: str) -> str:
     Each requirement has an exact version and a hash, as ``uv pip compile --generate-hashes`` writes
     them; options stand on lines of their own, and no other file is named: only this one travels.
     """
-    lines = [line for line in re.sub(r"\\\n", " ", text).splitlines() if _content(line)]
+    lines = [line for line in text.replace("\\\n", " ").splitlines() if _content(line)]
     requirements = [line for line in map(_content, lines) if not line.startswith("-")]
     if other := next((line for line in lines if re.match(r"-[a-zA-Z]|--(req|con|edit)", line)), ""):
         return f"must name no other file ({_short(other)})"
@@ -76,7 +88,7 @@ def unlocked(text: str) -> str:
 
 def _content(line: str) -> str:
     """A line without its comment."""
-    return re.sub(r"(^|\s)#.*", "", line).strip()
+    return re.sub(r"(^|\s)#.*", "", line).strip() if "#" in line else line.strip()
 
 
 def _short(line: str) -> str:

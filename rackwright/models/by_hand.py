@@ -21,7 +21,7 @@ class Figures(BaseModel):
     holds all of it. ``activation_gib`` is the peak beside weights and KV cache on one GPU.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     weights_gib: float = Field(strict=True, gt=0, le=1_000_000)
     replicated_gib: float = Field(0.0, strict=True, ge=0)

@@ -16,10 +16,15 @@ TIMEOUT_S, DEADLINE_S = 20, 60
 """For a connection or the next bytes, and for all of it."""
 _GZIP = 31
 """Of zlib's ``wbits``: with gzip's own header."""
-_TOO_LARGE = f"it has more than {MOST_BYTES} bytes"
+_TOO_LARGE = "it has more than {} bytes"
 
 
-def bounded_get(url: str, headers: Mapping[str, str], deadline_s: float = DEADLINE_S) -> bytes:
+def bounded_get(
+    url: str,
+    headers: Mapping[str, str],
+    deadline_s: float = DEADLINE_S,
+    most_bytes: int = MOST_BYTES,
+) -> bytes:
     """The body at a URL. Raises httpx's errors, and ValueError for an answer that is not taken.
 
     One thread asks, another waits: a server that sends a byte now and then is never late for
@@ -29,7 +34,7 @@ def bounded_get(url: str, headers: Mapping[str, str], deadline_s: float = DEADLI
 
     def ask() -> None:
         try:
-            found.append(_get(url, headers))
+            found.append(_get(url, headers, most_bytes))
         except Exception as error:
             found.append(error)
 
@@ -43,7 +48,7 @@ def bounded_get(url: str, headers: Mapping[str, str], deadline_s: float = DEADLI
     return found[0]
 
 
-def _get(url: str, headers: Mapping[str, str]) -> bytes:
+def _get(url: str, headers: Mapping[str, str], most_bytes: int) -> bytes:
     first = httpx.URL(url).host
 
     def refuse_inwards(request: httpx.Request) -> None:
@@ -57,20 +62,21 @@ def _get(url: str, headers: Mapping[str, str]) -> bytes:
         client.stream("GET", url, headers=sent) as answer,
     ):
         answer.raise_for_status()
-        return _unpacked(_body(answer), answer.headers.get("Content-Encoding", "identity"))
+        body = _body(answer, most_bytes)
+        return _unpacked(body, answer.headers.get("Content-Encoding", "identity"), most_bytes)
 
 
-def _body(answer: httpx.Response) -> bytes:
+def _body(answer: httpx.Response, most_bytes: int) -> bytes:
     """As it is sent: httpx would unpack each piece whole, however large it becomes."""
     body = b""
     for piece in answer.iter_raw():
         body += piece
-        if len(body) > MOST_BYTES:
-            raise ValueError(_TOO_LARGE)
+        if len(body) > most_bytes:
+            raise ValueError(_TOO_LARGE.format(most_bytes))
     return body
 
 
-def _unpacked(body: bytes, encoding: str) -> bytes:
+def _unpacked(body: bytes, encoding: str, most_bytes: int) -> bytes:
     """gzip is read though nobody asked for it: there are files that are kept so."""
     if encoding == "identity":
         return body
@@ -78,11 +84,12 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
         raise ValueError(f"it is sent as {encoding[:40]}")
     unpacker = zlib.decompressobj(_GZIP)
     try:
-        plain = unpacker.decompress(body, MOST_BYTES)
+        plain = unpacker.decompress(body, most_bytes)
     except zlib.error as error:
         raise ValueError(f"it is no gzip: {error}") from None
     if not unpacker.eof:
-        raise ValueError(_TOO_LARGE if unpacker.unconsumed_tail else "it is half a gzip")
+        too_large = _TOO_LARGE.format(most_bytes)
+        raise ValueError(too_large if unpacker.unconsumed_tail else "it is half a gzip")
     return plain
 
 

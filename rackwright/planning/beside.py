@@ -17,8 +17,7 @@ def stand_in(plan: FleetPlan, replica: Replica) -> Replica | None:
     On as many GPUs of its type that nothing is planned for, at a port of its own. None where there
     are too few, or where it needs no such thing: it spans servers, or has others beside it.
     """
-    others = [one for one in plan.replicas if one.service.name == replica.service.name]
-    if len(others) != 1 or replica.span:
+    if len(plan.serving([replica.service.name])) != 1 or replica.span:
         return None
     spare = list(_spare_gpus(plan, replica))[: len(replica.gpus)]
     port = _free_port(plan, replica)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any, Literal, NamedTuple
 
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.beside import stand_ins
+from rackwright.planning.sideways import is_loopback, sharers, sideways_port_of
 from rackwright.planning.watchdogs import neighbours, watchdog_port_of
 from rackwright.spec import FailoverSpec, FleetSpec
+
+MOST_KNOWN = 4096
+"""Addresses that are read once for the firewalls of all hosts; each has those of its neighbours."""
 
 
 class Rule(NamedTuple):
@@ -34,6 +39,11 @@ WATCHDOGS = (
     Rule("watchdogs, IPv6", "tcp dport @watchdog_ports ip6 saddr @servers6", "accept"),
 )
 """Of servers with replicas of the same services: theirs ask ours before they restart one."""
+SIDEWAYS = (
+    Rule("weights and wheels", "tcp dport @sideways_ports ip saddr @sharers4", "accept"),
+    Rule("weights and wheels, IPv6", "tcp dport @sideways_ports ip6 saddr @sharers6", "accept"),
+)
+"""Of servers with the same engines or models: what one has fetched, the others take from it."""
 STRANGERS = Rule("strangers", "tcp dport @engine_ports counter", "reject with tcp reset")
 """Refused at once: who is left out by mistake hears of it, and waits for no time-out."""
 ENGINES = (
@@ -96,7 +106,8 @@ class Firewall(NamedTuple):
     ``asked`` are gateways that alone know where they come from. ``trusted`` may reach engines'
     ports, and where the whole ``host`` is guarded all of it. Ports of ``open_ports`` are those of
     the setting, and a gateway's own. ``vrrp`` are addresses of gateways that share one with it. The
-    ``watchdog_port`` is one of ``engine_ports``, which the watchdogs of ``servers`` reach as well.
+    ``watchdog_port`` is one of ``engine_ports``, which the watchdogs of ``servers`` reach as well;
+    so is the ``sideways_port``, which ``sharers`` reach.
     """
 
     mode: Literal["engines", "host"]
@@ -108,11 +119,13 @@ class Firewall(NamedTuple):
     vrrp: tuple[str, ...] = ()
     watchdog_port: int | None = None
     servers: tuple[str, ...] = ()
+    sideways_port: int | None = None
+    sharers: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
         """Host names among those who may come in: the host has to look them up."""
-        sources = _once((*self.gateways, *self.trusted, *self.servers))
+        sources = _once((*self.gateways, *self.trusted, *self.servers, *self.sharers))
         return [one for one in sources if _network(one) is None]
 
     def table(self, known: Mapping[str, Sequence[str]], ssh_ports: Iterable[int]) -> Table:
@@ -123,23 +136,26 @@ class Firewall(NamedTuple):
         if self.watchdog_port is not None:
             sets["watchdog_ports"] = _numbers((self.watchdog_port,))
             sets |= _by_family("servers", self.servers, known)
+        if self.sideways_port is not None:
+            sets["sideways_ports"] = _numbers((self.sideways_port,))
+            sets |= _by_family("sharers", self.sharers, known)
         if self.mode == "engines":
-            return Table("accept", self._with_watchdogs(ENGINES), sets)
+            return Table("accept", self._with_servers(ENGINES), sets)
         sets["ssh_ports"] = _numbers(ssh_ports)
         for protocol in ("tcp", "udp"):
             ports = (one.split("/") for one in self.open_ports)
             sets[f"{protocol}_ports"] = _numbers(int(n) for n, its in ports if its == protocol)
-        rules = self._with_watchdogs(HOST)
+        rules = self._with_servers(HOST)
         if not self.vrrp:
             return Table("drop", rules, sets)
         return Table("drop", (*rules, *VRRP), sets | _by_family("vrrp", self.vrrp, known))
 
-    def _with_watchdogs(self, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-        """Before strangers are refused."""
-        if self.watchdog_port is None:
-            return rules
+    def _with_servers(self, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        """What servers ask of one another, before strangers are refused."""
+        watchdogs = () if self.watchdog_port is None else WATCHDOGS
+        sideways = () if self.sideways_port is None else SIDEWAYS
         at = rules.index(STRANGERS)
-        return (*rules[:at], *WATCHDOGS, *rules[at:])
+        return (*rules[:at], *watchdogs, *sideways, *rules[at:])
 
 
 def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
@@ -148,8 +164,14 @@ def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
     listening = (*replicas, *stand_ins(plan, name))
     ports = sorted({port for replica in listening for port in _ports(replica)})
     watchdog = watchdog_port_of(name, spec, plan)
-    if watchdog is not None and not _is_loopback(spec.servers[name].address):
+    if watchdog is not None and not is_loopback(spec.servers[name].address):
         ports.append(watchdog)
+    # Itself as well, which changes nothing: so all that share have the same set, worked out once.
+    together = {server.name for server in sharers(name, spec, plan)}
+    sharing = together and together | {name}
+    sideways = sideways_port_of(name, spec, plan) if together else None
+    if sideways is not None:
+        ports.append(sideways)
     if settings.firewall == "off" or (settings.firewall == "engines" and not ports):
         return None
     known = {other: _address(other, spec) for other in spec.gateways if other != name}
@@ -165,6 +187,8 @@ def firewall_of(name: str, spec: FleetSpec, plan: FleetPlan) -> Firewall | None:
         vrrp=_vrrp(name, spec.failover),
         watchdog_port=watchdog if watchdog in ports else None,
         servers=_once(server.address for server in neighbours(name, plan)) if watchdog else (),
+        sideways_port=sideways,
+        sharers=_once(server.address for server in spec.servers.values() if server.name in sharing),
     )
 
 
@@ -176,17 +200,10 @@ def _vrrp(name: str, failover: FailoverSpec | None) -> tuple[str, ...]:
 
 def _ports(replica: Replica) -> Iterator[int]:
     """Of what listens for others: the engine, and where several servers meet."""
-    if replica.answers and not _is_loopback(replica.server.address):
+    if replica.answers and not is_loopback(replica.server.address):
         yield replica.port
     if replica.answers and replica.span and replica.span.master_port:
         yield replica.span.master_port
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _address(gateway: str, spec: FleetSpec) -> str | None:
@@ -210,6 +227,7 @@ def _numbers(ports: Iterable[int]) -> tuple[str, ...]:
     return tuple(str(port) for port in sorted(set(ports)))
 
 
+@lru_cache(MOST_KNOWN)
 def _network(text: str) -> IPv4Network | IPv6Network | None:
     try:
         return ip_network(text)
@@ -220,15 +238,13 @@ def _network(text: str) -> IPv4Network | IPv6Network | None:
 def _by_family(
     name: str, sources: Iterable[str], known: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
-    texts = [str(text) for one in sources for text in known.get(one, (one,))]
-    networks = [network for text in texts if (network := _network(text))]
-    return {
-        f"{name}4": _collapsed(one for one in networks if one.version == 4),
-        f"{name}6": _collapsed(one for one in networks if one.version == 6),
-    }
+    texts = tuple(str(text) for one in sources for text in known.get(one, (one,)))
+    return {f"{name}{version}": _collapsed(texts, version) for version in (4, 6)}
 
 
-def _collapsed(networks: Iterable[Any]) -> tuple[str, ...]:
+@lru_cache(MOST_KNOWN)
+def _collapsed(texts: tuple[str, ...], version: int) -> tuple[str, ...]:
     """As few as say the same, none within another, which nft refuses; hosts without a length."""
-    alone = (one for one in collapse_addresses(networks))
+    networks: list[Any] = [network for text in texts if (network := _network(text))]
+    alone = collapse_addresses(one for one in networks if one.version == version)
     return tuple(str(o.network_address if o.num_addresses == 1 else o) for o in alone)

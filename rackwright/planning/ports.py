@@ -15,18 +15,27 @@ class Ports:
     """Ports of one server: those services name, then running numbers from ``base_port``."""
 
     def __init__(self, server: str, draft: Draft) -> None:
-        """Taken are the gateway's port and the watchdog's; what is wrong goes to the draft."""
+        """Taken are the gateway's port and those of servers for one another."""
         self._server = server
         settings = draft.fleet.settings[server]
         self._base = settings.base_port
         self._faults = draft.faults
         gateway = draft.fleet.gateways.get(server)
         self._taken = {settings.watchdog_port: "the watchdog"} if settings.watchdog == "on" else {}
+        if settings.sideways == "on":
+            self._note_sideways(settings.sideways_port)
         if gateway and gateway.port in self._taken:
-            path, rule = f"settings[{server}].watchdog_port", f"is the gateway's port on {server}"
+            key = "watchdog" if self._taken[gateway.port] == "the watchdog" else "sideways"
+            path, rule = f"settings[{server}].{key}_port", f"is the gateway's port on {server}"
             self._faults.append(Fault(path, rule, gateway.port))
         if gateway:
             self._taken[gateway.port] = "the gateway"
+
+    def _note_sideways(self, port: int) -> None:
+        if owner := self._taken.get(port):
+            path, rule = f"settings[{self._server}].sideways_port", f"is the port of {owner}"
+            self._faults.append(Fault(path, rule, port))
+        self._taken.setdefault(port, "what servers give one another")
 
     def take(self, service: ServiceSpec, count: int) -> list[int]:
         """``count`` ports: consecutive from the service's own, or the next that are free."""

@@ -33,10 +33,10 @@ def routers(draft: Draft) -> Iterator[Router]:
 
 
 def _free(gateway: str, draft: Draft) -> Iterator[int]:
-    """Ports that neither Nginx, a watchdog nor a replica on the same host has."""
+    """Ports that nothing else of ours on the same host has."""
     on_host = [replica for replica in draft.replicas if replica.server.name == gateway]
     settings = draft.fleet.settings[gateway]
-    own = (draft.fleet.gateways[gateway].port, settings.watchdog_port)
+    own = (draft.fleet.gateways[gateway].port, settings.watchdog_port, settings.sideways_port)
     taken = {*own, *chain.from_iterable(map(_ports, on_host))}
     return (p for p in range(settings.router_base_port, LAST_PORT + 1) if p not in taken)
 

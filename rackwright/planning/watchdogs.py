@@ -60,7 +60,7 @@ def neighbours(name: str, plan: FleetPlan) -> Iterator[ServerSpec]:
     """The other servers with replicas of a server's services, the ranks of its own among them."""
     services = {replica.service.name for replica in plan.on(name)}
     seen = {name}
-    for replica in plan.replicas:
-        if replica.service.name in services and replica.server.name not in seen:
+    for replica in plan.serving(services):
+        if replica.server.name not in seen:
             seen.add(replica.server.name)
             yield replica.server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -42,19 +43,22 @@ def work_of(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> Work
     read = expert_read = 0
     flops = expert_flops = attention = moved = 0.0
     share, kv = 1.0, dict.fromkeys({layer.kv.window for layer in layers}, 0)
+    known: dict[tuple[int, int], _Added] = {}  # equal layers are one and the same value
     for number, layer in zip(numbers, layers, strict=True):
-        for tensor, size in held[number]:
-            if tensor.sharding is Sharding.EXPERTS and layer.experts:
-                share = layer.experts.active / layer.experts.count
-                expert_read += size
-                expert_flops += 2 * tensor.elements * share / split.tensor
-            elif tensor.stored:
-                read += size
-                flops += 2 * tensor.elements / _ranks(tensor, split)
-                moved += _moved(shape, tensor, split)
-        moved += _moved_by_experts(shape, layer, split)
-        attention += 4 * layer.query_width / split.tensor
-        kv[layer.kv.window] += layer_kv_bytes(shape, layer.kv, split, kv_cache_dtype)
+        key = (id(layer), id(held[number]))
+        if key not in known:
+            known[key] = _added(shape, layer, held[number], split, kv_cache_dtype)
+        one = known[key]
+        share = one.share if one.share is not None else share
+        read, expert_read = read + one.read, expert_read + one.expert_read
+        for term in one.flops:
+            flops += term
+        for term in one.expert_flops:
+            expert_flops += term
+        for term in one.moved:
+            moved += term
+        attention += one.attention
+        kv[layer.kv.window] += one.kv
     if stage == split.pipeline - 1:
         read += tensor_bytes(shape, shape.head, split)
     return Work(
@@ -69,6 +73,47 @@ def work_of(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> Work
         len(layers),
         sum(layer.experts is not None for layer in layers),
         sum(layer.kv.latent for layer in layers),
+    )
+
+
+class _Added(NamedTuple):
+    """What one layer adds to the work of its stage, in the order in which it is summed up."""
+
+    read: int
+    expert_read: int
+    share: float | None
+    flops: tuple[float, ...]
+    expert_flops: tuple[float, ...]
+    moved: tuple[float, ...]
+    attention: float
+    kv: int
+
+
+def _added(
+    shape: Shape,
+    layer: Layer,
+    held: Sequence[tuple[Tensor, int]],
+    split: Split,
+    kv_cache_dtype: str,
+) -> _Added:
+    experts = layer.experts
+    share = experts.active / experts.count if experts else 1.0
+    of_experts = [bool(experts) and tensor.sharding is Sharding.EXPERTS for tensor, _ in held]
+    pairs = list(zip(held, of_experts, strict=True))
+    routed = [one for one, is_routed in pairs if is_routed]
+    plain = [one for one, is_routed in pairs if not is_routed and one[0].stored]
+    return _Added(
+        read=sum(size for _, size in plain),
+        expert_read=sum(size for _, size in routed),
+        share=share if routed else None,
+        flops=tuple(2 * tensor.elements / _ranks(tensor, split) for tensor, _ in plain),
+        expert_flops=tuple(2 * tensor.elements * share / split.tensor for tensor, _ in routed),
+        moved=(
+            *(_moved(shape, tensor, split) for tensor, _ in plain),
+            _moved_by_experts(shape, layer, split),
+        ),
+        attention=4 * layer.query_width / split.tensor,
+        kv=layer_kv_bytes(shape, layer.kv, split, kv_cache_dtype),
     )
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 HOST = "localhost"
@@ -77,6 +76,8 @@ def is_ours(main_pid: int, port: int) -> bool:
 
 def answers(address: str, port: int, path: str) -> bool:
     """Whether a GET is answered with 200; where an answer leads to is not followed."""
+    from http.client import HTTPConnection, HTTPException  # others have of this file what is quick
+
     connection = HTTPConnection(address, port, timeout=5)
     try:
         connection.request("GET", path, headers={"Host": HOST})

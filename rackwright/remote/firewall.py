@@ -14,6 +14,7 @@ from rackwright.remote.host import nftables
 from rackwright.remote.host.names import looked_up
 from rackwright.remote.host.running import Failed, ended, run, said_by
 from rackwright.remote.host.ssh_ports import ssh_ports
+from rackwright.remote.host.systemd import states
 from rackwright.remote.items.files import write
 
 LOCK = Path("/run/rackwright-firewall.lock")
@@ -21,6 +22,10 @@ TRIAL = Path("/run/rackwright-firewall")
 BEFORE, FRESH, ROLLED_BACK = TRIAL / "before.nft", TRIAL / "fresh.nft", TRIAL / "rolled-back"
 ROLLBACK = "rackwright-firewall-rollback"
 UNIT = "rackwright-firewall.service"
+TIMER = f"{ROLLBACK}.timer"
+OTHERS = tuple(f"{name}.service" for name in nftables.OTHERS)
+UNITS = (UNIT, TIMER, *OTHERS)
+"""What systemd is asked about."""
 UNIT_FILE = Path("/etc/systemd/system") / UNIT
 NO_TABLE = "table inet rackwright\ndelete table inet rackwright\n"
 BACK = f"touch {ROLLED_BACK}; nft -f {BEFORE} || nft delete table {' '.join(nftables.TABLE)}"
@@ -45,17 +50,19 @@ def main(request: Values) -> Values:
 
 def observe(request: Values) -> Values:
     """What is loaded and kept, addresses of ``names``, and where SSH comes in."""
+    now = states(*UNITS)
+    active = {name for name, state in now.items() if state.get("ActiveState") == "active"}
     return {
         **_table(),
         "nft": nftables.is_there(),
         "file": _text(Path(request["file"])),
         "unit": _text(UNIT_FILE),
-        "enabled": said_by("systemctl", "is-enabled", UNIT) == "enabled",
-        "active": said_by("systemctl", "is-active", UNIT) == "active",
-        "on_trial": _is_on_trial(),
+        "enabled": now[UNIT].get("UnitFileState") == "enabled",
+        "active": UNIT in active,
+        "on_trial": TIMER in active,
         "names": looked_up(request["names"]),
         "ssh_ports": ssh_ports(),
-        "others": nftables.others(),
+        "others": [name for name, unit in zip(nftables.OTHERS, OTHERS) if unit in active],
     }
 
 
@@ -73,7 +80,7 @@ def _text(path: Path) -> str | None:
 
 
 def _is_on_trial() -> bool:
-    return said_by("systemctl", "is-active", f"{ROLLBACK}.timer") == "active"
+    return said_by("systemctl", "is-active", TIMER) == "active"
 
 
 def on_trial(request: Values) -> None:
@@ -102,12 +109,12 @@ def _arm(confirm_s: int) -> None:
 def _end_trial() -> None:
     if _is_on_trial():
         run("/bin/sh", "-c", BACK)
-        run("systemctl", "stop", f"{ROLLBACK}.timer")
+        run("systemctl", "stop", TIMER)
 
 
 def keep(request: Values) -> None:
     """End the trial, and have the same loaded at each boot. Failed where it was rolled back."""
-    ended("systemctl", "stop", f"{ROLLBACK}.timer")
+    ended("systemctl", "stop", TIMER)
     if ROLLED_BACK.exists() or not BEFORE.exists():
         raise Failed("the former rules were back before this connection came")
     BEFORE.unlink()
@@ -123,7 +130,7 @@ def keep(request: Values) -> None:
 def remove(request: Values) -> None:
     """Our table, and what loads it. Nobody else's."""
     if _is_on_trial():
-        run("systemctl", "stop", f"{ROLLBACK}.timer")
+        run("systemctl", "stop", TIMER)
     if UNIT_FILE.exists():
         run("systemctl", "disable", "--quiet", "--now", UNIT)
     for path in (Path(request["file"]), UNIT_FILE):

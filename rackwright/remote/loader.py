@@ -9,15 +9,25 @@ import base64
 import contextlib
 import importlib
 import json
+import marshal
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 import time
 import zlib
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from typing import Any
+
+KEPT = Path("/run/rackwright-code")
+"""Compiled modules, by what they were compiled from, root's alone and gone at the next boot.
+
+To parse them anew was most of what a host had to do in a run that changes nothing.
+"""
+MOST_KEPT = 32
 
 
 class Travelled:
@@ -26,33 +36,89 @@ class Travelled:
     What only has modules below it is an empty package.
     """
 
-    def __init__(self, sources: dict[str, str]) -> None:
-        """Sources by the full names of their modules."""
-        self.sources = sources
+    def __init__(self, packed: str, digest: str = "") -> None:
+        """``packed`` are sources by the full names of their modules; see ``travelling.message``."""
+        self._packed = packed
+        self.codes = kept(digest) if digest else {}
+        if not self.codes:
+            self.codes = compiled(self.sources())
+            if digest:
+                keep(digest, self.codes)
+
+    def sources(self) -> dict[str, str]:
+        """The text of each module; unpacked only where one is compiled or quoted."""
+        unpacked: dict[str, str] = json.loads(zlib.decompress(base64.b64decode(self._packed)))
+        return unpacked
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         """As ``sys.meta_path`` wants it; None for what did not come along."""
         loader: Any = self
-        if name in self.sources:
+        if name in self.codes:
             return ModuleSpec(name, loader)
-        package = any(known.startswith(f"{name}.") for known in self.sources)
+        package = any(known.startswith(f"{name}.") for known in self.codes)
         return ModuleSpec(name, loader, is_package=True) if package else None
 
     def create_module(self, spec: ModuleSpec) -> None:
         """None: as Python makes any module."""
 
     def exec_module(self, module: Any) -> None:
-        """Run it; a traceback then names it as the file that it is in the project."""
-        name = module.__name__
-        place = f"{name.replace('.', '/')}.py"
-        exec(compile(self.get_source(name), place, "exec", dont_inherit=True), module.__dict__)
+        """Run it, where it is more than a package."""
+        if module.__name__ in self.codes:
+            exec(self.codes[module.__name__], module.__dict__)
 
     def get_source(self, name: str) -> str:
         """The text of a module; a traceback quotes it."""
-        return self.sources.get(name, "")
+        return self.sources().get(name, "")
+
+
+def compiled(sources: dict[str, str]) -> dict[str, Any]:
+    """Code by the names of modules; tracebacks name them as the files that they are here."""
+    return {
+        name: compile(text, f"{name.replace('.', '/')}.py", "exec", dont_inherit=True)
+        for name, text in sources.items()
+    }
+
+
+def kept(digest: str) -> dict[str, Any]:
+    """What was compiled here from the same sources by the same Python; nothing where there is none.
+
+    Only root's own is trusted: it is run as root.
+    """
+    try:
+        found = marshal.loads(_place(digest).read_bytes()) if _is_ours(KEPT) else {}
+    except (OSError, EOFError, ValueError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def keep(digest: str, codes: dict[str, Any]) -> None:
+    """Whole or not at all; without room for it the next run compiles again. The oldest make way."""
+    if os.geteuid() != 0:
+        return
+    fresh = KEPT / f"{os.getpid()}.new"
+    with contextlib.suppress(OSError):
+        KEPT.mkdir(0o700, exist_ok=True)
+        if not _is_ours(KEPT):
+            return
+        fresh.write_bytes(marshal.dumps(codes))
+        fresh.replace(_place(digest))
+        by_age = sorted((path.stat().st_mtime, path) for path in KEPT.iterdir())
+        for _, path in by_age[:-MOST_KEPT]:
+            path.unlink()
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether root alone can put anything there."""
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == 0 and not found.st_mode & 0o077
+
+
+def _place(digest: str) -> Path:
+    return KEPT / f"{digest}-{sys.implementation.cache_tag}-{sys.hexversion:x}"
 
 
 BEAT_S, GRACE_S = 2, 5
+ENDS_EARLY = ("ONLY_LOOKS", "ENDS_WITH_CONNECTION")
 OUT = 1
 
 
@@ -107,13 +173,13 @@ def main(line: str) -> None:
     """Call the script of a message (``travelling.message``) and print its reply.
 
     A reply that is a text is printed as it is, any other as JSON. A script that only looks
-    (``ONLY_LOOKS``) ends with its connection; one that changes something finishes that.
+    (``ONLY_LOOKS``) ends with its connection; one that changes something finishes that, where it
+    does not say that it can be cut off anywhere (``ENDS_WITH_CONNECTION``).
     """
     message = json.loads(line)
-    sources = json.loads(zlib.decompress(base64.b64decode(message["modules"])))
-    sys.meta_path.insert(0, Travelled(sources))
+    sys.meta_path.insert(0, Travelled(message["modules"], message.get("digest", "")))
     script = importlib.import_module(message["script"])
-    if not getattr(script, "ONLY_LOOKS", False):
+    if not any(getattr(script, name, False) for name in ENDS_EARLY):
         print(_text(script.main(*message["arguments"])), flush=True)
         return
     listener = Listener()

@@ -14,15 +14,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rackwright.remote.downloads.fetching import fetch
 from rackwright.remote.downloads.progress import Packages, say
 from rackwright.remote.host.alone import alone
+from rackwright.remote.host.supplies import beyond_proxies, of_pip, of_uv, of_uv_python
 
 LOCK = Path("/run/rackwright-install.lock")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -56,10 +55,11 @@ def _name(folder: str) -> str:
 
 def missing(request: Values) -> list[str]:
     """Which of the releases and their installer (uv) are not there whole."""
-    return [name for name, folder, _, _ in _wanted(request) if not _complete(folder)]
+    return [name for name, folder, _, _ in _wanted(request) if not is_complete(folder)]
 
 
-def _complete(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
+    """Whether a release is there whole."""
     return (folder / ".complete").exists()
 
 
@@ -68,9 +68,23 @@ def install(request: Values) -> str:
     started = time.monotonic()
     with alone(LOCK, "installation") as lock:
         for _, folder, build, values in _wanted(request):
-            if not _complete(folder):
+            if not is_complete(folder):
                 _fresh(folder, build, values, lock)
+        shutil.rmtree(wheels_dir(request), ignore_errors=True)
     return f"engine releases installed in {time.monotonic() - started:.0f} s"
+
+
+def have_installer(request: Values) -> None:
+    """Install what installs venvs, where it is missing."""
+    with alone(LOCK, "installation") as lock:
+        _, folder, build, values = _wanted(request)[0]
+        if build is _install_uv and not is_complete(folder):
+            _fresh(folder, build, values, lock)
+
+
+def wheels_dir(request: Values) -> Path:
+    """Where wheels are that came from other servers, until what they bring is installed."""
+    return Path(request["uv"]).parent.parent / "wheels"
 
 
 def _fresh(folder: Path, build: Build, request: Values, lock: int) -> None:
@@ -113,18 +127,25 @@ def _install_uv(request: Values) -> Steps:
     """Into a venv of the Python that runs this; the engine's own may be one that uv fetches."""
     folder = request["uv"]
     yield [sys.executable, "-m", "venv", folder], {}
+    words, places = of_pip(request)
+    options = {"env": {**os.environ, **places}}
     yield [f"{folder}/bin/python", "-m", "pip", "install", "--quiet", "--require-hashes",
-           "--only-binary=:all:", "-r", request["uv_requirements"]], {}  # fmt: skip
+           "--only-binary=:all:", *words, "-r", request["uv_requirements"]], options  # fmt: skip
 
 
 def _install_venv(request: Values) -> Steps:
     uv, folder = f"{request['uv']}/bin/uv", request["folder"]
     python = f"{folder}/bin/python"
-    yield [uv, "venv", "--quiet", "--python", request["python"], folder], _beside(request)
-    sync = [uv, "pip", "sync", "--python", python, "--require-hashes"]
+    wanted, places = of_uv_python(request)
+    options = {"env": {**os.environ, **beside(request), **places}}
+    yield [uv, "venv", "--quiet", *wanted, folder], options
+    words, links = _wheels_from(request, folder)
+    sync = [uv, "pip", "sync", "--python", python, "--require-hashes", *words]
     if request["compile_bytecode"]:
         sync.append("--compile-bytecode")
-    yield [*sync, request["requirements"]], {}
+    yield [*sync, request["requirements"]], {"env": {**os.environ, **links}}
+    import tempfile  # slow to load: to look needs none of it
+
     if request.get("amendment"):
         yield [python, "-c", request["amendment"]], {}
     with tempfile.TemporaryDirectory(prefix="rackwright-") as home:
@@ -137,8 +158,19 @@ def _install_venv(request: Values) -> Steps:
             yield [*BOUNDED, python, f"{home}/sampling.py", sample["module"]], as_user
 
 
+def _wheels_from(request: Values, folder: str) -> tuple[list[str], dict[str, str]]:
+    """What uv is told of where wheels are: those that came from other servers, or the usual way."""
+    if wheels := request.get("wheels", {}).get(folder):
+        return ["--no-index", "--find-links", wheels], {}
+    return of_uv(request)
+
+
 def _install_archive(request: Values) -> Steps:
     """Downloaded beside its folder, and kept there until it is unpacked and works."""
+    import tempfile
+
+    from rackwright.remote.downloads.fetching import fetch  # HTTP: to look needs none of it
+
     folder, architecture = Path(request["folder"]), ARCHITECTURES.get(platform.machine(), "")
     if architecture not in request["downloads"]:
         known = ", ".join(sorted(request["downloads"]))
@@ -154,10 +186,9 @@ def _install_archive(request: Values) -> Steps:
     archive.unlink()
 
 
-def _beside(request: Values) -> Values:
+def beside(request: Values) -> dict[str, str]:
     """A Python that uv fetches goes where the engine's user can read it, not into root's home."""
-    pythons = Path(request["uv"]).parent / "python"
-    return {"env": {**os.environ, "UV_PYTHON_INSTALL_DIR": str(pythons)}}
+    return {"UV_PYTHON_INSTALL_DIR": str(Path(request["uv"]).parent / "python")}
 
 
 def _as_engine_user(request: Values, home: str) -> Values:
@@ -177,4 +208,6 @@ def main(request: Values) -> Any:
     """``do`` is observe (what is missing) or install."""
     if request["do"] == "observe":
         return missing(request)
+    if request.get("bundle"):
+        beyond_proxies()
     return install(request)

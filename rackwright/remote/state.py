@@ -14,6 +14,7 @@ from rackwright.remote.items import (
     gateway_data,
     initramfs,
     leftovers,
+    manifest,
     nginx_limits,
     own,
     packages,
@@ -22,6 +23,8 @@ from rackwright.remote.items import (
 )
 
 LOCK = Path("/run/rackwright.lock")
+APT = "/etc/apt/"
+"""Files that apt reads, sources and pins: they are there before packages are installed."""
 WRITTEN = ("file", "limits")
 """Kinds of items that are files, and are put back where a configuration is refused."""
 
@@ -42,6 +45,7 @@ def observe(queries: Sequence[Values]) -> list[Values]:
         "limits": nginx_limits.seen,
         "gateway data": gateway_data.seen,
         "turn": turns.seen,
+        "manifest": manifest.seen,
         "units": lambda q: {"units": [path.name for path in leftovers.other_units(q)]},
         "absent": lambda q: (
             {"there": True} if leftovers.is_there(Path(q["key"]), q["mark"]) else {}
@@ -52,10 +56,12 @@ def observe(queries: Sequence[Values]) -> list[Values]:
     return [look[query["kind"]](query) for query in queries]
 
 
-def apply(changes: Sequence[Values]) -> None:
+def apply(changes: Sequence[Values], supply: Values | None = None) -> None:
     """Make the changes in their order, alone on this host: packages first, units last.
 
-    A gateway reads its data again after that.
+    Before packages only what apt reads. A gateway reads its data again after all. ``supply`` is
+    where packages come from, if not from the host's own archives. Last of all the manifest is
+    written.
 
     None of them where one is of something that is not ours.
     """
@@ -74,12 +80,17 @@ def apply(changes: Sequence[Values]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _refuse_foreign(changes)
         before = {c["key"]: files.saved(Path(c["key"])) for c in changes if c["kind"] in WRITTEN}
-        packages.install([c for c in changes if c["kind"] == "package"])
-        for change in changes:
-            if change["kind"] in make:
-                make[change["kind"]](change)
+        others = [change for change in changes if change["kind"] in make]
+        for change in (c for c in others if c["key"].startswith(APT)):
+            make[change["kind"]](change)
+        packages.install([c for c in changes if c["kind"] == "package"], supply)
+        for change in (c for c in others if not c["key"].startswith(APT)):
+            make[change["kind"]](change)
         units.make([c for c in changes if c["kind"] == "unit"], before)
         gateway_data.make([c for c in changes if c["kind"] == "gateway data"], before)
+        for change in changes:
+            if change["kind"] == "manifest":
+                manifest.make(change)
 
 
 def _refuse_foreign(changes: Sequence[Values]) -> None:
@@ -95,7 +106,7 @@ def main(request: Values) -> Any:
     if request["do"] == "observe":
         return observe(request["items"])
     try:
-        apply(request["items"])
+        apply(request["items"], request.get("apt"))
     except OSError as failure:  # a command that said no, too
         return {"error": str(failure)}
     return {}

@@ -7,12 +7,12 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from rackwright.checks.results import CheckResult, Status
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 COLOURS = {
     Status.OK: "green",
@@ -24,6 +24,9 @@ COLOURS = {
 
 def results_text(results: Sequence[CheckResult], *, colour: bool = False, width: int = 110) -> str:
     """A table of all results, what to do about those that are not OK, and a line that counts."""
+    from rich.console import Console  # only where something is drawn
+    from rich.text import Text
+
     console = Console(
         file=io.StringIO(),
         width=width,
@@ -54,6 +57,9 @@ def terminal_text(results: Sequence[CheckResult]) -> str:
 
 
 def _table(results: Sequence[CheckResult]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("STATUS", "HOST", "WHAT", "CHECK", "EVIDENCE"):
         table.add_column(heading, overflow="fold")

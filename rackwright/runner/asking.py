@@ -34,17 +34,19 @@ def ask_all(
     question: Callable[[Host], Answer],
     said: Callable[[str, Answer], None] = lambda name, answer: None,
     only: Container[str] | None = None,
+    limit_s: float = LIMIT_S,
 ) -> dict[str, Answer]:
     """The answer of each host by name; ``{"error": why}`` of one that gave none.
 
     ``question`` runs with the host as pyinfra's context; ``said`` hears each answer as it comes.
-    ``only`` the hosts named there are asked, all of them where it is None.
+    ``only`` the hosts named there are asked, all of them where it is None; each has ``limit_s``
+    seconds.
     """
     state = _quiet_state(inventory)
     answers: dict[str, Answer] = {}
 
     def hear(host: Host) -> None:
-        answers[host.name] = _ask_and_disconnect(host, question)
+        answers[host.name] = _ask_and_disconnect(host, question, limit_s)
         said(host.name, answers[host.name])
 
     with ctx_state.use(state):
@@ -109,8 +111,8 @@ def within(limit_s: float | None) -> Iterator[None]:
         del silence
 
 
-def _ask_and_disconnect(host: Host, question: Callable[[Host], Answer]) -> Answer:
-    answer = ask(host, question, LIMIT_S)
+def _ask_and_disconnect(host: Host, question: Callable[[Host], Answer], limit_s: float) -> Answer:
+    answer = ask(host, question, limit_s)
     with ctx_host.use(host):
         host.disconnect()
     return answer

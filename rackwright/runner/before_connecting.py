@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import click
 import pyinfra
+from pyinfra.api import connectors
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.connectors.base import BaseConnector
 
 from rackwright.exits import exits
-from rackwright.runner.fleet import fleet_of, fleet_with_secrets
+from rackwright.runner.each_operation import at_less_cost
+from rackwright.runner.fleet import fleet_of, fleet_to_deploy, fleet_with_secrets
 from rackwright.schema.files import text_of
 
 PROJECT_NAME = "rackwright"
@@ -33,24 +36,29 @@ def judge_inventories_first(connector: type[BaseConnector]) -> None:
     So is one with a host of this ``connector``, and one that a deploy of ours is run on.
     """
     State.init = _judging(State.init, connector)  # type: ignore[method-assign]
+    at_less_cost()
+    vars(connectors)["entry_points"] = metadata.entry_points  # read once, see ``installed``
 
 
 def _judging(init: Callable[..., None], connector: type[BaseConnector]) -> Callable[..., None]:
     @wraps(init)
     def judged(state: State, inventory: Inventory, *args: Any, **kwargs: Any) -> None:
-        if _runs_our_deploy() or any(host.connector_cls is connector for host in inventory):
-            refuse_if_faulty(inventory)
+        deploys = _runs_our_deploy()
+        if deploys or any(host.connector_cls is connector for host in inventory):
+            refuse_if_faulty(inventory, deploys)
         init(state, inventory, *args, **kwargs)
 
     return judged
 
 
-def refuse_if_faulty(inventory: Inventory) -> None:
+def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
     """End the program with every fault of an inventory; nothing where it has none.
 
-    So are secrets judged that a run of pyinfra takes to hosts; verbs judge those they need.
+    So are secrets judged that a run of pyinfra takes to hosts, and what is not locked where it
+    ``deploys``; verbs judge what they need.
     """
-    judged = fleet_with_secrets if pyinfra.is_cli else fleet_of
+    taken = fleet_to_deploy if deploys else fleet_with_secrets
+    judged = taken if pyinfra.is_cli else fleet_of
     try:
         with exits():
             judged(inventory)

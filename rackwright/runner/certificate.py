@@ -11,9 +11,9 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from rackwright.causes.certbot import refusal_of
 from rackwright.desired.acme import acme_certificate
 from rackwright.errors import HostError
+from rackwright.runner.looking import look
 from rackwright.runner.operations import fail, refuse
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.spec import GatewaySpec, ServiceSpec, Settings
@@ -36,7 +36,7 @@ def issue_certificate(
         return
     request = wanted.request()
     try:
-        seen = call(host, "acme", {**request, "do": "observe"}, timeout_s=LOOK_UP_S, kind=dict)
+        seen = look(host, "acme", {**request, "do": "observe"}, timeout_s=LOOK_UP_S, kind=dict)
     except HostError as error:
         yield refuse(str(error))
         return
@@ -55,6 +55,8 @@ def _issue(state: Any, host: Host, request: dict[str, Any]) -> bool:
         return fail(host, str(error))
     if "words" not in reply:
         return True
+    from rackwright.causes.certbot import refusal_of
+
     what, remedy = refusal_of(str(reply["words"]))
     message = f"No certificate was issued, Nginx goes on with the one it has: {what}\n{remedy}"
     return fail(host, message, f"no certificate was issued: {what}", remedy)

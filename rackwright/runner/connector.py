@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pyinfra.api.exceptions import InventoryError
+from rackwright.installed import loading
 
-from rackwright.runner.access.connector import SshAccess
-from rackwright.runner.before_connecting import judge_inventories_first
+with loading():
+    from pyinfra.api.exceptions import InventoryError
+
+    from rackwright.runner.access.connector import SshAccess
+    from rackwright.runner.before_connecting import judge_inventories_first
 
 
 class RackwrightConnector(SshAccess):

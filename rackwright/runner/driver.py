@@ -13,12 +13,11 @@ import click
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
-from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from rackwright.checks.results import CheckResult, Status
 from rackwright.desired import paths
-from rackwright.desired.items import Change, Item, Package, Unit, differences, payload, query
+from rackwright.desired.items import Change, Item, Package, Unit, differences, query
 from rackwright.driver.facts import Facts, Unknown
 from rackwright.driver.offers import Offers
 from rackwright.driver.outcome import disagreement, fabric_pending, reboot_reason
@@ -26,14 +25,17 @@ from rackwright.driver.packages import PINNING
 from rackwright.driver.plan import DriverPlan, Unsupported, decide
 from rackwright.driver.preflight import PREDICTIONS, Situation, predict
 from rackwright.errors import HostError
+from rackwright.locking.applied import locked_driver
 from rackwright.report import results_text
-from rackwright.runner.fleet import FleetRun
+from rackwright.runner.fleet import FleetRun, note_items
 from rackwright.runner.interrupting import out_of_traffic
 from rackwright.runner.judging import accepted
-from rackwright.runner.operations import STATE, await_units, fail, refuse, show
+from rackwright.runner.looking import STATE, look
+from rackwright.runner.operations import await_units, fail, refuse, show
 from rackwright.runner.probing import probe
 from rackwright.runner.rebooting import POLL_S, await_boot, may_reboot
 from rackwright.runner.remote_call import call
+from rackwright.runner.supplies import apt_of, to_apply
 from rackwright.runner.turns import Stopped
 
 ANSWER_TIMEOUT_S = 30
@@ -73,6 +75,11 @@ def observed(host: Host, timeout_s: int = 600) -> Facts:
     return Facts(ask(host, {"do": "observe"}, timeout_s))
 
 
+def first_observed(host: Host) -> Facts:
+    """The same, of a host to which nothing was done yet."""
+    return Facts(look(host, "driver", {"do": "observe"}, timeout_s=600))
+
+
 def outlook(host: Host, fleet: FleetRun) -> Outlook:
     """Facts, plan, differences, and what the archives offer where packages are to change.
 
@@ -83,7 +90,7 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
         settings=settings,
         server=server,
         gpu=fleet.spec.gpu_of(server),
-        facts=observed(host),
+        facts=first_observed(host),
         others=fleet.spec.types_of(server)[1:],
         month=time.strftime("%Y-%m"),
         engines=frozenset(each.service.engine for each in fleet.plan.on(host.name)),
@@ -93,6 +100,7 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
         return Outlook(situation)
     try:
         plan = decide(settings, server, situation.gpu, situation.facts, situation.others)
+        plan = locked_driver(plan, fleet.lock, host.name)
     except (Unknown, Unsupported) as error:
         return Outlook(replace(situation, undecided=error))
     changes = {id(change.item): change for change in _differing(host, [*plan.items, *plan.units])}
@@ -105,7 +113,9 @@ def outlook(host: Host, fleet: FleetRun) -> Outlook:
 
 
 def _differing(host: Host, items: Sequence[Item]) -> list[Change]:
-    seen = call(host, STATE, {"do": "observe", "items": query(items)}) if items else []
+    note_items(host, items)
+    request = {"do": "observe", "items": query(items)}
+    seen = call(host, STATE, request, looks=True) if items else []
     return differences(items, seen)
 
 
@@ -123,19 +133,12 @@ def _seen(
     if not changed:
         return situation
     names = [package.key for package in plan.packages]
-    request = {"sources": dict(plan.added), "names": names, "prefix": PINNING}
+    request = {"sources": dict(plan.added), "names": names, "prefix": PINNING, "apt": apt_of(host)}
     return replace(situation, offers=Offers(ask(host, {"do": "look", **request})))
 
 
-@operation()
-def converge_driver(fleet: FleetRun) -> Generator[FunctionCommand]:
-    """Have the pinned driver installed, loaded and proven; a host that fails preflight is left."""
-    if fleet.server is None:
-        host.noop("not for this host")
-        return
-    if fleet.settings(host.name).driver_source == "none":
-        host.noop("the driver is its provider's: only checked")
-        return
+def converged(fleet: FleetRun) -> Generator[FunctionCommand]:
+    """What ``driver_stage.converge_driver`` does on a server whose driver is ours."""
     try:
         found = outlook(host, fleet)
         if found.settled:
@@ -240,7 +243,7 @@ def _run(host: Host, plan: DriverPlan, facts: Facts) -> None:
 
 
 def _make(host: Host, changes: Sequence[Change]) -> None:
-    reply = call(host, STATE, {"do": "apply", "items": payload(changes)})
+    reply = call(host, STATE, to_apply(host, changes))
     if error := reply.get("error"):
         raise Stopped(str(error))
 

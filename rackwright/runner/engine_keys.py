@@ -9,11 +9,8 @@ from pyinfra.api.inventory import Inventory
 from rackwright.desired.gateway_keys import KeyFiles
 from rackwright.engines import ENGINES
 from rackwright.plan import Replica
-from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.secrets import engine_key_id
-from rackwright.runner.steps.marks import TROUBLE
-from rackwright.runner.steps.rank import Rank
 
 
 def with_engine_keys(
@@ -39,6 +36,10 @@ def _key_id(replica: Replica, fleet: FleetRun, inventory: Inventory, planned: st
     """The planned one's of a server that says nothing: a dead one holds up no change of others."""
     if not ENGINES[replica.service.engine].key_variable:
         return planned
+    from rackwright.runner.asking import reach  # all of rollouts: keys change rarely
+    from rackwright.runner.steps.marks import TROUBLE
+    from rackwright.runner.steps.rank import Rank
+
     settings = fleet.settings(replica.server.name)
     try:
         return Rank(reach(inventory, replica.server.name), replica, settings, ()).key_id()

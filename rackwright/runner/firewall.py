@@ -18,6 +18,7 @@ from pyinfra.context import host, state
 from rackwright.desired.firewall import changes, is_there, ruleset, ruleset_path, unit
 from rackwright.errors import HostError
 from rackwright.planning.firewall import Firewall, Table
+from rackwright.runner.looking import look
 from rackwright.runner.operations import fail, refuse
 from rackwright.runner.remote_call import LOOK_UP_S, call
 from rackwright.runner.sources import sources_of
@@ -65,7 +66,7 @@ def converge_firewall(
 def observed(host: Host, firewall: Firewall | None, settings: Settings) -> dict[str, Any]:
     """What ``remote/firewall.py`` sees on a host. Raises HostError where it gives no answer."""
     request = {"do": "observe", **question(firewall, settings)}
-    answer: dict[str, Any] = call(host, SCRIPT, request, timeout_s=LOOK_UP_S, kind=dict)
+    answer: dict[str, Any] = look(host, SCRIPT, request, timeout_s=LOOK_UP_S, kind=dict)
     return answer
 
 

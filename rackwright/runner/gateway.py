@@ -22,12 +22,13 @@ from rackwright.plan import Upstream
 from rackwright.runner.engine_keys import with_engine_keys
 from rackwright.runner.fleet import FleetRun, this_fleet
 from rackwright.runner.gateway_turns import in_turn
+from rackwright.runner.looking import look
+from rackwright.runner.manifests import with_manifest
 from rackwright.runner.observing import gateway_request
 from rackwright.runner.operations import converge, fail, refuse
-from rackwright.runner.remote_call import LOOK_UP_S, call
+from rackwright.runner.remote_call import LOOK_UP_S
 from rackwright.runner.secrets import engine_key_id, key_files
-from rackwright.runner.steps.gates import Gates
-from rackwright.runner.steps.rollout import stopped
+from rackwright.runner.steps.expected import expected
 from rackwright.spec import GatewaySpec, Settings
 
 Known = Mapping[str, Any]
@@ -63,7 +64,7 @@ def converge_gateway() -> Generator[FunctionCommand]:
     settings = fleet.settings(host.name)
     if fleet.gateway is None:
         none = (*no_gateway(settings), *no_other_routers((), settings), *no_failover(settings))
-        yield from converge._inner(items=none)
+        yield from converge._inner(items=with_manifest(fleet, host, none))
         return
     try:
         refusal, items, known = _items(fleet, fleet.gateway, settings)
@@ -73,7 +74,7 @@ def converge_gateway() -> Generator[FunctionCommand]:
     if refusal:
         yield refuse(*refusal)
         return
-    if why := stopped(host.inventory):
+    if why := expected(host.inventory).stopped:
         # What is planned does not run everywhere, and gateways know where that listens.
         host.log_styled(f"  {why}: this gateway goes on with the data that it has", fg="yellow")
         return
@@ -81,6 +82,8 @@ def converge_gateway() -> Generator[FunctionCommand]:
         host.log_styled("  a replica has the engines' key of before: it is kept", fg="yellow")
         if engine_key_id(settings) not in ("", *known):
             yield FunctionCommand(_learn, (), {})
+    first, second = items
+    items = first, with_manifest(fleet, host, second, also=first)
     alone = len(fleet.spec.gateways) == 1
     request = gateway_request(fleet, settings)
     for part in filter(None, items):
@@ -90,6 +93,8 @@ def converge_gateway() -> Generator[FunctionCommand]:
 
 def _learn(state: Any, host: Host) -> bool:
     """The engines' new key beside its own."""
+    from rackwright.runner.steps.gates import Gates  # all of rollouts: keys change rarely
+
     try:
         Gates(this_fleet(), host.inventory).learn(only=host.name)
     except HostError as error:
@@ -136,14 +141,14 @@ def _shared(
     failover = fleet.spec.failover
     if failover is None or not fleet.shares_address:
         return [], no_failover(settings)
-    seen = call(host, "interfaces", timeout_s=LOOK_UP_S, kind=list)
+    seen = look(host, "interfaces", timeout_s=LOOK_UP_S, kind=list)
     faults = list(interface_faults(failover, host.name, seen))
     interface = interface_of(failover, host.name, seen) or ""
     return faults, [] if faults else failover_items(failover, gateway, interface, settings)
 
 
 def _known(names: Sequence[str]) -> Known:
-    known: Known = call(host, "gateway_host", list(names), SECRETS, timeout_s=LOOK_UP_S, kind=dict)
+    known: Known = look(host, "gateway_host", list(names), SECRETS, timeout_s=LOOK_UP_S, kind=dict)
     return known
 
 

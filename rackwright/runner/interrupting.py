@@ -16,8 +16,8 @@ from rackwright.plan import Replica
 from rackwright.runner.absences import Absence, absences, refuse_absence
 from rackwright.runner.asking import reach
 from rackwright.runner.fleet import FleetRun
+from rackwright.runner.looking import STATE
 from rackwright.runner.named_replicas import ranks_of
-from rackwright.runner.operations import STATE
 from rackwright.runner.rebooting import REBOOTS
 from rackwright.runner.remote_call import call
 from rackwright.runner.steps.changing import anew

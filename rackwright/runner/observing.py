@@ -15,14 +15,15 @@ from rackwright.desired.fleet_data import ROUTER_HOST
 from rackwright.desired.gateway_places import FLEET, LUA, SECRETS, SOCKET
 from rackwright.desired.gateway_tls import gateway_tls
 from rackwright.engines import ENGINES
+from rackwright.errors import HostError
 from rackwright.plan import Replica
 from rackwright.planning.names import gateway_names
 from rackwright.routers import ROUTERS
 from rackwright.runner.firewall import question
 from rackwright.runner.fleet import FleetRun
+from rackwright.runner.looking import Question, ask_at_once
 from rackwright.runner.planned import folders_of, is_loaded, predicted
-from rackwright.runner.probing import probe
-from rackwright.runner.remote_call import call
+from rackwright.runner.remote_call import call, of_kind
 from rackwright.runner.secrets import secret
 from rackwright.spec import ServiceSpec, Settings
 
@@ -31,6 +32,8 @@ TIMED_TOKENS, TIMED_MOST_S = {True: 64, False: 8}, 15
 """One streamed completion that is timed: of a replica whose speed is predicted, and of another."""
 BURST_REQUESTS, BURST_TOKENS, BURST_S = 8, 512, 3
 """What a replica on GPUs is loaded with: so many requests at once, for so long."""
+SCRIPTS, LIMIT_S = ("serving", "probe"), 720
+"""What is asked of a server, of a gateway the first alone; and how long all of it may take."""
 ASKS_A_REPLICA = 2
 """Completions through the gateway for each replica: least_conn alternates between idle ones."""
 
@@ -41,13 +44,21 @@ def observe(fleet: FleetRun, load: bool = True) -> dict[str, Any]:
     ``load`` sends a short burst of requests to replicas on GPUs. Raises HostError where the host
     gives no answer.
     """
-    request = _request(fleet, load)
+    scripts = SCRIPTS if fleet.server is not None else SCRIPTS[:1]
+    questions: list[Question] = [[SCRIPTS[0], _request(fleet, load)]]
+    questions += [[script] for script in scripts[1:]]
     sent_unix_s = time.time()
-    seen: dict[str, Any] = call(host, "serving", request, timeout_s=600, kind=dict)
+    said = ask_at_once(host, questions, SCRIPTS, LIMIT_S)
+    seen, *more = (_answer(script, one) for script, one in zip(scripts, said, strict=True))
     seen["asked"] = {"sent_unix_s": sent_unix_s, "received_unix_s": time.time()}
-    if fleet.server is not None:
-        seen["probe"] = probe(host)
-    return seen
+    return seen | dict(zip(scripts[1:], more, strict=True))
+
+
+def _answer(script: str, said: dict[str, Any]) -> dict[str, Any]:
+    if "answer" not in said:
+        raise HostError(f"{host.name}: {script} failed: {said.get('error')}")
+    answer: dict[str, Any] = of_kind(host, script, said["answer"], dict)
+    return answer
 
 
 def observe_replica(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import click
@@ -13,20 +13,19 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
-from rackwright.causes import State
-from rackwright.desired.items import Change, File, Item, Unit, differences, payload, query
+from rackwright.desired.items import Change, File, Item, Unit, differences, query
 from rackwright.errors import HostError
 from rackwright.exits import tell
-from rackwright.runner.fleet import note_failure
+from rackwright.runner.fleet import as_locked, note_failure, note_items, without_manifest
+from rackwright.runner.looking import STATE as STATE
+from rackwright.runner.looking import look
 from rackwright.runner.progress import in_one_line
 from rackwright.runner.remote_call import call
-from rackwright.runner.starts import Asked, told_of
 
 POLL_S = 2.0
 LOOK_S = 120
 """For one look at units: a server that went without a word is waited for no longer."""
 SAY_EVERY_S = 20.0
-STATE = "state"
 
 
 @operation()
@@ -38,16 +37,19 @@ def converge(items: Sequence[Item]) -> Generator[FunctionCommand]:
     if not items:
         host.noop("not for this host")
         return
+    items = as_locked(host, items)
+    note_items(host, items)
     try:
-        changes = differences(items, call(host, STATE, {"do": "observe", "items": query(items)}))
+        changes = differences(items, look(host, STATE, {"do": "observe", "items": query(items)}))
     except HostError as error:
         yield refuse(str(error))
         return
+    changes = without_manifest(host, items, changes)
     if not changes:
         host.noop(f"all {len(items)} items are as planned")
         return
     show(host, changes)
-    yield FunctionCommand(_apply, (changes,), {})
+    yield FunctionCommand(apply, (changes,), {})
 
 
 def refuse(message: str, what: str = "", remedy: str = "") -> FunctionCommand:
@@ -68,9 +70,12 @@ def fail(host: Host, message: str, what: str = "", remedy: str = "") -> bool:
     return False
 
 
-def _apply(state: Any, host: Host, changes: Sequence[Change]) -> bool:
+def apply(state: Any, host: Host, changes: Sequence[Change]) -> bool:
+    """Make changes on a host, and wait for its units; pyinfra calls it by these names."""
     try:
-        reply = call(host, STATE, {"do": "apply", "items": payload(changes)})
+        from rackwright.runner.supplies import to_apply  # mirrors and bundles: to look needs none
+
+        reply = call(host, STATE, to_apply(host, changes))
         if error := reply.get("error"):
             return fail(host, error)
         return await_units(host, [c.item for c in changes if isinstance(c.item, Unit)])
@@ -148,6 +153,9 @@ def _has_failed(unit: Unit, seen: dict[str, Any], elapsed_s: float) -> bool:
 
 def _explained(host: Host, unit: Unit, seen: dict[str, Any], elapsed_s: float) -> NotStarted:
     """What the log of the start that failed tells, not how it ends."""
+    from rackwright.causes import State  # every cause there is: read where something failed
+    from rackwright.runner.starts import Asked, told_of
+
     state = f"{seen['active']}, {seen['restarts']} restarts" if seen else "the unit is gone"
     words = f"{unit.key} did not start in {elapsed_s:.0f} s: {state}."
     try:
@@ -163,29 +171,15 @@ def _environment_of(unit: Unit) -> Iterator[str]:
     return (one.key for one in unit.restart_on if isinstance(one, File) and one.secret)
 
 
-@operation()
-def engine_releases(request: dict[str, Any] | None) -> Generator[FunctionCommand]:
-    """Install engine releases beside the others; they become live only by the link of their units.
-
-    ``request`` is ``desired.engines.release_request``. Progress of the installer is shown.
-    """
-    yield from _unless_done("release", request, "install", "installing")
-
-
-@operation()
-def model_weights(request: dict[str, Any] | None) -> Generator[FunctionCommand]:
-    """Have the weights of every model on the host; see ``remote/weights.py``."""
-    yield from _unless_done("weights", request, "fetch", "fetching")
-
-
-def _unless_done(
-    script: str, request: dict[str, Any] | None, verb: str, doing: str
+def unless_done(
+    script: str, request: dict[str, Any] | None, doing: str, do: Callable[[Host], Any]
 ) -> Generator[FunctionCommand]:
+    """Have what a script says is missing; ``do`` shows what it says meanwhile."""
     if request is None:
         host.noop("not for this host")
         return
     try:
-        missing = call(host, script, {**request, "do": "observe"})
+        missing = look(host, script, {**request, "do": "observe"})
     except HostError as error:
         yield refuse(str(error))
         return
@@ -193,7 +187,7 @@ def _unless_done(
         host.noop("already there")
         return
     host.log(f"  {click.style('~', 'yellow')} {doing}: {_words(missing)}")
-    yield FunctionCommand(_do, (script, {**request, "do": verb}), {})
+    yield FunctionCommand(_do, (do,), {})
 
 
 def _words(missing: Any) -> str:
@@ -202,10 +196,10 @@ def _words(missing: Any) -> str:
     return ", ".join(missing)
 
 
-def _do(state: Any, host: Host, script: str, request: dict[str, Any]) -> bool:
+def _do(state: Any, host: Host, do: Callable[[Host], Any]) -> bool:
     try:
         with in_one_line():
-            call(host, script, request, show=True)
+            do(host)
     except HostError as error:
         return fail(host, str(error))
     return True

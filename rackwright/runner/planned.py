@@ -69,7 +69,7 @@ def planned(fleet: FleetRun, hosts: Collection[str], load: bool = True) -> list[
 
 
 def _planned_rank(replica: Replica, fleet: FleetRun) -> PlannedRank:
-    ranks = [one for one in fleet.plan.replicas if one.name == replica.name and one.span]
+    ranks = [one for one in fleet.plan.named(replica.name) if one.span]
     ranks.sort(key=lambda one: one.span.rank if one.span else 0)
     assert replica.span
     return PlannedRank(

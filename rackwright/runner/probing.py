@@ -6,6 +6,7 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
+from rackwright.runner.looking import look
 from rackwright.runner.remote_call import call
 
 TIMEOUT_S = 120
@@ -17,6 +18,15 @@ def probe(host: Host, watchdog: str | None = None) -> dict[str, Any]:
     ``watchdog`` is the folder of the host's, whose quarantine is told too.
     """
     return _asked(host, "probe", *([watchdog] if watchdog else []))
+
+
+def gpu_names(host: Host, watchdog: str) -> dict[str, Any]:
+    """Which GPUs are where, and the host's quarantine (``remote/gpu_names.py``).
+
+    Raises HostError where it gives no answer.
+    """
+    answer: dict[str, Any] = look(host, "gpu_names", watchdog, timeout_s=TIMEOUT_S, kind=dict)
+    return answer
 
 
 def glance(host: Host) -> dict[str, Any]:

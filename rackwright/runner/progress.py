@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from rackwright.report.progress import Progress
 
 MARK = "\r"
 """What a line of progress begins with (``remote/downloads/progress.py``)."""
+BEAT = re.compile(r"\[[^\]]*\] *")
+"""An empty line of a host: it finds out so whether anybody hears it (``remote/loader.py``)."""
 os.environ.setdefault("PYINFRA_PROGRESS", "off")  # its spinner wipes the line five times a second
 
 
@@ -43,6 +46,8 @@ def heard_first() -> Progress:
         source, mark, text = click.unstyle(str(message)).partition(MARK)
         if mark:  # where a program rewrote the line itself, its last state
             progress.show(printable(source + text.rpartition(MARK)[2]), source)
+            return
+        if BEAT.fullmatch(source):
             return
         progress.clear()
         click.echo("" if message is None else coloured(str(message)), **options)

@@ -7,7 +7,7 @@ that, when all servers have been looked at (``steps``).
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyinfra.api.command import FunctionCommand
 from pyinfra.api.host import Host
@@ -18,20 +18,21 @@ from rackwright.checks.observed import part_of
 from rackwright.checks.server.quarantine import quarantine_words
 from rackwright.desired import paths
 from rackwright.desired.addresses import is_ip, own_name_fault
-from rackwright.desired.items import Unit, payload
+from rackwright.desired.items import Unit
 from rackwright.errors import Fault, HostError, RackwrightError
-from rackwright.runner.fleet import FleetRun, this_fleet
-from rackwright.runner.operations import STATE, await_units, fail, refuse, show
-from rackwright.runner.probing import probe
-from rackwright.runner.remote_call import LOOK_UP_S, call
+from rackwright.runner.fleet import FleetRun, note_items, this_fleet
+from rackwright.runner.looking import look
+from rackwright.runner.operations import await_units, fail, refuse, show
+from rackwright.runner.probing import gpu_names
+from rackwright.runner.remote_call import LOOK_UP_S
 from rackwright.runner.secrets import secret
-from rackwright.runner.steps.at_once import tell_of_changed, tell_of_new
-from rackwright.runner.steps.marks import TROUBLE
+from rackwright.runner.steps.expected import expected
 from rackwright.runner.steps.options import options
-from rackwright.runner.steps.places import require_room
-from rackwright.runner.steps.rollout import Rollout, rollout_of
 from rackwright.runner.steps.work import Work, work_of
 from rackwright.spec import ServerSpec
+
+if TYPE_CHECKING:
+    from rackwright.runner.steps.rollout import Rollout
 
 
 @operation()
@@ -44,14 +45,14 @@ def converge_replicas() -> Generator[FunctionCommand]:
     try:
         work = prepared(fleet, lasting)
     except LeftAlone as words:
-        rollout(fleet).leave(lasting)
+        expected(lasting.inventory).leave(lasting)
         host.log_styled(f"  {words}", fg="yellow")
         host.noop(str(words))
         return
     except RackwrightError as error:  # of what the host said of itself: other hosts go on
         yield refuse(str(error))
         return
-    rollout(fleet).expect(work)
+    expected(lasting.inventory).expect(work)
     if not work.all_changes:
         host.noop(f"all {work.asked} items are as planned")
         return
@@ -69,27 +70,34 @@ class LeftAlone(HostError):
 @operation()
 def step_through_replicas() -> Generator[FunctionCommand]:
     """Change the replicas that serve, and take away those that left the plan, one after another."""
-    fleet = this_fleet()
-    if rollout(fleet).concerns(host):
+    if expected(host.inventory).concerns(host):
         yield FunctionCommand(_step, (), {})
     else:
         host.noop("no replica that serves is to be changed")
 
 
 def rollout(fleet: FleetRun) -> Rollout:
-    """The steps of this run."""
+    """The steps of this run; loaded where there is something to change."""
+    from rackwright.runner.steps.rollout import rollout_of
+
     return rollout_of(fleet, host.inventory, lambda other: prepared(fleet, other))
 
 
 def _make(state: Any, host: Host, work: Work) -> bool:
+    from rackwright.runner.seeds import said_by, take
+    from rackwright.runner.starting import make_then_start, started_by
+    from rackwright.runner.steps.at_once import tell_of_changed, tell_of_new
+    from rackwright.runner.steps.marks import TROUBLE
+
     changes, gates = work.now, rollout(this_fleet()).gates
     try:
         tell_of_changed(work, gates)
-        reply = call(host, STATE, {"do": "apply", "items": payload(changes)}, kind=dict)
-        if error := reply.get("error"):
-            return fail(host, error)
-        if not await_units(host, [c.item for c in changes if isinstance(c.item, Unit)]):
+        units = [c.item for c in changes if isinstance(c.item, Unit)]
+        starting = started_by(units, work.planned)
+        make_then_start(host, changes, lambda: take(host, starting, work.settings, said_by(host)))
+        if not await_units(host, units):
             return False
+        this_fleet().started.setdefault(host.name, set()).update(one.name for one in starting)
         if options().service:
             tell_of_new(work, gates)
     except TROUBLE as error:
@@ -99,6 +107,8 @@ def _make(state: Any, host: Host, work: Work) -> bool:
 
 
 def _step(state: Any, host: Host) -> bool:
+    from rackwright.runner.steps.marks import TROUBLE
+
     try:
         faults = rollout(this_fleet()).carry_out(host)
     except TROUBLE as error:
@@ -114,10 +124,10 @@ def prepared(fleet: FleetRun, host: Host) -> Work:
     replicas, settings = fleet.plan.on(host.name), fleet.settings(host.name)
     key = secret("key", settings.engine_api_key_env).get("key", "")
     if not replicas:
-        return work_of(host, (), settings, None, key, options().service)
+        return noted(work_of(host, (), settings, None, key, options().service))
     if fault := _fault_of_name(host, replicas[0].server, fleet.spec.gateways.keys()):
         raise HostError(str(fault))
-    observed = probe(host, paths.watchdog_dir(settings))
+    observed = gpu_names(host, paths.watchdog_dir(settings))
     if (told := part_of(observed, "quarantine")).get("there") is True:
         words = f"{host.name} is in quarantine, its replicas were left as they are"
         raise LeftAlone(f"{words}: {quarantine_words(told)}")
@@ -129,17 +139,25 @@ def prepared(fleet: FleetRun, host: Host) -> Work:
         only = options().service
         work = work_of(host, replicas, settings, uuids, key, only)
         if only and any(work.own.values()):
+            from rackwright.runner.steps.places import require_room
+
             require_room(work, only)
-        return work
+        return noted(work)
     except RackwrightError as error:
         raise HostError(f"{host.name}: {error}") from None
+
+
+def noted(work: Work) -> Work:
+    """The same; what was compared is kept for the host's manifest."""
+    note_items(work.host, work.compared)
+    return work
 
 
 def _fault_of_name(host: Host, server: ServerSpec, gateways: Collection[str]) -> Fault | None:
     """Of a server that is declared by a host name; engines listen where it leads to."""
     if is_ip(server.address):
         return None
-    said = call(host, "names", [server.address], timeout_s=LOOK_UP_S, kind=dict)[server.address]
+    said = look(host, "names", [server.address], timeout_s=LOOK_UP_S, kind=dict)[server.address]
     return own_name_fault(server, said, reached=bool(set(gateways) - {server.name}))
 
 

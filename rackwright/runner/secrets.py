@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rackwright.clients import Clients
-from rackwright.desired.gateway_keys import KeyFiles, keys_file, secrets_file
 from rackwright.errors import Fault, SpecError, gathered
 from rackwright.remote.served.key_id import key_id
 from rackwright.schema.secrets import secret_rule
 from rackwright.spec import FleetSpec, ServiceSpec, Settings
+
+if TYPE_CHECKING:
+    from rackwright.desired.gateway_keys import KeyFiles
 
 HEADING = "in this machine's environment; no host was touched"
 
@@ -26,6 +29,8 @@ def key_files(clients: Clients, spec: FleetSpec, gateway: str) -> KeyFiles:
 
     ``gateway`` is the host's name.
     """
+    from rackwright.desired.gateway_keys import KeyFiles, keys_file, secrets_file
+
     engine = secret("key", spec.settings[gateway].engine_api_key_env)
     outside = {
         service.name: os.environ.get(service.overflow.key_env, "")

@@ -13,7 +13,8 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import HostError
-from rackwright.runner.remote_call import LOOK_UP_S, call
+from rackwright.runner.looking import look
+from rackwright.runner.remote_call import LOOK_UP_S
 
 _answers: WeakKeyDictionary[Inventory, dict[str, dict[str, str] | str]] = WeakKeyDictionary()
 _one_at_a_time = Lock()
@@ -63,7 +64,7 @@ def _answer(inventory: Inventory, name: str, targets: Sequence[str]) -> dict[str
 def _asked(gateway: Host, targets: Sequence[str]) -> dict[str, str] | str:
     try:
         gateway.connect(show_errors=False, raise_exceptions=True)
-        said: dict[str, str] = call(gateway, "routes", targets, timeout_s=LOOK_UP_S, kind=dict)
+        said: dict[str, str] = look(gateway, "routes", targets, timeout_s=LOOK_UP_S, kind=dict)
     except (HostError, PyinfraError, SSHException, EOFError, OSError) as error:
         return str(error) or type(error).__name__
     return said or "it has no way to any server"

@@ -9,6 +9,7 @@ from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import Fault
 from rackwright.plan import FleetPlan
+from rackwright.planning.sideways import sideways_port_of
 from rackwright.spec import FleetSpec
 
 
@@ -27,6 +28,8 @@ def _planned(host: Host, spec: FleetSpec, plan: FleetPlan) -> Iterator[tuple[str
     settings = spec.settings[host.name]
     if plan.on(host.name) and settings.watchdog == "on":
         yield f"settings[{host.name}].watchdog_port", settings.watchdog_port
+    if (sideways := sideways_port_of(host.name, spec, plan)) is not None:
+        yield f"settings[{host.name}].sideways_port", sideways
     for router in plan.routers_on(host.name):
         path = f"settings[{host.name}].router_base_port"
         yield from ((path, port) for port in (router.port, router.metrics_port))

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from pyinfra.api.host import Host
 
-from rackwright.causes import Account, State, account
+from rackwright.causes import Account, State
+from rackwright.causes.account import account
 from rackwright.checks.results import Status
 from rackwright.desired.paths import environment_path, unit_name
 from rackwright.errors import RefusedError, nearest

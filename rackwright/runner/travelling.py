@@ -8,9 +8,10 @@ one program.
 
 from __future__ import annotations
 
-import ast
 import base64
+import hashlib
 import json
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -20,30 +21,47 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
+from rackwright.runner.pruning import pruned, words_of
+
 ROOM = "rackwright.remote"
 OF_OTHERS = ("pynvml",)
 """What a script may import that is not ours: one file each, of the standard library's imports."""
+LEVEL = 3
+"""Of compression: twice as fast as the usual, for a tenth more."""
 PYTHON = (3, 9)
 """The oldest that hosts have: Debian 11's."""
 STANDARD = sys.stdlib_module_names - {"tomllib"}
 """The standard library, without what came after that."""
+_IMPORT = re.compile(
+    r"^[ \t]*(?:import[ \t]+(?P<plain>[^\n#;]+)"
+    r"|from[ \t]+(?P<origin>[.\w]+)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n#;]+))",
+    re.MULTILINE,
+)
+"""A statement on lines of its own. To parse 500 KB of Python takes a run longer than to connect."""
 
 
 @cache
-def closure(script: str) -> dict[str, str]:
-    """Sources by the names of their modules: a script, and all that is imported from there on.
+def closure(*scripts: str) -> dict[str, str]:
+    """Sources by the names of their modules: scripts, and all that is imported from there on.
 
-    Raises ImportError for an import that no host could follow, SyntaxError for words that are too
-    new for one.
+    Raises ImportError for an import that no host could follow.
     """
     found: dict[str, str] = {}
-    todo = [f"{ROOM}.{script}"]
+    todo = [f"{ROOM}.{script}" for script in scripts]
     while todo:
         name = todo.pop()
         if name not in found:
             found[name] = _source(name)
             todo += _carried(name, found[name])
     return found
+
+
+def _cut_down(modules: dict[str, str]) -> dict[str, str]:
+    """The same, without what nothing of them names in modules of others."""
+    own = {name: source for name, source in modules.items() if name not in OF_OTHERS}
+    named = set().union(*(words_of(source) for source in own.values() if "nvml" in source))
+    others = {name: pruned(modules[name], named) for name in OF_OTHERS if name in modules}
+    return {**own, **others}
 
 
 def _source(name: str) -> str:
@@ -79,33 +97,47 @@ def _carried(name: str, source: str) -> list[str]:
 def _imported(name: str, source: str) -> Iterator[str]:
     """Full names of the modules that a module imports anywhere, in functions and ``try`` too."""
     package = name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(source, f"{name}.py", feature_version=PYTHON)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            origin = resolve_name("." * node.level + (node.module or ""), package)
-            if _is_folder(origin):
-                yield from (f"{origin}.{alias.name}" for alias in node.names)
-            else:
-                yield origin
+    for statement in _IMPORT.finditer(source):
+        if statement["plain"]:
+            yield from _names(statement["plain"])
+            continue
+        origin = resolve_name(statement["origin"], package)
+        if _is_folder(origin):
+            yield from (f"{origin}.{one}" for one in _names(statement["names"]))
+        else:
+            yield origin
 
 
+def _names(listed: str) -> Iterator[str]:
+    """What ``a as b, c`` imports, by its own names."""
+    lines = (line.partition("#")[0] for line in listed.strip("() \t").splitlines())
+    yield from (part.split()[0] for part in " ".join(lines).split(",") if part.strip())
+
+
+@cache
 def _is_folder(name: str) -> bool:
     top, *below = name.split(".")
     return top == "rackwright" and files("rackwright").joinpath(*below).is_dir()
 
 
 @cache
-def _packed(script: str) -> str:
-    """Text for one line of JSON: sources shrink to a fifth, and a host unpacks them in no time."""
-    return base64.b64encode(zlib.compress(json.dumps(closure(script)).encode(), 9)).decode()
+def _packed(*scripts: str) -> dict[str, str]:
+    """Text for one line of JSON: sources shrink to a fifth, and a host unpacks them in no time.
+
+    ``digest`` is what a host keeps the compiled ones by.
+    """
+    text = json.dumps(_cut_down(closure(*scripts))).encode()
+    modules = base64.b64encode(zlib.compress(text, LEVEL)).decode()
+    return {"modules": modules, "digest": hashlib.sha256(text).hexdigest()}
 
 
-def message(script: str, *arguments: Any) -> str:
-    """One line for ``loader``: what travels, and what the script's ``main`` is called with."""
-    return json.dumps(
-        {"modules": _packed(script), "script": f"{ROOM}.{script}", "arguments": arguments}
-    )
+def message(script: str, *arguments: Any, beside: tuple[str, ...] = ()) -> str:
+    """One line for ``loader``: what travels, and what the script's ``main`` is called with.
+
+    ``beside`` are scripts that this one calls by their names.
+    """
+    own = {"script": f"{ROOM}.{script}", "arguments": arguments}
+    return json.dumps({**_packed(script, *beside), **own})
 
 
 @cache

@@ -20,7 +20,7 @@ from rackwright.desired.watchdog import PROGRAM_MARK, watchdog_items
 from rackwright.errors import HostError
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.operations import converge, refuse
-from rackwright.runner.probing import probe
+from rackwright.runner.probing import gpu_names
 from rackwright.runner.replicas import LeftAlone
 from rackwright.runner.travelling import ROOM, closure
 
@@ -56,7 +56,7 @@ def gpus_to_watch(fleet: FleetRun, server: Host) -> list[Any]:
     replicas = fleet.plan.on(server.name)
     if not replicas:
         return []
-    observed = probe(server, watchdog_dir(fleet.settings(server.name)))
+    observed = gpu_names(server, watchdog_dir(fleet.settings(server.name)))
     if server.name not in fleet.watchdogs:
         if part_of(observed, "quarantine").get("there") is True:
             words = f'{server.name} is in quarantine; with watchdog = "off" no gateway would know'

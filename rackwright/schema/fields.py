@@ -22,7 +22,9 @@ WHY_UNSEEN = "engines do not see it (ProtectHome and PrivateTmp of their units)"
 class Entry(BaseModel):
     """What an entry of the inventory is read into: frozen, and no key it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
+    )
 
 
 LONGEST_PATH = 255

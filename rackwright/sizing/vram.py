@@ -16,7 +16,7 @@ class GpuMemory(BaseModel):
     may be taken by kernels, as far as the engine itself expects.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     total_bytes: int
     usable_bytes: int

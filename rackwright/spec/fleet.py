@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Mapping
+
+from pydantic import Field, SkipValidation
 
 from rackwright.catalog import GpuType
 from rackwright.models.spec import ModelSpec
@@ -23,7 +25,7 @@ class FleetSpec(Entry):
     servers: dict[str, ServerSpec]
     gateways: dict[str, GatewaySpec]
     services: dict[str, ServiceSpec]
-    models: dict[str, ModelSpec]
+    models: SkipValidation[Mapping[str, ModelSpec]]
     gpu_types: dict[str, GpuType]
     settings: dict[str, Settings]
     failover: FailoverSpec | None = None

@@ -101,6 +101,7 @@ class ServiceSpec(Entry):
     ``adapters`` (name to folder); by one of its own ``host_names`` without any name.
     ``browser_origins`` are pages that may ask too (CORS). ``sticky``: prompts that begin alike go
     to one replica, while that has room. ``router``: what chooses it, instead of the gateway.
+    ``load_format`` is how weights are read, for an engine that has several ways.
     ``rollout``: its replicas are changed one after another, or "all" at once.
     """
 
@@ -123,6 +124,7 @@ class ServiceSpec(Entry):
     max_num_batched_tokens: Count | None = None
     concurrency: Count | None = None
     quantization: Literal["fp8"] | None = None
+    load_format: Literal["fastsafetensors", "instanttensor"] | None = None
     kv_cache_dtype: Literal["auto", "fp8", "f16", "q8_0", "q4_0"] = "auto"
     enforce_eager: bool = Field(False, strict=True)
     revision: Revision | None = None

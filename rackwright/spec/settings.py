@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rackwright.remote.host.reserved import is_reserved_account, is_reserved_folder
 from rackwright.schema.fields import (
     AbsolutePath,
+    Count,
     Duration,
     HttpsUrl,
     LocalFolder,
@@ -76,6 +77,22 @@ RepositoryUrl = Annotated[
     ),
     AfterValidator(reachable),
 ]
+MirrorUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$",
+        max_length=1000,
+        description="must be a URL of https or http",
+    ),
+    AfterValidator(reachable),
+]
+Distribution = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]+[0-9]+$",
+        description="must be a release such as debian12 or ubuntu2404",
+    ),
+]
 TrialSeconds = Annotated[int, BeforeValidator(from_text), Field(strict=True, ge=20, le=600)]
 """Enough for a new connection through jump hosts, and no longer than one waits for a way back."""
 UserName = Annotated[
@@ -95,7 +112,7 @@ class SettingsModel(BaseModel):
     Values may come as text from ``--data``, so numbers and booleans are read from text too.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def of(self, kind: type[Part]) -> Part:
         """The same settings, as the model that declares some of them (an engine's own)."""
@@ -114,6 +131,8 @@ class Settings(SettingsModel):
     state_dir: OwnFolder
     cache_dir: OwnFolder
 
+    apt_snapshot: RepositoryUrl | None
+
     engine_user: UserName
     engine_python: PythonInterpreter
     engine_environment: dict[str, str]
@@ -130,9 +149,18 @@ class Settings(SettingsModel):
     engine_api_key_env: VariableName | None
     gateway_key_env: VariableName | None
 
+    seeds: Literal["fleet", "server", "off"]
+    seeds_gib: Annotated[Count, Field(le=1024), BeforeValidator(from_text)]
+
     uv_requirements: ProjectPath
     compile_bytecode: bool
     hf_token_env: VariableName
+
+    model_hub: MirrorUrl
+    python_index: MirrorUrl | None
+    python_builds: MirrorUrl | None
+    apt_sources: dict[Distribution, ProjectPath]
+    bundle: LocalFolder | None
 
     client_max_body_size: NginxSize
     queue_length: Annotated[Whole, BeforeValidator(from_text)]
@@ -148,6 +176,10 @@ class Settings(SettingsModel):
     watchdog: Literal["on", "off"]
     watchdog_port: Annotated[EnginePort, BeforeValidator(from_text)]
     watchdog_restarts_an_hour: Annotated[Whole, BeforeValidator(from_text)]
+
+    sideways: Literal["on", "off"]
+    sideways_port: Annotated[EnginePort, BeforeValidator(from_text)]
+    sideways_mbit_per_s: Annotated[int, BeforeValidator(from_text), Field(ge=1)] | None
 
     start_timeout_s: Seconds
     stop_timeout_s: Seconds
@@ -175,6 +207,11 @@ class Settings(SettingsModel):
     def _known_places(cls, value: str) -> str:
         return only_places(value, "distribution", "architecture")
 
+    @field_validator("apt_snapshot")
+    @classmethod
+    def _known_archive(cls, value: str | None) -> str | None:
+        return value and only_places(value, "archive", "time")
+
     @field_validator("engine_environment")
     @classmethod
     def _plain_environment(cls, value: dict[str, str]) -> dict[str, str]:
@@ -188,6 +225,11 @@ class Settings(SettingsModel):
             if name == HUB_VARIABLE:
                 reachable(text)
         return value
+
+    @property
+    def hub(self) -> str:
+        """Where models are fetched from; engines are told another by their environment."""
+        return self.engine_environment.get(HUB_VARIABLE, self.model_hub).rstrip("/")
 
     @property
     def stage_names(self) -> frozenset[str]:

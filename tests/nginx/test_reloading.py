@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -57,6 +58,35 @@ def test_an_answer_before_a_reload_is_the_last_of_its_connection(gateway: LocalG
         assert "connection" not in over_http2.headers
         reloaded(gateway)
         assert not is_last(ask.post(CHAT, json=BODY)), "the new workers stay"
+
+
+def test_a_reload_waits_for_streams_that_began_before_its_word(gateway: LocalGateway) -> None:
+    """Their heads are out, and say nothing of an end. One that goes on and on is not waited for."""
+    with client(gateway) as ask, began(ask, events=8, gap_s=0.25) as answer:
+        gateway.ask("POST", "/reloading")
+        assert gateway.ask("GET", "/reloading")[0] == 200
+        assert in_flight(gateway) == 0
+        assert "[DONE]" in answer.read().decode()
+        with began(client(gateway), events=600, gap_s=0.5):  # its answer says that it is the last
+            assert gateway.ask("GET", "/reloading")[0] == 200
+    wait_until(lambda: in_flight(gateway) == 0)
+    reloaded(gateway)
+    with client(gateway) as ask, began(ask, events=600, gap_s=0.5):
+        gateway.ask("POST", "/reloading")
+        assert gateway.ask("GET", "/reloading")[0] == 200
+        assert in_flight(gateway) == 1
+    reloaded(gateway)
+
+
+@contextmanager
+def began(ask: httpx.Client, **how: Any) -> Iterator[httpx.Response]:
+    """A stream whose first words have come."""
+    with ask.stream("POST", CHAT, json={**BODY, "stream": True, **how}) as answer:
+        yield answer
+
+
+def in_flight(gateway: LocalGateway) -> int:
+    return int(gateway.ask("GET", "/state")[1]["services"]["chat"]["in_flight"])
 
 
 def test_reloads_one_after_another_cost_no_request(gateway: LocalGateway) -> None:

@@ -27,9 +27,14 @@ class Run:
     report: dict[str, Any]
 
     def changed(self) -> dict[str, list[str]]:
-        """Stage to the hosts it changed, from pyinfra's own results (--json)."""
+        """Stage to the hosts it changed, from pyinfra's own results (--json).
+
+        That a manifest was written is told only where nothing else was done: it follows from that.
+        """
         operations = json.loads(self.stdout)["results"]["operations"]
-        return {one["name"].split(" | ")[0]: one["success"] for one in operations if one["success"]}
+        done = [(one["name"].split(" | ")[0], one["success"]) for one in operations]
+        found = {stage: hosts for stage, hosts in done if hosts}
+        return {stage: hosts for stage, hosts in found.items() if stage != "Manifest"} or found
 
     def statuses(self) -> dict[tuple[str, str], str]:
         """(subject, check) to status."""

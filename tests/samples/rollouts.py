@@ -37,7 +37,11 @@ class Rolled:
         self.former: Sequence[Any] = ()
         self.states: dict[str, Any] = {}
         self.place: Callable[[Pending], Pending] = lambda one: one
-        fleet: Any = SimpleNamespace(plan=self.plan, spec=spec, settings=lambda name: settings())
+        self.seeds: list[str] = []
+        self.started: dict[str, set[str]] = {}
+        fleet: Any = SimpleNamespace(
+            plan=self.plan, spec=spec, settings=lambda name: settings(), started=self.started
+        )
         inventory: Any = SimpleNamespace(
             get_host=lambda name: SimpleNamespace(log=self.lines.append)
         )
@@ -85,6 +89,8 @@ class Rolled:
         return SimpleNamespace(
             name=replica.name,
             replica=replica,
+            host=SimpleNamespace(name=replica.server.name),
+            keep_seed=lambda: self.seeds.append(f"{replica.name} after {self.log[-1]}"),
             settings=settings(),
             last_start_s=lambda: 40.0,
             way_back=lambda: {"listens": None},

@@ -19,14 +19,15 @@ from rich.console import Console
 
 import rackwright
 from rackwright import exits
-from rackwright.causes import account
+from rackwright.causes.account import account
 from rackwright.checks import judge
 from rackwright.checks.results import CheckResult, Status
 from rackwright.inventory.entry import discovered
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.printable import LINES, all_printable, coloured, printable
-from rackwright.report import junit_text, page, results_text, watch_tables
+from rackwright.report import junit_text, results_text, watch_tables
+from rackwright.report.page import page
 from rackwright.report.reading import reading
 from rackwright.runner.starts import Told
 from tests.samples.commands import BIN

@@ -14,7 +14,7 @@ from rackwright.checks.results import Finding, Status
 LEAST_BYTES = 1024**3
 """With less, engines cannot write what they compile at their start, nor hosts their logs."""
 _GIB = 1024**3
-_GROW = "remove releases and weights that nothing uses, or give it a larger disk"
+_GROW = "`rackwright clean INVENTORY` removes what nothing uses; else give it a larger disk"
 
 
 def judge(planned: PlannedHost, seen: Observation) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any
 
@@ -11,7 +12,7 @@ from rackwright.checks.host.healthy import HOST
 from rackwright.checks.observed import Observation, part_of
 from rackwright.checks.planned import PlannedHost
 from rackwright.checks.results import Finding, Status
-from rackwright.planning.firewall import ENGINES, Firewall, Table
+from rackwright.planning.firewall import ENGINES, MOST_KNOWN, Firewall, Table
 
 _REMEDY = "run the deploy again with stages=firewall; see `nft list table inet rackwright` there"
 
@@ -48,6 +49,7 @@ def _rules(table: Table, loaded: list[tuple[str, str]]) -> Iterator[str]:
         yield "rules are in another order, or there twice"
 
 
+@lru_cache(MOST_KNOWN)
 def _same(element: object) -> str:
     """An address or network as the plan writes it; a port as it is."""
     text = str(element)

@@ -11,6 +11,7 @@ from rackwright.desired.items.comparing import Change, differences, payload, que
 from rackwright.desired.items.files import Directory, File, Symlink
 from rackwright.desired.items.gateway_data import GatewayData
 from rackwright.desired.items.item import Item
+from rackwright.desired.items.manifest import Manifest
 from rackwright.desired.items.nginx_limits import NginxLimits
 from rackwright.desired.items.packages import Initramfs, Package, upstream_version
 from rackwright.desired.items.turns import StepUnderWay
@@ -26,6 +27,7 @@ __all__ = [
     "GatewayData",
     "Initramfs",
     "Item",
+    "Manifest",
     "NginxLimits",
     "NoOtherUnits",
     "Package",

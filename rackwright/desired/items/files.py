@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from rackwright.desired.items.item import Observed
+
+SHOWN_BYTES = 65536
+"""Of a longer file no difference is shown."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,16 @@ class File:
     secret: bool = False
     kind: ClassVar[str] = "file"
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Digest of the content, in hex."""
         return hashlib.sha256(self.content).hexdigest()
 
     def query(self) -> dict[str, Any]:
-        """Its path; and whether its text may be sent back for a diff."""
-        return {"text": not self.secret and len(self.content) < 65536}
+        """Its path; and whether its text may be sent back for a diff, where that is another."""
+        if self.secret or len(self.content) >= SHOWN_BYTES:
+            return {"text": False}
+        return {"text": True, "sha256": self.sha256}
 
     def payload(self) -> dict[str, Any]:
         """Content, mode and owner: written whole and renamed into place."""

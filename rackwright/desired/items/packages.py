@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from debian.debian_support import Version
-
 from rackwright.desired.items.files import File
 from rackwright.desired.items.item import Observed
 from rackwright.desired.items.stamps import digest_of
@@ -16,13 +14,17 @@ from rackwright.desired.items.stamps import digest_of
 class Package:
     """A package of the distribution, installed without what it merely recommends.
 
-    ``version`` is the upstream one, pinned: an older or newer one is replaced. ``hold`` keeps
-    upgrades that are not ours away from it.
+    ``version`` is the upstream one, pinned: an older or newer one is replaced. ``exact`` is that of
+    the distribution, with epoch and revision, where a lock has it. ``hold`` keeps upgrades that are
+    not ours away from it. One that is wanted only ``where_present`` comes with others that need it:
+    where it is older than ``exact`` it is brought up to that.
     """
 
     key: str
     version: str | None = None
     hold: bool = False
+    exact: str | None = None
+    where_present: bool = False
     kind: ClassVar[str] = "package"
 
     def query(self) -> dict[str, Any]:
@@ -30,21 +32,35 @@ class Package:
         return {}
 
     def payload(self) -> dict[str, Any]:
-        """Version and hold."""
-        return {"version": self.version, "hold": self.hold}
+        """Versions and hold."""
+        wanted = {"version": self.version, "hold": self.hold, "exact": self.exact}
+        return {**wanted, "where_present": self.where_present}
 
     def difference(self, seen: Observed) -> str | None:
         """Not installed, left half installed by an interrupted apt, of another version, not held.
 
         One on hold is installed.
         """
+        if self.where_present:
+            return self._outdated(seen)
         if not seen:
             return "not installed"
         if not seen["status"].endswith(" ok installed"):
             return f"is {seen['status']!r}"
+        if self.exact and seen["version"] != self.exact:
+            return f"is {seen['version']}, not {self.exact}"
         if self.version and upstream_version(seen["version"]) != self.version:
             return f"is {seen['version']}, not {self.version}"
         return "is not held" if self.hold and not seen["status"].startswith("hold ") else None
+
+    def _outdated(self, seen: Observed) -> str | None:
+        """Installed, and older than it is to be."""
+        if not seen or not self.exact or not seen["status"].endswith(" ok installed"):
+            return None
+        from debian.debian_support import Version  # apt's own C, where it is there: slow to load
+
+        is_older = Version(seen["version"]) < Version(self.exact)
+        return f"is {seen['version']}, not {self.exact}" if is_older else None
 
 
 def upstream_version(version: str) -> str:
@@ -53,6 +69,8 @@ def upstream_version(version: str) -> str:
     A text that is no version stays as it is: dpkg tells none of a package it has begun to unpack.
     """
     try:
+        from debian.debian_support import Version  # of drivers alone
+
         return str(Version(version).upstream_version)
     except ValueError:
         return version

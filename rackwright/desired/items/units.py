@@ -49,6 +49,8 @@ class Unit:
         """What has to happen to the unit: enable, start, restart, reload, or wait for it."""
         if not seen:
             return "not there yet: enable and start"
+        if seen["enabled"] == "masked":
+            return "is masked: unmask and enable"
         if seen["active"] not in ("active", "reloading", "activating"):
             return f"is {seen['active']}: start"
         if seen["stamp"].get("restart", "") != self.stamp["restart"]:

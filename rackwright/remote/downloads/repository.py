@@ -7,10 +7,8 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,39 +59,24 @@ def _shards(index: Path) -> set[str]:
     return names
 
 
-def download(model: Values, request: Values, lock: int) -> None:
-    """Fetch one model as the engine's user, who owns the folder; exits when that fails.
+# --- a download -------------------------------------------------------------------------------
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
+
+
+def prepare(model: Values, request: Values) -> None:
+    """The folders of a download, as the engine's user's.
 
     Root only hands over folders: what else there is to move or remove, it would be led astray by.
     """
     target, below = Path(model["path"]), Path(request["below"])
-    partial = target.with_name(f"{target.name}.partial")
     hand_over(target.parent, below, request["user"])
-    _as_user(request, lambda: _clear(target, partial))
-    hand_over(partial, below, request["user"])
-    _as_user(request, lambda: _fetch(model, target, partial, lock))
-
-
-def _as_user(request: Values, act: Callable[[], object]) -> None:
-    if words := as_user(request["user"], act, request["environment"]):
-        sys.exit(words)
-
-
-def _fetch(model: Values, target: Path, partial: Path, lock: int) -> None:
-    name = f"{model['repo']}@{model['revision'][:12]}"
-    _drop_leftovers(partial)
-    if _hf(model, partial, lock) != 0:
-        sys.exit(f"download of {name} failed: see above")
-    if wrong := problems(partial):
-        sys.exit(f"{name} is not a model that can be served: {wrong}")
-    shutil.rmtree(partial / ".cache", ignore_errors=True)  # hf's own notes on the download
-    _settle(partial, target)
-
-
-def _drop_leftovers(partial: Path) -> None:
-    """Pieces of a killed download: hf never takes them up again (huggingface_hub issue 4196)."""
-    for piece in (partial / ".cache").rglob("*.incomplete"):
-        piece.unlink()
+    clear = as_user(request["user"], lambda: _clear(target, _partial(target)), {})
+    if clear:
+        sys.exit(clear)
+    hand_over(_partial(target), below, request["user"])
 
 
 def _clear(target: Path, partial: Path) -> None:
@@ -104,23 +87,27 @@ def _clear(target: Path, partial: Path) -> None:
     own = stat.S_ISDIR(info.st_mode) and info.st_uid == os.getuid()
     resumable = own and not (partial.is_symlink() or partial.exists())
     away = partial if resumable else target.with_name(f"{target.name}.broken-{time.time_ns()}")
-    say(f"{problems(target)}: it is now {away.name}")
+    say(f"{problems(target) or f'{target} is not as it is noted'}: it is now {away.name}")
     target.rename(away)
 
 
-def _hf(model: Values, partial: Path, lock: int) -> int:
-    """Exit code of the download, which holds the lock too: it outlives a broken connection."""
-    argv = [model["hf"], "download", model["repo"], "--revision", model["revision"],
-            "--local-dir", str(partial)]  # fmt: skip
-    return subprocess.run(
-        argv,
-        env={**os.environ, "HOME": str(partial.parent)},
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-        cwd=str(partial),
-        pass_fds=(lock,),
-        check=False,
-    ).returncode
+def share(model: Values) -> Any:
+    """The download, as the engine's user has it: a ``Share``."""
+    from rackwright.remote.sideways.content import Content, File  # HTTP: to look needs none of it
+    from rackwright.remote.sideways.exchange import Share
+
+    target = Path(model["path"])
+    label = f"{model['repo']}@{model['revision'][:12]}"
+    content = Content(label, [File(*each) for each in model["known_files"]])
+    return Share(content, _partial(target), lambda store: _put(store, target))
+
+
+def _put(store: Any, target: Path) -> None:
+    partial = store.folder
+    if wrong := problems(partial):
+        sys.exit(f"{store.content.label} is not a model that can be served: {wrong}")
+    shutil.rmtree(partial / ".cache", ignore_errors=True)  # of hf, by which older releases fetched
+    store.move(target, lambda: _settle(partial, target))
 
 
 def _settle(partial: Path, target: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import ssl
 import time
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,8 @@ def certificate_in(path: Path) -> Values:
 
 def certificate(pem: str) -> Values:
     """Names, serial, who issued it, and seconds to its end; Failed for what is no certificate."""
+    import ssl  # asked of gateways alone, and slow to load
+
     words = _asked(pem, *ASKED)
     said = dict(re.findall(r"^(serial|issuer|subject|notBefore|notAfter)=(.*)$", words, re.M))
     if "notAfter" not in said:
@@ -46,6 +46,8 @@ def is_for(name: str, pem: str) -> bool:
 
 def is_ip(name: str) -> bool:
     """Whether a name is an IP address, which a certificate has apart from host names."""
+    from ipaddress import ip_address
+
     try:
         return bool(ip_address(name))
     except ValueError:

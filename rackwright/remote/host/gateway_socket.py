@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
-from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 TIMEOUT_S = 10.0
-
-
-class _Socket(HTTPConnection):
-    def __init__(self, path: str, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def ask(
@@ -28,8 +15,14 @@ def ask(
 
     Raises OSError where nobody listens, or what answers is no HTTP.
     """
-    connection = _Socket(path, timeout_s)
+    import socket  # of all hosts gateways alone need these
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection("localhost", timeout=timeout_s)
+    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        connection.sock.settimeout(timeout_s)
+        connection.sock.connect(path)
         sent = None if body is None else json.dumps(body)
         connection.request(method, target, sent, {"Content-Type": "application/json"})
         reply = connection.getresponse()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,10 @@ Values = dict[str, Any]
 
 def looked_up(names: Sequence[str]) -> dict[str, Values]:
     """Each name's ``addresses``: those of IPv4, or of IPv6 where it has no others; or ``error``."""
+    if not names:
+        return {}
+    from concurrent.futures import ThreadPoolExecutor  # most hosts are declared by address
+
     with ThreadPoolExecutor(max_workers=16) as side_by_side:  # a dead name server takes 10 s a name
         return dict(zip(names, side_by_side.map(_addresses, names)))
 
@@ -29,14 +30,14 @@ def _addresses(name: str) -> Values:
 
 def all_addresses(name: str) -> Values:
     """The ``addresses`` of a name, those of IPv4 and of IPv6; or ``error``."""
+    import socket  # slow to load, and of names alone
+
+    families = (socket.AF_INET, socket.AF_INET6)
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         return {"error": getattr(error, "strerror", None) or str(error)}
-    return {"addresses": sorted({str(one[4][0]) for one in found if one[0] in _FAMILIES})}
-
-
-_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+    return {"addresses": sorted({str(one[4][0]) for one in found if one[0] in families})}
 
 
 def nameservers() -> list[str]:
@@ -54,6 +55,8 @@ def nameservers() -> list[str]:
 
 
 def _is_plain(name: str) -> bool:
+    from ipaddress import ip_address
+
     try:
         return "%" not in name and bool(ip_address(name))
     except ValueError:

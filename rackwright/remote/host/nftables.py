@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rackwright.remote.host.running import ended, in_english, said_by
+from rackwright.remote.host.running import ended, in_english
 
 TABLE = ("inet", "rackwright")
 OTHERS = ("ufw", "firewalld", "nftables", "netfilter-persistent", "docker", "fail2ban")
-"""Services with rules of their own. Theirs stay as they are: what they refuse, we cannot let in."""
+"""Services with rules of their own; Docker's are for forwarded packets.
+
+Theirs stay as they are: what they refuse, we cannot let in.
+"""
 
 Values = dict[str, Any]
 
@@ -50,12 +53,6 @@ def _element(element: Any) -> str:
     if "prefix" in element:
         return f"{element['prefix']['addr']}/{element['prefix']['len']}"
     return "-".join(map(str, element.get("range", [element])))
-
-
-def others() -> list[str]:
-    """Which of the services that rule too are active. Docker's rules are for forwarded packets."""
-    states = said_by("systemctl", "is-active", *OTHERS).split()
-    return [name for name, state in zip(OTHERS, states) if state == "active"]
 
 
 def is_there() -> bool:

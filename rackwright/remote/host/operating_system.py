@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 from pathlib import Path
 from typing import Any
@@ -47,9 +46,9 @@ def memory_total_bytes() -> int:
 
 
 OPERATING_SYSTEM: dict[str, Any] = {
-    "hostname": platform.node,
-    "kernel": platform.release,
-    "architecture": platform.machine,
+    "hostname": lambda: os.uname().nodename,
+    "kernel": lambda: os.uname().release,
+    "architecture": lambda: os.uname().machine,
     "id": lambda: os_release()["ID"],
     "version_id": lambda: os_release()["VERSION_ID"],
     "cpu_count": os.cpu_count,

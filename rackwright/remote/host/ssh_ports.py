@@ -15,17 +15,20 @@ from rackwright.remote.host.processes import PROC, all_pids, parent_and_start_s
 from rackwright.remote.host.running import said_by
 
 DAEMONS = ("sshd", "dropbear")
+SYSTEMD = 1
+"""It holds the sockets that it listens at for others; where it has none it need not be asked."""
 SOCKETS = ("ssh.socket", "sshd.socket", "dropbear.socket")
 CONNECTION = b"SSH_CONNECTION="
 
 
 def ssh_ports() -> list[int]:
     """Those that SSH listens at, by itself or by systemd, and that of the connection we came by."""
-    return sorted({*_of_daemons(), *_of_sockets(), *_of_connection(os.getpid())})
-
-
-def _of_daemons() -> set[int]:
     listening = _listening()
+    sockets = _of_sockets() if listening.keys() & sockets_of(SYSTEMD) else set()
+    return sorted({*_of_daemons(listening), *sockets, *_of_connection(os.getpid())})
+
+
+def _of_daemons(listening: dict[str, int]) -> set[int]:
     inodes = {inode for pid in all_pids() if _name(pid) in DAEMONS for inode in sockets_of(pid)}
     return {port for inode, port in listening.items() if inode in inodes}
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import grp
-import hashlib
 import os
 import pwd
 import stat
 from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.digests import sha256_hex
 from rackwright.remote.host.owners import group_of, owner_of
 from rackwright.remote.host.running import Failed
 from rackwright.remote.items import own
@@ -34,8 +34,10 @@ def seen(query: Values) -> Values:
     if not stat.S_ISREG(info.st_mode):
         return {**found, "type": "special file"}
     content = path.read_bytes()
-    text = content.decode(errors="replace") if query.get("text") else None
-    return {**found, "type": "file", "sha256": hashlib.sha256(content).hexdigest(), "text": text}
+    digest = sha256_hex(content)
+    shown = query.get("text") and digest != query.get("sha256")
+    text = content.decode(errors="replace") if shown else None
+    return {**found, "type": "file", "sha256": digest, "text": text}
 
 
 def make_file(change: Values) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.digests import sha256_hex
 from rackwright.remote.host.gateway_socket import ask
 from rackwright.remote.host.running import Failed
 from rackwright.remote.host.systemd import show
@@ -34,7 +34,7 @@ def seen(query: Values) -> Values:
 
 def _digest(path: str) -> str | None:
     file = Path(path)
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+    return sha256_hex(file.read_bytes()) if file.is_file() else None
 
 
 def make(loads: Sequence[Values], before: Mapping[str, Values | None]) -> None:

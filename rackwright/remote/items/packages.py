@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rackwright.remote.host.running import Failed, ended, in_english, run
+from rackwright.remote.host.supplies import archives
+from rackwright.remote.items.package_lock import hold_to_lock
 
 PACKAGE_LOCK_WAIT_S = 300
 LOCKED = ("Could not get lock", "Unable to lock", "locked by another process")
@@ -31,28 +33,50 @@ def installed(names: Sequence[str]) -> dict[str, Values]:
     }
 
 
-def install(packages: Sequence[Values]) -> None:
-    """One transaction for all of them; then those that are to be held are."""
+def install(packages: Sequence[Values], supply: Values | None = None) -> None:
+    """One transaction for all of them; then those that are to be held are.
+
+    ``supply`` says where they come from, if not from the host's own archives (``supplies.py``).
+    Raises OSError, where it has none for this host too.
+    """
     if not packages:
         return
-    options = ["-o", f"DPkg::Lock::Timeout={PACKAGE_LOCK_WAIT_S}"]
-    options += ["-o", "Dpkg::Options::=--force-confold"]
-    install = ["apt-get", *options, "install", "-y", "-q", "--no-install-recommends"]
-    if any(package.get("version") for package in packages):
-        install += ["--allow-downgrades", "--allow-change-held-packages"]
-    _get([*install, *map(_wanted, packages)], options)
+    with archives(supply) as theirs:
+        _install(packages, theirs)
     if held := [package["key"] for package in packages if package.get("hold")]:
         _patiently("apt-mark", "hold", *held)
 
 
+def _install(packages: Sequence[Values], archives: Sequence[str]) -> None:
+    options = ["-o", f"DPkg::Lock::Timeout={PACKAGE_LOCK_WAIT_S}"]
+    options += ["-o", "Dpkg::Options::=--force-confold", *archives]
+    if archives:
+        _patiently("apt-get", *options, "update", "-q")
+    install = ["apt-get", *options, "install", "-y", "-q", "--no-install-recommends"]
+    if any(package.get("version") or package.get("exact") for package in packages):
+        install += ["--allow-downgrades", "--allow-change-held-packages"]
+    came_along = _automatic([one["key"] for one in packages if one.get("where_present")])
+    _get([*install, *map(_wanted, packages)], options)
+    if came_along:
+        _patiently("apt-mark", "auto", *came_along)
+
+
+def _automatic(names: Sequence[str]) -> list[str]:
+    """Those that came with others; apt takes for wanted what it is asked for by name."""
+    return ended("apt-mark", "showauto", *names).stdout.split() if names else []
+
+
 def _wanted(package: Values) -> str:
-    """A package as apt-get is asked for it: any revision of the version that is pinned."""
+    """A package as apt-get is asked for it: as locked, or any revision of what is pinned."""
+    if package.get("exact"):
+        return f"{package['key']}={package['exact']}"
     version = package.get("version")
     return f"{package['key']}={version}-*" if version else str(package["key"])
 
 
 def _get(install: Sequence[str], options: Sequence[str]) -> None:
     try:
+        hold_to_lock(install)
         _patiently(*install)
     except Failed:  # a cut-off dpkg, or package lists that are old or missing
         cut_off = not _configured()
@@ -60,6 +84,7 @@ def _get(install: Sequence[str], options: Sequence[str]) -> None:
         if cut_off:
             install = [*install, *MENDING]
             _unpack_again(options)
+        hold_to_lock(install)
         _patiently(*install)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rackwright.remote.host.digests import sha256_hex
 from rackwright.remote.host.running import run
-from rackwright.remote.host.systemd import show
+from rackwright.remote.host.systemd import SHARED, show
 from rackwright.remote.items import stamps
 from rackwright.remote.items.files import put_back
 
-PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload,NRestarts,Result,Job"
+KNOWN = ("loaded", "masked")
 
 Values = dict[str, Any]
 
@@ -22,18 +22,18 @@ def seen_of(units: Sequence[Values]) -> dict[str, Values]:
     """What systemd says of the units that it has loaded, by name."""
     if not units:
         return {}
-    shown = show(PROPERTIES, *(unit["key"] for unit in units))
+    shown = show(SHARED, *(unit["key"] for unit in units))
     return {
         unit["key"]: _unit(unit, shown[index])
         for index, unit in enumerate(units)
-        if shown[index].get("LoadState") == "loaded"
+        if shown[index].get("LoadState") in KNOWN
     }
 
 
 def _unit(unit: Values, seen: dict[str, str]) -> Values:
     return {
         "active": _activity(seen),
-        "enabled": seen["UnitFileState"],
+        "enabled": _masked(seen) or seen["UnitFileState"],
         "reload_daemon": seen["NeedDaemonReload"] == "yes",
         "restarts": int(seen.get("NRestarts") or 0),
         "result": seen.get("Result", ""),
@@ -45,6 +45,11 @@ def _activity(seen: dict[str, str]) -> str:
     """The state; but a unit whose restart still waits its turn is active only as it was."""
     waits = seen.get("Job", "") not in ("", "0")
     return "activating" if waits and seen["ActiveState"] == "active" else seen["ActiveState"]
+
+
+def _masked(seen: dict[str, str]) -> str:
+    """Of one that is not to be started by anybody; its state says for how long."""
+    return "masked" if seen["LoadState"] == "masked" else ""
 
 
 def _read_stamp(unit: Values) -> Values:
@@ -63,7 +68,7 @@ def _read_stamp(unit: Values) -> Values:
 def _loaded(unit: Values) -> dict[str, str]:
     """Digests of the certificates a unit loads: made here, so nobody else knows them."""
     paths = [Path(path) for path in unit.get("loads", [])]
-    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths if p.is_file()}
+    return {str(p): sha256_hex(p.read_bytes()) for p in paths if p.is_file()}
 
 
 def make(units: Sequence[Values], before: Mapping[str, Values | None]) -> None:
@@ -71,13 +76,24 @@ def make(units: Sequence[Values], before: Mapping[str, Values | None]) -> None:
     if not units:
         return
     run("systemctl", "daemon-reload")
-    seen = seen_of(units)
+    seen = _unmasked(units)
     for unit in units:
         _validate(unit, before)
     run("systemctl", "enable", "--quiet", *[unit["key"] for unit in units])
     _stop_starting(units, seen)
     for unit in units:
         _bring_up(unit, seen.get(unit["key"], {}))
+
+
+def _unmasked(units: Sequence[Values]) -> dict[str, Values]:
+    """What systemd says of them, once none is masked any more; until then it loads none."""
+    seen = seen_of(units)
+    masked = [unit["key"] for unit in units if seen.get(unit["key"], {}).get("enabled") == "masked"]
+    if not masked:
+        return seen
+    run("systemctl", "unmask", "--quiet", *masked)
+    run("systemctl", "unmask", "--quiet", "--runtime", *masked)
+    return seen_of(units)
 
 
 def _stop_starting(units: Sequence[Values], seen: Mapping[str, Values]) -> None:

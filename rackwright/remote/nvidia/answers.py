@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,11 +159,13 @@ def old_fabric(nvml: Any, handle: Any) -> dict[str, Any]:
 
 
 def _fabric(info: Any) -> dict[str, Any]:
+    from uuid import UUID  # slow to load, and of fabrics alone
+
     return {
         "state": named(FABRIC_STATES)(info.state),
         "status": info.status,
         "clique_id": info.cliqueId,
-        "cluster_uuid": str(uuid.UUID(bytes=bytes(info.clusterUuid))),
+        "cluster_uuid": str(UUID(bytes=bytes(info.clusterUuid))),
         "health_mask": getattr(info, "healthMask", 0),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rackwright.remote.nvidia import answers
@@ -70,6 +71,8 @@ GPU: dict[str, Any] = {
 
 GLANCE = ("name", "memory", "utilization_percent", "temperature_c", "power", "processes")
 """The questions about a GPU whose answers change from second to second, and its name."""
+NAMES = ("uuid", "pci_bus_id")
+"""Those by which a process or a log means it."""
 
 
 def observed(reader: Reader, nvml: Any, index: int, handle: Any) -> dict[str, Any] | None:
@@ -86,5 +89,16 @@ def observed(reader: Reader, nvml: Any, index: int, handle: Any) -> dict[str, An
 
 def glanced(reader: Reader, nvml: Any, index: int, handle: Any) -> dict[str, Any] | None:
     """The part of it that ``GLANCE`` names, quickly."""
-    questions = {key: GPU[key] for key in GLANCE}
+    return _part(GLANCE, reader, nvml, index, handle)
+
+
+def named(reader: Reader, nvml: Any, index: int, handle: Any) -> dict[str, Any] | None:
+    """The part of it that ``NAMES`` names."""
+    return _part(NAMES, reader, nvml, index, handle)
+
+
+def _part(
+    keys: Sequence[str], reader: Reader, nvml: Any, index: int, handle: Any
+) -> dict[str, Any] | None:
+    questions = {key: GPU[key] for key in keys}
     return None if handle is None else reader.fill(f"gpus[{index}]", questions, nvml, handle)

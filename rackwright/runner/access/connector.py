@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gevent.lock import RLock
-from paramiko import SSHClient
+from paramiko import SSHClient, Transport
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.output import echo
@@ -68,10 +68,7 @@ class SshAccess(Connection):
         **arguments: Any,
     ) -> tuple[bool, CommandOutput]:
         """Run a command, on a new connection when the old one died since the last command."""
-        with self._one_connects:  # another would close what this one opens
-            transport = self.client.get_transport() if self.client else None
-            if transport is None or not transport.is_active():
-                self.connect()
+        self.live_transport()
         control: Mapping[str, Any] = extract_control_arguments(arguments)  # type: ignore[arg-type]
         way = self._sudo_way(arguments) if arguments.get("_sudo") else None
         if print_input:
@@ -86,6 +83,16 @@ class SshAccess(Connection):
             show=print_output,
         )
         return answer.status in (control.get("_success_exit_codes") or [0]), answer.output
+
+    def live_transport(self) -> Transport:
+        """That of the connection: of a new one where the old one died, or none was."""
+        with self._one_connects:  # another would close what this one opens
+            transport = self.client.get_transport() if self.client else None
+            if transport is None or not transport.is_active():
+                self.connect()
+                transport = self.client.get_transport() if self.client else None
+        assert transport is not None
+        return transport
 
     def _run(
         self,

@@ -14,14 +14,17 @@ from rackwright.causes import error_of_the_newest
 from rackwright.checks.accepting import Accepted, checks_of, with_accepted
 from rackwright.checks.results import CheckResult
 from rackwright.desired import paths
-from rackwright.desired.items import Item, StepUnderWay, Unit, differences, payload, query
+from rackwright.desired.items import Item, StepUnderWay, Unit, differences, query
 from rackwright.engines import ENGINES
 from rackwright.errors import HostError
 from rackwright.plan import Replica
+from rackwright.runner import seeds
+from rackwright.runner.looking import STATE
 from rackwright.runner.observing import observe_replica
-from rackwright.runner.operations import STATE, wait_for_units
+from rackwright.runner.operations import wait_for_units
 from rackwright.runner.planned import planned_replica
 from rackwright.runner.remote_call import call
+from rackwright.runner.starting import make_then_start
 from rackwright.runner.steps.absence import last_start_s
 from rackwright.runner.steps.owners import is_dead
 from rackwright.runner.steps.stages import LEASE_S, Stage
@@ -125,9 +128,14 @@ class Rank:
         """Have what it must have, and have it started where that differs. Raises HostError."""
         changes = differences(self.items, call(self.host, STATE, _question(self.items)))
         changes = [one for one in changes if not isinstance(one.item, StepUnderWay)]
-        if changes:
-            said = call(self.host, STATE, {"do": "apply", "items": payload(changes)}, kind=dict)
-            _refuse(self.host, said)
+        make_then_start(self.host, changes, self._take_seed)
+
+    def _take_seed(self) -> None:
+        seeds.take(self.host, [self.replica], self.settings, seeds.said_by(self.host))
+
+    def keep_seed(self) -> None:
+        """Keep what it compiled, for replicas that are alike. Once it is proven; never raises."""
+        seeds.make(self.host, [self.replica], self.settings, seeds.said_by(self.host))
 
     def wait(self) -> None:
         """Until its unit is active. Raises HostError with the first error of its log."""

@@ -16,6 +16,7 @@ from rackwright.runner.fleet import FleetRun
 from rackwright.runner.progress import heard_first
 from rackwright.runner.steps.ending import finish, tell_summary
 from rackwright.runner.steps.exchanges import with_exchanges
+from rackwright.runner.steps.expected import Expected, expected
 from rackwright.runner.steps.gates import Gates, States
 from rackwright.runner.steps.options import options
 from rackwright.runner.steps.order import Pending, Way, group_of, startable
@@ -29,29 +30,22 @@ from rackwright.runner.steps.work import Work
 class Rollout:
     """The steps of one run. ``prepare`` looks at a server that has a process of a replica."""
 
-    def __init__(self, fleet: FleetRun, inventory: Inventory, prepare: Prepare) -> None:
-        """Nothing is asked yet."""
+    def __init__(
+        self,
+        fleet: FleetRun,
+        inventory: Inventory,
+        prepare: Prepare,
+        known: Expected | None = None,
+    ) -> None:
+        """Nothing is asked yet, but what is ``known`` of servers that were looked at."""
         self.fleet, self.inventory = fleet, inventory
         self.gates, self.view = Gates(fleet, inventory), View(self._say)
         self._taking = Taking(fleet, inventory, self.gates, self.view, prepare)
-        self.failed: dict[str, Exception] = {}
-        self._expected: dict[str, bool] = {}
-        self._left: set[str] = set()
+        known = known or Expected()
+        self.failed, self._left = known.failed, known.left
         self._before: States = {}
         self._untouched: list[Pending] = []
         self._alone = RLock()
-
-    def expect(self, work: Work) -> None:
-        """A server that was looked at: it has steps to take where ``concerns`` says so."""
-        self._expected[work.host.name] = bool(work.later or work.leaving)
-
-    def concerns(self, host: Host) -> bool:
-        """Whether a server has steps to take."""
-        return self._expected.get(host.name, False)
-
-    def leave(self, host: Host) -> None:
-        """A server whose replicas stay as they are, also their processes on other servers."""
-        self._left.add(host.name)
 
     def add(self, work: Work) -> None:
         """A server whose other changes are made."""
@@ -108,7 +102,7 @@ class Rollout:
         self._untouched += todo
         tell_summary(self.view, self.gates, self._before, self.failed, todo)
         left = {one.name for one in self._untouched} | self.failed.keys()
-        self.failed |= finish(pending, self._taking.works, left)
+        self.failed.update(finish(pending, self._taking.works, left))
 
     def _tick(self) -> None:
         """The moving line of a terminal; whatever is printed next makes way for it."""
@@ -130,7 +124,7 @@ class Rollout:
         try:
             self._taking.act(group)
         except Exception as error:  # also a fault of ours: nothing goes on after it
-            self.failed |= {one.name: error for one in group}
+            self.failed.update({one.name: error for one in group})
             self._say(group[0].name, str(error))
         finally:
             for one in group:
@@ -156,11 +150,5 @@ _rollouts: WeakKeyDictionary[Inventory, Rollout] = WeakKeyDictionary()
 def rollout_of(fleet: FleetRun, inventory: Inventory, prepare: Prepare) -> Rollout:
     """The steps of this run, made on the first call."""
     if inventory not in _rollouts:
-        _rollouts[inventory] = Rollout(fleet, inventory, prepare)
+        _rollouts[inventory] = Rollout(fleet, inventory, prepare, expected(inventory))
     return _rollouts[inventory]
-
-
-def stopped(inventory: Inventory) -> str:
-    """Words where a step of this run failed; empty otherwise."""
-    rollout = _rollouts.get(inventory)
-    return f"{', '.join(rollout.failed)} failed" if rollout and rollout.failed else ""

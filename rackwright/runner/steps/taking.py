@@ -67,6 +67,8 @@ class Taking:
             if one.has and not one.beside:  # it was there, and a gateway may not know yet it died
                 put_as_planned(ranks[0].replica, ranks[0].settings, self.gates)
             start(ranks, self.gates, self.view)
+            for rank in ranks:  # kept once verify has proven it
+                self.fleet.started.setdefault(rank.host.name, set()).add(one.name)
         else:
             self._step(group)
 
@@ -88,6 +90,8 @@ class Taking:
         how: dict[str, Any] = {"terms_of": terms, "former": self._former(group)}
         how["take_away"] = lambda rank: take_away(rank.replica.name, self.work(rank.host.name))
         Step(ranks, self.gates, self.view, terms[one.name], change, **how).run()
+        for rank in ranks:  # the next of the service may be alike
+            rank.keep_seed()
         for rank in how["former"]:
             how["take_away"](rank)
         if not self.watched:

@@ -11,7 +11,7 @@ from rackwright.desired import paths
 from rackwright.desired.items import Change, Item, NoOtherUnits, differences, query
 from rackwright.desired.replicas import former_links, own_items, shared_items, unplanned_items
 from rackwright.plan import Replica
-from rackwright.runner.remote_call import call
+from rackwright.runner.looking import STATE, look
 from rackwright.runner.steps.kinds import Kind, kind_of, runs
 from rackwright.spec import Settings
 
@@ -21,8 +21,9 @@ class Work:
     """A server's differences.
 
     ``own`` are those of each replica, ``items`` all it must have of it, and ``make`` has those of
-    another one there. ``unplanned`` is what goes, ``shared`` what its replicas have in common,
-    ``former`` what goes once no unit runs from it any more.
+    another one there; ``compared`` are all that was asked about. ``unplanned`` is what goes,
+    ``shared`` what its replicas have in common, ``former`` what goes once no unit runs from it any
+    more.
     """
 
     host: Host
@@ -35,6 +36,7 @@ class Work:
     former: list[Change]
     asked: int
     make: Callable[[Replica], list[Item]]
+    compared: Sequence[Item] = ()
 
     @property
     def leaving(self) -> list[str]:
@@ -112,7 +114,7 @@ def work_of(
     former = former_links(replicas, settings) if only is None else []
     shared = shared_items(replicas, settings)
     asked = [*unplanned, *shared, *(one for its in items.values() for one in its), *former]
-    seen = call(host, "state", {"do": "observe", "items": query(asked)})
+    seen = look(host, STATE, {"do": "observe", "items": query(asked)})
     found = {id(change.item): change for change in differences(asked, seen)}
 
     def of(some: Sequence[Item]) -> list[Change]:
@@ -120,4 +122,13 @@ def work_of(
 
     own = {name: of(its) for name, its in items.items()}
     parts = (own, of(unplanned), of(shared), of(former))
-    return Work(host, settings, tuple(replicas), items, *parts, asked=len(asked), make=items_of)
+    return Work(
+        host,
+        settings,
+        tuple(replicas),
+        items,
+        *parts,
+        asked=len(asked),
+        make=items_of,
+        compared=asked,
+    )

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rackwright.causes import CAUSES, Written, account, failures
+from rackwright.causes import CAUSES, Written, failures
+from rackwright.causes.account import account
 from rackwright.causes.lines import clean
 from rackwright.causes.tracebacks import HEADER, JOINED
 from tests.samples.causes import SAMPLES, Sample

@@ -28,9 +28,10 @@ FAULTS = """\
     [
         *(
             ("rackwright", verb, BROKEN)
-            for verb in ("plan", "preflight", "verify", "watch", "bandwidth")
+            for verb in ("plan", "preflight", "verify", "drift", "watch", "bandwidth")
         ),
         ("rackwright", "why", BROKEN, "chat-gpu1-0"),
+        ("rackwright", "diff", BROKEN, "gpu1", "gpu2"),
         ("pyinfra", BROKEN, "deploy.py", "-y"),
     ],
     ids=lambda argv: argv[1] if argv[0] == "rackwright" else argv[0],

@@ -38,7 +38,7 @@ def rolled_out(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[Any]:
     code = service(gpus={"gpu1": [1]}, served_model_name="code", tensor_parallel_size=1)
     chat = {**PAIR, "gpus": {"gpu1": [0], "gpu2": [0]}}
     monkeypatch.setattr(rollout, "load_inventory", lambda path: path)
-    monkeypatch.setattr(rollout, "fleet_with_secrets", lambda hosts: fleet_of(chat=chat, code=code))
+    monkeypatch.setattr(rollout, "fleet_to_deploy", lambda hosts: fleet_of(chat=chat, code=code))
     monkeypatch.setattr(rollout, "deployed", lambda *asked: made.append(asked[1:]) or True)
     done = CliRunner().invoke(rollout.rollout, [__file__, *words])
     assert done.exit_code == 0, done.output

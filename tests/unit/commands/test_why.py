@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 from click.testing import CliRunner
 
-from rackwright.causes import account
+from rackwright.causes.account import account
 from rackwright.cli import main
 from rackwright.desired.items import File, Unit
 from rackwright.errors import RackwrightError

@@ -667,18 +667,18 @@ def test_weights_are_asked_for_once_a_folder() -> None:
     assert len(replicas) == 2
     request = weights_request(replicas, sample.settings(), {"HF_TOKEN": "hf_abc"})
     assert request is not None
-    hf = f"{paths.release_dir(ENGINES['vllm'], sample.settings())}/bin/hf"
     assert request["models"] == [
         {
             "kind": "folder",
-            "hf": hf,
+            "hub": "https://huggingface.co",
             "path": "/var/lib/rackwright/models/meta-llama--Llama-3.1-8B-Instruct/"
             "0e9e39f249a16976918f6564b8830bc894c89659",
             "repo": "meta-llama/Llama-3.1-8B-Instruct",
             "revision": "0e9e39f249a16976918f6564b8830bc894c89659",
+            "files": {},
         }
     ]
-    assert request["environment"] == {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN": "hf_abc"}
+    assert request["environment"] == {"HF_TOKEN": "hf_abc"}
 
 
 def test_weights_of_the_operator_are_looked_at_where_they_are() -> None:

@@ -118,9 +118,10 @@ def test_a_gateway_that_does_not_say_where_it_comes_from_is_asked() -> None:
 def test_peers_reach_each_other_and_later_servers_answer_nobody() -> None:
     first, second = (firewall(two_servers_of_one_replica(), name) for name in ("gpu1", "gpu2"))
     assert first is not None and first.trusted == ("192.0.2.12",)
-    assert len(first.engine_ports) == 3  # the engine's, where the servers meet, the watchdog's
+    # The engine's, where the servers meet, the watchdog's, and where one gives another its weights.
+    assert len(first.engine_ports) == 4
     assert second is not None  # what its rank listens at, it chooses itself
-    assert second.engine_ports == (second.watchdog_port,) == (7979,)
+    assert second.engine_ports == (second.watchdog_port, second.sideways_port) == (7979, 7980)
     assert (first.servers, second.servers) == (("192.0.2.12",), ("192.0.2.11",))
 
 
@@ -133,12 +134,29 @@ def test_watchdogs_of_the_same_service_reach_each_other_s_port_and_no_engine() -
     assert found is not None and found.servers == ("192.0.2.12",) and found.trusted == ()
     table = found.table({}, ())
     assert table.sets["watchdog_ports"] == ("7979",) and table.sets["servers4"] == ("192.0.2.12",)
-    assert table.sets["engine_ports"] == ("7979", "8000")
+    assert table.sets["engine_ports"] == ("7979", "7980", "8000")
     names = [rule.name for rule in table.rules]
     assert names.index("watchdogs") < names.index("strangers")
     off = firewall({name: {**one, "watchdog": "off"} for name, one in data.items()})
-    assert off is not None and off.engine_ports == (8000,)
+    assert off is not None and off.engine_ports == (7980, 8000)
     assert "watchdog_ports" not in off.table({}, ()).sets
+
+
+def test_servers_of_the_same_engine_or_model_give_each_other_what_they_fetched() -> None:
+    chat = service(servers=["gpu1", "gpu2"], gpus={"gpu1": [0], "gpu2": [0]})
+    servers = {f"gpu{number}": server(10 + number) for number in (1, 2, 3)}
+    data = hosts(servers, {"chat": chat}, gateway=GATEWAY)
+    found = firewall(data)
+    assert found is not None and found.sharers == ("192.0.2.11", "192.0.2.12"), "gpu3 runs nothing"
+    table = found.table({}, ())
+    assert table.sets["sideways_ports"] == ("7980",)
+    assert table.sets["sharers4"] == ("192.0.2.11", "192.0.2.12")
+    names = [rule.name for rule in table.rules]
+    assert names.index("weights and wheels") < names.index("strangers")
+    data["gpu2"]["sideways"] = "off"
+    alone = firewall(data)
+    assert alone is not None and alone.sharers == () and 7980 not in alone.engine_ports
+    assert "sideways_ports" not in alone.table({}, ()).sets
 
 
 def test_a_gateway_on_the_server_itself_comes_by_loopback() -> None:

@@ -35,6 +35,7 @@ NO_OTHERS = NoOtherUnits("ours-*.service", "Description=Ours", keep=("ours-a.ser
 ABSENT = Absent("/etc/nginx/conf.d/ours.conf", "# Ours", reload="nginx.service")
 UNIT = Unit("a.service", restart_on=(FILE, LINK), reload_on=(CERTIFICATE,))
 LIMITS = NginxLimits(worker_connections=4096, worker_rlimit_nofile=8192)
+COMES_ALONG = Package("libdep1", exact="1.0-2", where_present=True)
 PINNED = Package("libcuda", version="580.159.04", hold=True)
 IMAGES = Initramfs("nouveau", (FILE,))
 
@@ -77,6 +78,11 @@ TABLE: list[tuple[Item, dict[str, Any], str | None]] = [
     (Package("nginx"), {"status": "install ok installed"}, None),
     (Package("nginx"), {"status": "hold ok installed"}, None),
     (Package("nginx"), {}, "not installed"),
+    (COMES_ALONG, {}, None),
+    (COMES_ALONG, {"status": "deinstall ok config-files", "version": "1.0-1"}, None),
+    (COMES_ALONG, {"status": "install ok installed", "version": "1.0-1"}, "is 1.0-1, not 1.0-2"),
+    (COMES_ALONG, {"status": "install ok installed", "version": "1.0-2"}, None),
+    (COMES_ALONG, {"status": "install ok installed", "version": "1.0-10"}, None),
     (PINNED, {"status": "hold ok installed", "version": "580.159.04-1ubuntu1"}, None),
     (PINNED, {"status": "hold ok installed", "version": "1:580.159.04-1"}, None),
     (
@@ -137,6 +143,7 @@ TABLE: list[tuple[Item, dict[str, Any], str | None]] = [
         "has older configuration loaded: reload",
     ),
     (UNIT, {**RUNNING, "enabled": "disabled"}, "is disabled: enable"),
+    (UNIT, {**RUNNING, "enabled": "masked"}, "is masked: unmask and enable"),
 ]
 
 
@@ -244,7 +251,7 @@ def test_a_secret_shows_nowhere_but_in_what_is_sent() -> None:
 
 
 def test_the_host_is_not_asked_for_the_text_of_a_secret_or_of_a_large_file() -> None:
-    assert FILE.query() == {"text": True}
+    assert FILE.query() == {"text": True, "sha256": FILE.sha256}
     assert SECRET.query() == {"text": False}
     assert File("/big", b"x" * 65536).query() == {"text": False}
 

@@ -190,8 +190,10 @@ def faults(data: Data) -> list[str]:
 
 def test_no_engine_gets_its_port() -> None:
     counted = plan(load_fleet(two_services(base_port=7979)))
-    assert sorted(one.port for one in counted.on("gpu1")) == [7980, 7981]
+    assert sorted(one.port for one in counted.on("gpu1")) == [7981, 7982]
     named = hosts(services={"chat": service(gpus={"gpu1": [0]}, port=7979)})
+    (other,) = faults(hosts(services={"chat": service(gpus={"gpu1": [0]}, port=7980)}))
+    assert "port 7980 of gpu1 is taken by what servers give one another" in other
     assert faults(named) == [
         "services[chat].port: port 7979 of gpu1 is taken by the watchdog (got 7979)"
     ]

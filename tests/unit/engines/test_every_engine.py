@@ -208,7 +208,7 @@ def test_weights_are_asked_for_in_the_engines_form(engine: Engine) -> None:
         assert model["path"].endswith(f"/{'c' * 40}/{GGUF['file']}")
         assert (model["sha256"], model["size_bytes"]) == (DIGEST, GGUF["size_bytes"])
     else:
-        assert model["hf"] == f"{paths.release_dir(engine, settings)}/{engine.downloader}"
+        assert model["hub"] == "https://huggingface.co" and model["revision"] in model["path"]
 
 
 def test_its_scripts_are_on_the_host_and_are_run(engine: Engine) -> None:

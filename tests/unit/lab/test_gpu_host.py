@@ -134,6 +134,25 @@ def test_a_wheel_of_two_locks_is_packed_once(
     ]
 
 
+def test_a_folder_that_is_no_whole_bundle_is_packed_into_nothing(tmp_path: Path) -> None:
+    out, bundle = tmp_path / "out", tmp_path / "bundle"
+    bundle.mkdir()
+    with pytest.raises(LabError, match="is no whole bundle: `rackwright bundle` makes it"):
+        packing.pack(out, (), "bookworm", bundle)
+    assert not out.exists()
+
+
+def test_a_bundle_of_which_nothing_was_carried_is_left_out(tmp_path: Path) -> None:
+    streams = {prefix: stream(tmp_path, bytes(3 * SIZE), prefix) for prefix in "ib"}
+    packed = Manifest("bookworm", streams)
+    assert booting._wanted(packed, tmp_path, tmp_path / "root") == ["i", "b"]
+    (tmp_path / "b00").unlink()  # a part of it is missing: that is said when it is booted
+    assert booting._wanted(packed, tmp_path, tmp_path / "root") == ["i", "b"]
+    for piece in packed.streams["b"].pieces[1:]:
+        (tmp_path / piece.name).unlink()
+    assert booting._wanted(packed, tmp_path, tmp_path / "root") == ["i"]
+
+
 def test_a_folder_that_is_no_root_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("mine")
     with pytest.raises(LabError, match="not a host's root folder"):

@@ -11,6 +11,7 @@ import pytest
 
 from rackwright.remote import driver
 from rackwright.remote.host import archives as apt
+from rackwright.remote.host import supplies
 from rackwright.remote.nvidia import facts, kernel_module, kernels, packages
 
 Command = Callable[[str, str], Path]
@@ -210,6 +211,31 @@ def test_archives_are_asked_in_a_folder_of_their_own(host: Path, archives: Path)
     after = sorted(path for path in host.rglob("*") if path.is_file() and path != archives)
     assert after == before
     assert not list(Path("/var/tmp").glob("rackwright-apt-*"))
+
+
+def test_where_a_bundle_is_meant_it_is_asked_alone(
+    host: Path, archives: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supplies, "os_release", lambda: {"ID": "debian", "VERSION_ID": "12"})
+    write(host / "etc/apt/sources.list.d/debian.sources", "the host's own\n")
+    write(host / "var/lib/apt/lists/x_Packages", "cached")
+    bundle = {"only": True, "sources": {"debian12": "the bundle\n"}}
+    seen = driver.main(asked(sources={"rackwright-x.sources": "of a driver\n"}, apt=bundle))
+    assert seen["versions"] == {"libcuda": [["580.159.04-1", "https://x.example"]]}
+    said = archives.read_text()
+    assert "the bundle" in said and "the host's own" not in said and "of a driver" not in said
+    assert "Dir::Etc::sourcelist=/dev/null" in said
+
+
+def test_a_mirror_of_the_distribution_is_asked_beside_the_drivers_archive(
+    host: Path, archives: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supplies, "os_release", lambda: {"ID": "debian", "VERSION_ID": "12"})
+    write(host / "etc/apt/sources.list.d/debian.sources", "the host's own\n")
+    mirror = {"only": False, "sources": {"debian12": "the mirror\n"}}
+    driver.main(asked(sources={"rackwright-x.sources": "of a driver\n"}, apt=mirror))
+    said = archives.read_text()
+    assert "the mirror" in said and "of a driver" in said and "the host's own" not in said
 
 
 def test_apts_complaints_are_kept_and_its_progress_is_not(host: Path, archives: Path) -> None:

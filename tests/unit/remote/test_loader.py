@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from rackwright.remote import bandwidth, burn_in, glance, probe, serving, starts, state, watching
+from rackwright.remote import loader as loader_script
+from rackwright.remote.loader import Travelled
 from rackwright.runner.travelling import loader
 from tests.samples.travelling import OWN
 
@@ -156,3 +158,75 @@ def test_a_reply_that_took_its_time_is_the_last_line_and_whole(connected: Any) -
 def test_whatever_only_looks_says_so(script: Any) -> None:
     assert script.ONLY_LOOKS
     assert not hasattr(state, "ONLY_LOOKS")
+
+
+# --- what is compiled is kept ----------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where compiled modules are kept; whoever runs this is root."""
+    monkeypatch.setattr(loader_script, "KEPT", tmp_path / "code")
+    monkeypatch.setattr(loader_script.os, "geteuid", lambda: 0)
+    if os.getuid() != 0:
+        monkeypatch.setattr(loader_script, "_is_ours", lambda folder: folder.is_dir())
+    return tmp_path / "code"
+
+
+def packed(**sources: str) -> str:
+    return base64.b64encode(zlib.compress(json.dumps(sources).encode())).decode()
+
+
+def value_of(travelled: Any) -> Any:
+    names: dict[str, Any] = {}
+    exec(travelled.codes["a"], names)
+    return names["A"]
+
+
+def test_what_was_compiled_here_is_not_compiled_again(kept: Path) -> None:
+    assert value_of(Travelled(packed(a="A = 1"), "digest")) == 1
+    (file,) = kept.iterdir()
+    assert (kept.stat().st_mode & 0o777, file.name.startswith("digest-")) == (0o700, True)
+    assert value_of(Travelled(packed(a="A = 2"), "digest")) == 1, "by the digest"
+    assert value_of(Travelled(packed(a="A = 2"), "other")) == 2
+
+
+def test_a_traceback_still_quotes_what_travelled(kept: Path) -> None:
+    Travelled(packed(a="A = 1"), "digest")
+    assert Travelled(packed(a="A = 1"), "digest").get_source("a") == "A = 1"
+
+
+@pytest.mark.parametrize("broken", [b"", b"half", b"\xe9\x05\x00\x00\x00"])
+def test_what_was_cut_off_is_compiled_again(kept: Path, broken: bytes) -> None:
+    Travelled(packed(a="A = 1"), "digest")
+    (file,) = kept.iterdir()
+    file.write_bytes(broken)
+    assert value_of(Travelled(packed(a="A = 1"), "digest")) == 1
+
+
+def test_a_folder_that_others_may_write_is_neither_read_nor_written(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Travelled(packed(a="A = 1"), "digest")
+    monkeypatch.undo()
+    monkeypatch.setattr(loader_script, "KEPT", kept)
+    kept.chmod(0o777)
+    assert value_of(Travelled(packed(a="A = 2"), "digest")) == 2
+    assert value_of(Travelled(packed(a="A = 3"), "other")) == 3
+    assert len(list(kept.iterdir())) == 1
+
+
+def test_who_is_not_root_keeps_nothing(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader_script.os, "geteuid", lambda: 1000)
+    assert value_of(Travelled(packed(a="A = 1"), "digest")) == 1
+    assert not kept.exists()
+
+
+def test_the_oldest_make_way(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader_script, "MOST_KEPT", 2)
+    for number in range(4):
+        Travelled(packed(a=f"A = {number}"), f"digest{number}")
+        (kept / loader_script._place(f"digest{number}").name).touch()
+        os.utime(loader_script._place(f"digest{number}"), (number, number))
+    names = {path.name.partition("-")[0] for path in kept.iterdir()}
+    assert names == {"digest2", "digest3"}

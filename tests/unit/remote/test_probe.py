@@ -422,3 +422,16 @@ def test_a_glance_is_a_part_of_what_is_observed(observe: Observe) -> None:
     assert lost is None and other["power"]["draw_w"] is None
     observe("no profile at all")
     assert glance.main()["gpus"] == [] and "nvml" in glance.main()["unavailable"]
+
+
+def test_which_gpus_are_where_is_what_the_probe_says_of_it(library: Path, tmp_path: Path) -> None:
+    """With the quarantine, and of a host without a driver why there is none."""
+    profile = PROFILES / "h200x2.profile"
+    names = {"LD_LIBRARY_PATH": str(library.parent), "RACKWRIGHT_NVML_PROFILE": str(profile)}
+    said = travelling.run("gpu_names", str(tmp_path), env=os.environ | names)
+    told = json.loads(said.stdout)
+    whole = run(folder=library.parent, profile=profile)["gpus"]
+    assert told["gpus"] == [{key: gpu[key] for key in ("uuid", "pci_bus_id")} for gpu in whole]
+    assert told["quarantine"] == {"there": False} and told["unavailable"] == {}
+    bare = json.loads(travelling.run("gpu_names").stdout)
+    assert bare["gpus"] == [] and "nvml" in bare["unavailable"] and "quarantine" not in bare

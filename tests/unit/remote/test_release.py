@@ -132,6 +132,16 @@ def test_a_release_is_installed_with_its_installer(
     assert "Installed 150 packages" in words and "torch==" not in words
 
 
+def test_wheels_that_are_there_are_what_it_is_installed_from(fake: Path) -> None:
+    folder = fake / "wheels/0.32.0"
+    folder.mkdir(parents=True)
+    (folder / "torch-2.13.0-cp312-none-any.whl").touch()
+    release.main(request(fake, wheels={f"{fake}/vllm/0.32.0": str(folder)}))
+    (sync,) = [line for line in said(fake) if "pip sync" in line]
+    assert "--no-index --find-links @/wheels/0.32.0" in sync and sync.endswith("@/vllm/0.32.0.txt")
+    assert missing(fake) == [] and not folder.parent.exists()
+
+
 def test_what_is_there_is_left_alone(fake: Path) -> None:
     release.main(request(fake))
     marker = fake / "vllm/0.32.0/marker"
@@ -354,3 +364,28 @@ def test_a_cut_off_archive_is_unpacked_again_without_a_download(fake: Path) -> N
     packed.rename(fake / "engine/1.0.download")  # there, and its source is gone
     release.main(wanted)
     assert release.main({**wanted, "do": "observe"}) == []
+
+
+def test_from_a_bundle_nothing_else_is_asked(fake: Path) -> None:
+    for name in ("python.sh", "uv.sh"):
+        script = (fake / name).read_text()
+        tells = f"env | grep -E '^(UV|PIP)_' | sort >> {fake}/told\n"
+        (fake / name).write_text(script.replace("#!/bin/sh\n", f"#!/bin/sh\n{tells}", 1))
+    url = "http://127.0.0.1:4711/word"
+    release.main(request(fake, bundle={"url": url, "python": "3.11"}))
+    told = set((fake / "told").read_text().splitlines())
+    assert told >= {
+        "PIP_CONFIG_FILE=/dev/null", f"PIP_FIND_LINKS={url}/wheels/",
+        f"UV_FIND_LINKS={url}/wheels/", f"UV_PYTHON_INSTALL_MIRROR={url}/pythons",
+    }  # fmt: skip
+    pip, venv, sync = (line for line in said(fake) if " pip " in line or "uv venv" in line)
+    assert "--no-index" in pip and "--no-config --no-index" in sync
+    assert venv == "uv venv --quiet --no-config --python 3.11 @/vllm/0.32.0"
+    assert not any(url in line for line in said(fake))
+
+
+def test_a_mirror_of_packages_is_asked_instead_of_the_hosts_own(fake: Path) -> None:
+    release.main(request(fake, index="https://mirror.example/simple", builds=None))
+    pip, sync = (line for line in said(fake) if " pip " in line)
+    assert "--index-url https://mirror.example/simple" in pip
+    assert "--default-index https://mirror.example/simple" in sync

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rackwright.causes import State, account, error_of_the_newest
+from rackwright.causes import State, error_of_the_newest
+from rackwright.causes.account import account
 from rackwright.remote import starts
 from rackwright.remote.host import attempts
 from tests.samples.commands import Command

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,7 +35,7 @@ from rackwright.desired.items import (
     query,
 )
 from rackwright.remote import state
-from rackwright.remote.host import running
+from rackwright.remote.host import running, supplies
 from rackwright.remote.items import accounts, initramfs, leftovers, packages, stamps
 from tests.samples.travelling import run
 
@@ -78,7 +79,7 @@ def litter(folder: Path) -> list[Path]:
 
 def test_it_runs_on_a_host(host: Path) -> None:
     (host / "a").write_text("text")
-    items = query([File(str(host / "a"), b"text", **ME)])
+    items = query([File(str(host / "a"), b"another", **ME)])
     (seen,) = json.loads(run("state", {"do": "observe", "items": items}).stdout)
     assert seen["text"] == "text"
 
@@ -220,14 +221,16 @@ def test_a_secret_is_readable_by_others_at_no_time(host: Path, there: bool, size
 
 
 def test_the_text_of_a_secret_is_not_sent_back(host: Path) -> None:
+    """Nor that of a file that is as planned: nobody is shown it."""
     items = [
         File(f"{host}/a.env", b"KEY=s3cret\n", secret=True, **ME),
         File(f"{host}/b", b"B", **ME),
     ]
     converge(items)
-    seen = state.main({"do": "observe", "items": query(items)})
+    others = [replace(item, content=b"changed") for item in items]
+    seen = state.main({"do": "observe", "items": query([*others, *items])})
     assert "s3cret" not in json.dumps(seen)
-    assert seen[1]["text"] == "B"
+    assert [one["text"] for one in seen] == [None, "B", None, None]
 
 
 def somebodys(path: Path, kind: str) -> None:
@@ -334,6 +337,7 @@ START = [
     "reset-failed a.service",
     "--no-block restart a.service",
 ]
+UNMASK = ["unmask --quiet a.service", "unmask --quiet --runtime a.service"]
 RELOAD = ["daemon-reload", "enable --quiet a.service", "reload a.service"]
 
 
@@ -358,6 +362,7 @@ def test_a_new_unit_is_enabled_and_started_once(host: Path, systemd: Systemd) ->
         ({"Job": "1234"}, "still starting: wait", START[:2]),
         ({"Job": "0"}, "", []),
         ({"UnitFileState": "disabled"}, "is disabled: enable", START[:2]),
+        ({"LoadState": "masked"}, "is masked: unmask and enable", [START[0], *UNMASK, START[1]]),
     ],
 )
 def test_what_is_done_to_a_unit(
@@ -759,6 +764,45 @@ def test_packages_are_installed_in_one_command(apt: Path) -> None:
     (line,) = (apt / "said").read_text().splitlines()
     assert line.endswith("install -y -q --no-install-recommends nginx openssl")
     assert "DPkg::Lock::Timeout=300" in line and "--force-confold" in line
+
+
+def test_packages_of_a_bundle_come_from_lists_of_their_own(
+    apt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = {"ID": "debian", "VERSION_ID": "12"}
+    monkeypatch.setattr(supplies, "os_release", lambda: here)
+    supply = {"only": True, "sources": {"debian12": "Types: deb"}}
+    changes = [{"kind": "package", "key": "nginx", "version": None, "hold": False}]
+    assert state.main({"do": "apply", "items": changes, "apt": supply}) == {}
+    assert commands(apt) == ["update", "install"]
+    for line in (apt / "said").read_text().splitlines():
+        assert "Dir::Etc::sourcelist=/dev/null" in line and "Dir::State::lists=/var/tmp/" in line
+    other = {"only": True, "sources": {"debian13": "Types: deb"}}
+    said = state.main({"do": "apply", "items": changes, "apt": other})
+    assert "which is debian12" in said["error"]
+    assert commands(apt) == ["update", "install"]
+
+
+def test_what_apt_reads_is_there_before_it_installs_and_all_else_after(
+    apt: Path, host: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.setattr(state, "APT", f"{host}/apt/")
+    pins, other = File(str(host / "apt/pins"), b"x", **ME), File(str(host / "other"), b"x", **ME)
+    (host / "apt").mkdir()
+    command("apt-get", f"cd {host}; find . -type f >> {apt}/said")
+    assert converge([other, pins, Package("nginx")])[1] == ""
+    assert (apt / "said").read_text().split() == ["./apt/pins"]
+    assert (host / "other").exists()
+
+
+def test_what_came_with_others_stays_so_when_it_is_brought_up(apt: Path, command: Command) -> None:
+    command("dpkg-query", "printf 'liba\\tinstall ok installed\\t1.0-1\\n'")
+    command("apt-mark", f'echo "apt-mark $*" >> {apt}/said; [ "$1" != showauto ] || echo liba')
+    wanted = [Package("nginx", exact="1.0-2"), Package("liba", exact="1.0-2", where_present=True)]
+    assert converge(wanted)[1] == ""
+    shown, install, marked = (apt / "said").read_text().splitlines()
+    assert shown == "apt-mark showauto liba" and marked == "apt-mark auto liba"
+    assert install.endswith("--allow-change-held-packages nginx=1.0-2 liba=1.0-2")
 
 
 def test_old_lists_or_a_cut_off_dpkg_are_mended(apt: Path) -> None:

@@ -1,55 +1,86 @@
-"""Weights on a host, with a stand-in for the downloader."""
+"""Weights on a host, with a stand-in for the hub."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import pwd
+import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial as partial_of
+from http.server import ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.hub import serve
+from rackwright.bundling.manifest import BundledFile
+from rackwright.bundling.serving import Answer, Shelf
 from rackwright.remote import weights
+from rackwright.remote.downloads.fetching import sha256_of
 from rackwright.remote.downloads.repository import problems
 from rackwright.remote.host.as_user import as_user
 
 REVISION = "0e9e39f249a16976918f6564b8830bc894c89659"
-HF = """#!/bin/sh
-echo "$*" >> @/said
-echo "uid $(id -u) home $HOME token $HF_TOKEN" >> @/said
-ls -A . >> @/found
-[ ! -e @/during ] || sh @/during
-touch first-part
-[ ! -e @/fails ] || { echo "connection reset"; exit 1; }
-cp -r @/repo/. .
-"""
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="changes user, which only root can")
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that other users may enter, with a repository and a downloader."""
+def asked() -> list[str]:
+    """What the hub is asked, in its order."""
+    return []
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> Iterator[Path]:
+    """A folder that other users may enter, and a hub with a repository of it that asks for a token.
+
+    ``hub`` in it has the hub's URL; what is in ``during`` is done while files come.
+    """
     with tempfile.TemporaryDirectory(prefix="rackwright-test-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        (folder / "hf").write_text(HF.replace("@", name))
-        (folder / "hf").chmod(0o755)
-        for file in ("said", "found"):
-            (folder / file).touch()
-            (folder / file).chmod(0o666)
         (folder / "state").mkdir()
         model(folder / "repo")
         monkeypatch.setattr(weights, "LOCK", folder / "lock")
-        yield folder
+        for variable in ("HF_TOKEN", "X_OF_ENGINE"):
+            monkeypatch.setenv(variable, "")
+        with contextlib.ExitStack() as serving:
+
+            def serve_now() -> None:
+                hub = serve(
+                    {"org/name": folder / "repo"},
+                    REVISION,
+                    "127.0.0.1",
+                    token="hf_s3cret",
+                    on_request=lambda line: note(folder, line, asked),
+                )
+                (folder / "hub").write_text(serving.enter_context(hub))
+
+            serve_now()
+            monkeypatch.setattr(SERVING, "again", serve_now, raising=False)
+            yield folder
+
+
+class SERVING:
+    """``again``: the repository as it is now."""
+
+    again: Callable[[], None]
+
+
+def note(folder: Path, line: str, asked: list[str]) -> None:
+    asked.append(line)
+    if "resolve" in line and (during := folder / "during").exists():
+        subprocess.run(["sh", str(during.rename(folder / "done"))], check=True)
 
 
 def model(folder: Path, *files: str) -> Path:
@@ -73,7 +104,7 @@ def request(fake: Path, do: str = "fetch", **more: Any) -> dict[str, Any]:
         "path": str(target(fake)),
         "repo": "org/name",
         "revision": REVISION,
-        "hf": f"{fake}/hf",
+        "hub": (fake / "hub").read_text(),
     }
     return {
         "do": do,
@@ -89,50 +120,79 @@ def missing(fake: Path) -> Any:
     return weights.main(request(fake, "observe"))
 
 
-def test_a_download_is_put_in_place_when_it_is_whole(fake: Path) -> None:
+def fetched(asked: list[str]) -> list[str]:
+    """Names of the files of which the hub was asked for a part."""
+    return sorted({line.split()[1].rpartition("/")[2] for line in asked if "resolve" in line})
+
+
+def test_a_download_is_put_in_place_when_it_is_whole(fake: Path, asked: list[str]) -> None:
     assert missing(fake) == {str(target(fake)): f"{target(fake)} has no config.json"}
     assert weights.main(request(fake)) == "weights of 1 model(s) are there"
     assert missing(fake) == {}
     assert not partial(fake).exists()
     nobody = pwd.getpwnam("nobody").pw_uid
     assert target(fake).stat().st_uid == nobody
-    command, environment = (fake / "said").read_text().splitlines()
-    assert command == f"download org/name --revision {REVISION} --local-dir {partial(fake)}"
-    assert environment == f"uid {nobody} home {target(fake).parent} token hf_s3cret"
+    assert sorted(path.name for path in target(fake).iterdir()) == fetched(asked)
+    assert all(path.stat().st_uid == nobody for path in target(fake).iterdir())
 
 
-def test_the_second_time_nothing_is_downloaded(fake: Path) -> None:
+def test_the_second_time_nothing_is_downloaded(fake: Path, asked: list[str]) -> None:
     weights.main(request(fake))
-    before = (fake / "said").read_text()
+    before = list(asked)
     weights.main(request(fake))
-    assert (fake / "said").read_text() == before
+    assert asked == before
 
 
-def test_a_download_that_fails_is_resumed_by_the_next(fake: Path) -> None:
-    (fake / "fails").touch()
-    with pytest.raises(SystemExit, match="download of org/name@0e9e39f249a1 failed: see above"):
-        weights.main(request(fake))
-    assert (partial(fake) / "first-part").exists() and not target(fake).exists()
+def test_a_download_that_fails_is_resumed_by_the_next(fake: Path, asked: list[str]) -> None:
+    wrong_token = {**request(fake), "environment": {"HF_TOKEN": "hf_wrong"}}
+    with pytest.raises(SystemExit, match="HTTP 401") as ended:
+        weights.main(wrong_token)
+    assert "hf_wrong" not in str(ended.value)
+    assert (partial(fake) / "config.json").exists() and not target(fake).exists()
     assert missing(fake)
-    (fake / "fails").unlink()
     weights.main(request(fake))
-    assert (fake / "found").read_text() == "first-part\n"
-    assert missing(fake) == {}
+    assert missing(fake) == {} and not partial(fake).exists()
 
 
-def test_a_folder_that_is_broken_is_repaired_not_fetched_anew(fake: Path) -> None:
+def test_a_folder_that_is_broken_is_repaired_not_fetched_anew(fake: Path, asked: list[str]) -> None:
     for path in (folder := model(target(fake), "config.json", "large-part"), *folder.iterdir()):
         os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
     weights.main(request(fake))
-    assert "large-part" in (fake / "found").read_text().split()
+    assert fetched(asked) == ["model.safetensors"]
     assert missing(fake) == {} and (target(fake) / "large-part").exists()
     assert not partial(fake).exists()
+
+
+def test_what_goes_missing_of_a_download_is_fetched_again(fake: Path, asked: list[str]) -> None:
+    (fake / "repo/tokenizer.json").write_text("{}")
+    SERVING.again()
+    weights.main(request(fake))
+    (target(fake) / "tokenizer.json").unlink()
+    assert missing(fake)[str(target(fake))].endswith("lacks tokenizer.json")
+    asked.clear()
+    weights.main(request(fake))
+    assert missing(fake) == {} and fetched(asked) == ["tokenizer.json"]
+
+
+def test_a_file_that_was_edited_stays_as_it_is(fake: Path) -> None:
+    weights.main(request(fake))
+    (target(fake) / "config.json").write_text('{"edited": true}')
+    assert missing(fake) == {}
+
+
+def test_files_that_are_known_are_not_asked_for_by_name(fake: Path, asked: list[str]) -> None:
+    files = weights.main(request(fake, "tell"))
+    asked.clear()
+    weights.main(request(fake, known_files=[row[:3] for row in files]))
+    assert missing(fake) == {}
+    assert not [line for line in asked if "api" in line]
+    seen = weights.main(request(fake, "look"))[str(target(fake))]
+    assert seen == {"wrong": "", "files": [[*row[:3], row[3]] for row in sorted(files)]}
 
 
 def test_a_broken_folder_of_somebody_else_is_set_aside(fake: Path) -> None:
     model(target(fake), "config.json", "precious")
     weights.main(request(fake))
-    assert (fake / "found").read_text() == ""
     (aside,) = target(fake).parent.glob("*.broken-*")
     assert (aside / "precious").stat().st_uid == 0
 
@@ -182,7 +242,6 @@ def test_a_whole_model_that_appears_meanwhile_is_kept(
     during(fake, "cp -r @/theirs %; echo theirs > %/config.json")
     weights.main(request(fake))
     assert (target(fake) / "config.json").read_text() == "theirs\n"
-    assert missing(fake) == {}
     assert f"{partial(fake)} can be removed" in capfd.readouterr().err
     assert partial(fake).exists()
 
@@ -197,20 +256,21 @@ def test_something_broken_that_appears_meanwhile_is_not_touched(fake: Path) -> N
 
 def test_a_repository_without_weights_never_gets_in_place(fake: Path) -> None:
     (fake / "repo/model.safetensors").unlink()
+    SERVING.again()
     for _ in range(2):
         with pytest.raises(SystemExit, match=r"not a model that can be served: .* has no weights"):
             weights.main(request(fake))
         assert not target(fake).exists()
 
 
-def test_the_operators_own_folder_is_only_looked_at(fake: Path) -> None:
+def test_the_operators_own_folder_is_only_looked_at(fake: Path, asked: list[str]) -> None:
     own = fake / "own"
     with pytest.raises(SystemExit, match=f"{own} has no config.json"):
         weights.main(request(fake, path=str(own), repo=None, revision=None))
-    assert not own.exists() and not (fake / "said").read_text()
+    assert not own.exists() and not asked
     model(own)
     weights.main(request(fake, path=str(own), repo=None, revision=None))
-    assert not (fake / "said").read_text()
+    assert not asked
 
 
 def test_root_follows_no_link_of_the_engines_user(fake: Path) -> None:
@@ -249,13 +309,16 @@ def test_a_folder_of_a_third_user_is_left_alone(fake: Path) -> None:
 
 def test_root_removes_nothing_beyond_a_link_in_a_download(fake: Path) -> None:
     closed = fake / "closed"
-    closed.mkdir()
-    (closed / "theirs.incomplete").touch()
+    closed.mkdir(mode=0o777)
+    (closed / "config.json").write_text("theirs")
+    (closed / "theirs").touch()
     partial(fake).mkdir(parents=True)
-    (partial(fake) / ".cache").symlink_to(closed)
+    for name in (".cache", "below"):
+        (partial(fake) / name).symlink_to(closed)
+    (partial(fake) / "config.json").symlink_to(closed / "config.json")
     with suppress(SystemExit):
         weights.main(request(fake))
-    assert (closed / "theirs.incomplete").exists()
+    assert (closed / "config.json").read_text() == "theirs" and (closed / "theirs").exists()
 
 
 def test_a_token_is_in_no_word_of_a_library(fake: Path) -> None:
@@ -275,7 +338,6 @@ def test_another_download_is_waited_for(fake: Path, capfd: pytest.CaptureFixture
         while "another download runs" not in said:
             assert second.is_alive()
             said += capfd.readouterr().err
-        assert not (fake / "said").read_text()
     second.join(60)
     assert missing(fake) == {}
 
@@ -357,7 +419,7 @@ def file_request(fake: Path, do: str = "fetch", **more: Any) -> dict[str, Any]:
     usual = {
         "kind": "file",
         "path": str(target(fake) / "model.gguf"),
-        "url": f"file://{fake}/source.gguf",
+        "url": f"{(fake / 'hub').read_text()}/org/name/resolve/{REVISION}/source.gguf",
         "sha256": SHA256,
         "size_bytes": len(GGUF),
     }
@@ -369,16 +431,20 @@ def wrong(fake: Path, **more: Any) -> str:
     return "".join(found.values())
 
 
-def test_a_file_is_downloaded_by_the_engines_user_and_compared_once(fake: Path) -> None:
-    (fake / "source.gguf").write_bytes(GGUF)
+def test_a_file_is_downloaded_by_the_engines_user_and_compared_once(
+    fake: Path, asked: list[str]
+) -> None:
+    (fake / "repo/source.gguf").write_bytes(GGUF)
+    SERVING.again()
     assert "model.gguf is not there" in wrong(fake)
     weights.main(file_request(fake))
     assert wrong(fake) == ""
     path = target(fake) / "model.gguf"
     assert path.stat().st_uid == pwd.getpwnam("nobody").pw_uid
     assert [each.name for each in path.parent.iterdir()] == ["model.gguf"]
-    (fake / "source.gguf").unlink()
+    before = list(asked)
     weights.main(file_request(fake))  # nothing to ask for
+    assert asked == before
 
 
 def test_a_file_of_the_operator_is_compared_and_left_alone(fake: Path) -> None:
@@ -411,16 +477,168 @@ def test_a_file_that_is_not_the_planned_one_is_refused_and_kept(
     assert wrong(fake, path=str(own), url=None)
 
 
-def test_a_download_of_another_digest_is_refused_and_not_kept(
-    fake: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    (fake / "source.gguf").write_bytes(b"GGUF" + bytes(999) + b"x")
-    with pytest.raises(SystemExit, match="download failed: see above"):
+def test_a_download_of_another_digest_is_refused_and_not_kept(fake: Path) -> None:
+    (fake / "repo/source.gguf").write_bytes(b"GGUF" + bytes(999) + b"x")
+    SERVING.again()
+    with pytest.raises(
+        SystemExit, match=f"has the SHA-256 [0-9a-f]*, not {SHA256}: it was removed"
+    ):
         weights.main(file_request(fake))
-    assert "it was removed" in capfd.readouterr().err
-    assert list(target(fake).iterdir()) == []
+    assert not (target(fake) / "model.gguf").exists()
+    (fake / "repo/source.gguf").write_bytes(GGUF)
+    SERVING.again()
+    weights.main(file_request(fake))
+    assert wrong(fake) == ""
+
+
+def test_what_an_older_release_left_of_a_file_is_in_nobodys_way(fake: Path) -> None:
+    (fake / "repo/source.gguf").write_bytes(GGUF)
+    SERVING.again()
+    target(fake).mkdir(parents=True)
+    for path in (target(fake), left := target(fake) / "model.gguf.partial"):
+        path.touch()
+        os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
+    weights.main(file_request(fake))
+    assert wrong(fake) == "" and not left.exists()
 
 
 def test_a_file_that_is_nowhere_is_said(fake: Path) -> None:
     with pytest.raises(SystemExit, match=r"own.gguf is not there"):
         weights.main(file_request(fake, path=f"{fake}/own.gguf", url=None))
+
+
+# --- files of a bundle ----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The folder as a bundle is served, at that URL."""
+    files = {
+        str(path.relative_to(folder)): BundledFile(size_bytes=path.stat().st_size, sha256="0" * 64)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    shelf = Shelf(folder, files)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial_of(Answer, shelf))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/{shelf.word}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_files_of_a_bundle_are_fetched_by_their_digests_and_the_hub_is_not_asked(
+    fake: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "")
+    source = model(fake / "bundle", "config.json", "model.safetensors")
+    (source / "a folder").mkdir()
+    (source / "a folder/more.json").write_text("more")
+    names = [str(p.relative_to(source)) for p in source.rglob("*") if p.is_file()]
+    files = [
+        [name, (source / name).stat().st_size, f"sha256:{sha256_of(source / name)}"]
+        for name in names
+    ]
+    with served(source) as url:
+        wanted = request(fake, bundled={"url": url, "files": files})
+        away = {**wanted["environment"], "http_proxy": "http://192.0.2.1:1"}
+        said = weights.main({**wanted, "environment": away, "bundle": {"url": url}})
+    assert said == "weights of 1 model(s) are there"
+    assert sorted(str(p.relative_to(target(fake))) for p in target(fake).rglob("*.json")) == [
+        "a folder/more.json",
+        "config.json",
+    ]
+    assert not asked
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert {path.stat().st_uid for path in target(fake).rglob("*")} == {nobody}
+
+
+def test_a_file_of_a_bundle_that_is_another_is_not_taken(fake: Path) -> None:
+    source = model(fake / "bundle", "config.json", "model.safetensors")
+    wrong = [[name, 2, f"sha256:{'0' * 64}"] for name in ("config.json", "model.safetensors")]
+    with served(source) as url, pytest.raises(SystemExit, match="has the SHA-256"):
+        weights.main(request(fake, bundled={"url": url, "files": wrong}))
+    assert not target(fake).exists()
+
+
+# --- files that a lock says -----------------------------------------------------------------------
+
+
+def locked(fake: Path) -> dict[str, Any]:
+    """The repository as it is now, as a request has it."""
+    return {
+        path.name: [hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size]
+        for path in (fake / "repo").iterdir()
+    }
+
+
+def test_a_download_is_compared_with_what_is_locked_once(fake: Path, asked: list[str]) -> None:
+    wanted = request(fake, files=locked(fake))
+    assert weights.main(wanted) == "weights of 1 model(s) are there"
+    assert weights.main({**wanted, "do": "observe"}) == {}
+    before = list(asked)
+    weights.main(wanted)
+    assert asked == before, "nothing is fetched again"
+    assert not [line for line in asked if "api" in line], "the lock says its files"
+    (target(fake) / "config.json").write_text("[]")
+    found = weights.main({**wanted, "do": "observe"})
+    assert found[str(target(fake))].endswith("was not compared with its digests yet")
+
+
+def test_a_download_of_another_digest_is_refused_and_mended_by_the_next(fake: Path) -> None:
+    wanted = request(fake, files=locked(fake))
+    (fake / "repo/model.safetensors").write_text("[]")  # of the same size
+    with pytest.raises(SystemExit, match="has the SHA-256"):
+        weights.main(wanted)
+    assert not target(fake).exists()
+    (fake / "repo/model.safetensors").write_text("{}")
+    weights.main(wanted)
+    assert weights.main({**wanted, "do": "observe"}) == {}
+
+
+def test_a_file_that_was_edited_is_set_aside_and_mended_by_the_next(fake: Path) -> None:
+    wanted = request(fake, files=locked(fake))
+    weights.main(wanted)
+    (target(fake) / "model.safetensors").write_text("[]")  # of the same size
+    with pytest.raises(SystemExit, match="is set aside; the next run fetches it"):
+        weights.main(wanted)
+    weights.main(wanted)
+    assert weights.main({**wanted, "do": "observe"}) == {}
+
+
+def test_who_has_what_is_locked_knows_its_files(fake: Path) -> None:
+    wanted = request(fake, files=locked(fake))
+    weights.main(wanted)
+    seen = weights.main({**wanted, "do": "look"})[str(target(fake))]
+    rows = [[name, size, f"sha256:{digest}"] for name, (digest, size) in locked(fake).items()]
+    assert seen == {"wrong": "", "files": sorted(rows)}
+    (target(fake) / "another.json").touch()
+    seen = weights.main({**wanted, "do": "look"})[str(target(fake))]
+    assert "another.json, which is not locked" in seen["wrong"]
+
+
+def test_a_folder_of_the_operators_is_compared_and_left(fake: Path) -> None:
+    wanted = request(fake, files=locked(fake), repo=None)
+    with pytest.raises(SystemExit, match=r"has no config\.json"):
+        weights.main(wanted)
+    model(target(fake))
+    assert weights.main(wanted)
+    (target(fake) / "model.safetensors").write_text("[]")
+    with pytest.raises(SystemExit, match="move it away, or lock it"):
+        weights.main(wanted)
+    assert (target(fake) / "model.safetensors").read_text() == "[]"
+
+
+def test_a_file_that_the_repository_lacks_is_named(fake: Path) -> None:
+    with pytest.raises(SystemExit, match=r"tokenizer\.json: HTTP 404"):
+        weights.main(request(fake, files={**locked(fake), "tokenizer.json": ["0" * 64, 2]}))
+
+
+def test_a_file_that_was_not_compared_yet_is_there_for_others(fake: Path) -> None:
+    path = target(fake) / "model.gguf"
+    path.parent.mkdir(parents=True)
+    assert weights.main(file_request(fake, "look"))[str(path)]["wrong"]
+    path.write_bytes(GGUF)
+    assert weights.main(file_request(fake, "look"))[str(path)] == {"wrong": "", "files": None}

@@ -14,9 +14,9 @@ from rackwright.checks.planned import PlannedServer
 from rackwright.checks.results import Acceptance, CheckResult, Status
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
-from rackwright.report import page
 from rackwright.report.arcs import LinkArc, links
 from rackwright.report.drawing import drawing
+from rackwright.report.page import page
 from tests.samples.fleet import hosts, server, service
 from tests.samples.probes import link, planned, seen
 

@@ -92,7 +92,7 @@ class Script:
         self.asked.append(request["do"])
         return self.answers.get(request["do"], dict)()
 
-    def _call(self, host: Any, script: str, request: Any) -> Any:
+    def _call(self, host: Any, script: str, request: Any, **_: Any) -> Any:
         if request["do"] == "observe":
             return [{"active": "active", "enabled": "enabled", "stamp": {}}] * len(request["items"])
         self.asked.append("+".join(item["key"] for item in request["items"]))
@@ -161,7 +161,7 @@ def test_replicas_are_started_again_where_the_upgrade_fails(
     script.observations = facts(OLD)
     ask = script._call
 
-    def broken(host: Any, name: str, request: Any) -> Any:
+    def broken(host: Any, name: str, request: Any, **_: Any) -> Any:
         ask(host, name, request)
         return {"error": "E: Failed to fetch nvidia-driver"}
 

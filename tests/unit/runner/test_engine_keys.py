@@ -12,7 +12,9 @@ from rackwright.errors import HostError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.remote.served.key_id import key_id
+from rackwright.runner import asking
 from rackwright.runner import engine_keys as module
+from rackwright.runner.steps import rank
 from tests.samples.fleet import hosts, server, service
 
 OLD, NEW = key_id("of-last-year"), key_id("of-this-year")
@@ -31,8 +33,8 @@ class World:
         settings = spec.settings.__getitem__
         self.fleet: Any = SimpleNamespace(spec=spec, plan=plan(spec), settings=settings)
         patch.setattr(module, "engine_key_id", lambda settings: planned)
-        patch.setattr(module, "reach", lambda inventory, name: name)
-        patch.setattr(module, "Rank", self.rank)
+        patch.setattr(asking, "reach", lambda inventory, name: name)
+        patch.setattr(rank, "Rank", self.rank)
 
     def rank(self, host: str, replica: Any, *rest: Any) -> Any:
         return SimpleNamespace(key_id=lambda: self.key_id(replica.name))

@@ -27,7 +27,7 @@ def test_replicas_and_gateways_host_by_host_are_refused(
     option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = spec_of()
-    monkeypatch.setattr(module, "fleet_with_secrets", lambda hosts: FleetRun(spec, plan(spec)))
+    monkeypatch.setattr(module, "fleet_to_deploy", lambda hosts: FleetRun(spec, plan(spec)))
     monkeypatch.setattr(module, "current_host", SimpleNamespace(inventory=None))
     monkeypatch.setattr(module, "tell", lambda *_, **__: pytest.fail("it goes on"))
     monkeypatch.setattr("sys.argv", [*PYINFRA, option])

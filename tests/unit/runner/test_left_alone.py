@@ -14,6 +14,7 @@ from rackwright.planning.placing import plan
 from rackwright.runner import replicas, watchdog
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.steps import rollout as steps_of_a_run
+from rackwright.runner.steps.expected import Expected
 from rackwright.runner.steps.order import Pending, Way
 from rackwright.runner.steps.rollout import Rollout
 from tests.samples.fleet import lab_hosts
@@ -32,12 +33,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, **told: Any) -> list[Any]:
     """What a server is asked that tells this of its quarantine; it has no GPU to go on with."""
     questions: list[Any] = []
 
-    def probe(host: Any, watchdog: str) -> dict[str, Any]:
+    def gpu_names(host: Any, watchdog: str) -> dict[str, Any]:
         questions.append(watchdog)
         return {"gpus": [], **told}
 
     for module in (replicas, watchdog):
-        monkeypatch.setattr(module, "probe", probe)
+        monkeypatch.setattr(module, "gpu_names", gpu_names)
     monkeypatch.setattr(replicas, "secret", lambda *_: {})
     return questions
 
@@ -65,18 +66,19 @@ def test_any_other_server_is_gone_on_with(
 def test_only_replicas_elsewhere_take_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has nothing left to do is asked no second time."""
     own: Any = None
+    known = Expected()
     steps = [
         Pending("chat-gpu1-0", "chat", Way.CHANGE, ("gpu1",)),
         Pending("wide-gpu1-0", "wide", Way.CHANGE, ("gpu1", "gpu2")),
         Pending("wide-gpu3-0", "wide", Way.CHANGE, ("gpu3", "gpu2")),
     ]
     monkeypatch.setattr(steps_of_a_run, "pending_of", lambda *_: steps)
-    rollout = Rollout(fleet(), own, own)
+    rollout = Rollout(fleet(), own, own, known)
     works: Any = {name: SimpleNamespace(host=host(name)) for name in ("gpu1", "gpu3")}
     for work in works.values():
         rollout.add(work)
     assert rollout._wanted(works) == steps
-    rollout.leave(host("gpu2"))
+    known.leave(host("gpu2"))
     assert rollout._wanted(works) == steps[:1]
     assert list(rollout._taking.works) == ["gpu1"]
 

@@ -50,3 +50,13 @@ def test_one_that_cannot_be_read_is_its_host_s_alone(line: str) -> None:
     answer = ask(host, question)  # type: ignore[arg-type]
     assert answer["error"].startswith("its answer cannot be read (")
     assert not host.connected
+
+
+def test_how_far_it_was_is_no_reason_why_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = FakeHost("")
+    said = ["\r  model: 1 of 9 MiB", "no space left", "\r  model: 2 of 9 MiB"]
+    failed = SimpleNamespace(stdout_lines=[], stderr_lines=said)
+    monkeypatch.setattr(host, "run_shell_command", lambda *_, **__: (False, failed))
+    with pytest.raises(HostError) as caught:
+        call(host, "weights")  # type: ignore[arg-type]
+    assert str(caught.value) == "gpu1: weights failed: no space left"

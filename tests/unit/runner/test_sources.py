@@ -46,7 +46,7 @@ def gateways(monkeypatch: pytest.MonkeyPatch) -> FakeInventory:
             raise HostError("gw2: routes gave no answer")
         return {"192.0.2.11": "10.0.0.1", "192.0.2.12": "10.0.0.1"}
 
-    monkeypatch.setattr(sources, "call", answer)
+    monkeypatch.setattr(sources, "look", answer)
     return inventory
 
 

@@ -12,7 +12,8 @@ from lab.fleet import ROOT
 from rackwright.inventory.entry import discovered
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
-from rackwright.report import page, watch_tables
+from rackwright.report import watch_tables
+from rackwright.report.page import page
 from rackwright.report.reading import reading
 from rackwright.schema.probe_answer import probe_answer
 from tests.samples.fleet import lab_hosts

@@ -12,7 +12,7 @@ from rackwright.errors import HostError
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.remote.served.key_id import key_id
-from rackwright.runner import replicas
+from rackwright.runner import replicas, starting
 from rackwright.runner.steps.at_once import tell_of_changed, tell_of_new
 from rackwright.runner.steps.options import Options, asked_for
 from tests.samples.fleet import hosts, server, service, settings
@@ -99,19 +99,16 @@ def made(monkeypatch: pytest.MonkeyPatch, wanted: Any, *, refuses: bool = False)
     gates = Gates(log)
     gates.refuses = refuses
 
-    def call(*asked: Any, **how: Any) -> dict[str, Any]:
-        log.append("apply")
-        return {}
-
+    fleet = SimpleNamespace(started={})
     rollout = SimpleNamespace(gates=gates, add=lambda work: None)
     for name, value in {
-        "this_fleet": lambda: None,
+        "this_fleet": lambda: fleet,
         "rollout": lambda fleet: rollout,
-        "call": call,
         "await_units": lambda host, units: True,
         "fail": lambda host, words: log.append(words) or False,
-        "payload": list,
     }.items():
         monkeypatch.setattr(replicas, name, value)
+    monkeypatch.setattr(starting, "make_then_start", lambda *_: log.append("apply"))
     replicas._make(None, SimpleNamespace(name="gpu1"), wanted)  # type: ignore[arg-type]
+    assert fleet.started == ({"gpu1": {NAME}} if "apply" in log else {})
     return log

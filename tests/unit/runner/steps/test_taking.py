@@ -48,6 +48,18 @@ def test_what_a_dead_run_left_beside_is_drained_before_it_is_another(
     assert world.log[:2] == [f"remove {BESIDE}", f"start {BESIDE}"]
 
 
+def test_what_a_proven_replica_compiled_is_kept_before_the_next_is_changed(world: Rolled) -> None:
+    world.breaks.add("chat-gpu2-0")
+    world.run(FIRST, SECOND)
+    assert world.seeds == ["chat-gpu1-0 after change chat-gpu1-0"]
+
+
+def test_what_is_started_alone_is_kept_when_verify_has_proven_it(world: Rolled) -> None:
+    world.run(("chat-gpu1-0", Way.START))
+    assert world.started == {"gpu1": {"chat-gpu1-0"}}
+    assert not world.seeds
+
+
 def failing(count: int) -> dict[str, Any]:
     replicas = {
         "chat-gpu1-0": {"state": "in", "requests": 10 + count, "failures": count},

@@ -75,7 +75,7 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Work]:
                     changes += [module.Change(item, reason, answer)]
             return changes
 
-        monkeypatch.setattr(module, "call", lambda *words: [])
+        monkeypatch.setattr(module, "look", lambda *words: [])
         monkeypatch.setattr(module, "differences", differences)
         host: Any = SimpleNamespace(name=name)
         own: Settings = settings()

@@ -1,0 +1,1 @@
+"""What weights cost a fleet: time as a share of its link, and how often the origin gives them."""

@@ -1,0 +1,1 @@
+"""What engines have compiled, on its way from one replica to another: seeds."""

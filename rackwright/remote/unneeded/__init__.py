@@ -1,0 +1,1 @@
+"""Releases and weights on a host: which there are, and what is needed of them."""

@@ -1,0 +1,57 @@
+"""What pyinfra finds anew for each operation on each host, found at less cost.
+
+Its order: pyinfra 3.10 asks ``inspect.stack`` for the lines that call it, which reads the source of
+each caller to quote it: 5 ms, of a run that changes nothing on eight hosts half a second. And the
+arguments that every operation takes: their types are worked out from text, 0.5 ms.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from types import FrameType
+
+import pyinfra
+from pyinfra.api import arguments
+from pyinfra.api.arguments import all_global_arguments
+from pyinfra.api.operation import _wrap_operation
+from pyinfra.api.state import State
+from pyinfra.api.util import PYINFRA_INSTALL_DIR
+
+NAME = "get_operation_order_from_stack"
+
+
+def order_from_frames(state: State) -> list[int | None]:
+    """What pyinfra's ``get_operation_order_from_stack`` returns, in the same place.
+
+    The number of the deploy file, and the line of each caller from there on that is not pyinfra's.
+    """
+    number: list[int | None] = [state.current_op_file_number] if pyinfra.is_cli else []
+    callers = [(frame.f_code.co_filename, frame.f_lineno) for frame in _outermost_first()]
+    names = [name for name, _ in callers]
+    first = 0
+    if deploy := state.current_deploy_filename:
+        first = names.index(deploy) if deploy in names else len(callers)
+    own = (line for name, line in callers[first:] if not name.startswith(PYINFRA_INSTALL_DIR))
+    return [*number, *own]
+
+
+def _outermost_first() -> list[FrameType]:
+    """All that led to who asked for the order."""
+    found: list[FrameType] = []
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        found.append(frame)
+        frame = frame.f_back
+    return found[::-1]
+
+
+@cache
+def _arguments() -> tuple[tuple[str, type], ...]:
+    return tuple(all_global_arguments())
+
+
+def at_less_cost() -> None:
+    """Have pyinfra find both so."""
+    vars(sys.modules[_wrap_operation.__module__])[NAME] = order_from_frames
+    vars(arguments)[all_global_arguments.__name__] = _arguments

@@ -1,0 +1,39 @@
+"""The order of operations is the one that pyinfra finds, wherever an operation is called from."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pyinfra
+import pytest
+from pyinfra.api.arguments import all_global_arguments
+from pyinfra.api.util import get_operation_order_from_stack
+
+from rackwright.runner.each_operation import _arguments, order_from_frames
+
+
+def both(state: Any) -> tuple[list[Any], list[Any]]:
+    """Asked in one line, so that lines agree."""
+    return order_from_frames(state), get_operation_order_from_stack(state)
+
+
+def deeper(state: Any, depth: int) -> tuple[list[Any], list[Any]]:
+    return deeper(state, depth - 1) if depth else both(state)
+
+
+@pytest.mark.parametrize("deploy", [__file__, None, "/nowhere/deploy.py"])
+@pytest.mark.parametrize("depth", [0, 3])
+@pytest.mark.parametrize("is_cli", [True, False])
+def test_it_is_what_pyinfra_finds(
+    monkeypatch: pytest.MonkeyPatch, deploy: str | None, depth: int, is_cli: bool
+) -> None:
+    monkeypatch.setattr(pyinfra, "is_cli", is_cli)
+    state = SimpleNamespace(current_deploy_filename=deploy, current_op_file_number=7)
+    ours, theirs = deeper(state, depth)
+    assert ours == theirs
+    assert (deploy == __file__) == (len(ours) == depth + 3 + is_cli)
+
+
+def test_arguments_are_pyinfra_s() -> None:
+    assert list(_arguments()) == all_global_arguments()
