@@ -57,8 +57,11 @@ def replicas_out() -> dict[str, str]:
 
 
 def show_gpus(profile: str) -> None:
-    """Have gpu1's NVML stand-in show these GPUs from now on."""
-    ssh("gpu1", f"cat > {PROFILE} <<'END'\n{profile}END")
+    """Have gpu1's NVML stand-in show these GPUs from now on.
+
+    At once: the watchdog asks it meanwhile, and of half a file it would see half of the GPUs.
+    """
+    ssh("gpu1", f"cat > {PROFILE}.new <<'END'\n{profile}END\nmv {PROFILE}.new {PROFILE}")
 
 
 def wait_until(true: Callable[[], bool]) -> None:
