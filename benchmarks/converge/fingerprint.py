@@ -27,6 +27,7 @@ LEFT_OUT = re.compile(
     r"|^/etc/(machine-id|ld\.so\.cache|\.pwd\.lock|ssl/certs/java|resolv\.conf)$|^/etc/[^/]*-$"
     r"|^/root/\.(ansible|cache)(/|$)"  # folders of a tool's own, for what it sends
     r"|^/var/lib/rackwright/(units|verified|turns)(/|$)|/\.rackwright$"  # our own notes
+    r"|^/var/lib/rackwright/(manifest|weights)\.json$"  # of what drift compares with
     r"|^/var/lib/rackwright/watchdog/|^/var/lib/rackwright/gateway/"  # what runs writes there
     r"|^/var/cache/rackwright/[^/]+/"
 )
