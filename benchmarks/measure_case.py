@@ -57,6 +57,7 @@ def measure(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """One row: prepare, wait for a line on stdin, then build the engine and load it."""
     from vllm import LLM, EngineArgs
 
+    tokenizer(folder)
     arguments = {**ENGINE, **FIXED, **case.get("engine", {}), "model": str(folder)}
     prepare(EngineArgs(**arguments))
     print("prepared", flush=True)
@@ -75,6 +76,28 @@ def measure(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if case.get("load"):
         row |= loaded(llm, case["load"], case.get("sampling", {}))
     return row
+
+
+def tokenizer(folder: Path) -> None:
+    """Make one of ``tokens`` (token -> number), where the folder has such a file."""
+    if not (given := folder / "tokens").exists():
+        return
+    config = json.loads((folder / "config.json").read_text())
+    tokens = {number: token for token, number in json.loads(given.read_text()).items()}
+    count = max(config.get("text_config", config)["vocab_size"], max(tokens) + 1)
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    added = [{"id": n, "content": tokens[n], **plain, "special": True} for n in sorted(tokens)]
+    words = {tokens.get(number, f"w{number}"): number for number in range(count)}
+    (folder / "tokenizer.json").write_text(
+        json.dumps(
+            {
+                "version": "1.0",
+                "added_tokens": added,
+                "pre_tokenizer": {"type": "WhitespaceSplit"},
+                "model": {"type": "WordLevel", "vocab": words, "unk_token": "w5"},
+            }
+        )
+    )
 
 
 def prepare(arguments: Any) -> None:

@@ -8,7 +8,12 @@ depends on their values, so no model is fetched. Every case runs in a process of
 prepare what needs no GPU.
 
 The cases file holds ``models`` (name -> complete config.json) and ``cases``, as
-``measure_case.py`` describes them, with an ``environment`` where one differs from the usual.
+``measure_case.py`` describes them, with an ``environment`` where one differs from the usual and a
+``limit_s`` for one that takes long. ``beside`` (name -> file name -> content) is what else a
+model's folder has: its quantization, and for one that is to see images what its processor is made
+of; ``tokens`` there (token -> its number) makes a tokenizer with a made-up word for every other.
+
+    python measure_engine.py data/measure_cases.json --out results1 --gpu 1    # beside another
 
 Needs vLLM and ``nvidia-smi``, nothing else of this repository. What was measured is in
 ``results`` after every case: ``measured.json``, and ``logs.txt`` with all that the cases printed.
@@ -62,11 +67,12 @@ class Run:
     process: subprocess.Popen[str]
 
     @classmethod
-    def start(cls, case: Mapping[str, Any], config: Mapping[str, Any], work: Path) -> Run:
-        folder = work / case["name"]
+    def start(cls, case: Mapping[str, Any], given: Mapping[str, Any], work: Path) -> Run:
+        folder, model = work / case["name"], case["model"]
         folder.mkdir()
-        (folder / "case.json").write_text(json.dumps(case))
-        (folder / "config.json").write_text(json.dumps(config))
+        files = {"case.json": case, "config.json": given["models"][model]}
+        for name, content in {**files, **given.get("beside", {}).get(model, {})}.items():
+            (folder / name).write_text(json.dumps(content))
         script = Path(__file__).with_name("measure_case.py")
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
@@ -82,7 +88,7 @@ class Run:
 
     def finish(self, until: float) -> dict[str, Any]:
         """Let the case use the GPU and return its row, or its name and ``error``."""
-        limit_s = min(CASE_LIMIT_S, until - time.monotonic())
+        limit_s = min(self.case.get("limit_s", CASE_LIMIT_S), until - time.monotonic())
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.communicate("go\n", timeout=limit_s)
         self.end()
@@ -100,7 +106,9 @@ class Run:
 
 
 def smi(query: str) -> str:
-    argv = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader,nounits", "--id=0"]
+    """Of the first GPU that cases see."""
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    argv = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader,nounits", f"--id={gpu}"]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -133,7 +141,7 @@ def measure_all(path: Path, out: Path, deadline_s: float, names: Sequence[str]) 
         while cases or runs:
             while cases and len(runs) <= AHEAD:
                 case = cases.popleft()
-                runs.append(Run.start(case, given["models"][case["model"]], Path(work)))
+                runs.append(Run.start(case, given, Path(work)))
             run = runs.popleft()
             if time.monotonic() + CASE_S > until:
                 run.end()
@@ -156,7 +164,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--deadline-s", type=float, default=3600)
     parser.add_argument("--only", nargs="*", default=[], help="names of cases")
+    parser.add_argument("--gpu", help="which one, where there are several and no case needs more")
     given = parser.parse_args()
+    if given.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = given.gpu
     given.out.mkdir(parents=True, exist_ok=True)
     measure_all(given.cases, given.out, given.deadline_s, given.only)
 

@@ -243,7 +243,11 @@ _services = {
         "pipeline_parallel_size": 1,
         # "tensor_parallel_size": {"gpu4": 2} says it for one server. "servers_per_replica": 2 makes
         # one replica of two servers. "expert_parallel": True splits a mixture of experts by expert.
+        # "data_parallel_size": 8 gives 8 groups of ranks attention and a KV cache of their own, and
+        # "decode_context_parallel_size": 8 deals a latent cache over 8 ranks; 1 forbids either.
         # "enforce_eager": True leaves CUDA graphs out: it starts sooner, and decodes at half speed.
+        # "images": 4 serves a model that sees with four images a prompt, "audios": 1 one that hears
+        # with a sound (docs/inventory.md); without either, as text alone.
         # "quantization": "fp8" makes FP8 of the weights while they are loaded.
         # "load_format": "instanttensor" or "fastsafetensors" reads weights otherwise than vLLM's
         # usual way: measure which is fastest from your disk (docs/start.md).
@@ -254,7 +258,11 @@ _services = {
         "model": "qwen3-8b",
         # "vllm", "sglang", "llamacpp" or "ollama": see docs/engines.md. The latter two serve a GGUF
         # file, here one that is on the server; `repo`, `revision` and `file` name one to download,
-        # and "pull": "qwen3:8b" one of Ollama's registry.
+        # and "pull": "qwen3:8b" one of Ollama's registry. A model in several files is named by its
+        # first (x-00001-of-00003.gguf) and has "parts" instead of digest and size, one a file:
+        # "parts": [{"sha256": "...", "size_bytes": ...}, ...]; llama.cpp loads such, Ollama not.
+        # "mmproj": {"repo": ..., "revision": ..., "file": "mmproj-F16.gguf", "sha256": ...,
+        # "size_bytes": ...} beside it is the projector of a model that sees (llama.cpp).
         "engine": "ollama",
         "gguf": {
             "path": "/srv/models/qwen3-8b-q4_k_m.gguf",
@@ -278,9 +286,12 @@ _services = {
 # `revision`. An architecture that cannot be judged is refused; docs/planner.md says how to give
 # its `figures` by hand: "weights_gib", "replicated_gib", "kv_bytes_per_token", "latent_kv",
 # "activation_gib", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-# "hidden_size", "vocab_size", "max_position_embeddings". A model may have its "gguf" as a service
-# has, a "max_model_len" below what its config says, another "dtype" ("float16"), and for the record
-# a "source" of its figures, "published_parameters" and "published_extra".
+# "hidden_size", "vocab_size", "max_position_embeddings"; of a GGUF file "header" is enough, its
+# path on this machine. A model may have its "gguf" and "mmproj" as a service has, its "tensors"
+# (the path of what `rackwright tensors` wrote of its files' headers: an unknown architecture is
+# planned by them, a known one checked), a "max_model_len" below what its config says, another
+# "dtype" ("float16"), and for the record a "source" of its figures, "published_parameters" and
+# "published_extra".
 _models = {
     "support-8b": {
         # In nobody's home, and readable for `engine_user`.

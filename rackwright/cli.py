@@ -17,6 +17,8 @@ from rackwright.installed import loading
 VERBS = (
     "plan",
     "size",
+    "models",
+    "tensors",
     "preflight",
     "lock",
     "bundle",

@@ -9,8 +9,10 @@ from typing import NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from rackwright.catalog import GpuType
-from rackwright.models.spec import Gguf, ModelSpec
+from rackwright.models.gguf import Gguf, Mmproj
+from rackwright.models.spec import ModelSpec
 from rackwright.sizing import GpuMemory, Limits, Split
+from rackwright.sizing.dealing import Dealt
 from rackwright.spec import ServerSpec, ServiceSpec
 
 __all__ = ["FleetPlan", "RejectedLayout", "Replica", "Router", "Span", "Speed", "Upstream"]
@@ -52,9 +54,11 @@ class Replica(_Value):
     """One engine process on one server, by the values it was planned from.
 
     ``name`` is service, server and ``index``: ``chat-gpu1-0``. ``model.source`` is pinned, and
-    ``gguf`` the file of an engine that serves one. ``gpus`` are indexes on the server, of type
-    ``gpu``, ``limits`` what the engine is told, ``dtype`` what it computes in, ``memory`` that of
-    each GPU. A replica that spans servers is one of these on each: they share the name, and the
+    ``gguf`` the file of an engine that serves one, ``mmproj`` the projector beside it. ``gpus`` are
+    indexes on the server, of type ``gpu`` (the first where they are several), ``limits`` what the
+    engine is told, ``dtype`` what it computes in, ``memory`` that of the fullest GPU, and ``dealt``
+    what each of ``gpus`` has of an engine that deals layers. A
+    replica that spans servers is one of these on each: they share the name, and the
     first (rank 0) answers requests. ``speeds`` are predicted: of one request, of some, and of the
     whole replica under its part of the load that was planned for; empty where the engine's are not.
     ``longest_prompt_s`` is what a prompt as long as its context takes alone; None likewise.
@@ -71,16 +75,33 @@ class Replica(_Value):
     limits: Limits
     dtype: str
     memory: GpuMemory
+    dealt: tuple[Dealt, ...] = ()
     speeds: tuple[Speed, ...] = ()
     longest_prompt_s: float | None = None
     port: int
     gguf: Gguf | None = None
+    mmproj: Mmproj | None = None
     span: Span | None = None
 
     @property
     def answers(self) -> bool:
         """Whether this process takes requests: the only one, or the first of several servers."""
         return self.span is None or self.span.rank == 0
+
+    @property
+    def gguf_files(self) -> tuple[Gguf | Mmproj, ...]:
+        """Each file of an engine that serves such: the parts of its model, then the projector."""
+        parts: tuple[Gguf | Mmproj, ...] = self.gguf.files if self.gguf else ()
+        return (*parts, self.mmproj) if self.mmproj else parts
+
+    def memory_of(self, gpu: int) -> GpuMemory:
+        """The memory of one of its GPUs, by index on the server; else of the fullest."""
+        return self.dealt[self.gpus.index(gpu)].memory if self.dealt else self.memory
+
+    @property
+    def most_requests(self) -> int:
+        """Requests that it runs at once: each data parallel group as many as it is told."""
+        return self.limits.max_num_seqs * self.split.data
 
     @property
     def kept_together(self) -> bool:

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks.planner.crossed import crossed
 from benchmarks.planner.rows import FIGURES, Row, bar, measured_rows
-from rackwright.inventory.reading import load_fleet
-from rackwright.inventory.settings import with_defaults
-from rackwright.planning.placing import plan
+from benchmarks.planner.timing import planning
 from rackwright.sizing import GIB
 
-SERVERS, SERVICES, REPEAT = 1000, 10, 5
 SPEEDS = ("tpot_ms", "ttft_ms", "out_tok_s")
-MODELS = (
-    "llama-3.1-8b-instruct",
-    "qwen3-8b",
-    "mistral-7b-instruct-v0.3",
-    "qwen2.5-7b-instruct",
-    "phi-4",
-    "llama-3.2-3b-instruct",
-    "qwen3-4b",
-    "llama-3.2-1b-instruct",
-    "qwen2.5-3b-instruct",
-    "qwen3-14b",
-)
 
 
 def main() -> None:
     """Print every table. Planning is timed first, before anything it needs is at hand."""
-    timed = _planning()
+    timed = planning()
     rows = measured_rows()
     print(f"Memory of {len(rows)} measured engines, GiB a GPU; predicted / measured (error)\n")
     _print(_memory_table(rows))
@@ -136,59 +119,6 @@ def _print(rows: Iterator[tuple[str, ...]]) -> None:
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     for row in table:
         print("  ".join(f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True)).rstrip())
-
-
-def _planning() -> str:
-    hosts = _large_fleet()
-    reading, planning = [], []
-    for _ in range(REPEAT):
-        start = time.perf_counter()
-        fleet = load_fleet(hosts)
-        read = time.perf_counter()
-        made = plan(fleet)
-        planning.append(time.perf_counter() - read)
-        reading.append(read - start)
-    return (
-        f"{SERVERS:,} servers of 8 GPUs with {SERVICES} services "
-        f"({len(made.replicas):,} replicas): read in {statistics.median(reading):.2f} s, "
-        f"planned in {statistics.median(planning):.2f} s (medians of {REPEAT})"
-    )
-
-
-def _large_fleet() -> dict[str, dict[str, Any]]:
-    """Every server runs eight of ten services, each on one of its GPUs."""
-    names = [f"gpu{number}" for number in range(SERVERS)]
-    services = {}
-    for index, model in enumerate(MODELS):
-        gpus = {
-            name: [(index - number) % SERVICES]
-            for number, name in enumerate(names)
-            if (index - number) % SERVICES < 8
-        }
-        services[f"service{index}"] = {
-            "model": model,
-            "revision": "0" * 40,
-            "engine": "vllm",
-            "servers": list(gpus),
-            "gpus": gpus,
-            "max_model_len": 4096,
-            "objective": "throughput",
-        }
-    shared = with_defaults({"services": services})
-    gpus = {"type": "h100-sxm-80gb", "count": 8}
-    fleet: dict[str, dict[str, Any]] = {
-        name: {
-            "server": {
-                "address": f"10.{number // 250}.{number % 250}.11",
-                "gpus": gpus,
-                "interconnect": "nvswitch",
-            },
-            **shared,
-        }
-        for number, name in enumerate(names)
-    }
-    fleet["gw1"] = {"gateway": {"server_name": "llm.example.com"}, **shared}
-    return fleet
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from rackwright.catalog import GpuType, Link, find_gpu, link, model_entries
 from rackwright.models import NAMED, Shape, read_shape
-from rackwright.models.spec import ModelSpec
+from rackwright.models.spec import ModelSpec, seeing
 from rackwright.plan import Speed
 from rackwright.planning.speed import Load, Machine, Wires, predict
-from rackwright.sizing import GpuMemory, Limits, Split, gpu_memory
+from rackwright.sizing import GIB, GpuMemory, Limits, Split, gpu_memory
 
 DATA = Path(__file__).parents[2] / "tests" / "data"
 PROMPT, ANSWER = 512, 128
@@ -25,6 +25,7 @@ SERVED = {"max_model_len": 8192, "max_num_seqs": 1024, "max_num_batched_tokens":
 """What the engine chose for itself where a row does not say."""
 SHORT_NAMES = {"architectures": ["LlamaForCausalLM"], "tie_word_embeddings": False}
 """What shapes that are not whole config.json files leave out."""
+CACHE = ("kv_cache_bytes", "kv_cache_tokens")
 FIGURES = ("tpot_ms", "out_tok_s")
 """Figures of a load that predictions must meet; the first token's time depends on how they come."""
 
@@ -57,6 +58,7 @@ class Row(NamedTuple):
         parts += [f"{self.replicas} replicas"] if self.replicas > 1 else []
         parts += [str(run["quantization"])] if run.get("quantization") else []
         parts += ["fp8 KV"] if limits.kv_cache_dtype == "fp8" else []
+        parts += [f"{run['images']} images"] if run.get("images") else []
         parts += ["eager"] if limits.enforce_eager else []
         given = (limits.max_model_len, limits.max_num_seqs, limits.max_num_batched_tokens)
         if given != tuple(SERVED.values()):
@@ -88,8 +90,13 @@ class Row(NamedTuple):
 
     @property
     def memory(self) -> GpuMemory:
-        """The predicted memory of one GPU."""
-        return gpu_memory(self.shape, self.split, self.gpu.memory_bytes, self.limits)
+        """The predicted memory of one GPU; less where the engine reserved some that it is told not
+        to where Rackwright deploys it.
+        """
+        memory = gpu_memory(self.shape, self.split, self.gpu.memory_bytes, self.limits)
+        share = 1 - self.run.get("graphs_estimated_gib", 0) * GIB / memory.kv_cache_bytes
+        cache = {key: int(getattr(memory, key) * share) for key in CACHE}
+        return memory.model_copy(update=cache)
 
     def untrusted(self, load: dict[str, Any]) -> str:
         """Why a load is no measure of the model; empty where it is."""
@@ -144,6 +151,7 @@ def _rows(path: Path) -> Iterator[Row]:
         shape = _shape(run["model"], document.get("shapes", {}))
         if run.get("quantization") == "fp8" and shape.quantization is None:
             shape = shape.with_quantization(NAMED["fp8"])
+        shape = seeing(shape, run.get("images", 0))
         split = Split(
             run["tensor_parallel_size"],
             run["pipeline_parallel_size"],

@@ -147,6 +147,8 @@ class GpuType(BaseModel):
             "pcie_lanes": min(lanes or self.pcie_lanes, self.pcie_lanes),
             "pcie_generation": min(generation or self.pcie_generation, self.pcie_generation),
         }
+        if slower == {"pcie_lanes": self.pcie_lanes, "pcie_generation": self.pcie_generation}:
+            return self  # most are: a copy for each server is what a large fleet would wait for
         return self.model_copy(update=slower)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from math import log2
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -52,6 +53,21 @@ class Link(BaseModel):
         moved_bytes = 2 * (ranks - 1) / ranks * size_bytes
         carried = self.all_reduce_gb_per_s if captured else self.eager_gb_per_s
         return latency_us + moved_bytes / (carried[near] * _BYTES_PER_US)
+
+    def gather_us(self, size_bytes: int, ranks: int) -> float:
+        """Time until each of ``ranks`` has ``size_bytes`` of which each had a share; or to sum so
+        much where each keeps a share.
+
+        NCCL's, so with the bandwidth of an all-reduce outside CUDA graphs. That the latency is a
+        send's, once each time that the ranks double, is assumed.
+        """
+        if ranks < 2:
+            return 0.0
+        listed = sorted(self.eager_gb_per_s)
+        near = next((count for count in listed if count >= ranks), listed[-1])
+        moved_bytes = (ranks - 1) / ranks * size_bytes
+        latency_us = self.send_latency_us * log2(ranks)
+        return latency_us + moved_bytes / (self.eager_gb_per_s[near] * _BYTES_PER_US)
 
     def send_us(self, size_bytes: int) -> float:
         """Time to send ``size_bytes`` from one rank to another."""

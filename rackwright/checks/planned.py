@@ -97,7 +97,8 @@ class PlannedReplica:
 class Tenant(NamedTuple):
     """A replica's unit on a GPU, by index, with the memory planned for it.
 
-    ``most_bytes`` is of the fullest GPU of the replica; ``even`` says that all hold as much. Its
+    ``most_bytes`` is of the fullest GPU of the replica, or of this one where that is known;
+    ``even`` says that all hold as much. Its
     kernels may take ``margin_bytes`` more, which nobody measured.
     """
 

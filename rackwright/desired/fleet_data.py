@@ -170,7 +170,7 @@ def slots(replica: Replica) -> int:
     With a target so many as it was planned for, since more are slower than it allows. Else what
     the engine runs at most, and of typical requests no more than its KV cache holds.
     """
-    most = replica.limits.max_num_seqs
+    most = replica.most_requests
     if isinstance(replica.service.objective, Target) and replica.speeds:
         return min(most, replica.speeds[-1].concurrency)
     if ENGINES[replica.service.engine].serves_gguf:

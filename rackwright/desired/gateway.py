@@ -39,7 +39,7 @@ def connections(upstreams: Sequence[Upstream], settings: Settings) -> int:
     Two for each request that runs, to its client and its replica; and as many again for those that
     wait: as many as run, or as the services' queues take.
     """
-    slots = sum(one.limits.max_num_seqs for upstream in upstreams for one in upstream.replicas)
+    slots = sum(one.most_requests for upstream in upstreams for one in upstream.replicas)
     waiting = sum(queue_of(upstream.service, settings)["length"] for upstream in upstreams)
     needed = 2 * (slots + max(slots, waiting))
     return min(needed + IDLE_CONNECTIONS + SPARE_CONNECTIONS, MOST_CONNECTIONS)

@@ -41,5 +41,5 @@ def _needed(
     used: list[Released] = [*engines_of(replicas), *kinds_of(routers)]
     releases = [paths.release_dir(one, settings) for one in used]
     installer = [paths.uv_dir(settings)] if used else []
-    weights = [paths.model_path(replica, settings) for replica in replicas]
+    weights = [path for replica in replicas for path in paths.weights_paths(replica, settings)]
     return [*releases, *installer, *dict.fromkeys(weights)]

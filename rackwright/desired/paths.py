@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rackwright.engines import Release, Venv
 from rackwright.engines.release import Released
+from rackwright.models.gguf import in_models
 from rackwright.plan import Replica, Router
 from rackwright.spec import Settings
 
@@ -123,10 +124,20 @@ def model_path(replica: Replica, settings: Settings) -> str:
     given = gguf.path if gguf else source.path
     if given:
         return given
-    repo, revision = (gguf.repo, gguf.revision) if gguf else (source.repo, source.revision)
-    assert repo and revision
-    folder = f"{settings.state_dir}/models/{repo.replace('/', '--')}/{revision}"
-    return f"{folder}/{gguf.file}" if gguf else folder
+    if gguf:
+        return in_models(settings.state_dir, gguf.repo, gguf.revision, gguf.file)
+    return in_models(settings.state_dir, source.repo, source.revision, None)
+
+
+def weights_paths(replica: Replica, settings: Settings) -> list[str]:
+    """All that is loaded: of a split GGUF file each part, all beside the first; its projector."""
+    first = model_path(replica, settings)
+    beside = [replica.mmproj.place(settings.state_dir)] if replica.mmproj else []
+    if not (replica.gguf and replica.gguf.parts):
+        return [first, *beside]
+    folder = first.rpartition("/")[0]
+    names = [str(file.file or file.path).rpartition("/")[2] for file in replica.gguf.files]
+    return [*(f"{folder}/{name}" for name in names), *beside]
 
 
 def certificate_paths(config_dir: str) -> tuple[str, str]:

@@ -139,6 +139,7 @@ def _unit_file(replica: Replica, settings: Settings) -> File:
         else (),
         "environment_path": paths.environment_path(replica, settings),
         "model_path": model_path,
+        "projector_path": replica.mmproj.place(settings.state_dir) if replica.mmproj else None,
         "gathers": replica.kept_together,
         "answers_at": replica.span.addresses[0] if replica.span else replica.server.address,
         "stop_timeout_s": settings.stop_timeout_s + STOP_MARGIN_S,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rackwright.desired import paths
 from rackwright.plan import Replica
 from rackwright.spec import Settings
+
+Values = dict[str, Any]
 
 
 def hub_of(settings: Settings) -> str:
@@ -27,8 +29,8 @@ def weights_request(
     ``token`` is ``{"HF_TOKEN": ...}`` or empty; it travels on standard input only. ``locked`` says
     SHA-256 and size of each file of a model's folder, or nothing.
     """
-    entries = [_entry(replica, settings, locked(replica)) for replica in replicas]
-    models = {entry["path"]: entry for entry in entries if entry}
+    entries = (_entries(replica, settings, locked(replica)) for replica in replicas)
+    models = {entry["path"]: entry for own in entries for entry in own}
     if not models:
         return None
     return {
@@ -40,24 +42,25 @@ def weights_request(
     }
 
 
-def _entry(replica: Replica, settings: Settings, files: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A folder or a file; None for a model that the engine pulls itself."""
-    path = paths.model_path(replica, settings)
+def _entries(replica: Replica, settings: Settings, files: Mapping[str, Any]) -> list[Values]:
+    """A folder, or each file of a GGUF model; none of a model that the engine pulls itself."""
     if replica.gguf:
-        gguf = replica.gguf
-        if gguf.pull:
-            return None
-        url = (
-            f"{settings.hub}/{gguf.repo}/resolve/{gguf.revision}/{gguf.file}" if gguf.repo else None
-        )
-        known = {"sha256": gguf.sha256, "size_bytes": gguf.size_bytes}
-        return {"kind": "file", "path": path, "url": url, **known}
+        return [] if replica.gguf.pull else list(_gguf_files(replica, settings))
     source = replica.model.source
-    return {
+    folder = {
         "kind": "folder",
-        "path": path,
+        "path": paths.model_path(replica, settings),
         "repo": source.repo,
         "revision": source.revision,
         "files": dict(files),
         "hub": settings.hub,
     }
+    return [folder]
+
+
+def _gguf_files(replica: Replica, settings: Settings) -> Iterator[Values]:
+    for file, path in zip(replica.gguf_files, paths.weights_paths(replica, settings), strict=True):
+        base = f"{settings.hub}/{file.repo}/resolve/{file.revision}"
+        url = f"{base}/{file.file}" if file.repo else None
+        known = {"sha256": file.sha256, "size_bytes": file.size_bytes}
+        yield {"kind": "file", "path": path, "url": url, **known}

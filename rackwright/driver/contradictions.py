@@ -34,8 +34,8 @@ def _served(server: ServerSpec, kind: ServerSpec, fleet: FleetSpec) -> Iterator[
     """The services on these GPUs of the server."""
     for service in fleet.services.values():
         if server.name in service.servers:
-            own = server.kind_of((service.gpus or {}).get(server.name))
-            if own and own.gpus == kind.gpus:
+            own = server.kinds_of((service.gpus or {}).get(server.name))
+            if any(one.gpus == kind.gpus for one in own):
                 yield service
 
 

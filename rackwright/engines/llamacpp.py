@@ -17,7 +17,8 @@ from rackwright.engines.release import Release, Venv, archive_of
 from rackwright.engines.splits import Splits
 from rackwright.schema.fields import Digests, ProjectPath, Url, Version
 from rackwright.sizing import GpuMemory, Limits, Split
-from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_memory, padded, unjudged
+from rackwright.sizing.dealing import Dealt, fullest
+from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_dealt, padded, unjudged
 from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
@@ -58,9 +59,16 @@ def _split_mode(launch: Launch) -> str | None:
     return "layer" if len(launch.replica.gpus) > 1 else "none"
 
 
-def _equal_shares(launch: Launch) -> str | None:
-    count = len(launch.replica.gpus)
-    return ",".join(["1"] * count) if _on_gpus(launch) and count > 1 else None
+def _shares(launch: Launch) -> str | None:
+    """Of each GPU: layers where they are not shared equally."""
+    shares = [str(one.share) for one in launch.replica.dealt]
+    return ",".join(shares) if _on_gpus(launch) and len(shares) > 1 else None
+
+
+def _projector(launch: Launch) -> str | None:
+    """Beside a model that sees or hears; it lies on the first GPU."""
+    mmproj = launch.replica.mmproj
+    return mmproj.place(launch.settings.state_dir) if mmproj else None
 
 
 def _context(launch: Launch) -> int:
@@ -85,15 +93,16 @@ _REFUSED = (
     *refused(
         Kind.UNJUDGED,
         "batch-size", "control-vector", "cpu-moe", "embedding", "fit-ctx", "fit-target", "lora",
-        "mmproj", "model-draft", "n-cpu-moe", "no-kv-offload", "kv-offload", "op-offload",
-        "override-kv", "override-tensor", "reranking", "rpc", "spec-draft-model", "spec-type",
-        "swa-full",
+        "mmproj-device", "mmproj-url", "model-draft", "n-cpu-moe", "no-kv-offload", "kv-offload",
+        "op-offload", "override-kv", "override-tensor", "reranking", "rpc", "spec-draft-model",
+        "spec-type", "swa-full",
     ),
 )
 # fmt: on
 _WORDS = Form.WORDS
 _OPTIONS = (
     Option("model", of=lambda launch: launch.model_path, form=_WORDS),
+    Option("mmproj", key="mmproj", of=_projector, form=_WORDS),
     Option("alias", of=lambda launch: launch.service.served_as, form=_WORDS),
     Option("host", of=lambda launch: launch.replica.server.address, form=_WORDS),
     Option("port", of=lambda launch: launch.replica.port, form=_WORDS),
@@ -111,7 +120,7 @@ _OPTIONS = (
         aliases=("gpu-layers",),
     ),
     Option("split-mode", of=_split_mode, form=_WORDS),
-    Option("tensor-split", of=_equal_shares, form=_WORDS),
+    Option("tensor-split", of=_shares, form=_WORDS),
     Option("cache-type-k", of=_kv_cache_dtype, form=_WORDS),
     Option("cache-type-v", of=_kv_cache_dtype, form=_WORDS),
     Option("kv-unified", of=lambda _: False),
@@ -128,7 +137,7 @@ class LlamaCpp(Engine):
     name = "llamacpp"
     documentation = "https://github.com/ggml-org/llama.cpp/tree/master/tools/server"
     settings_model = LlamaCppSettings
-    splits = Splits(by_layers=True)
+    splits = Splits(by_layers=True, unequal=True)
     options = _OPTIONS
     extra_form = Form.WORDS
     # tools/server/server.cpp; reranking and audio want flags that no replica is given.
@@ -150,6 +159,7 @@ class LlamaCpp(Engine):
     timed_options: Mapping[str, object] = {"ignore_eos": True}
     key_variable = "LLAMA_API_KEY"
     serves_gguf = True
+    loads_parts = True
     oldest_gpu = (5, 0)
     lists_context = False
     kv_cache_dtypes = ("auto", "f16", "q8_0", "q4_0")
@@ -159,8 +169,12 @@ class LlamaCpp(Engine):
         return SLOTS, UBATCH_TOKENS
 
     def memory(self, shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:
-        """Memory of the fullest GPU."""
-        return gguf_memory(shape, split, total_bytes, limits)
+        """Memory of the fullest of equal GPUs."""
+        return fullest(gguf_dealt(shape, (total_bytes,) * split.pipeline, limits))
+
+    def dealt(self, shape: Shape, totals: tuple[int, ...], limits: Limits) -> tuple[Dealt, ...]:
+        """Whole layers, as `--tensor-split` tells it."""
+        return gguf_dealt(shape, totals, limits)
 
     def unjudged(self, shape: Shape) -> str:
         """Latent and linear attention are kept in ways that are not computed yet."""

@@ -16,7 +16,8 @@ from rackwright.engines.release import Release, archive_of
 from rackwright.engines.splits import Splits
 from rackwright.schema.fields import Digests, Url, Version
 from rackwright.sizing import GpuMemory, Limits, Split
-from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_memory, unjudged
+from rackwright.sizing.dealing import Dealt
+from rackwright.sizing.gguf import UBATCH_TOKENS, gguf_gpus, gguf_memory, unjudged
 from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ class Ollama(Engine):
     def memory(self, shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:
         """Memory of the fullest GPU."""
         return gguf_memory(shape, split, total_bytes, limits)
+
+    def dealt(self, shape: Shape, totals: tuple[int, ...], limits: Limits) -> tuple[Dealt, ...]:
+        """Equal shares: it deals by itself, and cannot be told how."""
+        return gguf_gpus(shape, totals, limits, (1,) * len(totals))
 
     def unjudged(self, shape: Shape) -> str:
         """What is not computed yet of llama.cpp."""

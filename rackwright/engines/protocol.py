@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rackwright.models import Shape
     from rackwright.plan import Replica
     from rackwright.sizing import GpuMemory, Limits, Split
+    from rackwright.sizing.dealing import Dealt
     from rackwright.spec import ServiceSpec, Settings, SettingsModel
 
 
@@ -46,7 +47,8 @@ class Engine(Protocol):
     ``keeps_connections``: one over which it has streamed an answer takes another request.
 
     ``key_variable`` is the environment variable of its API key, None where it has no such thing.
-    ``serves_gguf``: its weights are one GGUF file; else a directory of a repository.
+    ``serves_gguf``: its weights are one GGUF file, or several where it ``loads_parts``; else a
+    directory of a repository.
     ``torch_program`` is the interpreter of one that brings torch. ``pulls``: it fetches models from
     a registry itself. ``predicts``: its speed can be predicted. ``scripts`` are programs of
     ``remote`` that its units run, without ``.py``.
@@ -78,6 +80,7 @@ class Engine(Protocol):
     routers: tuple[str, ...] = ()
 
     serves_gguf: bool = False
+    loads_parts: bool = False
     pulls: bool = False
     predicts: bool = False
     kv_cache_dtypes: tuple[str, ...] = ("auto",)
@@ -95,6 +98,10 @@ class Engine(Protocol):
     def memory(self, shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:
         """Memory of the fullest GPU of a replica."""
         ...
+
+    def dealt(self, shape: Shape, totals: tuple[int, ...], limits: Limits) -> tuple[Dealt, ...]:
+        """What each GPU of a replica has, of so many bytes each, where layers are dealt."""
+        return ()
 
     def unjudged(self, shape: Shape) -> str:
         """Why the engine's memory for such a model cannot be computed; empty where it can."""

@@ -142,7 +142,7 @@ class SgLang(Engine):
     name = "sglang"
     documentation = "https://docs.sglang.ai"
     settings_model = SgLangSettings
-    splits = Splits(tensor=True, pipeline=True, expert=True, data=True, servers=True)
+    splits = Splits(tensor=True, pipeline=True, expert=True, servers=True)
     options = _OPTIONS
     cuda_builds = _CUDA_BUILDS
     # srt/entrypoints/http_server.py, 0.5.23.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -40,7 +41,8 @@ class VllmSettings(SettingsModel):
 def _without_peers(replica: Replica) -> bool:
     """Whether ranks share a server whose GPUs cannot reach one another's memory over PCIe."""
     direct = replica.gpu.pcie_peer_access
-    return replica.split.tensor > 1 and replica.server.interconnect == "pcie" and not direct
+    several = replica.split.expert_ranks > 1
+    return several and replica.server.interconnect == "pcie" and not direct
 
 
 def _share(launch: Launch) -> float | None:
@@ -55,6 +57,11 @@ def _share(launch: Launch) -> float | None:
 def _kv_cache_dtype(launch: Launch) -> str | None:
     dtype = launch.limits.kv_cache_dtype
     return None if dtype == "auto" else dtype
+
+
+def _more(size: int) -> int | None:
+    """A size above 1, which is what the engine has without it."""
+    return size if size > 1 else None
 
 
 def _patience_s(launch: Launch) -> int | None:
@@ -74,6 +81,19 @@ def _place(
     return Option(flag, of=of, form=form, compiles=False)
 
 
+def _text_alone(launch: Launch) -> bool | None:
+    service = launch.service
+    beside = service.images or service.audios
+    return (launch.replica.model.shape.text_only and not beside) or None
+
+
+def _items(launch: Launch) -> str | None:
+    """Of a kind that is left out vLLM would take 999; videos are not planned for."""
+    images, audios = launch.service.images or 0, launch.service.audios or 0
+    most = {"image": images, "audio": audios, "video": 0}
+    return json.dumps(most, separators=(",", ":")) if images or audios else None
+
+
 # fmt: off
 # Those that no replica is given.
 _REFUSED = (
@@ -84,10 +104,12 @@ _REFUSED = (
         "block-size", "compilation-config", "config", "cpu-offload-gb", "cpu-offload-params",
         "cudagraph-capture-sizes", "data-parallel-address", "data-parallel-backend",
         "data-parallel-external-lb", "data-parallel-hybrid-lb", "data-parallel-rank",
-        "data-parallel-rpc-port", "data-parallel-size", "data-parallel-size-local",
-        "data-parallel-start-rank", "decode-context-parallel-size", "device-ids",
+        "data-parallel-multi-port-external-lb", "data-parallel-rpc-port",
+        "data-parallel-size-local", "data-parallel-start-rank",
+        "dcp-kv-cache-interleave-size", "device-ids",
         "device-memory-utilization", "hf-config-path", "hf-overrides",
         "kv-cache-memory-bytes", "kv-offloading-size", "max-cudagraph-capture-size",
+        "mm-encoder-only", "mm-encoder-tp-mode", "mm-processor-kwargs", "enable-mm-embeds",
         "num-gpu-blocks-override", "prefill-context-parallel-size", "quantization-config",
         "spec-method", "spec-model", "spec-tokens", "speculative-config",
     ),
@@ -117,6 +139,9 @@ _OPTIONS = (
     Option("enable-lora", key="adapters", of=lambda launch: bool(launch.service.adapters) or None),
     Option("lora-modules", key="adapters", of=_adapters, form=Form.WORDS),
     Option("enable-expert-parallel", of=lambda launch: launch.split.expert_parallel or None),
+    # All of them on one server, which is the default: its sockets are files, its stores loopback's.
+    Option("data-parallel-size", of=lambda launch: _more(launch.split.data)),
+    Option("decode-context-parallel-size", of=lambda launch: _more(launch.split.context)),
     Option("quantization", key="quantization"),
     # SHARED: "load-format": "dummy" in extra_args makes weights up.
     Option("load-format", key="load_format", kind=Kind.SHARED, compiles=False),
@@ -126,7 +151,8 @@ _OPTIONS = (
         key="enforce_eager",
         of=lambda launch: launch.limits.enforce_eager or None,
     ),
-    Option("language-model-only", of=lambda launch: launch.replica.model.shape.text_only or None),
+    Option("language-model-only", key="audios", of=_text_alone),
+    Option("limit-mm-per-prompt", key="images", of=_items, form=Form.WORDS),
     Option(
         "disable-custom-all-reduce",
         of=lambda launch: _without_peers(launch.replica) or None,
@@ -181,7 +207,9 @@ class Vllm(Engine):
     name = "vllm"
     documentation = "https://docs.vllm.ai"
     settings_model = VllmSettings
-    splits = Splits(tensor=True, pipeline=True, expert=True, data=True, servers=True)
+    splits = Splits(
+        tensor=True, pipeline=True, expert=True, uneven=True, data=True, context=True, servers=True
+    )
     options = _OPTIONS
     cuda_builds = _CUDA_BUILDS
     key_variable = "VLLM_API_KEY"
@@ -249,6 +277,8 @@ class Vllm(Engine):
             yield f"{gpu.name} has no bfloat16, which vLLM's kernels for {_BF16_ONLY[0]} need"
         if service.kv_cache_dtype == "fp8":
             yield f"{gpu.name} has no FP8 for the KV cache: leave kv_cache_dtype out"
+        elif service.kv_cache_dtype == "auto" and shape.kv_cache_dtype == "fp8":
+            yield f"{gpu.name} has no FP8 for the KV cache, which these weights ask for"
 
     def memory(self, shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:
         """Memory of the fullest GPU of a replica, by vLLM's own accounting."""
@@ -320,8 +350,7 @@ class Vllm(Engine):
 
 def _cpu(replica: Replica, settings: Settings) -> dict[str, str]:
     # Ranks that each bind the same few cores starve one another.
-    ranks = replica.split.tensor * replica.split.pipeline
-    binding = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"} if ranks > 1 else {}
+    binding = {"VLLM_CPU_OMP_THREADS_BIND": "nobind"} if replica.split.gpus > 1 else {}
     return {"VLLM_CPU_KVCACHE_SPACE": str(settings.of(VllmSettings).cpu_kv_cache_gib), **binding}
 
 

@@ -9,12 +9,17 @@ from itertools import chain
 
 from rackwright.desired.paths import PROJECT
 from rackwright.driver.sources import read
+from rackwright.engines import ENGINES, Venv
 from rackwright.errors import Fault, gathered
 from rackwright.inventory.settings import host_settings
 from rackwright.routers import ROUTERS
 from rackwright.schema.files import text_of
 from rackwright.spec import FleetSpec
 
+_DECODERS = ("av", "soundfile")
+"""What vLLM's extra ``audio`` brings (multimodal/media/audio.py, 0.32): without them, or a system's
+ffmpeg, each request with sound fails, and a change of its rate in any case.
+"""
 _KEY = "driver_repository_key"
 _SOURCES = "apt_sources"
 _LOCKED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[^]]*\])? *(== *[^\s*]+(?=[\s;]|$)|@ *\S+)")
@@ -30,6 +35,32 @@ def project_file_faults(spec: FleetSpec) -> Iterator[Fault]:
         if (rule := _wrong_with(relative, key))
     )
     yield from gathered(found)
+    yield from dict.fromkeys(_sound_faults(spec))
+
+
+def _sound_faults(spec: FleetSpec) -> Iterator[Fault]:
+    """Services of models that hear, where the engine would start and decode no sound."""
+    for service in spec.services.values():
+        engine = ENGINES.get(service.engine)
+        for host in service.servers if service.audios and engine else ():
+            settings = spec.settings.get(host)
+            content = engine.release(settings).content if engine and settings else None
+            if isinstance(content, Venv) and (lacking := _deaf(content.requirements)):
+                rule = (
+                    f"must be left out: {content.requirements} has no {lacking}, which decode "
+                    "sound; name a file that has (vllm-0.32.0-cu130-audio.txt is one)"
+                )
+                yield Fault(f"services[{service.name}].audios", rule, service.audios)
+
+
+@cache
+def _deaf(relative: str) -> str:
+    """What a requirements file lacks of what decodes sound; another fault says that it is gone."""
+    try:
+        text = text_of(PROJECT / relative)
+    except (OSError, ValueError):
+        return ""
+    return " and ".join(name for name in _DECODERS if f"\n{name}==" not in f"\n{text}")
 
 
 def _named(spec: FleetSpec, host: str) -> Iterator[tuple[str, str]]:

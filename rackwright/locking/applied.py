@@ -164,9 +164,10 @@ def locked_files(replica: Replica, lock: Lock | None) -> LockedFiles:
     """The files of the model that a replica serves; empty where they are not locked."""
     if lock is None or replica.gguf:
         return {}
-    from rackwright.locking.pinned import model_key
+    from rackwright.locking.pinned import model_keys
 
-    model = lock.models.get(model_key(replica))
+    (key,) = model_keys(replica)
+    model = lock.models.get(key)
     if model is None:
         return {}
     return {name: (file.sha256, file.size_bytes) for name, file in model.files.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 
-from rackwright.locking.pinned import model_key
+from rackwright.locking.pinned import model_keys
 from rackwright.locking.pins import Pins
 from rackwright.plan import FleetPlan
 from rackwright.spec import FleetSpec
@@ -41,7 +41,7 @@ class Uses:
             used = [
                 key for key in pins.hosts[host].releases if _name(key) == replica.service.engine
             ]
-            for key in (*used, model_key(replica)):
+            for key in (*used, *model_keys(replica)):
                 of_key = hosts.setdefault((key, replica.service.name), [])
                 of_key.extend([host] if host not in of_key else [])
         restarts: dict[str, tuple[str, ...]] = {}

@@ -16,6 +16,7 @@ from rackwright.engines import ENGINES
 from rackwright.engines.release import Released, Venv, cuda_of
 from rackwright.locking.pins import UV, HostPins, ModelPin, Pins, ReleasePin
 from rackwright.locking.requirements import versions_of
+from rackwright.models.gguf import Gguf, Mmproj
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.firewall import firewall_of
 from rackwright.spec import FleetSpec, Settings
@@ -32,7 +33,7 @@ def pins_of(spec: FleetSpec, plan: FleetPlan) -> Pins:
     for host in dict.fromkeys((*spec.servers, *spec.gateways)):
         settings, replicas = spec.settings[host], plan.on(host)
         of_host = dict(_releases(host, plan, settings))
-        served = {model_key(each): model_pin(each, hub_of(settings)) for each in replicas}
+        served = {k: p for each in replicas for k, p in model_pins(each, hub_of(settings)).items()}
         hosts[host] = HostPins(
             releases=tuple(sorted(of_host)),
             models=tuple(sorted(served)),
@@ -92,25 +93,31 @@ def _cuda(name: str, settings: Settings) -> int | None:
     return cuda_of(engine.cuda_builds, version) if engine and version else None
 
 
-def model_key(replica: Replica) -> str:
-    """How the weights that a replica serves are called."""
+def model_keys(replica: Replica) -> list[str]:
+    """How the weights that a replica serves are called: each file of a split GGUF model."""
     gguf, source = replica.gguf, replica.model.source
     if gguf is None:
-        return source.path or f"{source.repo}@{source.revision}"
+        return [source.path or f"{source.repo}@{source.revision}"]
     if gguf.pull:
-        return f"pull:{gguf.pull}"
-    return gguf.path or f"{gguf.repo}@{gguf.revision}:{gguf.file}"
+        return [f"pull:{gguf.pull}"]  # such an engine takes no projector
+    files = replica.gguf_files
+    return [one.path or f"{one.repo}@{one.revision}:{one.file}" for one in files]
 
 
-def model_pin(replica: Replica, hub: str) -> ModelPin:
-    """Where the weights that a replica serves come from, ``hub`` being its server's."""
+def model_pins(replica: Replica, hub: str) -> dict[str, ModelPin]:
+    """Where they come from, by the same keys; ``hub`` is the server's."""
     gguf, source = replica.gguf, replica.model.source
-    if gguf is None:
-        if source.path:
-            return ModelPin(path=source.path)
-        return ModelPin(source.repo, source.revision, hub=hub)
+    pins = [_file_pin(one, hub) for one in replica.gguf_files]
+    if gguf is None and source.path:
+        pins = [ModelPin(path=source.path)]
+    elif gguf is None:
+        pins = [ModelPin(source.repo, source.revision, hub=hub)]
+    return dict(zip(model_keys(replica), pins, strict=True))
+
+
+def _file_pin(gguf: Gguf | Mmproj, hub: str) -> ModelPin:
     known = ModelPin(sha256=gguf.sha256, size_bytes=gguf.size_bytes)
-    if gguf.pull:
+    if isinstance(gguf, Gguf) and gguf.pull:
         return replace(known, pull=gguf.pull)
     if gguf.path:
         return replace(known, path=gguf.path, file=gguf.path.rpartition("/")[2])

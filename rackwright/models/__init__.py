@@ -7,12 +7,61 @@ from dataclasses import replace
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
+from rackwright.models.beside import FalconH1, Jamba
+from rackwright.models.bloom import Bloom
 from rackwright.models.by_hand import Figures, shape_by_hand
 from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
-from rackwright.models.families import FAMILIES
-from rackwright.models.quantization import DTYPE_BYTES, NAMED, Quantization, read_quantization
+from rackwright.models.deepseek_v4 import DeepseekV4
+from rackwright.models.delta import Glm5Next
+from rackwright.models.encoder import Encoder
+from rackwright.models.ernie_vl import ErnieVl
+from rackwright.models.falcon import Falcon
+from rackwright.models.families import FAMILIES, base_of, family_of
+from rackwright.models.gemma3n import Gemma3n
+from rackwright.models.gemma4 import Gemma4
+from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
+from rackwright.models.gemma4_unified import embedders
+from rackwright.models.gpt_bigcode import GptBigCode
+from rackwright.models.hearing import read_ear
+from rackwright.models.kimi_k3 import KimiK3
+from rackwright.models.laguna import Laguna
+from rackwright.models.lfm2 import Lfm2, Lfm2Moe
+from rackwright.models.mamba import GraniteHybrid
+from rackwright.models.mimo import MiMoV2
+from rackwright.models.minicpm3 import MiniCpm3
+from rackwright.models.minimax_m3 import MiniMaxM3
+from rackwright.models.nas import Nas
+from rackwright.models.nemotron_h import NemotronH
+from rackwright.models.quantization import (
+    DTYPE_BYTES,
+    NAMED,
+    OLDER_KEY,
+    Quantization,
+    Scheme,
+    read_quantization,
+)
+from rackwright.models.quantization.lists import SplitProduct
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
+from rackwright.models.step3p5 import Step3p5
+from rackwright.models.unknown import BY_HAND, unknown_rule
+from rackwright.models.vectors import BothWays, Gemma3Text, Gte
+from rackwright.models.vision import Tower, read_tower
+from rackwright.models.whisper import Whisper
+from rackwright.models.wrappers import (
+    ANY_TEXT,
+    BY_TYPE,
+    BY_VERSION,
+    TEXT_OF,
+    VERSIONED,
+    inner_key,
+    inner_type,
+    is_wrapper,
+    outer_keys,
+    text_architecture,
+    text_values,
+    thinker,
+)
 
 __all__ = [
     "DTYPE_BYTES",
@@ -23,22 +72,46 @@ __all__ = [
     "KvCache",
     "Layer",
     "Quantization",
+    "Scheme",
     "Shape",
     "Sharding",
     "Tensor",
+    "Tower",
+    "is_known",
     "read_shape",
     "shape_by_hand",
 ]
 
-TEXT_OF = {
-    "Gemma3ForConditionalGeneration": "Gemma3ForCausalLM",
-    "Mistral3ForConditionalGeneration": "MistralForCausalLM",
-    "Qwen3_5ForConditionalGeneration": "Qwen3_5ForCausalLM",
-    "Qwen3_5MoeForConditionalGeneration": "Qwen3_5MoeForCausalLM",
+DECODERS = {
+    "BloomForCausalLM": Bloom,
+    "DeciLMForCausalLM": Nas,
+    "DeepseekV4ForCausalLM": DeepseekV4,
+    "Ernie4_5_VLMoeForCausalLM": ErnieVl,
+    "FalconForCausalLM": Falcon,
+    "FalconH1ForCausalLM": FalconH1,
+    "Gemma3TextModel": Gemma3Text,
+    "Gemma3nForCausalLM": Gemma3n,
+    "Gemma4ForCausalLM": Gemma4,
+    "Glm5NextForCausalLM": Glm5Next,
+    "GPTBigCodeForCausalLM": GptBigCode,
+    "GraniteMoeHybridForCausalLM": GraniteHybrid,
+    "GteModel": Gte,
+    "GteNewModel": Gte,
+    "JambaForCausalLM": Jamba,
+    "KimiLinearForCausalLM": KimiK3,
+    "LagunaForCausalLM": Laguna,
+    "Lfm2ForCausalLM": Lfm2,
+    "Lfm2MoeForCausalLM": Lfm2Moe,
+    "LlamaBidirectionalForSequenceClassification": BothWays,
+    "LlamaBidirectionalModel": BothWays,
+    "MiMoV2FlashForCausalLM": MiMoV2,
+    "MiniCPM3ForCausalLM": MiniCpm3,
+    "MiniMaxM3SparseForCausalLM": MiniMaxM3,
+    "NemotronHForCausalLM": NemotronH,
+    "Step3p5ForCausalLM": Step3p5,
+    "WhisperForConditionalGeneration": Whisper,
 }
-"""Models of text and images, by the architecture of their text half, which is what is served."""
-_SHARED = ("dtype", "torch_dtype", "tie_word_embeddings", "quantization_config")
-BY_HAND = "give its memory by hand as `figures` instead of `config` (docs/planner.md)"
+"""Families whose layers are read by a class of their own."""
 
 
 def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
@@ -50,18 +123,57 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     if not isinstance(values, Mapping):
         raise SpecError([Fault(path, "must be a dict, as in config.json", values)])
     architecture = _architecture(values, path)
-    text_only = architecture in TEXT_OF
-    if text_only:
-        inner = values.get("text_config")
-        if not isinstance(inner, Mapping):
-            raise SpecError([Fault(f"{path}.text_config", "is required", inner)])
-        shared = {key: value for key, value in values.items() if key in _SHARED}
-        values, path = {**shared, **inner}, f"{path}.text_config"
-        architecture = TEXT_OF[architecture]
-    config = Config(values, path)
-    shape = replace(_shape(architecture, config), text_only=text_only)
+    if not is_wrapper(architecture):
+        return _settled(architecture, values, path)
+    shape = replace(_settled(*_text_model(architecture, values, path)), text_only=True)
+    tower, reason = read_tower(architecture, values, path, shape.hidden_size)
+    ear, unhearing = read_ear(architecture, values, path, shape.hidden_size)
+    shape = replace(shape, tower=tower, unseeing=reason, ear=ear, unhearing=unhearing)
+    if architecture != GEMMA4_UNIFIED:
+        return shape
+    return replace(shape, beside=(*shape.beside, *embedders(values, path, shape.hidden_size)))
+
+
+def _settled(
+    architecture: str,
+    values: Mapping[str, Any],
+    path: str,
+    places: Mapping[str, str] | None = None,
+) -> Shape:
+    config = Config(values, path, places)
+    shape = _shape(architecture, config)
     config.settle()
     return shape
+
+
+def _text_model(
+    architecture: str, values: Mapping[str, Any], path: str
+) -> tuple[str, dict[str, Any], str, dict[str, str]]:
+    """The model of text inside one that sees or hears: architecture, keys, where they stand."""
+    whole, outside = values, path
+    values, path = thinker(values, path)
+    inner, key = text_values(architecture, values), inner_key(values)
+    where = f"{path}.{key}" if key in values or inner is None else path
+    if inner is None:
+        raise SpecError([Fault(where, "is required", values.get(key))])
+    named = text_architecture(architecture, values)
+    if named is None and architecture == VERSIONED:
+        rule = f"must be one of {', '.join(BY_VERSION)}"
+        raise SpecError([Fault(f"{path}.version", rule, values.get("version"))])
+    if named is None:
+        rule = f"must be one of {', '.join(sorted(BY_TYPE))}; or {BY_HAND}"
+        raise SpecError([Fault(f"{where}.model_type", rule, inner_type(values))])
+    places = {key: outside if key in whole else path for key in outer_keys(values)}
+    return named, inner, where, places
+
+
+def is_known(values: Mapping[str, Any]) -> bool:
+    """Whether a config names one architecture whose tensors can be computed."""
+    named = values.get("architectures")
+    if not (isinstance(named, (list, tuple)) and len(named) == 1):
+        return False
+    name = named[0]
+    return isinstance(name, str) and bool(base_of(name) or is_wrapper(name))
 
 
 def _architecture(values: Mapping[str, Any], path: str) -> str:
@@ -70,19 +182,20 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
     if not (isinstance(named, (list, tuple)) and len(named) == 1 and isinstance(named[0], str)):
         raise SpecError([Fault(where, "must be a list of one name", named)])
     architecture = str(named[0])
-    if architecture not in FAMILIES and architecture not in TEXT_OF:
-        rule = f"is an architecture that cannot be judged; {BY_HAND}"
+    if not (base_of(architecture) or is_wrapper(architecture)):
+        rule = unknown_rule(architecture, {*FAMILIES, *TEXT_OF, *ANY_TEXT})
         raise SpecError([Fault(where, rule, architecture)])
     return architecture
 
 
 def _shape(architecture: str, config: Config) -> Shape:
-    family = FAMILIES[architecture]
-    decoder = Decoder(config, family)
+    family, base = family_of(architecture), base_of(architecture)
+    usual = Encoder if family.encoder else Decoder
+    decoder = DECODERS.get(base, usual)(config, family)
     vocabulary, hidden = config.count("vocab_size"), decoder.hidden
-    tied = config.flag("tie_word_embeddings", family.tied)
+    tied = config.flag("tie_word_embeddings", family.tied) or family.headless
     layers = decoder.layers()
-    return Shape(
+    shape = Shape(
         architecture=architecture,
         hidden_size=hidden,
         heads=decoder.heads,
@@ -91,18 +204,23 @@ def _shape(architecture: str, config: Config) -> Shape:
         layers=layers,
         embedding=Tensor("embed_tokens", vocabulary, hidden, Sharding.VOCABULARY),
         head=Tensor("lm_head", vocabulary, hidden, Sharding.VOCABULARY),
-        norm=Tensor("norm", hidden),
+        norm=Tensor("norm", decoder.norm_elements if family.final_norm else 0),
         rotary=decoder.rotary(),
         tied=tied,
         max_position_embeddings=decoder.rope.context,
         unscaled_context=decoder.rope.unscaled,
         dtype=_dtype(config),
         quantization=_quantization(config),
+        beside=decoder.beside(),
         widths=decoder.widths(),
         padded_experts=family.padded_experts,
+        least_width=family.least_width,
+        answers=family.answers,
         second_runner=family.on_second_runner,
         float16=family.float16,
     )
+    _check_schemes(config, shape)
+    return shape
 
 
 def _dtype(config: Config) -> str:
@@ -120,5 +238,13 @@ def _quantization(config: Config) -> Quantization | None:
         return read_quantization(config.values)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         rule = str(error) if type(error) is ValueError else "cannot be read"
-        config.fault("quantization_config", rule)
+        config.fault(config.first("quantization_config", OLDER_KEY), rule)
         return None
+
+
+def _check_schemes(config: Config, shape: Shape) -> None:
+    """Products that the engine makes one of several must be quantized alike."""
+    try:
+        _ = shape.schemes, shape.head_scheme
+    except SplitProduct as error:
+        config.fault(config.first("quantization_config", OLDER_KEY), str(error))

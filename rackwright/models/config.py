@@ -18,15 +18,19 @@ class Config:
     ``settle`` then raises SpecError.
     """
 
-    def __init__(self, values: Mapping[str, Any], path: str) -> None:
-        """``values`` is the dict itself."""
+    def __init__(
+        self, values: Mapping[str, Any], path: str, places: Mapping[str, str] | None = None
+    ) -> None:
+        """``values`` is the dict itself; ``places`` say of keys that stand elsewhere where."""
         self.values = values
         self.path = path
+        self.places = places or {}
         self.faults: list[Fault] = []
 
     def fault(self, key: str, rule: str, value: object = None) -> None:
         """Note what is wrong with ``key``."""
-        self.faults.append(Fault(f"{self.path}.{key}" if key else self.path, rule, value))
+        path = self.places.get(key, self.path)
+        self.faults.append(Fault(f"{path}.{key}" if key else path, rule, value))
 
     def count(self, *keys: str, default: int | None = None, most: int = MOST) -> int:
         """The first of these keys that is there: a whole number, 1 to ``most``."""
@@ -41,6 +45,10 @@ class Config:
         if default is None:
             self.fault(keys[0], "is required")
         return default or 1
+
+    def first(self, *keys: str) -> str:
+        """Whichever of these keys is there; the first where none is."""
+        return next((key for key in keys if self.values.get(key) is not None), keys[0])
 
     def optional(self, key: str) -> int | None:
         """A whole number, or None where the key is absent, null or 0."""
@@ -95,6 +103,16 @@ class Config:
             return frozenset(value)
         self.fault(key, "must be a list of layer numbers", value)
         return frozenset()
+
+    def inside(self, key: str) -> Config:
+        """The dict under ``key``; what is wrong with it is noted here. Empty where it is none."""
+        value = self.values.get(key)
+        if not isinstance(value, Mapping):
+            self.fault(key, "must be a dict", value)
+            value = {}
+        inner = Config(value, f"{self.path}.{key}")
+        inner.faults = self.faults
+        return inner
 
     def settle(self) -> None:
         """Raise SpecError with every fault noted; nothing where there is none."""

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from rackwright.models.config import Config
-from rackwright.models.families import Family
+from rackwright.models.family import Family
 from rackwright.models.quantization import DTYPE_BYTES
 from rackwright.models.rope import read_rope
 from rackwright.models.shape import Experts, KvCache, Layer, Sharding, Tensor
+from rackwright.models.unknown import BY_HAND
 
 MOST_LAYERS = 1000
+STEPS = ("decoder_sparse_step", "moe_layer_freq", "interleave_moe_layer_step")
+"""Keys of how many layers there are to one with experts."""
+EXPERTS_KEYS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+"""What configs call how many experts there are. transformers 5 saves a model that it read under
+another of them than its maker did (its ``attribute_map``); the engine takes any.
+"""
+ACTIVE_KEYS = ("num_experts_per_tok", "moe_topk", "moe_k", "num_experts_per_token")
+"""The same of how many of them a token passes."""
+INDEX_BLOCK = 128
+"""Dimensions of an indexer's key that share a scale."""
+INDEXED = ("deepseek_sparse_attention", "indexed_attention")
+"""What ``layer_types`` calls layers with an indexer, before and since transformers 5."""
+PACKED_POSITIONS = 64
+"""Turned dimensions of a latent token that is packed in FP8."""
 RANKS, KV, EXPERTS = Sharding.RANKS, Sharding.KV_HEADS, Sharding.EXPERTS
 
 
@@ -20,27 +36,80 @@ class Decoder:
     def __init__(self, config: Config, family: Family) -> None:
         """Reads the figures that all layers share."""
         self.config, self.family = config, family
-        self.hidden = config.count("hidden_size")
-        self.heads = config.count("num_attention_heads")
-        self.count = config.count("num_hidden_layers", most=MOST_LAYERS)
+        self.hidden = config.count("hidden_size", "n_embd")
+        self.heads = config.count("num_attention_heads", "n_head")
+        listed = config.values.get("layers_block_type")
+        usual = len(listed) if isinstance(listed, list) else None
+        keys = ("num_hidden_layers", "num_layers", "n_layer")
+        self.count = config.count(*keys, default=usual, most=MOST_LAYERS)
         self.kv_heads = config.count("num_key_value_heads", default=self.heads)
-        self.head_dim = config.count("head_dim", default=max(1, self.hidden // self.heads))
+        usual = max(1, self.hidden // self.heads)
+        self.head_dim = usual
+        if not family.latent:
+            self.head_dim = config.count("head_dim", "attention_head_dim", default=usual)
         self.rope = read_rope(config, family.scaled_context)
         self.experts = self._experts()
         dense = not all(self._sparse())
-        self.dense_width = config.count("intermediate_size") if dense else 0
+        self.dense_width = self._dense_width() if dense else 0
         if self.heads % self.kv_heads:
             rule = f"must divide num_attention_heads {self.heads}"
             config.fault("num_key_value_heads", rule, self.kv_heads)
 
+    @property
+    def norm_elements(self) -> int:
+        """Of one norm over the hidden size."""
+        return self.hidden * (2 if self.family.norm_bias else 1)
+
     def layers(self) -> tuple[Layer, ...]:
         """Every layer in order; equal layers are one and the same value."""
-        kinds = list(zip(self._linear(), self._windows(), self._sparse(), strict=True))
+        kinds = list(
+            zip(self._linear(), self._windows(), self._sparse(), self._indexed(), strict=True)
+        )
         made = {kind: self._layer(*kind) for kind in dict.fromkeys(kinds)}
         return tuple(made[kind] for kind in kinds)
 
+    def beside(self) -> tuple[Tensor, ...]:
+        """What stands beside the embedding table on the first stage."""
+        family, hidden, found = self.family, self.hidden, []
+        if family.positions:
+            rows = self.config.count("max_position_embeddings", "n_positions")
+            beyond = 0 if family.encoder else family.positions_skip
+            found.append(Tensor("position_embeddings", rows + beyond, hidden))
+            if self.config.values.get("word_embed_proj_dim", hidden) != hidden:
+                rule = (
+                    f"must be hidden_size {hidden}: another width is not supported yet; {BY_HAND}"
+                )
+                self.config.fault("word_embed_proj_dim", rule)
+        if family.types:
+            found.append(Tensor("token_types", self.config.count("type_vocab_size"), hidden))
+        if family.head_bias:
+            vocabulary = self.config.count("vocab_size")
+            found.append(Tensor("lm_head.bias", vocabulary, 1, Sharding.VOCABULARY))
+        if family.answer == "score":
+            found.append(Tensor("score", self._labels(), hidden))
+        if family.answer in ("rewarded", "judged"):
+            found.append(Tensor("score.0", hidden, hidden + 1, RANKS))
+            found.append(Tensor("score.2", 1 if family.answer == "rewarded" else 2, hidden + 1))
+        if family.embedding_norm:
+            found.append(Tensor("embedding_norm", self.norm_elements))
+        return tuple(found)
+
+    def _labels(self) -> int:
+        """How many scores: transformers writes their names, and takes two where there are none."""
+        names = self.config.values.get("id2label")
+        return self.config.count(
+            "num_labels", default=len(names) if isinstance(names, Mapping) and names else 2
+        )
+
+    def _dense_width(self) -> int:
+        times = self.family.mlp_times
+        usual = times * self.hidden if times else None
+        return self.config.count(self.family.mlp_width, "n_inner", "ffn_dim", default=usual)
+
     def rotary(self) -> Tensor:
         """Sines and cosines of every position, as far as the model's scaling stretches them."""
+        if self.family.positions:
+            return Tensor("rotary", 0, stored=False)
         width = self._latent_sizes()[1] if self.family.latent else self.head_dim
         return Tensor("rotary", self.rope.positions, width, stored=False)
 
@@ -52,15 +121,15 @@ class Decoder:
         if self.experts and self._shared_width():
             found["shared expert width"] = self._shared_width()
         if any(self._linear()):
-            found["linear attention heads"] = self.config.count("linear_num_key_heads")
+            found["linear attention heads"] = self._linear_heads()
         return found
 
-    def _layer(self, linear: bool, window: int | None, sparse: bool) -> Layer:
+    def _layer(self, linear: bool, window: int | None, sparse: bool, indexed: bool) -> Layer:
         attention = self._attention()
         if linear:
             attention = self._delta()
         elif self.family.latent:
-            attention = self._latent()
+            attention = chain(self._latent(), self._indexer() if indexed else ())
         experts = self.experts if sparse else None
         tensors = [*attention, *self._norms()]
         if experts:
@@ -68,11 +137,11 @@ class Decoder:
         else:
             tensors += self._mlp("mlp", self.dense_width)
         width = self._shared_width() if sparse else self.dense_width
-        kept = self._state() if linear else self._kv(window)
+        kept = self._state() if linear else self._kv(window, indexed)
         return Layer(tuple(tensors), kept, width, *self._attention_widths(), experts)
 
     def _norms(self) -> Iterator[Tensor]:
-        yield Tensor("norms", self.hidden * self.family.norms)
+        yield Tensor("norms", self.norm_elements * self.family.norms)
 
     def _attention(self) -> Iterator[Tensor]:
         queries, keys = self.heads * self.head_dim, self.kv_heads * self.head_dim
@@ -98,7 +167,7 @@ class Decoder:
         family = self.family
         if not family.reads_attention_bias:
             return family.qkv_bias, family.output_bias
-        bias = self.config.flag("attention_bias", family.qkv_bias)
+        bias = self.config.flag(family.bias_key, family.qkv_bias)
         return bias, bias if family.output_follows_bias else family.output_bias
 
     def _has_qk_norm(self) -> bool:
@@ -128,6 +197,36 @@ class Decoder:
         yield Tensor("self_attn.kv_b_proj.keys", keys, rank, RANKS, stored=False, if_quantized=True)
         output = self.heads * value
         yield Tensor("self_attn.o_proj", self.hidden, output, RANKS, quantizable=True)
+
+    def _indexer(self) -> Iterator[Tensor]:
+        """Sparse attention's choice of tokens, whole on every rank (DeepSeek-V3.2-Exp, 2025).
+
+        Source: DeepseekV32Indexer in vllm/models/deepseek_v32/attention.py, 0.32. Keys and weights
+        are one product there, which is never quantized.
+        """
+        heads, head = self.config.count("index_n_heads"), self.config.count("index_head_dim")
+        rank = self.config.count("q_lora_rank")
+        yield Tensor("self_attn.indexer.wq_b", heads * head, rank, quantizable=True)
+        yield Tensor("self_attn.indexer.wk_weights_proj", head + heads, self.hidden)
+        yield Tensor("self_attn.indexer.k_norm", 2 * head, dtype="float32")
+
+    def _index_bytes(self) -> int:
+        """A key of 8 bits a dimension and a float32 scale for each 128 of them (the same place)."""
+        head = self.config.count("index_head_dim")
+        return head + head // INDEX_BLOCK * 4
+
+    def _indexed(self) -> list[bool]:
+        """Which layers choose tokens themselves; the others take what the last of those chose."""
+        if not self.family.indexer:
+            return [False] * self.count
+        if pattern := self.config.text("index_topk_pattern"):
+            return [kind != "S" for kind in pattern.ljust(self.count)[: self.count]]
+        every = self.config.count("index_topk_freq", default=1)
+        start = self.config.layer("index_skip_topk_offset") or 2
+        return [max(layer - start + 1, 0) % every == 0 for layer in range(self.count)]
+
+    def _linear_heads(self) -> int:
+        return self.config.count("linear_num_key_heads")
 
     def _delta(self) -> Iterator[Tensor]:
         """Gated delta net, the linear attention of Qwen3-Next (arXiv:2412.06464)."""
@@ -160,7 +259,8 @@ class Decoder:
 
     def _latent_sizes(self) -> tuple[int, int, int, int]:
         count = self.config.count
-        nope, rope = count("qk_nope_head_dim"), count("qk_rope_head_dim")
+        unturned = self.config.values.get("qk_rope_head_dim") == 0
+        nope, rope = count("qk_nope_head_dim"), 0 if unturned else count("qk_rope_head_dim")
         return nope, rope, count("v_head_dim"), count("kv_lora_rank")
 
     def _attention_widths(self) -> tuple[int, int, int]:
@@ -171,20 +271,36 @@ class Decoder:
         nope, rope, value, rank = self._latent_sizes()
         return self.heads * (nope + rope), self.heads * rank, self.heads * (nope + value)
 
-    def _kv(self, window: int | None) -> KvCache:
+    def _kv(self, window: int | None, indexed: bool) -> KvCache:
         if self.family.latent:
             _, rope, _, rank = self._latent_sizes()
-            return KvCache(1, rank + rope, latent=True)
+            beside = self._index_bytes() if indexed else 0
+            packed = _packed_bytes(rank) if self.family.indexer else 0
+            return KvCache(1, rank + rope, latent=True, beside_bytes=beside, fp8_bytes=packed)
+        if self._reads_at_once():
+            return KvCache(self.kv_heads, 0)
         return KvCache(self.kv_heads, 2 * self.head_dim, window=window)
+
+    def _reads_at_once(self) -> bool:
+        """Whether every token sees all others: then nothing is kept (EncoderOnlyAttention).
+
+        Source: ``is_causal`` in vllm/model_executor/models/llama.py, qwen2.py, qwen3.py, gemma3.py;
+        Gemma3TextModelConfig in models/config.py, 0.32.
+        """
+        both = self.config.values.get("use_bidirectional_attention") is True
+        return (both and self.family.headless) or not self.config.flag("is_causal", True)
 
     def _mlp(self, name: str, width: int) -> Iterator[Tensor]:
         if self.family.mlp == "gated":
             yield Tensor(f"{name}.gate_proj", width, self.hidden, RANKS, quantizable=True)
         yield Tensor(f"{name}.up_proj", width, self.hidden, RANKS, quantizable=True)
         yield Tensor(f"{name}.down_proj", self.hidden, width, RANKS, quantizable=True)
-        if self.config.flag("mlp_bias"):
-            yield Tensor(f"{name}.gate_up.bias", 2 * width, sharding=RANKS)
+        if self.config.flag("mlp_bias", self.family.mlp_bias):
+            halves = 2 if self.family.mlp == "gated" else 1
+            yield Tensor(f"{name}.gate_up.bias", halves * width, sharding=RANKS)
             yield Tensor(f"{name}.down_proj.bias", self.hidden)
+        if self.family.activation:
+            yield Tensor(f"{name}.act_fn", self.family.activation)
 
     def _routed(self, experts: Experts) -> Iterator[Tensor]:
         count, width, hidden = experts.count, experts.width, self.hidden
@@ -212,10 +328,13 @@ class Decoder:
         family, config = self.family, self.config
         if not family.experts:
             return None
-        count = config.count(family.experts)
-        active = config.count("num_experts_per_tok")
-        if active > count:
-            config.fault("num_experts_per_tok", f"must be at most {family.experts} {count}", active)
+        named = config.first(family.experts, *EXPERTS_KEYS)
+        if family.experts_beside and not config.values.get(named):
+            return None
+        chosen = config.first(family.active, *ACTIVE_KEYS)
+        count, active = config.count(named), config.count(chosen)
+        if active > count and config.values.get(named):
+            config.fault(chosen, f"must be at most {named} {count}", active)
         return Experts(count, active, config.count(family.expert_width))
 
     def _shared_width(self) -> int:
@@ -228,11 +347,13 @@ class Decoder:
 
     def _sparse(self) -> list[bool]:
         """Which layers have experts."""
-        if not self.experts:
+        if not self.experts or self.family.experts_beside:
             return [False] * self.count
         config = self.config
+        if types := config.names("mlp_layer_types", self.count):
+            return [kind == "sparse" for kind in types]
         first = config.layer(self.family.dense_first) if self.family.dense_first else 0
-        step = config.count("decoder_sparse_step", "moe_layer_freq", default=1)
+        step = config.count(*STEPS, default=1)
         dense = config.indexes("mlp_only_layers")
         return [
             layer >= first and layer not in dense and _meets(self.family, layer, step)
@@ -250,24 +371,42 @@ class Decoder:
 
     def _windows(self) -> list[int | None]:
         """The sliding window of each layer; None for those that see everything."""
-        window = self.config.optional("sliding_window")
+        key = "attention_chunk_size" if self.family.windows == "chunks" else "sliding_window"
+        window = self.config.optional(key)
         if types := self.config.names("layer_types", self.count):
             known = {"full_attention", "sliding_attention"}
             known |= {"linear_attention"} if self.family.linear else set()
+            known |= {"chunked_attention"} if self.family.windows == "chunks" else set()
+            known |= set(INDEXED) if self.family.indexer else set()
             if unknown := set(types) - known:
                 rule = f"must be {' or '.join(sorted(known))}"
                 self.config.fault("layer_types", rule, sorted(unknown)[0])
-            return [window if kind == "sliding_attention" else None for kind in types]
+            near = ("sliding_attention", "chunked_attention")
+            return [window if kind in near else None for kind in types]
         return [window if self._slides(layer) else None for layer in range(self.count)]
 
     def _slides(self, layer: int) -> bool:
         kind, config = self.family.windows, self.config
+        if kind == "chunks":
+            return bool((layer + 1) % 4)
         if kind == "upper":
             return config.flag("use_sliding_window") and layer >= config.layer("max_window_layers")
         if kind == "pattern":
-            every = config.count("sliding_window_pattern", "_sliding_window_pattern", default=6)
+            every = config.count(
+                "sliding_window_pattern", "_sliding_window_pattern", default=self.family.pattern
+            )
             return bool((layer + 1) % every)
         return kind == "all" or (kind == "alternate" and layer % 2 == 0)
+
+
+def _packed_bytes(rank: int) -> int:
+    """A token of sparse latent attention in FP8: scales in float32, positions in 16 bits.
+
+    ``fp8_ds_mla``, which FlashMLA takes on Hopper (656 bytes), with room for 64 positions also
+    where there are none (vllm/v1/attention/backends/mla/flashmla_sparse.py, 0.32); on Blackwell the
+    plain layout is a little smaller.
+    """
+    return rank + rank // INDEX_BLOCK * 4 + 2 * PACKED_POSITIONS
 
 
 def _meets(family: Family, layer: int, step: int) -> bool:

@@ -6,76 +6,123 @@ and proven by the parameter counts that the catalog's models publish.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
 
-MlpKind = Literal["gated", "plain"]
-Windows = Literal["", "all", "alternate", "pattern", "upper"]
+from rackwright.models.answering import ANSWERING, WRITING, answer_of, other_heads
+from rackwright.models.family import Family
+from rackwright.models.mixtures import MIXTURES
 
-
-@dataclass(frozen=True)
-class Family:
-    """How the layers of an architecture are built, where ``config.json`` does not say.
-
-    ``qkv_bias`` and ``output_bias`` name the default of ``attention_bias``; ``qk_norm`` is the
-    width of query and key norms: one head, or all heads. ``norms`` a layer are of hidden size.
-    ``windows`` says which layers look back ``sliding_window`` tokens only, where ``layer_types``
-    does not: all, every second one from the first, all but each n-th, or those from
-    ``max_window_layers`` on. ``linear`` models have linear attention where not every
-    ``full_attention_interval``-th layer, and ``gated_query`` doubles their queries by a gate on
-    the output. ``experts`` and ``expert_width`` are the keys of a mixture of
-    experts; ``shared_gate`` is a gate on its shared expert. ``padded_experts`` have widths that
-    kernels pad. ``second_runner`` is given where the rule for it does not hold. ``scaled_context``:
-    ``max_position_embeddings`` counts the scaling of positions already. ``float16`` is False where
-    engines refuse that for its numbers (vLLM's _FLOAT16_NOT_SUPPORTED_MODELS).
-    """
-
-    mlp: MlpKind = "gated"
-    qkv_bias: bool = False
-    output_bias: bool = False
-    reads_attention_bias: bool = True
-    output_follows_bias: bool = True
-    qk_norm: Literal["", "head", "all"] = ""
-    qk_norm_key: str = ""
-    norms: int = 2
-    norm_bias: bool = False
-    windows: Windows = ""
-    tied: bool = False
-    latent: bool = False
-    linear: bool = False
-    gated_query: bool = False
-    experts: str = ""
-    expert_width: str = "moe_intermediate_size"
-    shared_width: str = ""
-    shared_count: str = ""
-    shared_gate: bool = False
-    router_bias: bool = False
-    expert_bias: bool = False
-    score_bias: bool = False
-    sinks: bool = False
-    dense_first: str = ""
-    padded_experts: bool = False
-    second_runner: bool | None = None
-    scaled_context: bool = False
-    float16: bool = True
-
-    @property
-    def on_second_runner(self) -> bool:
-        """Whether vLLM serves it with its newer model runner: dense models, and some others.
-
-        Source: _is_default_v2_model_runner_model in vllm/config/vllm.py, 0.26.
-        """
-        if self.second_runner is not None:
-            return self.second_runner
-        return not (self.experts or self.linear)
-
-
-FAMILIES: dict[str, Family] = {
+DENSE: dict[str, Family] = {
+    "GPT2LMHeadModel": Family(
+        mlp="plain",
+        mlp_bias=True,
+        mlp_times=4,
+        norm_bias=True,
+        qkv_bias=True,
+        output_bias=True,
+        reads_attention_bias=False,
+        positions=True,
+        tied=True,
+    ),
+    "OPTForCausalLM": Family(
+        mlp="plain",
+        mlp_bias=True,
+        norm_bias=True,
+        qkv_bias=True,
+        output_bias=True,
+        reads_attention_bias=False,
+        positions=True,
+        positions_skip=2,
+        tied=True,
+    ),
+    "GPTBigCodeForCausalLM": Family(
+        mlp="plain",
+        mlp_bias=True,
+        mlp_times=4,
+        norm_bias=True,
+        qkv_bias=True,
+        output_bias=True,
+        reads_attention_bias=False,
+        positions=True,
+        tied=True,
+    ),
     "LlamaForCausalLM": Family(),
+    "ArceeForCausalLM": Family(mlp="plain"),
+    "GlmForCausalLM": Family(qkv_bias=True, output_follows_bias=False),
+    "SolarForCausalLM": Family(),
+    "NemotronForCausalLM": Family(mlp="plain", norm_bias=True),
+    "GPTJForCausalLM": Family(
+        mlp="plain",
+        mlp_bias=True,
+        mlp_times=4,
+        norms=1,
+        norm_bias=True,
+        head_bias=True,
+    ),
+    "DeciLMForCausalLM": Family(),
+    "FalconH1ForCausalLM": Family(second_runner=False),
+    "Lfm2ForCausalLM": Family(qk_norm="head", tied=True, second_runner=False),
+    "InternLM2ForCausalLM": Family(reads_attention_bias=False),
+    "InternLM3ForCausalLM": Family(),
+    "MiniCPM3ForCausalLM": Family(tied=True),
+    "FalconForCausalLM": Family(mlp="plain", norm_bias=True, tied=True),
+    "ExaoneForCausalLM": Family(),
+    "SmolLM3ForCausalLM": Family(tied=True),
+    "GemmaForCausalLM": Family(tied=True),
+    "Ernie4_5ForCausalLM": Family(tied=True),
+    "HunYuanDenseV1ForCausalLM": Family(qk_norm="head", qk_norm_key="use_qk_norm"),
+    "Exaone4ForCausalLM": Family(qk_norm="head"),
+    "OlmoForCausalLM": Family(norms=0, final_norm=False),
+    "ApertusForCausalLM": Family(mlp="plain", qk_norm="head", activation=2),
+    "StableLmForCausalLM": Family(
+        norm_bias=True, bias_key="use_qkv_bias", output_follows_bias=False
+    ),
+    "BloomForCausalLM": Family(
+        mlp="plain",
+        mlp_bias=True,
+        mlp_times=4,
+        norm_bias=True,
+        qkv_bias=True,
+        output_bias=True,
+        reads_attention_bias=False,
+        embedding_norm=True,
+        tied=True,
+    ),
+    "MuseGlimmerForCausalLM": Family(norms=4, gated_query=True),
+    "PhiForCausalLM": Family(
+        mlp="plain",
+        mlp_bias=True,
+        norms=1,
+        norm_bias=True,
+        head_bias=True,
+        qkv_bias=True,
+        output_bias=True,
+        reads_attention_bias=False,
+    ),
+    "GPTNeoXForCausalLM": Family(
+        mlp="plain",
+        mlp_bias=True,
+        norm_bias=True,
+        qkv_bias=True,
+        output_bias=True,
+    ),
+    "Starcoder2ForCausalLM": Family(
+        mlp="plain",
+        mlp_bias=True,
+        norm_bias=True,
+        qkv_bias=True,
+        output_bias=True,
+        reads_attention_bias=False,
+        tied=True,
+        windows="all",
+    ),
+    "NemotronHForCausalLM": Family(mlp="plain", second_runner=False),
     "MistralForCausalLM": Family(windows="all"),
+    "Ministral3ForCausalLM": Family(windows="all"),
     "Qwen2ForCausalLM": Family(
         qkv_bias=True, reads_attention_bias=False, output_follows_bias=False, windows="upper"
     ),
+    "MiMoForCausalLM": Family(qkv_bias=True, output_follows_bias=False, windows="upper"),
     "Qwen3ForCausalLM": Family(qk_norm="head", windows="upper"),
     "Phi3ForCausalLM": Family(),
     "GraniteForCausalLM": Family(),
@@ -90,84 +137,40 @@ FAMILIES: dict[str, Family] = {
         scaled_context=True,
         float16=False,
     ),
+    "Gemma3nForCausalLM": Family(tied=True, windows="pattern", pattern=5, scaled_context=True),
+    "Gemma4ForCausalLM": Family(
+        tied=True,
+        windows="pattern",
+        scaled_context=True,
+        experts="num_experts",
+        active="top_k_experts",
+        experts_beside=True,
+    ),
     "Glm4ForCausalLM": Family(norms=4, output_follows_bias=False, float16=False),
     "CohereForCausalLM": Family(norms=1, tied=True, qk_norm="all", qk_norm_key="use_qk_norm"),
+    "Cohere2ForCausalLM": Family(norms=1, tied=True, windows="pattern", pattern=4),
     "SeedOssForCausalLM": Family(output_follows_bias=False),
-    "MixtralForCausalLM": Family(
-        experts="num_local_experts", expert_width="intermediate_size", windows="all"
-    ),
-    "Qwen2MoeForCausalLM": Family(
-        qkv_bias=True,
-        reads_attention_bias=False,
-        output_follows_bias=False,
-        experts="num_experts",
-        shared_width="shared_expert_intermediate_size",
-        shared_gate=True,
-        second_runner=True,
-    ),
-    "Qwen3MoeForCausalLM": Family(qk_norm="head", experts="num_experts"),
-    "Qwen3NextForCausalLM": Family(
-        qk_norm="head",
-        output_follows_bias=False,
-        linear=True,
-        gated_query=True,
-        experts="num_experts",
-        shared_width="shared_expert_intermediate_size",
-        shared_gate=True,
-    ),
     "Qwen3_5ForCausalLM": Family(
         qk_norm="head", output_follows_bias=False, linear=True, gated_query=True
     ),
-    "Qwen3_5MoeForCausalLM": Family(
-        qk_norm="head",
-        output_follows_bias=False,
-        linear=True,
-        gated_query=True,
-        experts="num_experts",
-        shared_width="shared_expert_intermediate_size",
-        shared_gate=True,
-    ),
-    "OlmoeForCausalLM": Family(
-        qk_norm="all", experts="num_experts", expert_width="intermediate_size"
-    ),
-    "GptOssForCausalLM": Family(
-        qkv_bias=True,
-        output_bias=True,
-        windows="alternate",
-        experts="num_local_experts",
-        expert_width="intermediate_size",
-        router_bias=True,
-        expert_bias=True,
-        sinks=True,
-        padded_experts=True,
-    ),
-    "DeepseekV2ForCausalLM": Family(
-        latent=True,
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        second_runner=True,
-    ),
-    "DeepseekV3ForCausalLM": Family(
-        latent=True,
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
-    ),
-    "Glm4MoeForCausalLM": Family(
-        output_follows_bias=False,
-        qk_norm="head",
-        qk_norm_key="use_qk_norm",
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
-    ),
-    "MiniMaxM2ForCausalLM": Family(
-        qk_norm="all",
-        experts="num_local_experts",
-        expert_width="intermediate_size",
-        score_bias=True,
-    ),
 }
+"""Families without experts, or with some beside an MLP."""
+FAMILIES = {**DENSE, **MIXTURES, **ANSWERING}
+"""Every family by the architecture that ``config.json`` names."""
+
+
+def base_of(architecture: str) -> str:
+    """The known name that an architecture is built as; empty where it is none."""
+    if architecture in FAMILIES:
+        return architecture
+    return next((name for name in other_heads(architecture) if name in FAMILIES), "")
+
+
+def family_of(architecture: str) -> Family:
+    """How an architecture is built for which there is a ``base_of``."""
+    base = base_of(architecture)
+    family = FAMILIES[base]
+    if base == architecture or family.headless or architecture.endswith(WRITING):
+        return family
+    both = architecture.startswith("LlamaBidirectional")
+    return replace(family, headless=True, answer=answer_of(architecture), encoder=both)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Thread
+from typing import TypeVar
 
 import httpx
 
@@ -14,6 +15,7 @@ MOST_BYTES = 4 * 1024**2
 """A config.json that names every layer's quantization has some 100 kB."""
 TIMEOUT_S, DEADLINE_S = 20, 60
 """For a connection or the next bytes, and for all of it."""
+Answer = TypeVar("Answer")
 _GZIP = 31
 """Of zlib's ``wbits``: with gzip's own header."""
 _TOO_LARGE = "it has more than {} bytes"
@@ -25,16 +27,21 @@ def bounded_get(
     deadline_s: float = DEADLINE_S,
     most_bytes: int = MOST_BYTES,
 ) -> bytes:
-    """The body at a URL. Raises httpx's errors, and ValueError for an answer that is not taken.
+    """The body at a URL. Raises httpx's errors, and ValueError for an answer that is not taken."""
+    return in_time(lambda: _get(url, headers, most_bytes), deadline_s)
+
+
+def in_time(act: Callable[[], Answer], deadline_s: float) -> Answer:
+    """What ``act`` returns or raises; ValueError where it is not there within ``deadline_s``.
 
     One thread asks, another waits: a server that sends a byte now and then is never late for
     httpx, which counts from one to the next.
     """
-    found: list[bytes | Exception] = []
+    found: list[Answer | Exception] = []
 
     def ask() -> None:
         try:
-            found.append(_get(url, headers, most_bytes))
+            found.append(act())
         except Exception as error:
             found.append(error)
 
@@ -48,19 +55,24 @@ def bounded_get(
     return found[0]
 
 
-def _get(url: str, headers: Mapping[str, str], most_bytes: int) -> bytes:
+def outside_client(url: str) -> httpx.Client:
+    """Follows redirects, but none of a public hub to an address that is not public.
+
+    What opens a repository (Authorization) does not follow to another host: httpx drops it.
+    """
     first = httpx.URL(url).host
 
     def refuse_inwards(request: httpx.Request) -> None:
         if request.url.host != first and _is_inside(request.url.host) and not _is_inside(first):
             raise ValueError(f"it leads to {request.url.host}, an address that is not public")
 
-    sent = {"Accept-Encoding": "identity", **headers}
     hooks = {"request": [refuse_inwards]}
-    with (
-        httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, event_hooks=hooks) as client,
-        client.stream("GET", url, headers=sent) as answer,
-    ):
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, event_hooks=hooks)
+
+
+def _get(url: str, headers: Mapping[str, str], most_bytes: int) -> bytes:
+    sent = {"Accept-Encoding": "identity", **headers}
+    with outside_client(url) as client, client.stream("GET", url, headers=sent) as answer:
         answer.raise_for_status()
         body = _body(answer, most_bytes)
         return _unpacked(body, answer.headers.get("Content-Encoding", "identity"), most_bytes)

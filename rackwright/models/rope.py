@@ -38,7 +38,7 @@ def read_rope(config: Config, scaled_context: bool = False) -> Rope:
 
     ``scaled_context``: a family that counts the scaling in ``max_position_embeddings`` already.
     """
-    own = config.count("max_position_embeddings")
+    own = config.count("max_position_embeddings", "n_positions", "model_max_length")
     base, factor = own, 1.0
     for path, entry in _entries(config):
         kind = _kind(config, path, entry)

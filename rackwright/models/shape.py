@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from rackwright.models.quantization import Quantization
+from rackwright.models.quantization import HEAD, Quantization, Scheme, linear_of
+
+if TYPE_CHECKING:
+    from rackwright.models.vision.tower import Tower
 
 
 class Sharding(Enum):
@@ -50,13 +54,27 @@ class Tensor:
         return self.rows * self.columns * self.copies
 
 
+class Page(NamedTuple):
+    """One block of one cache of a layer: ``size_bytes`` for ``tokens``, on every rank whole.
+
+    ``window`` is how many tokens back it is kept; None for all of them.
+    """
+
+    tokens: int
+    size_bytes: int
+    window: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class KvCache:
     """What one layer keeps of each token: ``elements`` a head.
 
     ``latent`` is MLA's one compressed head, which every rank holds whole. ``window`` is how many
     tokens back the layer looks; None for all of them. A layer of linear attention keeps nothing of
-    a token, but ``state_bytes`` of each request, which ranks divide.
+    a token, but ``state_bytes`` of each request, which ranks divide. ``beside_bytes`` are kept of
+    each token whatever the cache's dtype, whole on every rank; ``fixed_tokens`` of a request,
+    however long it is. ``fp8_bytes`` are a token's where FP8 has a layout of its own.
+    ``pages``: a layer with several caches, each with blocks of its own, whatever the dtype.
     """
 
     heads: int
@@ -64,12 +82,23 @@ class KvCache:
     latent: bool = False
     window: int | None = None
     state_bytes: int = 0
+    beside_bytes: int = 0
+    fixed_tokens: int = 0
+    fp8_bytes: int = 0
+    pages: tuple[Page, ...] = ()
 
     @property
     def kind(self) -> int | str:
-        """Layers of one kind share blocks: ``full``, ``state``, or the size of their window."""
+        """Layers of one kind share blocks: ``full``, ``state``, ``fixed``, or a window's size.
+
+        A layer that keeps nothing of its own is of kind ``none``.
+        """
         if self.state_bytes:
             return "state"
+        if not self.elements:
+            return "none"
+        if self.fixed_tokens:
+            return "fixed"
         return self.window or "full"
 
 
@@ -104,17 +133,41 @@ class Layer:
         return hash((self.mlp_width, self.query_width, self.kv.window))
 
 
+class FileBytes(NamedTuple):
+    """Bytes of a GGUF file's tensors: of each layer, and of the output head.
+
+    The first of ``layers`` has what stands before them on its GPU. ``head`` has the norm before it,
+    and is the embedding table once more where there is none of its own. ``everywhere`` is what
+    every GPU has. ``files`` are the sizes of the file, or of all parts of a split one.
+    """
+
+    layers: tuple[int, ...]
+    head: int
+    everywhere: int = 0
+    files: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Shape:
     """A whole decoder. ``embedding`` sits on the first pipeline stage, ``head`` on the last.
 
-    ``rotary`` is the engine's table of rotary positions, on every stage. ``tied`` models keep one
+    ``beside`` stands with the embedding on the first stage. ``rotary`` is the engine's table of
+    rotary positions, on every stage. ``tied`` models keep one
     table for embedding and head. ``heads`` are attention heads; ``widths`` are what tensor parallel
-    sizes must divide besides, by what they are called. ``unscaled_context`` is the longest request
+    sizes must divide besides, by what they are called. ``least_width`` is what a rank holds
+    at least of the width of experts that are divided. ``unscaled_context`` is the longest request
     without what scales its positions. ``text_only``: the text half of a model that also sees
-    images. ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed
-    in that instead of bfloat16. ``activation_bytes`` is given where it cannot be computed;
-    ``file_bytes`` where it is served from one GGUF file of that size. Compared by identity, so that
+    images; ``tower`` is what sees, where it can be planned, else ``unseeing`` says why not, and
+    ``images`` how many a prompt may have where it is served with it; ``ear``, ``unhearing`` and
+    ``audios`` are the same of sound. ``answers`` with text, vectors (or scores: it has no head), or
+    transcripts.
+    ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed in that
+    instead of bfloat16. ``stored_bytes``: what its files hold of what an engine loads; None where
+    nobody looked. ``margin``: its architecture is not known, so this is an estimate, off by up to
+    such a share. ``activation_bytes`` is given where it cannot be computed;
+    ``file_bytes`` where it is served from one GGUF file of that size, ``in_file`` what the file's
+    header says of its parts, and ``projector_bytes`` of the file beside it that sees or hears.
+    Compared by identity, so that
     what is computed of a shape can be remembered.
     """
 
@@ -132,14 +185,27 @@ class Shape:
     max_position_embeddings: int
     dtype: str = "bfloat16"
     quantization: Quantization | None = None
+    beside: tuple[Tensor, ...] = ()
     widths: dict[str, int] = field(default_factory=dict)
     padded_experts: bool = False
+    least_width: int = 0
     text_only: bool = False
+    tower: Tower | None = None
+    unseeing: str = ""
+    images: int = 0
+    ear: Tower | None = None
+    unhearing: str = ""
+    audios: int = 0
+    answers: Literal["text", "vectors", "transcripts"] = "text"
     second_runner: bool = True
     float16: bool = True
     unscaled_context: int | None = None
     activation_bytes: int | None = None
     file_bytes: int | None = None
+    stored_bytes: int | None = None
+    margin: float = 0.0
+    in_file: FileBytes | None = None
+    projector_bytes: int = 0
 
     @cached_property
     def kinds(self) -> tuple[Layer, ...]:
@@ -155,26 +221,81 @@ class Shape:
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor of the checkpoint once."""
         yield self.embedding
+        yield from (tensor for tensor in self.beside if tensor.stored)
         for layer in self.layers:
             yield from (tensor for tensor in layer.tensors if tensor.stored)
         yield self.norm
         if not self.tied:
             yield self.head
 
+    @cached_property
+    def schemes(self) -> tuple[tuple[Scheme | None, ...], ...]:
+        """For each layer, how each of its tensors is held; None: in its own dtype.
+
+        Raises ValueError where products that the engine merges are not quantized alike.
+        """
+        if self.quantization is None:
+            plain = {id(layer): (None,) * len(layer.tensors) for layer in self.kinds}
+            return tuple(plain[id(self.kinds[number])] for number in self.kind_numbers)
+        return tuple(
+            _schemes(self.quantization, number, layer) for number, layer in enumerate(self.layers)
+        )
+
+    @cached_property
+    def head_scheme(self) -> Scheme | None:
+        """How the table of outputs is held where it has one of its own."""
+        return None if self.tied or not self.quantization else self.quantization.scheme(HEAD)
+
+    @property
+    def kv_cache_dtype(self) -> str:
+        """What the engine keeps keys and values in where nothing else is asked."""
+        asked = self.quantization.kv_cache if self.quantization else None
+        return asked or self.dtype
+
     @property
     def parameters(self) -> int:
         """Elements of the checkpoint, quantized or not, without quantization scales."""
         return sum(tensor.elements for tensor in self.tensors())
 
-    @property
+    @cached_property
     def experts(self) -> Experts | None:
         """The routed experts of the layers that have them; None for a dense model."""
         return next((layer.experts for layer in self.layers if layer.experts), None)
 
-    def of_file(self, size_bytes: int) -> Shape:
-        """The same model, its weights in one file of so many bytes."""
-        return replace(self, file_bytes=size_bytes)
+    def of_file(self, size_bytes: int, projector_bytes: int = 0) -> Shape:
+        """The same model, its weights in files of so many bytes, maybe with a projector beside."""
+        return replace(self, file_bytes=size_bytes, projector_bytes=projector_bytes)
 
     def with_quantization(self, quantization: Quantization | None) -> Shape:
         """The same model with its linear layers held as ``quantization`` says."""
         return replace(self, quantization=quantization)
+
+    def seeing(self, images: int, audios: int = 0) -> Shape:
+        """The same model served with its towers, for prompts of so many images and sounds."""
+        images, audios = images if self.tower else 0, audios if self.ear else 0
+        served = replace(self, images=images, audios=audios)
+        for tower, _ in served.towers:
+            served = replace(served, widths=served.widths | tower.widths)
+        return served
+
+    @property
+    def towers(self) -> tuple[tuple[Tower, int], ...]:
+        """Those that it is served with, and how many items of each a prompt may have."""
+        of = ((self.tower, self.images), (self.ear, self.audios))
+        return tuple((tower, many) for tower, many in of if tower and many)
+
+    @property
+    def least_step(self) -> int:
+        """Tokens that a step must have room for: items that the text model reads in one."""
+        return max((tower.tokens for tower, _ in self.towers if tower.unbroken), default=0)
+
+
+def _schemes(quantization: Quantization, number: int, layer: Layer) -> tuple[Scheme | None, ...]:
+    names = {tensor.name for tensor in layer.tensors}
+    found = []
+    for tensor in layer.tensors:
+        own = tensor.name.removesuffix(".keys").removesuffix(".states")
+        gated = f"{own.rpartition('.')[0]}.gate_proj" in names
+        counts = tensor.quantizable or tensor.if_quantized
+        found.append(quantization.scheme(linear_of(number, own, gated)) if counts else None)
+    return tuple(found)

@@ -92,6 +92,8 @@ def _amounts(need: Need, gpu: GpuType) -> Iterator[tuple[int, int]]:
         yield need.gpus, -(-need.gpus // most)
         return
     yield from ((count, 1) for count in counts)
+    if not ENGINES[need.service.engine].splits.servers:
+        return
     yield from ((nodes * most, nodes) for nodes in SERVERS)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rackwright.engines import ENGINES, Engine
 from rackwright.models import Shape
+from rackwright.planning.dealing import undealt
 from rackwright.planning.grouping import Grouping, SiteLinks, grouped, links_of, wires
 from rackwright.planning.layouts import Layout, Site
 from rackwright.planning.loads import Speeds, speeds
@@ -19,7 +20,9 @@ from rackwright.planning.reasons import (
 )
 from rackwright.planning.speed import Machine
 from rackwright.planning.splitting import indivisible, splits_by_layers, splits_by_ranks
+from rackwright.planning.topology import Island
 from rackwright.sizing import GpuMemory, Limits, Split
+from rackwright.sizing.dealing import Dealt, fullest
 from rackwright.spec import ServiceSpec, Target
 
 
@@ -39,6 +42,9 @@ class _Case(NamedTuple):
     def memory(self, split: Split, limits: Limits) -> GpuMemory:
         return self.engine.memory(self.shape, split, self.site.gpu.memory_bytes, limits)
 
+    def dealt(self, group: Island) -> tuple[Dealt, ...]:
+        return self.engine.dealt(self.shape, self.site.bytes_of(group), self.limits)
+
 
 def consider(service: ServiceSpec, shape: Shape, site: Site, limits: Limits) -> list[Layout]:
     """Every split that engine and GPUs allow (or the one the operator gave), judged."""
@@ -48,14 +54,42 @@ def consider(service: ServiceSpec, shape: Shape, site: Site, limits: Limits) -> 
         return []
     if can.by_layers:
         return [_judge_layers(split, case) for split in splits_by_layers(service, site)]
-    judged = {split: _judge(split, case) for split in splits_by_ranks(service, shape, site)}
+    judged: dict[Split, Layout] = {}
+    for split in splits_by_ranks(service, shape, site):
+        if not _hopeless(split, judged):
+            judged[split] = _judge(split, case)
     return [layout for layout in judged.values() if not _repeats(layout, judged)]
 
 
+def _hopeless(split: Split, judged: dict[Split, Layout]) -> bool:
+    """Whether the same GPUs are too small for less: dealt tokens and groups need more beside it."""
+    if split.data == split.context == 1:
+        return False
+    less = judged.get(Split(split.expert_ranks, split.pipeline, split.expert_parallel))
+    return bool(less and less.memory and less.memory.kv_cache_bytes < 0)
+
+
 def _repeats(layout: Layout, judged: dict[Split, Layout]) -> bool:
-    """Whether whole experts a rank fail just as shared ones do: nobody need read that twice."""
-    twin = judged.get(layout.split._replace(expert_parallel=False))
-    return twin not in (None, layout) and not (layout.feasible or twin.feasible)
+    """Whether it fails just as the same GPUs do more simply divided: nobody need read that twice.
+
+    Whole experts a rank beside shared ones; a cache dealt over ranks, or groups of them, beside
+    neither, unless it holds more.
+    """
+    split = layout.split
+    if layout.feasible or not (split.expert_parallel or split.context > 1):
+        return False
+    simpler = (
+        split._replace(context=1),
+        split._replace(expert_parallel=False, data=1, context=1),
+        Split(split.expert_ranks, split.pipeline),
+    )
+    twins = [judged[other] for other in simpler if other != split and other in judged]
+    failing = (twin for twin in twins if not twin.feasible)
+    return any(not _holds_more(layout.memory, twin.memory) for twin in failing)
+
+
+def _holds_more(memory: GpuMemory | None, than: GpuMemory | None) -> bool:
+    return memory is not None and memory.sequences > (than.sequences if than else 0)
 
 
 def _judge_layers(split: Split, case: _Case) -> Layout:
@@ -67,29 +101,42 @@ def _judge_layers(split: Split, case: _Case) -> Layout:
     if gpus > len(case.site.gpus):
         reason = f"needs {gpus} GPUs, {len(case.site.gpus)} may be used"
         return replace(layout, reason=reason)
-    memory = case.memory(split, case.limits)
-    groups = grouped(split, case.site, case.links.topology).groups[: case.service.replicas]
-    reason = (
-        too_small(memory, case.limits)
-        or too_few_slots(memory, case.limits)
-        or _too_few(split, case, memory, len(groups))
-    )
-    return replace(layout, groups=groups, memory=memory, asked=len(groups), reason=reason)
+    found = grouped(split, case.site, case.links.topology).groups
+    dealt = {group: case.dealt(group) for group in found}
+    equal = case.memory(split, case.limits)
+    fullest_of = {group: fullest(own) if own else equal for group, own in dealt.items()}
+    reasons = {group: _too_full(memory, case.limits) for group, memory in fullest_of.items()}
+    holding = [group for group in found if not reasons[group]][: case.service.replicas]
+    best = max(found, key=lambda group: fullest_of[group].free_bytes)
+    groups = tuple(holding) or (best,)
+    memory = min((fullest_of[group] for group in groups), key=lambda one: one.free_bytes)
+    reason = _too_few(split, case, memory, len(groups)) if holding else reasons[best]
+    parts = tuple(dealt[group] for group in groups)
+    layout = replace(layout, dealt=parts if all(parts) else (), asked=len(groups))
+    return replace(layout, groups=groups, memory=memory, reason=reason)
+
+
+def _too_full(memory: GpuMemory, limits: Limits) -> str:
+    """Why the fullest GPU does not hold its part with all slots."""
+    return too_small(memory, limits) or too_few_slots(memory, limits)
 
 
 def _judge(split: Split, case: _Case) -> Layout:
     """Ranks and stages: what cannot be is not sized, what can is timed where that is predicted."""
     service, limits, nodes = case.service, case.limits, len(case.site.servers)
-    if reason := indivisible(split, case.shape) or _no_room(split, case.site):
+    reason = indivisible(split, case.shape) or undealt(split, case.shape, case.engine.splits)
+    if reason := reason or _no_room(split, case.site):
         return Layout(split, nodes=nodes, reason=reason)
     memory = case.memory(split, limits)
     grouping = grouped(split, case.site, case.links.topology)
     grouping = grouping._replace(groups=grouping.groups[: service.replicas])
     groups, crossing = grouping
     reason = too_small(memory, limits) or _too_few(split, case, memory, len(groups))
-    predicted = _speeds(split, case, grouping) if case.engine.predicts else None
+    # How fast it would be is asked of what fits only: most of what is tried does not.
+    timeable = case.engine.predicts and not reason
+    predicted = _speeds(split, case, grouping) if timeable else None
     if predicted:
-        reason = reason or too_slow(service, predicted.busy)
+        reason = too_slow(service, predicted.busy)
     across = bool(crossing) and not reason and not service.ranks_on(case.site.server.name)
     if across:
         alone = predicted.alone if predicted else None
@@ -100,6 +147,8 @@ def _judge(split: Split, case: _Case) -> Layout:
 
 def _no_room(split: Split, site: Site) -> str:
     nodes = len(site.servers)
+    if split.data > 1 and (nodes > 1 or split.pipeline > 1):
+        return "data parallel groups are planned on one server, without stages"
     if split.gpus % nodes:
         return f"{split.gpus} GPUs do not divide over {nodes} servers"
     if split.gpus // nodes > len(site.gpus):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from rackwright.catalog import GpuType
 from rackwright.errors import Fault
+from rackwright.models.spec import ModelSpec
 from rackwright.plan import RejectedLayout, Replica
 from rackwright.planning.considering import consider
 from rackwright.planning.layouts import Layout, Site, split_names
 from rackwright.planning.limits import limits_of, shape_of
+from rackwright.sizing import Limits
 from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
 
 
@@ -42,18 +46,48 @@ class Draft:
     faults: list[Fault] = field(default_factory=list)
     judged: dict[object, list[Layout]] = field(default_factory=dict)
     spans: dict[str, int] = field(default_factory=dict)
+    models: dict[str, ModelSpec] = field(default_factory=dict)
+    limits_told: dict[tuple[str, GpuType], Limits] = field(default_factory=dict)
+
+    def pinned(self, service: ServiceSpec) -> ModelSpec:
+        """The service's model, its source the one that the service runs. Made once a service."""
+        if service.name not in self.models:
+            model = self.fleet.models[service.model]
+            update = {"source": service.source_of(model)}
+            self.models[service.name] = model.model_copy(update=update)
+        return self.models[service.name]
+
+    def limits(self, service: ServiceSpec, gpu: GpuType) -> Limits:
+        """What the service's engine is told on such a GPU. Computed once for both."""
+        key = service.name, gpu
+        if key not in self.limits_told:
+            self.limits_told[key] = limits_of(service, gpu)
+        return self.limits_told[key]
+
+    def types_on(self, service: ServiceSpec, server: ServerSpec) -> tuple[GpuType, ...]:
+        """The type of each GPU of a server that a service may use; see ``allowed_gpus``."""
+        kinds = self.fleet.servers[server.name].kinds
+        types = {i: self.fleet.gpu_of(kind) for kind in kinds for i in kind.gpus.nvml_indexes}
+        return tuple(types[index] for index in allowed_gpus(service, server))
 
     def layouts(self, service: ServiceSpec, servers: Sequence[ServerSpec]) -> list[Layout]:
         """Every layout of a service on these servers."""
         server = servers[0]
         gpus, ranks = allowed_gpus(service, server), service.ranks_on(server.name)
-        key = (service.name, server.hardware, gpus, ranks, len(servers))
+        types = self.types_on(service, server) if _is_mixed(service, server, self.fleet) else ()
+        key = (service.name, server.hardware, gpus, types, ranks, len(servers))
         if key not in self.judged:
             gpu = self.fleet.gpu_of(server)
             shape = shape_of(service, self.fleet.models[service.model])
-            site = Site(tuple(servers), gpu, gpus)
+            site = Site(tuple(servers), gpu, gpus, types)
             self.judged[key] = consider(service, shape, site, limits_of(service, gpu))
         return self.judged[key]
+
+    def _gpus_of(self, service: ServiceSpec, server: ServerSpec) -> str:
+        """In words: ``2 x l40s-48gb (pcie)``, or each of several types."""
+        counts = Counter(gpu.key for gpu in self.types_on(service, server))
+        words = " + ".join(f"{count} x {key}" for key, count in counts.items())
+        return words if len(counts) > 1 else f"{words} ({server.interconnect})"
 
     def reject(self, service: ServiceSpec, server: ServerSpec, layouts: Iterable[Layout]) -> None:
         """Keep layouts that were not chosen, with the reason that each has."""
@@ -69,10 +103,15 @@ class Draft:
         reasons = "; ".join(f"{split_names(same)}: {reason}" for reason, same in alike.items())
         servers = f"{span} servers of " if span > 1 else ""
         rule = (
-            f"no layout of {service.model} fits {servers}{len(allowed_gpus(service, server))} x "
-            f"{server.gpus.type} ({server.interconnect}): {reasons}"
+            f"no layout of {service.model} fits {servers}{self._gpus_of(service, server)}: "
+            f"{reasons}"
         )
         self.faults.append(Fault(f"services[{service.name}].servers[{server.name}]", rule))
+
+
+def _is_mixed(service: ServiceSpec, server: ServerSpec, fleet: FleetSpec) -> bool:
+    named = (service.gpus or {}).get(server.name)
+    return named is not None and len(fleet.servers[server.name].kinds_of(named)) > 1
 
 
 def allowed_gpus(service: ServiceSpec, server: ServerSpec) -> tuple[int, ...]:
@@ -87,9 +126,10 @@ def allowed_gpus(service: ServiceSpec, server: ServerSpec) -> tuple[int, ...]:
 def kind_for(service: ServiceSpec, server: ServerSpec) -> ServerSpec:
     """The server with the GPUs of one type alone: of those that the service names, else the first.
 
-    A service that names GPUs of several was refused when the inventory was read.
+    With those of several types where the service names such: its engine deals layers over them.
     """
-    return server.kind_of((service.gpus or {}).get(server.name)) or server.kinds[0]
+    named = (service.gpus or {}).get(server.name)
+    return server.kind_of(named) or (server.together(named) if named else server.kinds[0])
 
 
 def _rejected(service: ServiceSpec, server: ServerSpec, layout: Layout) -> RejectedLayout:

@@ -41,7 +41,8 @@ def links_of(site: Site) -> SiteLinks:
 
 
 def grouped(split: Split, site: Site, topology: Topology) -> Grouping:
-    """The replicas that fit on each server of a site.
+    """The replicas that fit on each server of a site. Data parallel groups are one: they share
+    experts at every layer.
 
     Ranks of one group on several servers, where no stage divides them, are only there if asked for.
     """
@@ -49,7 +50,7 @@ def grouped(split: Split, site: Site, topology: Topology) -> Grouping:
     if split.pipeline % nodes:
         in_server = _in_server(split.gpus // nodes, 1, site, topology)
         return in_server._replace(crossing="network")
-    return _in_server(split.tensor, split.pipeline // nodes, site, topology)
+    return _in_server(split.expert_ranks, split.pipeline // nodes, site, topology)
 
 
 def _in_server(tensor: int, stages: int, site: Site, topology: Topology) -> Grouping:
@@ -82,7 +83,7 @@ def _starts(items: Sequence[object], size: int) -> range:
 def wires(split: Split, grouping: Grouping, links: SiteLinks) -> Wires:
     """The links of the worst replica: of its ranks, and from stage to stage."""
     crossed = {"": links.inside, "network": links.between}
-    ranks = crossed.get(grouping.crossing, links.beside) if split.tensor > 1 else None
+    ranks = crossed.get(grouping.crossing, links.beside) if split.expert_ranks > 1 else None
     if split.pipeline == 1:
         return Wires(ranks)
     islands = [set(island) for island in links.topology.islands]

@@ -10,18 +10,26 @@ from rackwright.catalog import GpuType
 from rackwright.plan import Speed
 from rackwright.planning.topology import Island
 from rackwright.sizing import GpuMemory, Split
+from rackwright.sizing.dealing import Dealt
 from rackwright.spec import ServerSpec
 
 
 class Site(NamedTuple):
     """Where a service is to run: its servers, their kind of GPU, and the indexes it may use.
 
-    Several servers make one site when a replica spans them: all have the same GPUs.
+    Several servers make one site when a replica spans them: all have the same GPUs. ``types`` are
+    of each index where they are several, for an engine that deals layers over such.
     """
 
     servers: tuple[ServerSpec, ...]
     gpu: GpuType
     gpus: tuple[int, ...]
+    types: tuple[GpuType, ...] = ()
+
+    def bytes_of(self, group: Island) -> tuple[int, ...]:
+        """Memory of each GPU of a group."""
+        kinds = dict(zip(self.gpus, self.types, strict=False))
+        return tuple(kinds.get(index, self.gpu).memory_bytes for index in group)
 
     @property
     def server(self) -> ServerSpec:
@@ -35,10 +43,10 @@ class Layout:
 
     ``reason`` says why not; empty when feasible. ``across`` marks the one reason an operator may
     overrule: a group that talks over something slow. ``by_layers``: the stages are GPUs that layers
-    are dealt over. ``alone`` is the speed of a single request,
-    ``busy`` of one replica under its part of the load that it is judged by (``loads``), which gives
-    work to ``asked`` of them, and ``between`` are those of fewer requests; ``longest_prompt_s`` is
-    what the longest prompt takes.
+    are dealt over, and ``dealt`` is what each GPU has, by group. ``alone`` is the speed of a single
+    request, ``busy`` of one replica under its part of the load that it is judged by (``loads``),
+    which gives work to ``asked`` of them, and ``between`` are those of fewer requests;
+    ``longest_prompt_s`` is what the longest prompt takes.
     """
 
     split: Split
@@ -53,6 +61,7 @@ class Layout:
     reason: str = ""
     across: bool = False
     by_layers: bool = False
+    dealt: tuple[tuple[Dealt, ...], ...] = ()
 
     @property
     def feasible(self) -> bool:
@@ -81,10 +90,20 @@ def split_names(layouts: Sequence[Layout]) -> str:
     if layouts[0].by_layers:
         counts = [layout.split.pipeline for layout in layouts]
         return f"{', '.join(map(str, counts))} GPU{'s' if counts != [1] else ''}"
-    names: dict[str, list[str]] = {}
+    names: dict[tuple[str, str], list[str]] = {}
     for layout in layouts:
         split = layout.split
         rest = f" PP {split.pipeline}" if split.pipeline > 1 else ""
         rest += " EP" if split.expert_parallel else ""
-        names.setdefault(rest, []).append(str(split.tensor))
-    return "; ".join(f"TP {', '.join(dict.fromkeys(sizes))}{rest}" for rest, sizes in names.items())
+        rest += f" DCP {split.context}" if split.context > 1 else ""
+        first = f"DP {split.data} " if split.data > 1 else ""
+        names.setdefault((first, rest), []).append(str(split.tensor))
+    return "; ".join(
+        f"{first}TP {', '.join(dict.fromkeys(sizes))}{rest}"
+        for (first, rest), sizes in names.items()
+    )
+
+
+def split_name(split: Split) -> str:
+    """One split as people write it."""
+    return split_names([Layout(split)])

@@ -6,7 +6,9 @@ from functools import lru_cache
 
 from rackwright.catalog import GpuType
 from rackwright.engines import ENGINES
+from rackwright.engines.keys import understood_keys
 from rackwright.models import Shape
+from rackwright.models.gguf import Mmproj
 from rackwright.models.spec import ModelSpec
 from rackwright.sizing import Limits
 from rackwright.spec import ServiceSpec
@@ -16,13 +18,20 @@ def shape_of(service: ServiceSpec, model: ModelSpec) -> Shape:
     """The model as the service's engine loads it."""
     gguf = service.gguf_of(model)
     if ENGINES[service.engine].serves_gguf and gguf:
-        return _of_file(model.shape, gguf.size_bytes)
+        projector = projector_of(service, model)
+        return _of_file(model.shape, gguf.size_bytes, projector.size_bytes if projector else 0)
     return service.shape_of(model)
 
 
 @lru_cache(maxsize=1024)
-def _of_file(shape: Shape, size_bytes: int) -> Shape:
-    return shape.of_file(size_bytes)
+def _of_file(shape: Shape, size_bytes: int, projector_bytes: int) -> Shape:
+    return shape.of_file(size_bytes, projector_bytes)
+
+
+def projector_of(service: ServiceSpec, model: ModelSpec) -> Mmproj | None:
+    """The projector that the service's engine loads; None where it takes none."""
+    takes = "mmproj" in understood_keys(ENGINES[service.engine])
+    return service.mmproj_of(model) if takes else None
 
 
 def limits_of(service: ServiceSpec, gpu: GpuType) -> Limits:

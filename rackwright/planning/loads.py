@@ -86,10 +86,10 @@ def _held(
     limits: Limits,
     request: Load,
 ) -> int:
-    """How many such requests a replica holds at once: its KV cache, ``max_num_seqs``."""
+    """How many such requests a replica holds at once: its KV cache, ``max_num_seqs`` a group."""
     asked = limits._replace(max_model_len=request.input_tokens + request.output_tokens)
     memory = ENGINES[service.engine].memory(shape, split, machine.gpu.memory_bytes, asked)
-    return max(1, min(limits.max_num_seqs, memory.sequences))
+    return max(1, min(limits.max_num_seqs * split.data, memory.sequences))
 
 
 @lru_cache(maxsize=65536)

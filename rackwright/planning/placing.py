@@ -23,8 +23,9 @@ from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
 def plan(fleet: FleetSpec) -> FleetPlan:
     """Where everything declared will run. Raises PlanError with every fault at once."""
     draft = Draft(fleet)
+    services = _services_on(fleet)
     for server in fleet.servers.values():
-        _plan_server(server, draft)
+        _plan_server(server, services[server.name], draft)
     draft.faults.extend(same_names(draft.replicas))
     routed = tuple(routers(draft))
     if draft.faults:
@@ -42,8 +43,17 @@ def plan(fleet: FleetSpec) -> FleetPlan:
     )
 
 
-def _plan_server(server: ServerSpec, draft: Draft) -> None:
-    services = [s for s in draft.fleet.services.values() if server.name in s.servers]
+def _services_on(fleet: FleetSpec) -> dict[str, list[ServiceSpec]]:
+    """The services of each server, in the inventory's order."""
+    services: dict[str, list[ServiceSpec]] = {name: [] for name in fleet.servers}
+    for service in fleet.services.values():
+        for name in dict.fromkeys(service.servers):
+            if name in services:
+                services[name].append(service)
+    return services
+
+
+def _plan_server(server: ServerSpec, services: Sequence[ServiceSpec], draft: Draft) -> None:
     placed = {
         service.name: _place(service, kind_for(service, server), draft)
         for service in services
@@ -55,7 +65,7 @@ def _plan_server(server: ServerSpec, draft: Draft) -> None:
         if on_server and on_server.layout:
             own = ports[service.name]
             kind = kind_for(service, server)
-            draft.replicas.extend(replicas_of(service, kind, draft.fleet, on_server, own))
+            draft.replicas.extend(replicas_of(service, kind, draft, on_server, own))
 
 
 def _ports(

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 from rackwright.engines import ENGINES
 from rackwright.engines.abilities import dtype_on
 from rackwright.errors import Fault
-from rackwright.models.spec import ModelSpec
 from rackwright.plan import Replica, Span, Upstream
-from rackwright.planning.drafting import Placed
-from rackwright.planning.limits import limits_of
+from rackwright.planning.drafting import Draft, Placed
+from rackwright.planning.limits import projector_of
+from rackwright.sizing.dealing import fullest
 from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec, Settings
 
 
 def replicas_of(
-    service: ServiceSpec, server: ServerSpec, fleet: FleetSpec, placed: Placed, ports: Sequence[int]
+    service: ServiceSpec, server: ServerSpec, draft: Draft, placed: Placed, ports: Sequence[int]
 ) -> Iterator[Replica]:
     """The service's processes on a server: one for each group of GPUs of its layout."""
-    layout, model = placed.layout, fleet.models[service.model]
+    layout, model, fleet = placed.layout, draft.pinned(service), draft.fleet
     assert layout and layout.memory  # chosen, so sized
     first, gpu = placed.servers[0].name.removeprefix("@"), fleet.gpu_of(server)
     serves_gguf = ENGINES[service.engine].serves_gguf
@@ -26,19 +26,21 @@ def replicas_of(
         yield Replica(
             name=f"{service.name}-{first}-{index}",
             service=service,
-            model=_pinned(service, model),
+            model=model,
             server=server,
             gpu=gpu,
             index=index,
             gpus=gpus,
             split=layout.split,
-            limits=limits_of(service, gpu),
+            limits=draft.limits(service, gpu),
             dtype=dtype_on(gpu, model.shape),
-            memory=layout.memory,
+            memory=fullest(layout.dealt[index]) if layout.dealt else layout.memory,
+            dealt=layout.dealt[index] if layout.dealt else (),
             speeds=layout.speeds,
             longest_prompt_s=layout.longest_prompt_s,
             port=ports[index] if ports else 0,
             gguf=service.gguf_of(model) if serves_gguf else None,
+            mmproj=projector_of(service, model),
             span=_span(placed, ports[len(layout.groups) :], index, fleet.settings[server.name]),
         )
 
@@ -52,10 +54,6 @@ def _span(
     addresses = tuple(server.address for server in placed.servers)
     port = master_ports[index] if master_ports else None
     return Span(placed.rank, addresses, port, kept_together=settings.watchdog == "on")
-
-
-def _pinned(service: ServiceSpec, model: ModelSpec) -> ModelSpec:
-    return model.model_copy(update={"source": service.source_of(model)})
 
 
 def same_names(replicas: Sequence[Replica]) -> Iterator[Fault]:

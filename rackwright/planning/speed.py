@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from rackwright.models import Shape
 from rackwright.plan import Speed
-from rackwright.planning.step import STEP_S, Batch, Machine, Wires, hand_over_s, stage_s
+from rackwright.planning.messages import Wires
+from rackwright.planning.step import STEP_S, Batch, Machine, hand_over_s, stages_s
 from rackwright.sizing import Split
 
 __all__ = ["Load", "Machine", "Wires", "predict", "prompt_s"]
@@ -44,7 +45,8 @@ def predict(shape: Shape, split: Split, machine: Machine, load: Load) -> Speed:
     if load.streamed:
         step = max(step, load.concurrency * STREAM_S)
     prompt = load.concurrency * load.input_tokens
-    chunk = min(prompt, machine.max_num_batched_tokens)
+    groups = min(split.data, load.concurrency)
+    chunk = min(prompt, groups * machine.max_num_batched_tokens)
     all_prefilled = _prefill_s(shape, split, machine, prompt, load.input_tokens)
     # The median request's prompt; nobody answers before the whole of its own is read.
     first = all_prefilled * (prompt + max(chunk, load.input_tokens)) / (2 * prompt)
@@ -66,8 +68,8 @@ def prompt_s(shape: Shape, split: Split, machine: Machine, tokens: int) -> float
 def _decode_s(shape: Shape, split: Split, machine: Machine, requests: int, context: int) -> float:
     """Seconds of a step that gives each of ``requests`` its next token."""
     each = -(-requests // split.pipeline)
-    batch = Batch(each, each, context)
-    stages = [stage_s(shape, split, stage, machine, batch) for stage in range(split.pipeline)]
+    batch = Batch(each, each, context, groups=min(split.data, each))
+    stages = stages_s(shape, split, machine, batch)
     once = sum(stages) + hand_over_s(shape, split, machine, each)
     if split.pipeline > 1 and requests > 1:
         once = max(once, split.pipeline * max(stages)) / PIPELINE_EFFICIENCY
@@ -75,10 +77,14 @@ def _decode_s(shape: Shape, split: Split, machine: Machine, requests: int, conte
 
 
 def _prefill_s(shape: Shape, split: Split, machine: Machine, tokens: int, prompt: int) -> float:
-    """Seconds to read so many tokens of prompts, a step's worth at a time."""
-    chunk = min(tokens, machine.max_num_batched_tokens)
-    batch = Batch(chunk, max(1, chunk // prompt), prompt, prompts=True)
-    stages = [stage_s(shape, split, stage, machine, batch) for stage in range(split.pipeline)]
+    """Seconds to read so many tokens of prompts, a step's worth at a time.
+
+    Each data parallel group has a step's worth of its own; a single prompt is read by one of them.
+    """
+    groups = min(split.data, max(1, tokens // prompt))
+    chunk = min(tokens, groups * machine.max_num_batched_tokens)
+    batch = Batch(chunk, max(1, chunk // prompt), prompt, prompts=True, groups=groups)
+    stages = stages_s(shape, split, machine, batch)
     steps = tokens / chunk
     once = sum(stages) + hand_over_s(shape, split, machine, chunk)
     return once + (steps - 1) * max(stages) / (PIPELINE_EFFICIENCY if split.pipeline > 1 else 1)

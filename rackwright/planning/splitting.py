@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rackwright.engines import ENGINES
 from rackwright.models import Shape
+from rackwright.planning.blocks import uneven_blocks
+from rackwright.planning.dealing import context_sizes, groups_of_ranks
 from rackwright.planning.layouts import Site
 from rackwright.sizing import Split, padded_vocab
 from rackwright.spec import ServiceSpec
@@ -18,12 +20,22 @@ def splits_by_layers(service: ServiceSpec, site: Site) -> Iterator[Split]:
 
 
 def splits_by_ranks(service: ServiceSpec, shape: Shape, site: Site) -> Iterator[Split]:
-    """Ranks and stages. A size that does not divide the model is named once, without stages."""
-    for tensor in _ranks(service, site):
+    """Ranks and stages. A size that does not divide the model is named once, without stages.
+
+    Then data parallel groups of ranks, or those alone where the service asks for them.
+    """
+    ranks = _ranks(service, site)
+    for tensor in [] if (service.data_parallel_size or 1) > 1 else ranks:
         whole = not indivisible(Split(tensor), shape)
+        contexts: list[Sequence[int]] = [[1], [1]]
+        if whole:
+            contexts = [context_sizes(service, shape, tensor, stages) for stages in (1, 2)]
         for pipeline in _stages(service, site, tensor, whole):
             for expert_parallel in _experts(service, shape) if tensor > 1 else [False]:
-                yield Split(tensor, pipeline, expert_parallel)
+                for context in contexts[pipeline > 1]:
+                    yield Split(tensor, pipeline, expert_parallel, 1, context)
+    dividing = [size for size in ranks if not indivisible(Split(size), shape)]
+    yield from groups_of_ranks(service, shape, site, dividing or ranks)
 
 
 def _ranks(service: ServiceSpec, site: Site) -> Sequence[int]:
@@ -68,8 +80,6 @@ def indivisible(split: Split, shape: Shape) -> str:
     vocabulary = padded_vocab(shape)
     if vocabulary % ranks:
         return f"a vocabulary of {vocabulary} (padded) does not divide that way"
-    if shape.experts and split.expert_parallel and shape.experts.count % ranks:
-        return f"{shape.experts.count} experts do not divide that way"
     if reason := _uneven_width(split, shape):
         return reason
     if split.pipeline > len(shape.layers):
@@ -82,13 +92,7 @@ def _uneven_width(split: Split, shape: Shape) -> str:
     ranks, widths = split.tensor, dict(shape.widths)
     if shape.experts and not split.expert_parallel:
         widths["expert width"] = shape.experts.width
-    block = shape.quantization.block if shape.quantization else 1
     for name, width in widths.items():
         if width % ranks:
             return f"{name} {width} does not divide that way"
-        if ranks > 1 and width // ranks % block:
-            return (
-                f"{name} {width} divided by {ranks} is no multiple of the quantization's "
-                f"blocks of {block}"
-            )
-    return ""
+    return uneven_blocks(split, shape)

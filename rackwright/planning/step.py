@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rackwright.catalog import GpuType, Link
+from rackwright.catalog import GpuType
 from rackwright.models import DTYPE_BYTES, Shape
-from rackwright.planning.work import Work, work_of
+from rackwright.planning.messages import Sent, Wires, messages_s
+from rackwright.planning.work import Work, first_alike, work_of
 from rackwright.sizing import Split, padded_vocab
 
 MEMORY_EFFICIENCY = 0.84
@@ -63,16 +64,7 @@ STEP_S = 300e-6
 """Sampling of one step, and what of its scheduling is not hidden. Rows of one request."""
 LOGIT_BYTES = 20
 """Read and written of each logit while sampling: 32-bit copies, softmax, choice. Assumed."""
-CAPTURED_TOKENS = 512
-"""Steps of more tokens run outside CUDA graphs (vLLM's largest capture size)."""
 TERA, GIGA = 1e12, 1e9
-
-
-class Wires(NamedTuple):
-    """What tensor parallel ranks talk over, and what pipeline stages do; None for one GPU."""
-
-    ranks: Link | None = None
-    stages: Link | None = None
 
 
 class Machine(NamedTuple):
@@ -87,12 +79,22 @@ class Machine(NamedTuple):
 class Batch(NamedTuple):
     """What one step is given: so many ``tokens`` of sequences ``context`` long, of which the last
     of each of ``samples`` is answered. ``prompts``: whole prompts, that read no KV cache yet.
+    They are dealt to so many data parallel ``groups``.
     """
 
     tokens: int
     samples: int
     context: int
     prompts: bool = False
+    groups: int = 1
+
+    @property
+    def of_a_group(self) -> Batch:
+        """The part of the fullest group, which attention and dense layers are given."""
+        if self.groups == 1:
+            return self
+        tokens, samples = -(-self.tokens // self.groups), -(-self.samples // self.groups)
+        return self._replace(tokens=tokens, samples=samples)
 
 
 def stage_s(shape: Shape, split: Split, stage: int, machine: Machine, batch: Batch) -> float:
@@ -101,11 +103,23 @@ def stage_s(shape: Shape, split: Split, stage: int, machine: Machine, batch: Bat
     last = stage == split.pipeline - 1
     return (
         _products_s(shape, split, machine.gpu, work, batch, last)
-        + _attention_s(machine.gpu, work, batch)
+        + _attention_s(machine.gpu, work, batch.of_a_group)
         + _moving_s(shape, machine.gpu, work, batch, last)
         + _launches_s(shape, machine.gpu, work)
-        + _all_reduce_s(shape, split, machine.wires.ranks, work.layers, batch.tokens)
+        + messages_s(shape, split, machine.wires.ranks, work, _sent(batch))
     )
+
+
+def _sent(batch: Batch) -> Sent:
+    own = batch.of_a_group.tokens
+    return Sent(own, batch.tokens, 0 if batch.prompts else own)
+
+
+def stages_s(shape: Shape, split: Split, machine: Machine, batch: Batch) -> list[float]:
+    """Seconds of every stage. Most do the same work, which is timed once."""
+    firsts = first_alike(shape, split, machine.kv_cache_dtype)
+    timed = {stage: stage_s(shape, split, stage, machine, batch) for stage in {*firsts}}
+    return [timed[stage] for stage in firsts]
 
 
 def hand_over_s(shape: Shape, split: Split, machine: Machine, tokens: int) -> float:
@@ -121,12 +135,13 @@ def _products_s(
     shape: Shape, split: Split, gpu: GpuType, work: Work, batch: Batch, last: bool
 ) -> float:
     """Products of dense layers, and those of experts, which are kernels of their own."""
-    head = 2 * shape.head.elements / split.tensor * batch.samples if last else 0.0
+    own = batch.of_a_group
+    head = 2 * shape.head.elements / split.tensor * own.samples if last else 0.0
     uneven = EXPERT_IMBALANCE if split.expert_parallel else 1.0
     touched = 1 - (1 - work.active_share) ** batch.tokens
     reached = _reached_flops(shape, gpu) * (SUSTAINED if batch.prompts else 1)
     read = gpu.memory_bandwidth_gb_per_s * GIGA * MEMORY_EFFICIENCY
-    dense = _either(work.read_bytes / read, (batch.tokens * work.flops + head) / reached)
+    dense = _either(work.read_bytes / read, (own.tokens * work.flops + head) / reached)
     if not work.expert_bytes:
         return dense
     return dense + uneven * _either(
@@ -142,22 +157,25 @@ def _either(memory_s: float, compute_s: float) -> float:
 
 
 def _attention_s(gpu: GpuType, work: Work, batch: Batch) -> float:
+    """Reading what was kept. What is latent all heads share: many of them compute for longer."""
+    peak = gpu.dense_tflops[gpu.half] * TERA * ATTENTION_EFFICIENCY
     if batch.prompts:
         seen = (batch.context + ATTENTION_TOKENS) / 2  # a token sees those before it
-        peak = gpu.dense_tflops[gpu.half] * TERA * ATTENTION_EFFICIENCY
         return batch.tokens * work.attention_flops * seen / peak
     read = batch.tokens * sum(
         size * ((batch.context if window is None else min(window, batch.context)) + KV_TILE_TOKENS)
         for window, size in work.kv_bytes
     )
-    return read / (gpu.memory_bandwidth_gb_per_s * GIGA * KV_EFFICIENCY)
+    reading_s = read / (gpu.memory_bandwidth_gb_per_s * GIGA * KV_EFFICIENCY)
+    return max(reading_s, batch.tokens * work.latent_flops * batch.context / peak)
 
 
 def _moving_s(shape: Shape, gpu: GpuType, work: Work, batch: Batch, last: bool) -> float:
     """What kernels between products read and write; logits are whole on every rank."""
-    moved = batch.tokens * work.moved_bytes
+    own = batch.of_a_group
+    moved = own.tokens * work.moved_bytes + batch.tokens * work.expert_moved_bytes
     if last:
-        moved += batch.samples * padded_vocab(shape) * LOGIT_BYTES
+        moved += own.samples * padded_vocab(shape) * LOGIT_BYTES
     return moved / (gpu.memory_bandwidth_gb_per_s * GIGA * MEMORY_EFFICIENCY)
 
 
@@ -170,15 +188,6 @@ def _launches_s(shape: Shape, gpu: GpuType, work: Work) -> float:
         # into attention and out of it, into the MLP and out of it
         launches += 4 * QUANTIZE_S * work.layers
     return launches
-
-
-def _all_reduce_s(shape: Shape, split: Split, link: Link | None, layers: int, tokens: int) -> float:
-    """Two all-reduces of the hidden states a layer (Megatron-LM, arXiv:1909.08053)."""
-    if link is None:
-        return 0.0
-    size = tokens * shape.hidden_size * DTYPE_BYTES[shape.dtype]
-    captured = tokens <= CAPTURED_TOKENS
-    return 2 * layers * link.all_reduce_us(size, split.tensor, captured) * 1e-6
 
 
 def _computed(shape: Shape, gpu: GpuType) -> str:

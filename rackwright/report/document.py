@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
+from rackwright.report.images import images_document
+from rackwright.report.weights import weights_document
+from rackwright.sizing.dealing import Dealt
 
 
 def plan_document(plan: FleetPlan) -> dict[str, Any]:
@@ -52,6 +55,8 @@ def _replica(replica: Replica) -> dict[str, Any]:
         "tensor_parallel_size": replica.split.tensor,
         "pipeline_parallel_size": replica.split.pipeline,
         "expert_parallel": replica.split.expert_parallel,
+        "data_parallel_size": replica.split.data,
+        "decode_context_parallel_size": replica.split.context,
         "max_model_len": replica.limits.max_model_len,
         "address": server.address,
         "port": replica.port,
@@ -63,14 +68,33 @@ def _replica(replica: Replica) -> dict[str, Any]:
         "enforce_eager": replica.limits.enforce_eager,
         "extra_args": service.extra_args,
         "memory": replica.memory.model_dump(mode="json"),
+        "dealt": [_dealt(gpu, one) for gpu, one in zip(replica.gpus, replica.dealt, strict=False)],
         **_speeds(replica.speeds),
         "gguf": replica.gguf.model_dump(mode="json") if replica.gguf else None,
+        "mmproj": replica.mmproj.model_dump(mode="json") if replica.mmproj else None,
         "node_rank": span.rank if span else 0,
         "node_addresses": list(span.addresses) if span else [],
         "master_port": span.master_port if span else None,
         "network_interface": replica.network_interface,
         "dtype": replica.dtype,
+        "weights": None if replica.gguf else weights_document(replica.model.shape),
+        "images": _items(replica, "images"),
+        "audios": _items(replica, "audios"),
     }
+
+
+def _dealt(gpu: int, dealt: Dealt) -> dict[str, Any]:
+    """What one GPU has: layers from the first up to the end."""
+    memory = dealt.memory.model_dump(mode="json")
+    layers = {"first_layer": dealt.first, "end_layer": dealt.end, "head": dealt.head}
+    return {"gpu": gpu, **layers, "memory": memory}
+
+
+def _items(replica: Replica, kind: str) -> dict[str, Any] | None:
+    if replica.gguf:
+        return None
+    shape = replica.service.shape_of(replica.model)
+    return images_document(shape, replica.split, replica.limits, kind)
 
 
 def _speeds(speeds: tuple[Speed, ...]) -> dict[str, Any]:
@@ -90,5 +114,7 @@ def _rejected(layout: RejectedLayout) -> dict[str, Any]:
         "tensor_parallel_size": layout.split.tensor,
         "pipeline_parallel_size": layout.split.pipeline,
         "expert_parallel": layout.split.expert_parallel,
+        "data_parallel_size": layout.split.data,
+        "decode_context_parallel_size": layout.split.context,
         **layout.model_dump(mode="json", exclude={"service", "server", "nodes", "split"}),
     }

@@ -8,8 +8,11 @@ from textwrap import wrap
 from typing import TypeVar
 
 from rackwright.catalog import GpuType
-from rackwright.models.spec import Gguf
+from rackwright.models.gguf import Gguf
 from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
+from rackwright.planning.layouts import split_name
+from rackwright.report.images import images_words
+from rackwright.report.weights import weights_words
 from rackwright.sizing import GIB, GpuMemory
 from rackwright.spec import ServerSpec
 
@@ -72,21 +75,56 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
     first = replicas[0]
     each = " each" if len(replicas) > 1 else ""
     tokens, context = first.memory.kv_cache_tokens, first.limits.max_model_len
-    yield f"      {memory_bar(first.memory, min(_BAR, width - 30))}"
-    yield from _wrapped(f"      a GPU: {memory_line(first.memory)}", width, 13)
+    yield from _memory_lines(first, width)
     yield from _wrapped(
         f"      context {context:,} tokens; KV cache for {tokens:,}{each}: "
         f"{_count(first.memory.sequences, 'sequence')} of full length",
         width,
         6,
     )
-    for words in (*_by_the_gpu(first), *_across_servers(first)):
+    of_weights = [] if first.gguf else weights_words(first.model.shape)
+    told = (_images, _projector, _by_the_gpu, _across_servers)
+    for words in (*of_weights, *(words for tell in told for words in tell(first))):
         yield from _wrapped(f"      {words}", width, 6)
     if first.speeds:
         text = f"      predicted: {_speed(first.speeds[0], first.speeds[-1])}{each}"
         yield from _wrapped(text, width, 17)
     else:
         yield f"      the speed of engine {first.service.engine} is not predicted"
+
+
+def _memory_lines(replica: Replica, width: int) -> Iterator[str]:
+    """The fullest GPU, or each where they are not equal; and which has which layers."""
+    unlike = len({one.memory.total_bytes for one in replica.dealt}) > 1
+    shown = {f"GPU {gpu}": replica.memory_of(gpu) for gpu in replica.gpus if unlike}
+    for name, memory in (shown or {"a GPU": replica.memory}).items():
+        yield f"      {memory_bar(memory, min(_BAR, width - 30))}"
+        yield from _wrapped(f"      {name}: {memory_line(memory)}", width, 13)
+    if len(replica.dealt) > 1:
+        yield from _wrapped(f"      {_layers(replica)}", width, 6)
+
+
+def _layers(replica: Replica) -> str:
+    """``GPU 0: layers 0-27; GPU 1: layers 28-41 and the output head``."""
+    parts = []
+    for gpu, own in zip(replica.gpus, replica.dealt, strict=True):
+        last = own.end - 1
+        layers = f"layers {own.first}-{last}" if last > own.first else f"layer {last}"
+        what = [*([layers] if own.end > own.first else []), *(["the output head"] * own.head)]
+        parts.append(f"GPU {gpu}: {' and '.join(what)}")
+    return "; ".join(parts)
+
+
+def _images(replica: Replica) -> list[str]:
+    shape = replica.service.shape_of(replica.model)
+    return [] if replica.gguf else images_words(shape, replica.split, replica.limits)
+
+
+def _projector(replica: Replica) -> Iterator[str]:
+    if mmproj := replica.mmproj:
+        name = str(mmproj.file or mmproj.path).rpartition("/")[2]
+        where = f"{_gib(mmproj.size_bytes)} GiB on GPU {replica.gpus[0]}"
+        yield f"with projector {name}, {where}; what it computes in is an estimate"
 
 
 def _by_the_gpu(replica: Replica) -> Iterator[str]:
@@ -115,6 +153,8 @@ def shared_memory(gpu: GpuType, share: float) -> str:
 def _replica_line(replica: Replica) -> str:
     split = f"TP {replica.split.tensor}  PP {replica.split.pipeline}"
     split += "  EP" if replica.split.expert_parallel else ""
+    split += f"  DCP {replica.split.context}" if replica.split.context > 1 else ""
+    split = f"DP {replica.split.data}  {split}" if replica.split.data > 1 else split
     split = _file(replica.gguf) if replica.gguf else split
     where = f"{_gpus(replica.gpus)}  {split}"
     if replica.span:
@@ -181,9 +221,7 @@ def _rejected_lines(layouts: list[RejectedLayout], width: int) -> Iterator[str]:
 def _split(layout: RejectedLayout) -> str:
     if layout.by_layers:
         return _count(layout.split.pipeline, "GPU")
-    name = f"TP {layout.split.tensor}"
-    name += f" PP {layout.split.pipeline}" if layout.split.pipeline > 1 else ""
-    name += " EP" if layout.split.expert_parallel else ""
+    name = split_name(layout.split)
     return f"{layout.replicas} x {name}" if layout.feasible and layout.replicas > 1 else name
 
 

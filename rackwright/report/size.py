@@ -24,9 +24,21 @@ _MEMORY_KEYS = (
 _HEADINGS = ("GPU type", "smallest", "layout", "KV cache", "a token", "all")
 
 
-def size_text(title: str, service: ServiceSpec, offers: Sequence[Offer], width: int = 100) -> str:
-    """One line a GPU type with the fewest GPUs that serve; for a single offer, all of it."""
-    lines = [title, f"  {_wanted(service)}", ""]
+def size_text(
+    title: str,
+    service: ServiceSpec,
+    offers: Sequence[Offer],
+    width: int = 100,
+    words: Sequence[str] = (),
+) -> str:
+    """One line a GPU type with the fewest GPUs that serve; for a single offer, all of it.
+
+    ``words`` are what is to be said of the model's weights.
+    """
+    lines = [title, f"  {_wanted(service)}"]
+    for line in words:
+        lines += wrap(line, width, initial_indent="  ", subsequent_indent="    ")
+    lines.append("")
     if len({offer.gpu.key for offer in offers}) == 1:
         return "\n".join([*lines, *_one_type(offers, width)])
     last = {offer.gpu.key: offer for offer in offers}
@@ -63,8 +75,11 @@ def _row(offer: Offer, stated: bool) -> tuple[str, ...]:
     layout = offer.chosen
     if offer.refused:
         return (offer.gpu.key, "none", "", "", "", offer.refused.partition(",")[0])
-    if layout is None or layout.memory is None or layout.busy is None:
+    if layout is None or layout.memory is None:
         return (offer.gpu.key, f"none up to {offer.gpus}", "", "", "", "")
+    if layout.busy is None:
+        kept = f"{layout.memory.kv_cache_tokens:,} tokens"
+        return (offer.gpu.key, _hardware(offer), _layout_name(layout), kept, "not predicted", "")
     return (
         offer.gpu.key,
         _hardware(offer),
@@ -97,7 +112,7 @@ def _one_type(offers: Sequence[Offer], width: int) -> Iterator[str]:
         if offer.gpu.unified_memory:
             words = shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)
             yield from wrap(words, width, initial_indent="  ", subsequent_indent="    ")
-        if layout and layout.memory and layout.alone and layout.busy:
+        if layout and layout.memory:
             yield f"  {_layout_name(layout)}"
             yield from [f"    {layout.reason}"] if layout.reason else []
             yield f"    {memory_bar(layout.memory, min(60, width - 20))}"
@@ -106,6 +121,7 @@ def _one_type(offers: Sequence[Offer], width: int) -> Iterator[str]:
                 f"    KV cache for {layout.memory.kv_cache_tokens:,} tokens a replica: "
                 f"{layout.memory.sequences:,} of full length"
             )
+        if layout and layout.alone and layout.busy:
             yield (
                 f"    predicted: {layout.alone.tpot_ms:.1f} ms a token alone; "
                 f"{layout.busy.concurrency} at once a replica {layout.busy.tpot_ms:.1f} ms, "
@@ -150,6 +166,8 @@ def _entry(offer: Offer, layout: Layout) -> dict[str, Any]:
         "tensor_parallel_size": layout.split.tensor,
         "pipeline_parallel_size": layout.split.pipeline,
         "expert_parallel": layout.split.expert_parallel,
+        "data_parallel_size": layout.split.data,
+        "decode_context_parallel_size": layout.split.context,
         "replicas": len(layout.groups),
         "feasible": layout.feasible,
         "reason": layout.reason,

@@ -136,7 +136,7 @@ def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[s
 
 def _burst(replica: Replica) -> dict[str, Any]:
     return {
-        "requests": min(BURST_REQUESTS, replica.limits.max_num_seqs),
+        "requests": min(BURST_REQUESTS, replica.most_requests),
         "tokens": _tokens(replica, BURST_TOKENS),
         "most_s": BURST_S,
         "gpus": replica.gpus,

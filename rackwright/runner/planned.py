@@ -165,13 +165,20 @@ def _gpu_settings(gpus: GpuSpec) -> dict[int, GpuSettings]:
     }
 
 
+def _even(replica: Replica) -> bool:
+    """Whether all of its GPUs hold as much: the last ranks may have an expert less."""
+    split, experts = replica.split, replica.model.shape.experts
+    over = experts.count % split.expert_ranks if experts and split.expert_parallel else 0
+    return split.pipeline == 1 and not over
+
+
 def _tenant(replica: Replica, gpu: int) -> Tenant:
-    memory = replica.memory
+    memory = replica.memory_of(gpu)
     return Tenant(
         gpu=gpu,
         unit=paths.unit_name(replica),
         most_bytes=memory.usable_bytes + memory.outside_bytes,
-        even=replica.split.pipeline == 1,
+        even=_even(replica),
         margin_bytes=memory.margin_bytes,
     )
 
@@ -239,5 +246,5 @@ def _is_fetched(replica: Replica) -> bool:
 
 def _weights_bytes(replica: Replica) -> int:
     if replica.gguf:
-        return replica.gguf.size_bytes
+        return replica.gguf.size_bytes + (replica.mmproj.size_bytes if replica.mmproj else 0)
     return weights_bytes(replica.model.shape, Split(), 0)

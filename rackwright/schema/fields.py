@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from rackwright.remote.host.readable import HIDDEN
+from rackwright.schema.gguf_parts import gguf_part
 from rackwright.schema.ports import LAST_PORT
 
 UNSEEN = (*HIDDEN, "/var/run/user", "/tmp", "/var/tmp")
@@ -210,10 +211,11 @@ def _seen_by_engines(value: str) -> str:
     return value
 
 
-def _whole_gguf(value: str) -> str:
-    """A model in several files is loaded by its first, whose digest says nothing of the others."""
-    if re.search(r"-[0-9]{5}-of-[0-9]{5}\.gguf$", value):
-        raise ValueError("must be one file, merge a split one with llama-gguf-split --merge")
+def _first_of_gguf(value: str) -> str:
+    """A model in several files is loaded by its first, which finds the others beside itself."""
+    part = gguf_part(value)
+    if part and not part.number == 1 <= part.parts:
+        raise ValueError("must be the first of its parts (-00001-of-)")
     return value
 
 
@@ -326,7 +328,7 @@ GgufName = Annotated[
         description="must be a file of the repository that ends in .gguf",
     ),
     AfterValidator(no_detours),
-    AfterValidator(_whole_gguf),
+    AfterValidator(_first_of_gguf),
 ]
 WeightsPath = Annotated[AbsolutePath, AfterValidator(_seen_by_engines)]
 GgufPath = Annotated[
@@ -337,7 +339,7 @@ GgufPath = Annotated[
         description="must be an absolute path of a .gguf file, of letters, digits and ._@+-",
     ),
     AfterValidator(no_detours),
-    AfterValidator(_whole_gguf),
+    AfterValidator(_first_of_gguf),
     AfterValidator(_seen_by_engines),
 ]
 PulledName = Annotated[

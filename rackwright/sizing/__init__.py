@@ -17,11 +17,12 @@ from rackwright.sizing.kv_cache import (
     block_bytes,
     blocks_per_request,
     kv_bytes_per_token,
+    kv_groups,
     kv_heads_per_rank,
 )
 from rackwright.sizing.split import GIB, Limits, Split, stage_layers
 from rackwright.sizing.vram import GpuMemory
-from rackwright.sizing.weights import padded_vocab, tensor_bytes, weights_bytes
+from rackwright.sizing.weights import is_row_parallel, padded_vocab, tensor_bytes, weights_bytes
 from rackwright.sizing.working import CONTEXT_BYTES, OVERHEAD_BYTES, activation_bytes, graphs
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Split",
     "blocks_per_request",
     "gpu_memory",
+    "is_row_parallel",
     "kv_bytes_per_token",
     "kv_heads_per_rank",
     "padded_vocab",
@@ -43,11 +45,27 @@ __all__ = [
 
 @lru_cache(maxsize=65536)
 def gpu_memory(shape: Shape, split: Split, total_bytes: int, limits: Limits) -> GpuMemory:
-    """Memory of the fullest GPU of a replica. The fullest stage limits the KV cache of all."""
+    """Memory of the fullest GPU of a replica. The fullest stage limits the KV cache of all.
+
+    Data parallel groups have a cache each: the replica's tokens and sequences are those of all.
+    """
     stages = [
-        _stage_memory(shape, split, stage, total_bytes, limits) for stage in range(split.pipeline)
+        _stage_memory(shape, split, stage, total_bytes, limits)
+        for stage in _unlike_stages(shape, split)
     ]
     return min(stages, key=lambda memory: (memory.kv_cache_tokens, memory.kv_cache_bytes))
+
+
+@lru_cache(maxsize=65536)
+def _unlike_stages(shape: Shape, split: Split) -> tuple[int, ...]:
+    """The first of all stages that hold the same: a pipeline of sixteen has three or four kinds."""
+    layers, last = stage_layers(len(shape.layers), split.pipeline), split.pipeline - 1
+    groups = kv_groups(shape, split.pipeline)
+    unlike: dict[tuple[object, ...], int] = {}
+    for stage, count in enumerate(layers):
+        held = weights_bytes(shape, split, stage), count, groups[stage].layers
+        unlike.setdefault((*held, stage == 0, stage == last), stage)
+    return tuple(unlike.values())
 
 
 def _stage_memory(
@@ -62,6 +80,8 @@ def _stage_memory(
     left = usable - weights - activation - overhead - captured.inside_bytes
     blocks = max(0, left) // block_bytes(shape, split, stage, limits.kv_cache_dtype)
     requests = blocks / blocks_per_request(shape, split, limits, limits.max_model_len)
+    if not any(layer.kv.elements or layer.kv.state_bytes for layer in shape.kinds):
+        requests = limits.max_num_seqs if left > 0 else 0  # a step's: none is kept beyond it
     return GpuMemory(
         total_bytes=total_bytes,
         usable_bytes=usable,
@@ -72,6 +92,6 @@ def _stage_memory(
         overhead_bytes=overhead,
         context_bytes=CONTEXT_BYTES,
         kv_cache_bytes=left,
-        kv_cache_tokens=int(requests * limits.max_model_len),
-        sequences=int(requests),
+        kv_cache_tokens=int(requests * limits.max_model_len) * split.data,
+        sequences=int(requests) * split.data,
     )

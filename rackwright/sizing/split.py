@@ -8,16 +8,31 @@ GIB = 1024**3
 
 
 class Split(NamedTuple):
-    """Ranks in a tensor parallel group, pipeline stages, and whether ranks hold whole experts."""
+    """Ranks in a tensor parallel group, pipeline stages, and whether ranks hold whole experts.
+
+    ``data`` groups of ranks each have attention of their own, with a cache and requests of their
+    own, and share the experts among all of them. ``context`` is over how many ranks of a group each
+    request's tokens are dealt in the KV cache (decode context parallel), which take no more GPUs.
+    """
 
     tensor: int = 1
     pipeline: int = 1
     expert_parallel: bool = False
+    data: int = 1
+    context: int = 1
 
     @property
     def gpus(self) -> int:
         """GPUs of one replica."""
-        return self.tensor * self.pipeline
+        return self.tensor * self.pipeline * self.data
+
+    @property
+    def expert_ranks(self) -> int:
+        """Ranks of a stage over which experts are dealt, whole or in slices.
+
+        Source: FusedMoEParallelConfig.make in vllm/model_executor/layers/fused_moe/config.py, 0.32.
+        """
+        return self.tensor * self.data
 
 
 class Limits(NamedTuple):

@@ -7,11 +7,13 @@ predicted against measured for every row.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from rackwright.models import DTYPE_BYTES, Shape
 from rackwright.sizing.kv_cache import BLOCK_TOKENS
 from rackwright.sizing.split import GIB, Limits, Split
+from rackwright.sizing.vision import seeing
 from rackwright.sizing.weights import padded_vocab, tensor_bytes
 
 # What the process holds outside torch's allocator: 0.22 to 0.24 GiB measured on one GPU. With
@@ -50,20 +52,29 @@ class Graphs(NamedTuple):
     inside_bytes: int
 
 
+@lru_cache(maxsize=65536)
 def activation_bytes(shape: Shape, split: Split, limits: Limits, stage: int) -> int:
     """Peak activations of one GPU of a pipeline stage in the largest step.
 
     The buffers of the experts stay once they are made; beside them stands the widest moment of a
     layer, or on the last stage the sampler. On the first stage a cold start copies the embedding
-    table while its kernel is tuned.
+    table while its kernel is tuned. Images are encoded before the text model runs; what is made of
+    them stays.
     """
     if shape.activation_bytes is not None:
         return shape.activation_bytes
+    sees = seeing(shape, split, limits, stage)
+    peak = max(_of_text(shape, split, limits, stage), sees.peak_bytes)
+    return peak + sees.kept_bytes + sees.standing_bytes
+
+
+def _of_text(shape: Shape, split: Split, limits: Limits, stage: int) -> int:
     row = limits.max_num_batched_tokens * shape.hidden_size * DTYPE_BYTES[shape.dtype]
     moments = [_widest_layer(shape, split, limits) + LAYER_ROWS * row]
     if any(layer.kv.latent for layer in shape.kinds):
         moments.append(_unfolding(shape, split, limits) + SAMPLER_ROWS * row)
-    if stage == split.pipeline - 1:
+        moments = [moment + _joining(shape, split, limits) for moment in moments]
+    if stage == split.pipeline - 1 and shape.answers != "vectors":
         sequences = min(limits.max_num_seqs, limits.max_num_batched_tokens)
         logits = sequences * padded_vocab(shape) * LOGIT_BYTES[shape.second_runner]
         moments.append(logits + SAMPLER_ROWS * row)
@@ -85,15 +96,19 @@ def _widest_layer(shape: Shape, split: Split, limits: Limits) -> int:
 def _expert_buffers(shape: Shape, split: Split, limits: Limits) -> int:
     """Workspaces of the fused experts: both products of every token's experts.
 
-    Source: workspace_shapes in vllm/model_executor/layers/fused_moe/experts/triton_moe.py, 0.26.
+    Of data parallel groups every rank is given the tokens of all, once as they come and once as
+    they go back. Sources: workspace_shapes in
+    vllm/model_executor/layers/fused_moe/experts/triton_moe.py, 0.26; prepare and finalize in
+    fused_moe/prepare_finalize/naive_dp_ep.py, 0.32.
     """
     experts = shape.experts
     if experts is None:
         return 0
-    width = experts.width // (1 if split.expert_parallel else split.tensor)
+    width = experts.width // (1 if split.expert_parallel else split.expert_ranks)
     hidden, size = shape.hidden_size, DTYPE_BYTES[shape.dtype]
-    each = max(width, hidden) + max(2 * width, hidden)
-    return limits.max_num_batched_tokens * experts.active * each * size
+    each = experts.active * (max(width, hidden) + max(2 * width, hidden))
+    gathered = 2 * hidden if split.data > 1 else 0
+    return split.data * limits.max_num_batched_tokens * (each + gathered) * size
 
 
 def _unfolding(shape: Shape, split: Split, limits: Limits) -> int:
@@ -101,14 +116,35 @@ def _unfolding(shape: Shape, split: Split, limits: Limits) -> int:
     layer = shape.layers[0]
     heads = shape.heads / split.tensor
     head = layer.query_width / shape.heads
-    kept = min(
-        max(8 * limits.max_model_len, 4 * limits.max_num_seqs * BLOCK_TOKENS), UNFOLDED_TOKENS
-    )
-    context = max(kept, limits.max_num_seqs * BLOCK_TOKENS) * layer.unfolded_width / split.tensor
+    context = _unfolded_tokens(limits) * layer.unfolded_width / split.tensor
     step = limits.max_num_batched_tokens * (
         2 * heads * head + 1.5 * layer.unfolded_width / split.tensor
     )
     return round((context + step) * DTYPE_BYTES[shape.dtype])
+
+
+def _unfolded_tokens(limits: Limits) -> int:
+    kept = min(
+        max(8 * limits.max_model_len, 4 * limits.max_num_seqs * BLOCK_TOKENS), UNFOLDED_TOKENS
+    )
+    return max(kept, limits.max_num_seqs * BLOCK_TOKENS)
+
+
+def _joining(shape: Shape, split: Split, limits: Limits) -> int:
+    """Where a request's tokens are dealt over ranks: what they gather of one another.
+
+    Queries of a step and what comes of them, and the context that a prompt looks back at, whole
+    and this rank's part. Sources: get_dcp_workspace_max_num_tokens and MLADCPManager in
+    vllm/v1/attention/ops/dcp.py, MLACommonMetadataBuilder in
+    vllm/model_executor/layers/attention/mla_attention.py, 0.32. No run was compared with it.
+    """
+    if split.context == 1:
+        return 0
+    steps = min(limits.max_num_batched_tokens, max(limits.max_num_seqs, GRAPH_TOKENS))
+    heads = shape.heads * split.context // split.tensor
+    rows = 2 * steps * heads + _unfolded_tokens(limits) * (1 + 1 / split.context)
+    wide = max(layer.kv.elements for layer in shape.kinds) * DTYPE_BYTES[shape.dtype]
+    return round(rows * wide)
 
 
 def graphs(shape: Shape, split: Split, layers: int, limits: Limits) -> Graphs:
@@ -118,7 +154,8 @@ def graphs(shape: Shape, split: Split, layers: int, limits: Limits) -> Graphs:
     newer = shape.second_runner
     tokens = min(GRAPH_TOKENS, limits.max_num_seqs)
     latent = any(layer.kv.latent for layer in shape.kinds)
-    width = max(layer.output_width for layer in shape.kinds) // split.tensor
+    # Dealt over ranks, the heads of all of them look at each rank's tokens.
+    width = max(layer.output_width for layer in shape.kinds) * split.context // split.tensor
     partial = GRAPH_SPLITS * tokens * width * 4
     size = GRAPH_BASE_BYTES[newer] + layers * GRAPH_BYTES_PER_LAYER[newer]
     if newer:

@@ -122,6 +122,22 @@ class ServerSpec(Entry):
             return self.kinds[0]
         return next((kind for kind in self.kinds if {*gpus} <= {*kind.gpus.nvml_indexes}), None)
 
+    def kinds_of(self, gpus: Collection[int] | None) -> tuple[ServerSpec, ...]:
+        """Those of ``kinds`` that have any of these GPUs, the first for None."""
+        if gpus is None:
+            return self.kinds[:1]
+        return tuple(kind for kind in self.kinds if {*gpus} & {*kind.gpus.nvml_indexes})
+
+    def together(self, gpus: Collection[int]) -> ServerSpec:
+        """The server with these GPUs of several types as if they were of the first one's.
+
+        What joins two types is PCIe.
+        """
+        named = {"count": len(gpus), "indexes": tuple(sorted(gpus))}
+        slots = {"pcie_lanes": None, "pcie_generation": None}
+        first = self.kinds_of(gpus)[0].gpus
+        return self._with(first.model_copy(update=named | slots), "none")
+
     def _with(self, gpus: GpuSpec, interconnect: Interconnect) -> ServerSpec:
         indexes = set(gpus.nvml_indexes)
         islands = _within(self.nvlink_islands, indexes)

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from rackwright.models import Shape
-from rackwright.models.spec import Gguf, ModelSource, ModelSpec, quantized
+from rackwright.models.gguf import Gguf, Mmproj
+from rackwright.models.spec import ModelSource, ModelSpec, quantized, seeing
 from rackwright.schema.fields import (
     WHY_UNSEEN,
     Adapters,
@@ -92,10 +93,14 @@ class ServiceSpec(Entry):
 
     ``replicas`` counts per server; ``gpus`` gives GPU indexes per server; ``tensor_parallel_size``
     is one for all or by server; ``port`` is that of a server's first replica. ``revision`` or
-    ``path`` says which weights, ``gguf`` which file for an engine that serves those.
+    ``path`` says which weights, ``gguf`` which file for an engine that serves those, ``mmproj``
+    which projector beside it: then it is served with what sees or hears.
     ``concurrency`` is how many requests are expected at once on a server: so many of
     ``max_model_len`` must fit, and speed is judged with so many; else with full GPUs.
-    ``servers_per_replica`` above 1 makes one replica of several servers.
+    ``images`` and ``audios`` are how many a prompt may have; with none of either a model that sees
+    or hears is served as text.
+    ``servers_per_replica`` above 1 makes one replica of several servers. ``data_parallel_size`` is
+    of one replica; 1 of it or of ``decode_context_parallel_size`` does without.
 
     Clients ask for it by ``served_model_name``, one of its ``aliases``, or one of its LoRA
     ``adapters`` (name to folder); by one of its own ``host_names`` without any name.
@@ -116,6 +121,8 @@ class ServiceSpec(Entry):
     tensor_parallel_size: Count | dict[str, Count] | None = None
     pipeline_parallel_size: Count | None = None
     expert_parallel: bool | None = Field(None, strict=True)
+    data_parallel_size: Count | None = None
+    decode_context_parallel_size: Count | None = None
     replicas: Count | None = None
     servers_per_replica: Count | None = None
     gpus: dict[str, tuple[GpuIndex, ...]] | None = None
@@ -127,9 +134,12 @@ class ServiceSpec(Entry):
     load_format: Literal["fastsafetensors", "instanttensor"] | None = None
     kv_cache_dtype: Literal["auto", "fp8", "f16", "q8_0", "q4_0"] = "auto"
     enforce_eager: bool = Field(False, strict=True)
+    images: Whole | None = None
+    audios: Whole | None = None
     revision: Revision | None = None
     path: WeightsPath | None = None
     gguf: Gguf | None = None
+    mmproj: Mmproj | None = None
     aliases: tuple[ServedName, ...] = ()
     adapters: Adapters = Field(default_factory=dict)
     host_names: tuple[Address, ...] = ()
@@ -150,7 +160,7 @@ class ServiceSpec(Entry):
 
     def shape_of(self, model: ModelSpec) -> Shape:
         """The model as this service loads it."""
-        return quantized(model.shape, self.quantization)
+        return seeing(quantized(model.shape, self.quantization), self.images or 0, self.audios or 0)
 
     @property
     def served_as(self) -> str:
@@ -165,6 +175,10 @@ class ServiceSpec(Entry):
     def gguf_of(self, model: ModelSpec) -> Gguf | None:
         """The GGUF file this service runs: its own over the model's."""
         return self.gguf or model.gguf
+
+    def mmproj_of(self, model: ModelSpec) -> Mmproj | None:
+        """The projector beside its GGUF file: its own over the model's."""
+        return self.mmproj or model.mmproj
 
     def source_of(self, model: ModelSpec) -> ModelSource:
         """The weights this service runs: its own ``path`` or ``revision`` over the model's."""

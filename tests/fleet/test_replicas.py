@@ -75,6 +75,7 @@ def test_port_is_open_on_the_planned_address_alone(machine: Machine, replica: Re
 def test_weights_are_there(machine: Machine, settings: Settings, replica: Replica) -> None:
     path = paths.model_path(replica, settings)
     if replica.gguf and not replica.gguf.pull:
-        assert machine.file(path).size == replica.gguf.size_bytes
+        files = zip(replica.gguf_files, paths.weights_paths(replica, settings), strict=True)
+        assert all(machine.file(path).size == file.size_bytes for file, path in files)
     elif not replica.gguf:
         assert machine.file(f"{path}/config.json").exists

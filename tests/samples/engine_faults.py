@@ -16,10 +16,13 @@ from rackwright.engines.splits import Splits
 from rackwright.errors import SpecError, nearest
 from rackwright.sizing import Split
 from rackwright.spec import ServiceSpec
-from tests.samples.launches import SPANNING, example, launches, launches_of, said, split_as
+from tests.samples.fleet import server
+from tests.samples.launches import SPANNING, example_service, launches, launches_of, said, split_as
 
 KEYS = frozenset(ServiceSpec.model_fields)
-SPLIT_KEYS = Splits(tensor=True, pipeline=True, expert=True, servers=True).keys
+SPLIT_KEYS = Splits(
+    tensor=True, pipeline=True, expert=True, data=True, context=True, servers=True
+).keys
 _NEARLY = 0.85
 """Names more alike than this, and not the same, are one name misspelt."""
 
@@ -71,7 +74,6 @@ def _misspelt(option: Option, key: str) -> Iterator[str]:
 def _unseen(engine: Engine) -> Iterator[str]:
     """Options that reach no command line, and keys that change nothing in one."""
     seen = list(launches(engine))
-    (plain, *_) = launches_of(engine)
     for option in filter(lambda option: option.can_be_given, engine.options):
         where = f"engines/{engine.name}.py: Option({option.flag!r})"
         if not any(option.words(launch) for launch in seen):
@@ -80,14 +82,18 @@ def _unseen(engine: Engine) -> Iterator[str]:
                 "only a rare replica has it, add such a service to SERVICES in "
                 "tests/samples/launches.py"
             )
-        elif option.key and _words(option, engine) == option.words(plain):
+        elif option.key and _same(option, engine, option.key):
             yield f"{where} says the same whatever the service's {option.key} is: mend its of"
 
 
-def _words(option: Option, engine: Engine) -> tuple[str, ...]:
-    assert option.key
-    (launch, *_) = launches_of(engine, **{option.key: example(option.key)})
-    return option.words(launch)
+def _same(option: Option, engine: Engine, key: str) -> bool:
+    """Whether it says the same of a service with the key and of that service without."""
+    asked = example_service(key)
+    (launch, *_), (without, *_) = (
+        launches_of(engine, **service)
+        for service in (asked, {one: asked[one] for one in asked if one != key})
+    )
+    return option.words(launch) == option.words(without)
 
 
 # --- splits -----------------------------------------------------------------------------------
@@ -114,17 +120,34 @@ def _servers(engine: Engine) -> list[Launch]:
     return [first, second._replace(replica=on_one_host), second._replace(replica=alone)]
 
 
+def _unequal(engine: Engine) -> list[Launch]:
+    one = {"type": "l40s-48gb", "count": 1, "indexes": [0]}
+    other = {"type": "rtx-3090-24gb", "count": 1, "indexes": [1]}
+    mixed = {"address": "192.0.2.11", "gpus": one, "other_gpus": [other]}
+    asked = {"pipeline_parallel_size": 2, "gpus": {"gpu1": [0, 1]}}
+    boxes = (server(gpu="l40s-48gb", count=2, link="pcie"), mixed)
+    return [launch for box in boxes for launch in launches_of(engine, box=box, **asked)]
+
+
+def _groups(data: int) -> Split:
+    return Split(1, 1, True, data)
+
+
+def _parts(context: int) -> Split:
+    return Split(4, context=context)
+
+
 DIFFERENT: dict[str, tuple[str, Callable[[Engine], list[Launch]]]] = {
     "tensor": ("1, 2 and 4 ranks", lambda e: _sizes(e, Split, (1, 2, 4))),
     "pipeline": ("1, 2 and 4 stages", lambda e: _sizes(e, lambda n: Split(1, n), (1, 2, 4))),
     "by_layers": ("one GPU and two", lambda e: _sizes(e, lambda n: Split(1, n), (1, 2))),
+    "unequal": ("two equal GPUs and two unequal ones", _unequal),
     "expert": ("whole experts a rank and shared ones", _experts),
+    "data": ("groups of ranks and one", lambda e: _sizes(e, _groups, (1, 2, 4))),
+    "context": ("1, 2 and 4 parts of a cache", lambda e: _sizes(e, _parts, (1, 2, 4))),
     "servers": ("the first server, the second and one alone", _servers),
 }
-"""Replicas that must be told different things where an engine can split so, and what they are.
-
-``data`` is not among them: engines say it, no layout has it yet.
-"""
+"""Replicas that must be told different things where an engine can split so, and what they are."""
 
 
 def split_faults(engine: Engine) -> Iterator[str]:

@@ -13,6 +13,21 @@ GGUF = {
     "size_bytes": 42_520_395_584,
     "quantization": "Q4_K_M",
 }
+MMPROJ = {
+    **{key: GGUF[key] for key in ("repo", "revision")},
+    "file": "mmproj-F16.gguf",
+    "sha256": "e" * 64,
+    "size_bytes": 900_000_000,
+}
+SPLIT = {
+    **{key: GGUF[key] for key in ("repo", "revision", "quantization")},
+    "file": "Q4_K_M/big-00001-of-00003.gguf",
+    "parts": [
+        {"sha256": digit * 64, "size_bytes": size}
+        for digit, size in (("a", 20_000_000_000), ("b", 20_000_000_000), ("c", 2_520_395_584))
+    ],
+}
+"""The same in three files."""
 SETTINGS: dict[str, Any] = {
     "llamacpp_version": "10434",
     "llamacpp_url": "https://files.example.com/llama-{version}-{arch}.tar.gz",

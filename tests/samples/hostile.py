@@ -16,7 +16,7 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.placing import plan
 from rackwright.spec import FleetSpec
-from tests.samples.engines import GGUF, SETTINGS
+from tests.samples.engines import GGUF, MMPROJ, SETTINGS
 from tests.samples.fleet import TINY, hosts, server, service
 
 Hosts = dict[str, dict[str, Any]]
@@ -50,7 +50,8 @@ def _fleet() -> Hosts:
     services = {
         "chat": chat,
         "repo": service(gpus={"gpu1": [1]}, served_model_name="from-repo"),
-        "file": service("own", engine="llamacpp", gpus={"gpu1": [2]}, gguf=dict(GGUF), **more),
+        "file": service("own", engine="llamacpp", gpus={"gpu1": [2]}, gguf=dict(GGUF), **more)
+        | {"mmproj": dict(MMPROJ)},
         "here": service("own", engine="llamacpp", gpus={"gpu1": [3]}, **more)
         | {"gguf": {"path": "/srv/q.gguf", "sha256": GGUF["sha256"], "size_bytes": 2_000_000_000}},
         "pull": service("own", engine="ollama", gpus={"gpu2": [0]}, gguf=pull, **more)
@@ -136,6 +137,9 @@ PLACES: dict[str, Callable[[Hosts, str], None]] = {
             (*SERVICES, "file", "gguf", "repo"),
             (*SERVICES, "file", "gguf", "file"),
             (*SERVICES, "file", "gguf", "revision"),
+            (*SERVICES, "file", "mmproj", "repo"),
+            (*SERVICES, "file", "mmproj", "file"),
+            (*SERVICES, "file", "mmproj", "revision"),
             (*SERVICES, "here", "gguf", "path"),
             (*SERVICES, "pull", "gguf", "pull"),
             (*SERVICES, "pull", "gguf", "sha256"),

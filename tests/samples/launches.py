@@ -17,11 +17,26 @@ from rackwright.plan import Replica
 from rackwright.planning.placing import plan
 from rackwright.sizing import Split
 from rackwright.spec import ServiceSpec
-from tests.samples.engines import GGUF, SETTINGS
+from tests.samples.engines import GGUF, MMPROJ, SETTINGS
 from tests.samples.fleet import cluster, hosts, server, service, settings
 
 UUIDS = [f"GPU-{index}{index}{index}{index}-aaaa" for index in range(16)]
 SPANNING: Mapping[str, Any] = {"servers": ["gpu1", "gpu2"], "servers_per_replica": 2}
+HEARING = {
+    "architectures": ["Qwen2AudioForConditionalGeneration"],
+    "audio_config": {"d_model": 1280},
+    "text_config": {
+        **{"model_type": "qwen2", "vocab_size": 156032, "hidden_size": 4096},
+        **{"num_hidden_layers": 32, "num_attention_heads": 32, "intermediate_size": 11008},
+        "max_position_embeddings": 8192,
+    },
+}
+HEARS: Mapping[str, Any] = {
+    "model": "hears",
+    "revision": ...,
+    "models": {"hears": {"path": "/srv/models/hears", "config": HEARING}},
+}
+"""A service of a model that hears: Qwen2-Audio 7B."""
 SERVICES: tuple[Mapping[str, Any], ...] = (
     {},
     {"kv_cache_dtype": "fp8"},
@@ -30,6 +45,12 @@ SERVICES: tuple[Mapping[str, Any], ...] = (
     {"tensor_parallel_size": 2, "box": server(gpu="rtx-4090-24gb", link="pcie")},  # no peers
     {"pipeline_parallel_size": 2},
     {"model": "qwen3-30b-a3b", "tensor_parallel_size": 2, "expert_parallel": True},
+    {"model": "deepseek-v2-lite-chat", "data_parallel_size": 2},
+    {
+        "model": "deepseek-v2-lite-chat",
+        "tensor_parallel_size": 2,
+        "decode_context_parallel_size": 2,
+    },
     SPANNING,
     {**SPANNING, "tensor_parallel_size": 2},
 )
@@ -46,8 +67,9 @@ def replicas_of(engine: Engine, **more: Any) -> tuple[Replica, ...]:
     boxes = {"gpu1": asked.pop("box", server())}
     if "gpu2" in asked.get("servers", ()):
         boxes = cluster(2, network_interface="bond0")
+    models = asked.pop("models", {})
     chat = service(**{"engine": engine.name, **own, **asked})
-    return plan(load_fleet(hosts(boxes, {"chat": chat}, **SETTINGS))).replicas
+    return plan(load_fleet(hosts(boxes, {"chat": chat}, models=models, **SETTINGS))).replicas
 
 
 def launches_of(engine: Engine, **more: Any) -> list[Launch]:
@@ -64,13 +86,21 @@ def launches(engine: Engine) -> Iterator[Launch]:
         except SpecError:
             continue  # not for this engine
     for key in sorted({option.key for option in engine.options if option.key}):
-        yield from launches_of(engine, **{key: example(key)})
+        yield from launches_of(engine, **example_service(key))
+
+
+def example_service(key: str) -> dict[str, Any]:
+    """A service that says something for this key, of a model that can do it."""
+    able = {"images": {"model": "gemma-3-27b-it"}, "audios": HEARS}.get(key, {})
+    return {**able, key: example(key)}
 
 
 def example(key: str) -> Any:
     """A value of a service's key, by its type, other than its default."""
     if key == "adapters":
         return {"sql": "/srv/models/sql", "code.v2": "/srv/models/code"}
+    if key == "mmproj":
+        return MMPROJ
     field = ServiceSpec.model_fields[key]
     kinds = [kind for kind in _kinds(field.annotation) if kind is not type(None)]
     for kind in kinds:

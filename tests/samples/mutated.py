@@ -26,10 +26,11 @@ def mutations(document: Any, junk: tuple[Any, ...] = JUNK) -> Iterator[Any]:
     """The document with each kind of junk in each place."""
     for place in list(places(document)):
         for value in junk:
-            yield _with(document, place, value)
+            yield changed_at(document, place, value)
 
 
-def _with(document: Any, place: tuple[Any, ...], value: Any) -> Any:
+def changed_at(document: Any, place: tuple[Any, ...], value: Any) -> Any:
+    """The document with one value in one place."""
     if not place:
         return value
     changed = deepcopy(document)

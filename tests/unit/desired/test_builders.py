@@ -92,6 +92,13 @@ def lab() -> Sample:
     return Sample({name: {**each, **more, **environment} for name, each in lab_hosts().items()})
 
 
+def sees() -> Sample:
+    """A model that is served with what sees, over two GPUs."""
+    sizes = {"tensor_parallel_size": 2, "max_num_batched_tokens": 4096}
+    chat = service("gemma-3-27b-it", images=4, **sizes)
+    return Sample(hosts({"gpu1": server()}, {"chat": chat}))
+
+
 def span() -> Sample:
     """One replica on two servers: ranks inside each, a stage on each."""
     sizes = {"tensor_parallel_size": 8, "pipeline_parallel_size": 2}
@@ -162,7 +169,12 @@ def option(unit: str, flag: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "sample", "host"),
-    [("cuda", big, "gpu1"), ("cpu", lab, "gpu1"), ("second-server", span, "gpu2")],
+    [
+        ("cuda", big, "gpu1"),
+        ("cpu", lab, "gpu1"),
+        ("second-server", span, "gpu2"),
+        ("sees", sees, "gpu1"),
+    ],
 )
 def test_unit_and_environment_are_as_kept(
     name: str, sample: Callable[[], Sample], host: str, golden: Golden

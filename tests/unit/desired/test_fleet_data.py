@@ -137,6 +137,12 @@ def test_a_replica_takes_what_it_runs_or_what_was_asked_of_it(
     assert [slots(one) for one in made.replicas] == [wanted]
 
 
+def test_each_data_parallel_group_takes_as_many_as_it_is_told() -> None:
+    mixture = service("deepseek-v2-lite-chat", data_parallel_size=2, max_num_seqs=16)
+    _, made = planned({"chat": mixture})
+    assert [slots(one) for one in made.replicas] == [2 * 16]
+
+
 def test_a_cache_that_holds_few_prompts_bounds_what_a_replica_takes() -> None:
     chat = service("llama-3.3-70b-instruct", quantization="fp8", tensor_parallel_size=1)
     _, made = planned({"chat": chat | {"gpu_memory_utilization": 0.6}})

@@ -13,9 +13,11 @@ from rackwright.engines.abilities import dtype_on, oldest_gpu, refusals
 from rackwright.engines.release import build_of
 from rackwright.errors import SpecError
 from rackwright.inventory.reading import load_fleet
+from rackwright.models import read_shape
 from rackwright.plan import FleetPlan
 from rackwright.planning.placing import plan
 from rackwright.report import plan_document, plan_text
+from tests.samples.configs import config
 from tests.samples.fleet import hosts, server, service, settings, shape, spec
 
 GPUS = catalog.gpu_types()
@@ -110,6 +112,10 @@ def test_formats_that_want_a_newer_gpu() -> None:
     assert not refuse("gpt-oss-20b", "a10-24gb")
     assert "no FP8 for the KV cache" in refuse("qwen3-8b", "t4-16gb", "fp8")[0]
     assert not refuse("qwen3-8b", "l4-24gb", "fp8")
+    modelopt = {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}
+    asking = read_shape(config(quantization_config={"quant_method": "modelopt", **modelopt}))
+    (said,) = ENGINES["vllm"].gpu_refusals(GPUS["t4-16gb"], asking, spec(model="qwen3-8b"))
+    assert said == "Tesla T4 has no FP8 for the KV cache, which these weights ask for"
     # weights alone are unpacked by Marlin from Turing on
     assert not refuse("qwen3-32b-fp8", "t4-16gb")
 

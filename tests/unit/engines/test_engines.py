@@ -138,6 +138,8 @@ def test_other_flags_are_the_operators(flag: str) -> None:
 def test_a_plain_replica_has_none_of_the_flags_that_only_some_need() -> None:
     rare = (
         "expert",
+        "data-parallel",
+        "context-parallel",
         "quantization",
         "kv-cache",
         "eager",
@@ -159,12 +161,31 @@ def test_a_plain_replica_has_none_of_the_flags_that_only_some_need() -> None:
             {"model": "qwen3-30b-a3b", "tensor_parallel_size": 2, "expert_parallel": True},
             "--enable-expert-parallel",
         ),
+        ({"model": "deepseek-v2-lite-chat", "data_parallel_size": 2}, "--data-parallel-size=2"),
+        ({"model": "deepseek-v2-lite-chat", "data_parallel_size": 2}, "--enable-expert-parallel"),
+        (
+            {
+                "model": "deepseek-v2-lite-chat",
+                "tensor_parallel_size": 2,
+                "decode_context_parallel_size": 2,
+            },
+            "--decode-context-parallel-size=2",
+        ),
         ({"model": "gemma-3-27b-it"}, "--language-model-only"),
         ({"model": "mistral-small-3.2-24b-instruct-2506"}, "--language-model-only"),
+        ({"model": "gemma-3-27b-it", "images": 0}, "--language-model-only"),
+        ({"model": "gemma-3-27b-it", "images": 4}, '{"image":4,"audio":0,"video":0}'),
     ],
 )
 def test_what_the_service_says_is_a_flag(more: dict[str, Any], flag: str) -> None:
     assert flag in words(whole(**more))
+
+
+def test_what_serves_images_is_not_told_to_serve_text_alone() -> None:
+    seeing = words(whole(model="gemma-3-27b-it", images=4))
+    assert "--language-model-only" not in seeing
+    assert seeing[seeing.index("--limit-mm-per-prompt") + 1] == '{"image":4,"audio":0,"video":0}'
+    assert "--limit-mm-per-prompt" not in words(whole(model="gemma-3-27b-it"))
 
 
 def test_no_flag_is_given_twice() -> None:

@@ -15,13 +15,16 @@ from tests.samples.engine_faults import MIXTURE, split_faults
 from tests.samples.fleet import judged, server
 
 LARGE = server(count=8, link="nvswitch")
-BY_RANKS = Splits(tensor=True, pipeline=True, expert=True, servers=True)
+BY_RANKS = Splits(
+    tensor=True, pipeline=True, expert=True, uneven=True, data=True, context=True, servers=True
+)
 SPLITS = [
     Splits(),
-    Splits(data=True),
     Splits(tensor=True),
     Splits(pipeline=True),
     Splits(tensor=True, expert=True),
+    Splits(tensor=True, expert=True, data=True),
+    Splits(tensor=True, context=True),
     Splits(tensor=True, pipeline=True),
     Splits(tensor=True, servers=True),
     Splits(pipeline=True, servers=True),
@@ -60,6 +63,8 @@ def able(splits: Splits, *ignored: str) -> Vllm:
         ("tensor", "tensor-parallel-size", "1, 2 and 4 ranks"),
         ("pipeline", "pipeline-parallel-size", "1, 2 and 4 stages"),
         ("expert", "enable-expert-parallel", "whole experts a rank and shared ones"),
+        ("data", "data-parallel-size", "groups of ranks and one"),
+        ("context", "decode-context-parallel-size", "1, 2 and 4 parts of a cache"),
         ("servers", "node-rank", "the first server, the second and one alone"),
     ],
 )
@@ -105,6 +110,8 @@ def cannot(layout: Layout, splits: Splits) -> bool:
         (split.tensor > 1 and not splits.tensor)
         or (split.pipeline > 1 and not (splits.pipeline or splits.by_layers))
         or (split.expert_parallel and not splits.expert)
+        or (split.data > 1 and not splits.data)
+        or (split.context > 1 and not splits.context)
         or (layout.nodes > 1 and not splits.servers)
         or layout.by_layers != splits.by_layers
     )
@@ -117,7 +124,7 @@ def cannot(layout: Layout, splits: Splits) -> bool:
     [{}, {"tensor_parallel_size": 4}, {"pipeline_parallel_size": 2}, {"expert_parallel": True}],
     ids=str,
 )
-@pytest.mark.parametrize("model", ["llama-3.1-8b-instruct", MIXTURE])
+@pytest.mark.parametrize("model", ["llama-3.1-8b-instruct", MIXTURE, "deepseek-v3"])
 def test_no_layout_has_a_split_that_the_engine_cannot_do(
     monkeypatch: pytest.MonkeyPatch, splits: Splits, nodes: int, more: dict[str, Any], model: str
 ) -> None:
@@ -152,6 +159,9 @@ def test_all_that_it_can_do_is_considered(
     [
         ({"by_layers": True, "tensor": True}, "leave out what splits by ranks"),
         ({"expert": True}, "it needs tensor"),
+        ({"context": True}, "it needs tensor"),
+        ({"data": True, "tensor": True}, "they need expert"),
+        ({"uneven": True, "tensor": True}, "they need expert"),
         ({"servers": True}, "needs tensor or pipeline"),
     ],
 )

@@ -37,9 +37,9 @@ CASES: Cases = {
     ),
     "an own model of an unknown kind": (
         with_config(architectures=["MambaForCausalLM"]),
-        "models[tiny].config.architectures: is an architecture that cannot be judged; give its "
-        "memory by hand as `figures` instead of `config` (docs/planner.md) "
-        "(got 'MambaForCausalLM')",
+        "models[tiny].config.architectures: is not supported yet, vLLM 0.32.0 serves it: its "
+        "files' headers make an estimate (`tensors`), or figures by hand (docs/planner.md); the "
+        "nearest by name that is known is JambaForCausalLM (got 'MambaForCausalLM')",
     ),
     "an own model of too many layers": (
         with_config(num_hidden_layers=10**9),
@@ -52,11 +52,13 @@ CASES: Cases = {
     ),
     "neither config nor figures": (
         with_model(path="/srv/a"),
-        "models[tiny]: must have either config (its config.json) or figures (by hand)",
+        "models[tiny]: must have either config (its config.json), figures (by hand) or header (its "
+        "GGUF file)",
     ),
     "both config and figures": (
         with_model(**TINY, figures=FIGURES),
-        "models[tiny]: must have either config (its config.json) or figures (by hand)",
+        "models[tiny]: must have either config (its config.json), figures (by hand) or header (its "
+        "GGUF file)",
     ),
     "figures that do not add up": (
         with_model(**{**BY_HAND, "figures": {**FIGURES, "weights_gib": 1.0}}),
@@ -69,9 +71,15 @@ CASES: Cases = {
         "(got '/nowhere')",
     ),
     "an unknown quantization": (
+        with_config(quantization_config={"quant_method": "magic"}),
+        "models[tiny].config.quantization_config: must be one of auto-round, awq, "
+        "compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4, not 'magic'",
+    ),
+    "a quantization that the engine does not serve": (
         with_config(quantization_config={"quant_method": "bitsandbytes"}),
-        "models[tiny].config.quantization_config: must be one of awq, compressed-tensors, "
-        "fbgemm_fp8, fp8, gptq, mxfp4, not 'bitsandbytes'",
+        "models[tiny].config.quantization_config: is bitsandbytes, which is not supported: vLLM "
+        "0.32 does not serve it; take the model in another format (FP8, AWQ, GPTQ of 4 or 8 bits, "
+        "NVFP4) or unquantized",
     ),
 }
 

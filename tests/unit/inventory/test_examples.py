@@ -21,7 +21,8 @@ from rackwright.engines import ENGINES
 from rackwright.inventory.group_data import FILE
 from rackwright.inventory.settings import HOST_KEYS, SHARED_KEYS, host_settings
 from rackwright.models import Figures
-from rackwright.models.spec import Gguf, ModelSource, ModelSpec
+from rackwright.models.gguf import Gguf, GgufDigest, Mmproj
+from rackwright.models.spec import ModelSource, ModelSpec
 from rackwright.runner.host_data import pyinfra_keys
 from rackwright.spec import (
     AcceptedFinding,
@@ -48,7 +49,7 @@ SECTIONS: dict[str, tuple[type[BaseModel], ...]] = {
     "gpu_servers": (ServerSpec, GpuSpec, OtherGpuSpec),
     "gateways": (GatewaySpec, AcmeSpec),
     "_failover": (FailoverSpec,),
-    "_services": (ServiceSpec, Target, Gguf, QueueSpec, OverflowSpec),
+    "_services": (ServiceSpec, Target, Gguf, GgufDigest, Mmproj, QueueSpec, OverflowSpec),
     "_models": (ModelSpec, ModelSource, Figures),
     "_gpu_types": (GpuType, NvLink),
     "_accepted": (AcceptedFinding,),

@@ -70,6 +70,8 @@ def everything() -> dict[str, dict[str, Any]]:
         tensor_parallel_size={"gpu1": 1},
         pipeline_parallel_size=1,
         expert_parallel=False,
+        data_parallel_size=1,
+        decode_context_parallel_size=1,
         replicas=1,
         servers_per_replica=1,
         max_num_seqs=8,
@@ -79,6 +81,8 @@ def everything() -> dict[str, dict[str, Any]]:
         quantization="fp8",
         kv_cache_dtype="fp8",
         enforce_eager=True,
+        images=0,
+        audios=0,
         extra_args={"seed": 1},
         aliases=["gpt-4o"],
         host_names=["own.example.com"],
@@ -100,9 +104,11 @@ def everything() -> dict[str, dict[str, Any]]:
     own = {key: example(key) for key in keys} | own
     other = service("hand", revision=..., gpus={"gpu1": [1]}, objective=dict(TARGET, tpot_ms=9999))
     wide = service(servers=["gpu2", "gpu3"], served_model_name="wide", servers_per_replica=2)
-    file = {"path": "/srv/tiny.gguf", "sha256": "a" * 64, "size_bytes": 4_000_000}
+    part = {"sha256": "a" * 64, "size_bytes": 2_000_000}
+    file = {"path": "/srv/tiny-00001-of-00002.gguf", "parts": [part, dict(part)]}
     layers = service("tiny", engine="llamacpp", servers=["gpu4"], revision=..., gguf=file)
     layers |= {"max_model_len": 2048, "served_model_name": "layers"}
+    layers |= {"mmproj": {"path": "/srv/mmproj.gguf", **part}}
     gateway = {"server_name": "a.example.com", "certificate": "/a", "certificate_key": "/b"}
     gateway |= {"ask_keys": True, "default": "own"}
     islands = {"nvlink_islands": [[0, 1]], "numa_nodes": [[0], [1, 5]], "fabric_manager": "own"}

@@ -6,7 +6,8 @@ import pytest
 
 from rackwright.inventory.project_files import project_file_faults, unlocked
 from rackwright.inventory.reading import load_fleet
-from tests.samples.fleet import DEFAULTS, hosts
+from tests.samples.fleet import DEFAULTS, hosts, server, service
+from tests.samples.launches import HEARING
 
 HASH = "--hash=sha256:" + "0" * 64
 LOCKED = (
@@ -67,3 +68,23 @@ def test_the_requirements_of_this_project_are_locked() -> None:
 def test_a_file_that_is_none_is_a_fault(key: str, path: str, rule: str) -> None:
     (fault,) = project_file_faults(load_fleet(hosts(**{key: path})))
     assert str(fault).startswith(f"settings[gpu1].{key}: {rule}")
+
+
+def hearing(requirements: str) -> list[str]:
+    models = {"hears": {"path": "/srv/models/hears", "config": HEARING}}
+    chat = service("hears", revision=..., audios=1)
+    more = {"vllm_requirements": requirements}
+    spec = load_fleet(hosts({"gpu1": server()}, {"chat": chat}, models=models, **more))
+    return [str(fault) for fault in project_file_faults(spec)]
+
+
+LOCKS = "rackwright/engines/requirements/"
+
+
+def test_a_model_that_hears_needs_what_decodes_sound() -> None:
+    assert hearing(f"{LOCKS}vllm-0.32.0-cu130-audio.txt") == []
+    (fault,) = hearing(f"{LOCKS}vllm-0.32.0-cu130.txt")
+    assert fault.startswith(
+        "services[chat].audios: must be left out: rackwright/engines/requirements/"
+        "vllm-0.32.0-cu130.txt has no av and soundfile, which decode sound"
+    )

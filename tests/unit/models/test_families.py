@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rackwright.errors import SpecError
 from rackwright.models import FAMILIES, Shape, read_shape
 from tests.samples.configs import (
     BASE,
@@ -22,6 +23,9 @@ from tests.samples.configs import (
     config,
     usual,
 )
+
+COUNT_AS_TWO = ("FalconH1ForCausalLM", "WhisperForConditionalGeneration")
+"""Of these a layer is two values: it keeps two kinds of cache."""
 
 
 def windows(shape: Shape) -> list[int | None]:
@@ -63,12 +67,13 @@ def test_a_family_says_whether_tables_are_tied_where_the_config_does_not(
     assert read_shape(config(architecture, tie_word_embeddings=not tied)).tied is not tied
 
 
-@pytest.mark.parametrize("architecture", FAMILIES)
+@pytest.mark.parametrize("architecture", [name for name in FAMILIES if name not in COUNT_AS_TWO])
 def test_equal_layers_are_one_value(architecture: str) -> None:
     shape = read_shape(usual(architecture))
-    kinds = {(layer.kv.kind, layer.experts): layer for layer in shape.layers}
+    kinds = {(layer.kv, layer.experts, layer.mlp_width): layer for layer in shape.layers}
     assert len(shape.layers) == L
-    assert all(layer is kinds[layer.kv.kind, layer.experts] for layer in reversed(shape.layers))
+    own = (kinds[layer.kv, layer.experts, layer.mlp_width] for layer in shape.layers)
+    assert all(layer is made for layer, made in zip(shape.layers, own, strict=True))
 
 
 LISTED = ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]
@@ -98,6 +103,12 @@ LISTED = ["full_attention", "sliding_attention", "sliding_attention", "full_atte
         ("Olmo3ForCausalLM", {"sliding_window": 8, "layer_types": LISTED}, [None, 8, 8, None]),
         ("Gemma3ForCausalLM", {"sliding_window": None, "layer_types": LISTED}, [None] * 4),
         ("DeepseekV2ForCausalLM", {}, [None] * 4),
+        ("Llama4ForCausalLM", {"sliding_window": 8}, [32, 32, 32, None]),
+        (
+            "Llama4ForCausalLM",
+            {"layer_types": ["chunked_attention", *["full_attention"] * 3]},
+            [32, None, None, None],
+        ),
     ],
 )
 def test_layers_look_back_as_their_family_does(
@@ -168,6 +179,17 @@ def test_latent_attention_keeps_one_head_that_holds_rank_and_rope() -> None:
     assert (kept.heads, kept.elements, kept.latent) == (1, 20 + 8, True)
 
 
+def test_what_chooses_tokens_keeps_a_key_of_each_in_the_layers_that_choose() -> None:
+    """A byte a dimension and a scale of 4, beside the latent head."""
+    shape = read_shape(usual("GlmMoeDsaForCausalLM"))
+    assert [layer.kv.beside_bytes for layer in shape.layers] == [132, 0, 132, 0]
+    assert all((layer.kv.elements, layer.kv.latent) == (28, True) for layer in shape.layers)
+    every = read_shape(usual("DeepseekV32ForCausalLM"))
+    assert [layer.kv.beside_bytes for layer in every.layers] == [132] * 4
+    named = read_shape({**usual("GlmMoeDsaForCausalLM"), "index_topk_pattern": "FSSF"})
+    assert [layer.kv.beside_bytes for layer in named.layers] == [132, 0, 0, 132]
+
+
 def test_what_the_engine_makes_beside_the_checkpoint_is_no_parameter() -> None:
     """Latent attention multiplies its up-projection in, for which the engine copies it."""
     shape = read_shape(usual("DeepseekV2ForCausalLM"))
@@ -202,17 +224,45 @@ def test_of_a_model_that_sees_images_the_text_half_is_read(wrapper: str, inner: 
     assert not alone.text_only
 
 
-def test_what_the_text_half_says_itself_counts() -> None:
+def test_what_a_model_says_as_a_whole_goes_before_its_text_half() -> None:
     outer = {
         "architectures": ["Mistral3ForConditionalGeneration"],
-        "text_config": {**BASE, "torch_dtype": "bfloat16", "tie_word_embeddings": False},
+        "text_config": {
+            **BASE,
+            "dtype": "bfloat16",
+            "tie_word_embeddings": False,
+            "quantization_config": {"quant_method": "mxfp4"},
+        },
         "torch_dtype": "float16",
         "tie_word_embeddings": True,
         "quantization_config": {"quant_method": "fp8"},
     }
     shape = read_shape(outer)
-    assert (shape.dtype, shape.tied) == ("bfloat16", False)
+    assert (shape.dtype, shape.tied) == ("float16", True)
     assert shape.quantization and shape.quantization.method == "fp8"
+
+
+def test_where_it_says_nothing_its_text_half_counts() -> None:
+    inner = {**BASE, "torch_dtype": "float16", "tie_word_embeddings": True}
+    outer = {"architectures": ["Mistral3ForConditionalGeneration"], "text_config": inner}
+    shape = read_shape({**outer, "dtype": None, "quantization_config": None})
+    assert (shape.dtype, shape.tied) == ("float16", True)
+
+
+def test_keys_are_named_where_they_stand() -> None:
+    outer = {
+        "architectures": ["Mistral3ForConditionalGeneration"],
+        "text_config": {**BASE, "hidden_size": 0},
+        "torch_dtype": "int8",
+        "quantization_config": {"quant_method": "bitsandbytes"},
+    }
+    with pytest.raises(SpecError) as caught:
+        read_shape(outer)
+    assert {fault.path for fault in caught.value.faults} == {
+        "config.text_config.hidden_size",
+        "config.torch_dtype",
+        "config.quantization_config",
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from rackwright import catalog
 from rackwright.errors import SpecError
 from rackwright.models.finding import find_gpus, find_model
+from rackwright.models.spec import ModelSpec
 from tests.samples.fleet import TINY
 
 CONFIG = TINY["config"]
@@ -20,10 +21,16 @@ Answer = tuple[int, bytes]
 
 
 class Hub:
-    """Answers every request with ``answer``, and keeps what it was asked."""
+    """Answers requests for a config with ``answer``, and keeps what it was asked.
+
+    ``beside`` is its answer for what a quantizer wrote beside the config, ``params`` for Mistral's
+    own file.
+    """
 
     def __init__(self) -> None:
         self.answer: Answer = (200, json.dumps(CONFIG).encode())
+        self.beside: Answer = (404, b"")
+        self.params: Answer = (404, b"")
         self.moved_to = ""
         self.asked: list[tuple[str, str | None]] = []
         hub = self
@@ -32,7 +39,11 @@ class Hub:
             def do_GET(self) -> None:
                 hub.asked.append((self.path, self.headers["Authorization"]))
                 code, body = hub.answer
-                if hub.moved_to and self.path != hub.moved_to:
+                if self.path.endswith("/hf_quant_config.json"):
+                    code, body = hub.beside
+                elif self.path.endswith("/params.json"):
+                    code, body = hub.params
+                elif hub.moved_to and self.path != hub.moved_to:
                     code, body = 307, b""
                 self.send_response(code)
                 if code == 307:
@@ -68,6 +79,23 @@ def fault(name: str) -> str:
         find_model(name)
     (only,) = caught.value.faults
     return str(only)
+
+
+# --- Mistral's own format -----------------------------------------------------------------------
+
+
+def test_a_repository_with_only_params_json_is_read(hub: Hub) -> None:
+    sizes = {"dim": 64, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 96}
+    hub.answer = (404, b"")
+    hub.params = (200, json.dumps({**sizes, "vocab_size": 100}).encode())
+    assert find_model("mistralai/own").shape.hidden_size == 64
+    assert [path.rpartition("/")[2] for path, _ in hub.asked][:2] == ["config.json", "params.json"]
+
+
+@pytest.mark.parametrize("params", [(200, b"[]"), (200, b"{"), (404, b""), (500, b"")])
+def test_where_neither_file_is_there_the_config_is_missed(hub: Hub, params: Answer) -> None:
+    hub.answer, hub.params = (404, b""), params
+    assert "has no config.json that the hub would give (HTTP 404)" in fault("mistralai/own")
 
 
 # --- the catalog and the disk ------------------------------------------------------------------
@@ -131,7 +159,8 @@ def test_a_directory_without_a_usable_config_is_refused(
 
 def test_a_repository_is_asked_for_its_config(hub: Hub) -> None:
     model = find_model("Some-Org/My.Llama_2")
-    assert hub.asked == [("/Some-Org/My.Llama_2/resolve/main/config.json", None)]
+    folder = "/Some-Org/My.Llama_2/resolve/main"
+    assert hub.asked == [(f"{folder}/{name}.json", None) for name in ("config", "hf_quant_config")]
     assert (model.name, model.source.repo) == ("my.llama_2", "Some-Org/My.Llama_2")
     assert model.shape.heads == 4
 
@@ -156,7 +185,7 @@ def test_a_token_is_sent_and_never_shown(hub: Hub, monkeypatch: pytest.MonkeyPat
 def test_a_repository_that_moved_is_followed(hub: Hub) -> None:
     hub.moved_to = "/new/b/resolve/main/config.json"
     assert find_model("old/b").shape.heads == 4
-    assert [path for path, _ in hub.asked] == ["/old/b/resolve/main/config.json", hub.moved_to]
+    assert [path for path, _ in hub.asked[:2]] == ["/old/b/resolve/main/config.json", hub.moved_to]
 
 
 @pytest.mark.parametrize("code", [401, 403])
@@ -225,9 +254,66 @@ def test_a_line_break_after_a_token_does_no_harm(hub: Hub, monkeypatch: pytest.M
 
 def test_an_architecture_that_is_not_known_is_said(hub: Hub) -> None:
     hub.answer = (200, json.dumps({**CONFIG, "architectures": ["MambaForCausalLM"]}).encode())
-    text = fault("a/b")
-    assert text.startswith("model: cannot be sized: architectures: is an architecture that cannot")
-    assert "'MambaForCausalLM'" in text
+    with pytest.raises(SpecError) as caught:
+        find_model("a/b")
+    first, second = map(str, caught.value.faults)
+    assert first.startswith("model: cannot be sized: architectures: is not supported yet, vLLM 0.")
+    assert first.endswith("(got 'MambaForCausalLM')")
+    assert second.startswith("model: has no tensor headers that could be read: ")
+
+
+# --- what a quantizer wrote beside the config --------------------------------------------------
+
+FP8 = {"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}}
+OWN = {"quant_method": "awq", "bits": 4, "group_size": 128}
+
+
+def methods(model: ModelSpec) -> tuple[str, str]:
+    """How it is quantized, and what its KV cache is kept in."""
+    quantization = model.shape.quantization
+    return quantization.method if quantization else "none", model.shape.kv_cache_dtype
+
+
+def test_a_file_of_quantization_in_a_repository_counts(hub: Hub) -> None:
+    hub.beside = (200, json.dumps(FP8).encode())
+    assert methods(find_model("a/b")) == ("modelopt", "fp8")
+    hub.answer = (200, json.dumps({**CONFIG, "quantization_config": OWN}).encode())
+    hub.asked.clear()
+    assert methods(find_model("a/b")) == ("awq", "bfloat16")
+    assert len(hub.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((403, b""), "HTTP 403"),
+        ((500, b""), "HTTP 500"),
+        ((200, b"[]"), "no JSON object"),
+        ((200, b"<html>"), "Expecting value: line 1 column 1 (char 0)"),
+    ],
+)
+def test_a_file_of_quantization_that_cannot_be_had_is_a_fault(
+    answer: Answer, reason: str, hub: Hub
+) -> None:
+    hub.beside = answer
+    rule = "may be quantized, but its hf_quant_config.json could not be read"
+    assert f"model: {rule}: {reason} (got" in fault("a/b")
+
+
+@pytest.mark.parametrize("name", ["", "config.json"])
+def test_a_file_of_quantization_in_a_directory_counts(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "hf_quant_config.json").write_text(json.dumps(FP8))
+    assert methods(find_model(str(tmp_path / name))) == ("modelopt", "fp8")
+    (tmp_path / "config.json").write_text(json.dumps({**CONFIG, "quantization_config": OWN}))
+    assert methods(find_model(str(tmp_path / name))) == ("awq", "bfloat16")
+
+
+@pytest.mark.parametrize("content", ["[]", "{", ""])
+def test_a_file_of_quantization_that_is_none_is_a_fault(content: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "hf_quant_config.json").write_text(content)
+    assert "hf_quant_config.json" in fault(str(tmp_path))
 
 
 # --- names that are none -----------------------------------------------------------------------

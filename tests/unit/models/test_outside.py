@@ -20,12 +20,13 @@ from rackwright.models.outside import MOST_BYTES, bounded_get
 from tests.samples.fleet import TINY
 
 CONFIG = json.dumps(TINY["config"]).encode()
+NONE = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 Write = Callable[[socket.socket], None]
 
 
 class Hub:
-    """Answers every request with what ``write`` writes, until whoever asks hangs up."""
+    """Answers what asks for a config with what ``write`` writes, until whoever asks hangs up."""
 
     def __init__(self) -> None:
         self.write: Write = lambda line: line.sendall(OK + b"\r\n" + CONFIG)
@@ -41,9 +42,12 @@ class Hub:
             except OSError:
                 return
             with line:
-                line.recv(65536)
+                asked = line.recv(65536)
                 try:
-                    self.write(line)
+                    if b"/hf_quant_config.json" in asked:
+                        line.sendall(NONE)
+                    else:
+                        self.write(line)
                 except OSError:
                     continue
 

@@ -76,10 +76,10 @@ INDIVISIBLE: dict[str, tuple[Shape, Split, str]] = {
         Split(8, expert_parallel=True),
         "",
     ),
-    "experts": (
+    "experts, some a rank more than others": (
         mixture(num_experts=6),
         Split(4, expert_parallel=True),
-        "6 experts do not divide that way",
+        "",
     ),
     "shared experts need not": (mixture(num_experts=6), Split(4), ""),
     "blocks of a quantization": (
@@ -98,9 +98,15 @@ INDIVISIBLE: dict[str, tuple[Shape, Split, str]] = {
         "",
     ),
     "blocks of a dense model": (
-        tiny().with_quantization(NAMED["gptq"]),
+        tiny(head_dim=128).with_quantization(NAMED["gptq"]),
         Split(4),
         "",
+    ),
+    "blocks of what attention sums up": (
+        tiny().with_quantization(NAMED["gptq"]),
+        Split(4),
+        "self_attn.o_proj's input 256 divided by 4 is no multiple of the quantization's blocks of "
+        "128",
     ),
     "blocks too small": (
         tiny(num_attention_heads=8, num_key_value_heads=8).with_quantization(NAMED["gptq"]),

@@ -7,7 +7,8 @@ import pytest
 from rackwright import catalog
 from rackwright.models import NAMED, Shape
 from rackwright.planning import step
-from rackwright.planning.step import Batch, Machine, Wires, hand_over_s, stage_s
+from rackwright.planning.messages import Wires
+from rackwright.planning.step import Batch, Machine, hand_over_s, stage_s
 from rackwright.sizing import Split
 from tests.samples.fleet import shape
 

@@ -220,6 +220,21 @@ def test_of_files_that_are_fetched_alone_each_is_looked_at(server: Server) -> No
     assert [path.name for path in folder.iterdir()] == ["q8.gguf"] and not stamp.exists()
 
 
+def test_parts_of_a_file_stay_as_long_as_the_first_is_named(server: Server) -> None:
+    folder = server.model("4" * 40)
+    (folder / "config.json").unlink()
+    (folder / "model.safetensors").rename(folder / "m-00001-of-00002.gguf")
+    for name in ("m-00002-of-00002.gguf", "n-00002-of-00002.gguf"):
+        (folder / name).touch()
+        os.chown(folder / name, pwd.getpwnam(USER).pw_uid, -1)
+    (server.turns / "chat.before").mkdir(parents=True)
+    unit = f"ExecStart=/opt/llama-server --model {folder}/m-00001-of-00002.gguf --port 8000"
+    (server.turns / "chat.before/unit").write_text(unit)
+    unneeded, kept = server.look()
+    assert unneeded == {OLD, FIRST, "n-00002-of-00002.gguf"}
+    assert kept["m-00002-of-00002.gguf"] == "a replica may go back to it"
+
+
 def test_a_removal_that_was_cut_off_is_gone_on_with(server: Server) -> None:
     aside = server.releases[OLD].with_name(f".{OLD}.rackwright-old")
     server.releases[OLD].rename(aside)

@@ -447,6 +447,27 @@ def test_a_file_is_downloaded_by_the_engines_user_and_compared_once(
     assert asked == before
 
 
+def test_every_part_of_a_split_file_comes_and_is_compared(fake: Path) -> None:
+    parts = {f"m-0000{number}-of-00002.gguf": GGUF + bytes(number) for number in (1, 2)}
+    models = []
+    for name, content in parts.items():
+        (fake / "repo" / name).write_bytes(content)
+    SERVING.again()
+    for name, content in parts.items():
+        own = {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
+        url = f"{(fake / 'hub').read_text()}/org/name/resolve/{REVISION}/{name}"
+        models.append({"kind": "file", "path": str(target(fake) / name), "url": url, **own})
+    asked = {**request(fake), "models": models}
+    weights.main(asked)
+    assert weights.main({**asked, "do": "observe"}) == {}
+    assert {path.name for path in target(fake).iterdir()} == {*parts}
+    (target(fake) / "m-00002-of-00002.gguf").unlink()
+    (wrong_part,) = weights.main({**asked, "do": "observe"}).values()
+    assert "m-00002-of-00002.gguf is not there" in wrong_part
+    weights.main(asked)
+    assert weights.main({**asked, "do": "observe"}) == {}
+
+
 def test_a_file_of_the_operator_is_compared_and_left_alone(fake: Path) -> None:
     own = fake / "own.gguf"
     own.write_bytes(GGUF)

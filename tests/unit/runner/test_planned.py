@@ -22,6 +22,8 @@ from rackwright.runner import observing
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.paths_between import paths_of, transfers_of
 from rackwright.runner.planned import RELEASE_BYTES, planned
+from tests.samples.engines import GGUF
+from tests.samples.engines import SETTINGS as ENGINES
 from tests.samples.fleet import cluster, hosts, lab_hosts, server, service
 
 GIB = 1024**3
@@ -196,3 +198,37 @@ def test_the_pinned_version_is_the_one_that_is_checked() -> None:
     (one,) = told(fleet_of(hosts()), PlannedReplica)
     seen = {"version": {"status": 200, "body": {"version": "0.31.0"}}}
     assert version.CHECK.ask(one, seen).status is Status.CRITICAL
+
+
+def test_each_gpu_of_a_replica_over_two_types_is_judged_by_its_own_memory() -> None:
+    box = {"address": "192.0.2.11", "gpus": {"type": "rtx-3090-24gb", "count": 1, "indexes": [0]}}
+    box["other_gpus"] = [{"type": "rtx-3060-12gb", "count": 1, "indexes": [1]}]
+    asked = {"engine": "llamacpp", "gguf": {**GGUF, "size_bytes": 26 * GIB}, "max_num_seqs": 1}
+    chat = service("llama-3.3-70b-instruct", revision=..., gpus={"gpu1": [0, 1]}, **asked)
+    fleet = fleet_of(hosts({"gpu1": box}, {"chat": chat}, **ENGINES))
+    (planned_server,) = told(fleet, PlannedServer)
+    (replica,) = fleet.plan.replicas
+    big, small = planned_server.tenants
+    assert (big.gpu, small.gpu) == (0, 1)
+    assert big.most_bytes > 1.9 * small.most_bytes
+    for tenant, dealt in zip((big, small), replica.dealt, strict=True):
+        assert tenant.most_bytes == dealt.memory.usable_bytes + dealt.memory.outside_bytes
+
+
+@pytest.mark.parametrize(("experts", "even"), [(60, False), (64, True)])
+def test_ranks_that_have_an_expert_less_are_not_told_to_hold_as_much(
+    experts: int, even: bool
+) -> None:
+    config = {
+        "architectures": ["Qwen2MoeForCausalLM"],
+        **{"hidden_size": 2048, "intermediate_size": 5632, "num_hidden_layers": 4},
+        **{"num_attention_heads": 16, "num_key_value_heads": 16, "vocab_size": 151936},
+        **{"max_position_embeddings": 8192, "num_experts": experts, "num_experts_per_tok": 4},
+        **{"moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632},
+    }
+    own = {"path": "/srv/models/own", "config": config}
+    asked = service("own", tensor_parallel_size=8, expert_parallel=True, revision=...)
+    box = {"gpu1": server(count=8, link="nvswitch")}
+    fleet = fleet_of(hosts(box, {"chat": asked}, models={"own": own}))
+    (one,) = told(fleet, PlannedServer)
+    assert {tenant.even for tenant in one.tenants} == {even}

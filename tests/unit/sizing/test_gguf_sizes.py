@@ -6,10 +6,10 @@ import pytest
 
 from rackwright.models import Shape
 from rackwright.sizing import GIB, Limits, Split
+from rackwright.sizing.dealing import dealt_layers
 from rackwright.sizing.gguf import (
     MARGIN_BYTES,
     compute_bytes,
-    dealt_layers,
     gguf_memory,
     kv_bytes,
     unjudged,
@@ -102,7 +102,7 @@ def test_layers_are_dealt_as_llama_cpp_deals_them(layers: int, gpus: int) -> Non
     for item in range(items):
         gpu = next(each for each in range(gpus) if item * gpus < (each + 1) * items)
         expected[gpu].append(item)
-    found = [list(each) for each in dealt_layers(layers, gpus)]
+    found = [list(each) for each in dealt_layers((1,) * gpus, layers)]
     assert found == [[item for item in each if item < layers] for each in expected]
 
 

@@ -136,6 +136,8 @@ ASKED = st.fixed_dictionaries(
         "tensor_parallel_size": st.sampled_from([1, 2, 3, 4, 8]),
         "pipeline_parallel_size": st.integers(1, 6),
         "expert_parallel": st.booleans(),
+        "data_parallel_size": st.integers(1, 4),
+        "decode_context_parallel_size": st.sampled_from([1, 2, 8]),
         "replicas": st.integers(1, 4),
         "servers_per_replica": st.integers(1, 3),
         "concurrency": st.sampled_from([1, 16, 1000]),
@@ -204,7 +206,7 @@ def check_memory(memory: GpuMemory, max_model_len: int) -> None:
 def check_groups(replica: Replica, fleet: FleetSpec) -> None:
     """Ranks talk over NVLink, or not at all, unless the operator gave their number."""
     box, service = fleet.servers[replica.server.name], fleet.services[replica.service.name]
-    size, nodes = replica.split.tensor, len(replica.span.addresses) if replica.span else 1
+    size, nodes = replica.split.expert_ranks, len(replica.span.addresses) if replica.span else 1
     assert len(set(replica.gpus)) == len(replica.gpus)
     assert len(replica.gpus) * nodes == size * replica.split.pipeline
     assert set(replica.gpus) <= set(range(box.gpus.count))
@@ -225,6 +227,8 @@ def check_asked(replica: Replica, fleet: FleetSpec) -> None:
     given = service.ranks_on(replica.server.name)
     assert given in (None, replica.split.tensor)
     assert service.pipeline_parallel_size in (None, replica.split.pipeline)
+    assert service.data_parallel_size in (None, replica.split.data)
+    assert service.decode_context_parallel_size in (None, replica.split.context)
     assert service.max_num_seqs in (None, replica.limits.max_num_seqs)
     assert replica.limits.max_num_batched_tokens >= replica.limits.max_num_seqs
     assert replica.speeds[0].tpot_ms > 0 < replica.speeds[-1].out_tok_s
@@ -375,7 +379,14 @@ def limits(draw: st.DrawFn) -> Limits:
     )
 
 
-SPLITS = st.builds(Split, st.sampled_from([1, 2, 4, 8]), st.integers(1, 4), st.booleans())
+SPLITS = st.builds(
+    Split,
+    st.sampled_from([1, 2, 4, 8]),
+    st.integers(1, 4),
+    st.booleans(),
+    st.sampled_from([1, 2, 4]),
+    st.sampled_from([1, 2]),
+)
 
 
 @settings(REPEATABLE, max_examples=200)
@@ -404,4 +415,4 @@ def test_no_rank_or_stage_loses_a_weight(config: Data, split: Split) -> None:
     stages = [weights_bytes(shape, split, stage) for stage in range(split.pipeline)]
     assert min(stages) > 0
     assert max(stages) <= alone
-    assert split.tensor * sum(stages) >= alone
+    assert split.expert_ranks * sum(stages) >= alone

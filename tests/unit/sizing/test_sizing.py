@@ -88,7 +88,9 @@ def test_weights_are_those_the_engine_measured(row: Row) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=named)
 def test_as_many_tokens_fit_as_the_engine_measured(row: Row) -> None:
-    assert row.memory.kv_cache_tokens == pytest.approx(row.run["kv_cache_tokens"], rel=0.03)
+    """With images activations are an estimate, as the plan says."""
+    bar = 0.05 if row.run.get("images") else 0.03
+    assert row.memory.kv_cache_tokens == pytest.approx(row.run["kv_cache_tokens"], rel=bar)
 
 
 def test_there_are_rows_to_compare_with() -> None:
@@ -339,8 +341,10 @@ def test_experts_of_gpt_oss_are_padded_for_the_kernels(
 ) -> None:
     """2880 to the next multiple of 128 on each rank."""
     shape = of_catalog("gpt-oss-20b")
-    experts = tensor(shape, "mlp.experts.up_proj")
-    assert tensor_bytes(shape, experts, split) == count * (width * 2880 // 2 + width * 2880 // 32)
+    experts, held = tensor(shape, "mlp.experts.up_proj"), shape.quantization
+    assert held
+    each = width * 2880 // 2 + width * 2880 // 32
+    assert tensor_bytes(shape, experts, split, held.usual) == count * each
 
 
 def test_experts_that_do_not_divide_are_dealt_rounded_up() -> None:
@@ -396,7 +400,7 @@ OTHER_BYTES = 2 * (2 * 128 * 512 + (2 * 4 + 1) * 512)  # tables padded from 100 
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
-        ({"quant_method": "fp8"}, LINEAR_ELEMENTS),
+        ({"quant_method": "fp8"}, LINEAR_ELEMENTS + 4 * 7 * 4),  # a scale a matrix
         (
             {"quant_method": "fp8", "weight_block_size": [128, 128]},
             LINEAR_ELEMENTS + LINEAR_ELEMENTS // 128**2 * 4,
@@ -417,7 +421,8 @@ def test_quantized_layers_weigh_their_bits_and_scales(entry: Any, expected: int)
     shape = quantized(**entry)
     assert held(shape) == OTHER_BYTES + expected
     norms = 2 * (2 * 4 + 1) * 512
-    assert total(shape, Split(2)) == held(shape) + norms
+    whole = sum(scheme.tensor_bytes for layer in shape.schemes for scheme in layer if scheme)
+    assert total(shape, Split(2)) == held(shape) + norms + whole
 
 
 def test_online_fp8_halves_linear_layers_only() -> None:

@@ -1,0 +1,25 @@
+"""Which architectures an engine's release lists: known to us or not, it tries to serve them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+from rackwright.catalog.data import read
+
+
+class Listed(NamedTuple):
+    """``architectures`` of one engine's ``version``; ``no_longer`` names the last that had one."""
+
+    engine: str
+    version: str
+    architectures: frozenset[str]
+    no_longer: dict[str, str]
+
+
+@cache
+def listed() -> Listed:
+    """What the pinned vLLM lists: the only engine whose list is kept here."""
+    ((engine, entry),) = read("architectures.yaml").items()
+    names = frozenset(entry["architectures"])
+    return Listed(engine, entry["version"], names, dict(entry["no_longer"]))

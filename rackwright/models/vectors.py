@@ -1,0 +1,53 @@
+"""Models that answer with vectors, built otherwise than BERT: GTE, EmbeddingGemma, Llama both ways.
+
+Source: vllm/model_executor/models/bert_with_rope.py (GteNewModel), gemma3.py, llama.py, and
+Gemma3TextModelConfig and LlamaBidirectionalConfig in models/config.py, 0.32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rackwright.models.config import Config
+from rackwright.models.decoder import Decoder
+from rackwright.models.encoder import Encoder
+from rackwright.models.family import Family
+from rackwright.models.shape import KvCache, Tensor
+
+
+class Gte(Encoder):
+    """Reads the layers of one GTE: of its MLP only what comes out has a bias."""
+
+    def __init__(self, config: Config, family: Family) -> None:
+        """Those of one kind of token alone may have no table of them."""
+        self.untyped = config.values.get("type_vocab_size") == 0
+        if self.untyped:
+            config.values = {**config.values, "type_vocab_size": 1}
+        super().__init__(config, family)
+
+    def beside(self) -> tuple[Tensor, ...]:
+        """Without a table of types where there is none."""
+        return tuple(t for t in super().beside() if not (self.untyped and t.name == "token_types"))
+
+    def _mlp(self, name: str, width: int) -> Iterator[Tensor]:
+        yield from super()._mlp(name, width)
+        yield Tensor(f"{name}.down_proj.bias", self.hidden)
+
+
+class BothWays(Decoder):
+    """Reads the layers of a decoder that reads both ways: it keeps nothing of a token."""
+
+    def _kv(self, window: int | None, indexed: bool) -> KvCache:
+        return KvCache(self.kv_heads, 0)
+
+
+class Gemma3Text(Decoder):
+    """Reads the layers of one Gemma 3 without a head; read both ways it keeps nothing of a token.
+
+    EmbeddingGemma's products behind the pooling are files of their own, and not counted: 4.7 M.
+    """
+
+    def _kv(self, window: int | None, indexed: bool) -> KvCache:
+        if self.config.flag("use_bidirectional_attention"):
+            return KvCache(self.kv_heads, 0)
+        return super()._kv(window, indexed)

@@ -1,0 +1,200 @@
+"""Models of text and images or sound, by the text model inside, which is what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rackwright.models.left_out import LEFT_OUT
+
+TEXT_OF = {
+    **dict.fromkeys(
+        (
+            "DeepseekOCR2ForCausalLM",
+            "DeepseekOCRForCausalLM",
+            "DeepseekVLV2ForCausalLM",
+            "UnlimitedOCRForCausalLM",
+        ),
+        "DeepseekV2ForCausalLM",
+    ),
+    "DotsOCRForCausalLM": "Qwen2ForCausalLM",
+    "Ernie4_5_VLMoeForConditionalGeneration": "Ernie4_5_VLMoeForCausalLM",
+    "Exaone4_5_ForConditionalGeneration": "Exaone4ForCausalLM",
+    "Gemma3ForConditionalGeneration": "Gemma3ForCausalLM",
+    "Gemma3nForConditionalGeneration": "Gemma3nForCausalLM",
+    "Gemma4ForConditionalGeneration": "Gemma4ForCausalLM",
+    "Gemma4UnifiedForConditionalGeneration": "Gemma4ForCausalLM",
+    "Glm4vForConditionalGeneration": "Glm4ForCausalLM",
+    "Glm4vMoeForConditionalGeneration": "Glm4MoeForCausalLM",
+    "Glm5NextForConditionalGeneration": "Glm5NextForCausalLM",
+    "GlmOcrForConditionalGeneration": "Glm4ForCausalLM",
+    "KimiK25ForConditionalGeneration": "DeepseekV3ForCausalLM",
+    "KimiK3ForConditionalGeneration": "KimiLinearForCausalLM",
+    "KimiVLForConditionalGeneration": "DeepseekV3ForCausalLM",
+    "Lfm2VlForConditionalGeneration": "Lfm2ForCausalLM",
+    "Llama4ForConditionalGeneration": "Llama4ForCausalLM",
+    "MiniCPMV4_6ForConditionalGeneration": "Qwen3_5ForCausalLM",
+    "MiniMaxM3SparseForConditionalGeneration": "MiniMaxM3SparseForCausalLM",
+    "Mistral3ForConditionalGeneration": "MistralForCausalLM",
+    "MuseGlimmerForConditionalGeneration": "MuseGlimmerForCausalLM",
+    "PaddleOCRVLForConditionalGeneration": "Ernie4_5ForCausalLM",
+    "Phi3VForCausalLM": "Phi3ForCausalLM",
+    "Qwen2AudioForConditionalGeneration": "Qwen2ForCausalLM",
+    "Qwen2VLForConditionalGeneration": "Qwen2ForCausalLM",
+    "Qwen2_5OmniForConditionalGeneration": "Qwen2ForCausalLM",
+    "Qwen2_5OmniModel": "Qwen2ForCausalLM",
+    "Qwen2_5_VLForConditionalGeneration": "Qwen2ForCausalLM",
+    "Qwen3OmniMoeForConditionalGeneration": "Qwen3MoeForCausalLM",
+    "Qwen3VLForConditionalGeneration": "Qwen3ForCausalLM",
+    "Qwen3VLMoeForConditionalGeneration": "Qwen3MoeForCausalLM",
+    "Qwen3_5ForConditionalGeneration": "Qwen3_5ForCausalLM",
+    "Qwen3_5MoeForConditionalGeneration": "Qwen3_5MoeForCausalLM",
+    "Step3p7ForConditionalGeneration": "Step3p5ForCausalLM",
+    "VoxtralForConditionalGeneration": "LlamaForCausalLM",
+}
+"""Wrappers by the architecture of their text model."""
+ANY_TEXT = (
+    "BeeForConditionalGeneration",
+    "Blip2ForConditionalGeneration",
+    "Cohere2VisionForConditionalGeneration",
+    "H2OVLChatModel",
+    "Idefics3ForConditionalGeneration",
+    "InternS1ForConditionalGeneration",
+    "InternVLChatModel",
+    "InternVLForConditionalGeneration",
+    "LightOnOCRForConditionalGeneration",
+    "LlavaForConditionalGeneration",
+    "LlavaNextForConditionalGeneration",
+    "LlavaNextVideoForConditionalGeneration",
+    "LlavaOnevisionForConditionalGeneration",
+    "MiniCPMV",
+    "NVLM_D",
+    "PaliGemmaForConditionalGeneration",
+    "PixtralForConditionalGeneration",
+    "SmolVLMForConditionalGeneration",
+)
+"""Wrappers of whatever text model the inner file names by its ``model_type``."""
+FLAT = (
+    "DotsOCRForCausalLM",
+    "Ernie4_5_VLMoeForConditionalGeneration",
+    "MiniCPMV",
+    "PaddleOCRVLForConditionalGeneration",
+    "Phi3VForCausalLM",
+    "Qwen2VLForConditionalGeneration",
+    "Qwen2_5_VLForConditionalGeneration",
+)
+"""Wrappers whose files have the text model's keys beside their own, or had before they moved."""
+INNER = ("text_config", "llm_config", "language_config")
+"""Where the text model's keys stand; the engine takes the first that is there."""
+THINKER = "thinker_config"
+"""Where models that also speak have what listens, sees and writes: all that the engine loads."""
+BY_TYPE = {
+    "cohere": "CohereForCausalLM",
+    "cohere2": "Cohere2ForCausalLM",
+    "cohere2_moe": "Cohere2MoeForCausalLM",
+    "deepseek_v2": "DeepseekV2ForCausalLM",
+    "deepseek_v3": "MistralLarge3ForCausalLM",
+    "gemma": "GemmaForCausalLM",
+    "gemma2": "Gemma2ForCausalLM",
+    "gemma3_text": "Gemma3ForCausalLM",
+    "glm4": "Glm4ForCausalLM",
+    "gpt_oss": "GptOssForCausalLM",
+    "granite": "GraniteForCausalLM",
+    "internlm2": "InternLM2ForCausalLM",
+    "lfm2": "Lfm2ForCausalLM",
+    "llama": "LlamaForCausalLM",
+    "ministral3": "Ministral3ForCausalLM",
+    "mistral": "MistralForCausalLM",
+    "mixtral": "MixtralForCausalLM",
+    "opt": "OPTForCausalLM",
+    "phi": "PhiForCausalLM",
+    "phi3": "Phi3ForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+    "qwen3_moe": "Qwen3MoeForCausalLM",
+    "smollm3": "SmolLM3ForCausalLM",
+}
+"""Text models by what ``text_config`` calls their type."""
+VERSIONED = "MiniCPMV"
+BY_VERSION = {
+    "2.5": "LlamaForCausalLM",
+    "2.6": "Qwen2ForCausalLM",
+    "4.0": "LlamaForCausalLM",
+    "4.5": "Qwen3ForCausalLM",
+}
+"""Text models of MiniCPM-V by its ``version`` (vllm/model_executor/models/minicpmv.py, 0.32); that
+of 2.0 is not known.
+"""
+DTYPES = ("dtype", "torch_dtype")
+"""The key of a dtype by its names of today and before."""
+_SHARED = (*DTYPES, "tie_word_embeddings", "quantization_config", "compression_config")
+
+
+def is_wrapper(architecture: str) -> bool:
+    """Whether this architecture sees or hears, and its text model is known by name or by type."""
+    return architecture in TEXT_OF or architecture in ANY_TEXT
+
+
+def thinker(values: Mapping[str, Any], path: str) -> tuple[Mapping[str, Any], str]:
+    """The keys of what writes in a model that also speaks, and where they stand.
+
+    Source: vllm/model_executor/models/qwen3_omni_moe_thinker.py, qwen2_5_omni_thinker.py, 0.32.
+    """
+    inner = values.get(THINKER)
+    if not isinstance(inner, Mapping):
+        return values, path
+    shared = {key: values[key] for key in _SHARED if key in values}
+    return {**shared, **inner}, f"{path}.{THINKER}"
+
+
+def inner_key(values: Mapping[str, Any]) -> str:
+    """The key of the text model inside; the usual one where there is none."""
+    return next((key for key in INNER if values.get(key) is not None), INNER[0])
+
+
+def inner_type(values: Mapping[str, Any]) -> str:
+    """What the text model inside calls its type; empty where it does not say."""
+    inner = values.get(inner_key(values))
+    kind = inner.get("model_type") if isinstance(inner, Mapping) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def text_architecture(architecture: str, values: Mapping[str, Any]) -> str | None:
+    """The architecture of the text model inside; None where its type is not known.
+
+    DeepSeek's OCR models name V2, and sizes of 0 where they attend with plain heads (``use_mha`` in
+    vllm/model_executor/models/deepseek_v2.py, 0.32).
+    """
+    if architecture == VERSIONED:
+        return BY_VERSION.get(str(values.get("version")))
+    named = TEXT_OF.get(architecture) or BY_TYPE.get(inner_type(values))
+    inner = values.get(inner_key(values))
+    if named != "DeepseekV2ForCausalLM" or not isinstance(inner, Mapping):
+        return named
+    plain = all(inner.get(f"qk_{part}_head_dim") == 0 for part in ("nope", "rope"))
+    return "DeepseekForCausalLM" if plain else named
+
+
+def text_values(architecture: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The keys of the text model inside, what it leaves out filled in; None where it has none.
+
+    What the model says of itself as a whole counts before what its text model says.
+    """
+    inner = values.get(inner_key(values))
+    if not isinstance(inner, Mapping):
+        return dict(values) if architecture in FLAT else None
+    whole = {key: values[key] for key in outer_keys(values)}
+    dropped = DTYPES if set(DTYPES) & set(whole) else ()
+    own = {key: inner[key] for key in inner if key not in dropped}
+    return {**LEFT_OUT.get(inner_type(values), {}), **own, **whole}
+
+
+def outer_keys(values: Mapping[str, Any]) -> list[str]:
+    """Keys of the text model that stand beside it.
+
+    Source: VllmConfig.with_hf_config for tied tables, get_quantization_config in
+    transformers_utils/model_arch_config_convertor.py, vLLM 0.32.
+    """
+    if not isinstance(values.get(inner_key(values)), Mapping):
+        return []
+    return [key for key in _SHARED if values.get(key) is not None]

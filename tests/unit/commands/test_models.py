@@ -1,0 +1,54 @@
+"""`rackwright models`: every architecture and quantization that is read, and what serves it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from click.testing import CliRunner
+
+from rackwright.catalog.served import listed
+from rackwright.cli import main
+from rackwright.engines import ENGINES
+from rackwright.models import DECODERS, FAMILIES, read_shape
+from rackwright.models.understood import understood
+from rackwright.models.wrappers import ANY_TEXT, TEXT_OF
+from tests.samples.fleet import catalog_model
+
+
+def document() -> Any:
+    return json.loads(CliRunner().invoke(main, ["models", "--json"]).output)
+
+
+def test_every_architecture_is_listed_once() -> None:
+    names = [entry["architecture"] for entry in document()["architectures"]]
+    assert names == sorted({*FAMILIES, *TEXT_OF, *ANY_TEXT})
+    assert set(DECODERS) <= set(names)
+    assert not set(names) & set(document()["not_supported_yet"])
+
+
+def test_engines_are_those_that_would_take_a_real_one() -> None:
+    said = {entry["architecture"]: entry["engines"] for entry in document()["architectures"]}
+    for name in ("deepseek-v3", "qwen3.5-27b", "llama-3.1-8b-instruct", "gpt-oss-20b"):
+        shape = catalog_model(name).shape
+        taken = [engine.name for engine in ENGINES.values() if not engine.unjudged(shape)]
+        assert said[shape.architecture] == taken, name
+
+
+def test_what_only_is_sized_says_so() -> None:
+    text = CliRunner().invoke(main, ["models"]).output
+    (line,) = [line for line in text.splitlines() if line.startswith("BertModel ")]
+    assert "only sized, it answers with vectors" in line
+    assert re.search(r"^quantizations: .*awq.*, compressed-tensors, ", text, re.MULTILINE)
+    assert f"{listed().engine} {listed().version} lists" in text
+
+
+def test_an_example_keeps_what_its_readers_models_keep() -> None:
+    """A reader of its own may have layers with a state: the list of those must not lag behind."""
+    by_name = {one.architecture: one.example for one in understood()}
+    state = {"mamba_d_state": 16, "mamba_n_heads": 4}
+    assert by_name["NemotronHForCausalLM"].layers[-1].kv.kind == "state", state
+    config = {**catalog_model("qwen3.5-27b").config}
+    kinds = {layer.kv.kind for layer in read_shape(config).layers}
+    assert "state" in kinds and by_name["Qwen3_5ForCausalLM"].layers[-1].kv.kind == "state"

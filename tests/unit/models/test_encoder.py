@@ -1,0 +1,56 @@
+"""Models that answer with a vector or a score: what they keep, and how long a text may be."""
+
+from __future__ import annotations
+
+import pytest
+
+from rackwright.errors import SpecError
+from rackwright.models import FAMILIES, read_shape
+from rackwright.sizing import Limits, Split, gpu_memory, kv_bytes_per_token
+from rackwright.sizing.kv_cache import kv_groups
+from tests.samples.configs import usual
+
+ENCODERS = [name for name, family in FAMILIES.items() if family.encoder]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_keeps_nothing_of_a_token(name: str) -> None:
+    shape = read_shape(usual(name))
+    assert shape.answers == "vectors" and shape.tied
+    assert kv_bytes_per_token(shape, Split(), 0) == 0
+    assert [group.groups for group in kv_groups(shape, 2)] == [{}, {}]
+
+
+def test_memory_without_a_cache_is_still_counted() -> None:
+    shape = read_shape(usual("BertModel"))
+    memory = gpu_memory(shape, Split(), 1 << 30, Limits(0.9, 8, 512, 512))
+    assert memory.weights_bytes >= 2 * shape.parameters
+    assert memory.kv_cache_bytes > 0
+    # as many as a step takes: nothing of them is kept beyond it
+    assert (memory.sequences, memory.kv_cache_tokens) == (8, 8 * 512)
+    small = gpu_memory(shape, Split(), 1 << 20, Limits(0.9, 8, 512, 512))
+    assert small.sequences == 0
+    writing = read_shape(usual("LlamaForCausalLM"))
+    assert writing.answers == "text"
+
+
+@pytest.mark.parametrize(("name", "longest"), [("BertModel", 512), ("XLMRobertaModel", 510)])
+def test_where_positions_start_behind_the_padding_fewer_fit(name: str, longest: int) -> None:
+    assert read_shape(usual(name)).max_position_embeddings == longest
+
+
+def test_only_what_rotates_has_a_table_of_rotations() -> None:
+    assert read_shape(usual("BertModel")).rotary.elements == 0
+    assert read_shape(usual("NomicBertModel")).rotary.elements > 0
+
+
+def test_an_opt_whose_words_are_narrower_is_refused() -> None:
+    """facebook/opt-350m projects them, and has its norms behind."""
+    with pytest.raises(SpecError, match="word_embed_proj_dim"):
+        read_shape({**usual("OPTForCausalLM"), "word_embed_proj_dim": 8})
+
+
+def test_what_answers_with_vectors_but_reads_as_it_writes_keeps_its_cache() -> None:
+    shape = read_shape({**usual("MistralModel"), "tie_word_embeddings": False})
+    assert shape.answers == "vectors" and shape.tied
+    assert kv_bytes_per_token(shape, Split(), 0) > 0

@@ -1,0 +1,64 @@
+"""Whatever stands in a key of a real configuration: a shape or a SpecError, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from rackwright.errors import SpecError
+from rackwright.models import read_shape
+from tests.samples.mutated import JUNK, changed_at, places
+
+REAL = Path(__file__).parents[2] / "data" / "configs" / "real.jsonl"
+SEED, PLACES = 15, 12
+"""The same places each time; of each architecture so many."""
+MORE: tuple[Any, ...] = (*JUNK, [[1], [2]], [{}], ["x"], {"x": {}}, 10**9, "10", float("inf"))
+
+
+def first_of_each() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for line in REAL.read_text().splitlines():
+        config = json.loads(line)["config"]
+        found.setdefault(config["architectures"][0], config)
+    return found
+
+
+def chosen() -> list[tuple[str, tuple[Any, ...]]]:
+    random, found = Random(SEED), []
+    for architecture, config in first_of_each().items():
+        inside = [place for place in places(config) if place]
+        for place in random.sample(inside, min(PLACES, len(inside))):
+            found.append((architecture, place))
+    marks = ("moe_layer_freq", "hybrid_layer_pattern")
+    return [*found, *(("MiMoV2FlashForCausalLM", (mark, 1)) for mark in marks)]
+
+
+CONFIGS, PLACED = first_of_each(), chosen()
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_a_wrong_value_is_a_fault_and_no_crash(architecture: str) -> None:
+    random = Random(SEED)
+    for place in (place for name, place in PLACED if name == architecture):
+        for junk in random.sample(MORE, 4):
+            read(changed_at(CONFIGS[architecture], place, junk), (place, junk))
+
+
+def test_a_list_in_a_list_of_marks_is_a_fault() -> None:
+    config = changed_at(CONFIGS["MiMoV2FlashForCausalLM"], ("moe_layer_freq", 1), [[1]])
+    with pytest.raises(SpecError, match="moe_layer_freq: must have 0 or 1"):
+        read_shape(config)
+
+
+def read(config: dict[str, Any], what: object) -> None:
+    try:
+        shape = read_shape(config)
+        _ = shape.parameters, shape.schemes
+    except SpecError:
+        return
+    except Exception as error:
+        raise AssertionError(f"{what}: {error!r}") from error

@@ -1,0 +1,89 @@
+"""Towers have the elements that were counted of real models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rackwright.models import read_shape
+from rackwright.models.vision import TOWERS, read_tower
+
+REAL = Path(__file__).parents[3] / "data" / "configs" / "real.jsonl"
+LINES = [json.loads(line) for line in REAL.read_text().splitlines()]
+SEEING = {
+    line["repo"]: line
+    for line in LINES
+    if "vision" in line.get("parts", {}) and line["config"]["architectures"][0] in TOWERS
+}
+
+
+COUNTED_ELSEWHERE = {
+    "Qwen2_5OmniForConditionalGeneration",
+    "Qwen2_5OmniModel",
+    "Qwen3OmniMoeForConditionalGeneration",
+    "PixtralForConditionalGeneration",
+}
+
+
+def test_every_tower_but_a_few_is_among_the_facts() -> None:
+    assert {line["config"]["architectures"][0] for line in SEEING.values()} == set(
+        TOWERS
+    ) - COUNTED_ELSEWHERE
+
+
+def test_the_towers_of_omni_models_have_the_elements_of_their_classes() -> None:
+    """Counted on torch's ``meta`` device: transformers 5.24, what its classes have by default."""
+    three = {"thinker_config": {"model_type": "qwen3_omni_moe_thinker", "vision_config": {}}}
+    tower, _ = read_tower("Qwen3OmniMoeForConditionalGeneration", three, "config", 3584)
+    assert tower is not None and tower.parameters == 566_949_104
+    two = {"thinker_config": {"vision_config": {"hidden_size": 3584}}}
+    tower, _ = read_tower("Qwen2_5OmniForConditionalGeneration", two, "config", 3584)
+    assert tower is not None and tower.parameters == 3_083_025_152
+
+
+@pytest.mark.parametrize("repo", SEEING)
+def test_a_tower_has_the_elements_of_its_model(repo: str) -> None:
+    tower = read_shape(SEEING[repo]["config"]).tower
+    assert tower is not None
+    assert tower.parameters == SEEING[repo]["parts"]["vision"]
+
+
+@pytest.mark.parametrize(
+    ("repo", "tokens", "patches"),
+    [
+        ("Qwen/Qwen3-VL-2B-Instruct", 16384, 65536),
+        ("google/gemma-3-4b-it", 256, 64 * 64),
+        ("mistralai/Mistral-Small-3.1-24B-Instruct-2503", 55 * 55, 110 * 110),
+    ],
+)
+def test_the_largest_image(repo: str, tokens: int, patches: int) -> None:
+    tower = read_shape(SEEING[repo]["config"]).tower
+    assert tower is not None
+    assert (tower.tokens, tower.patches) == (tokens, patches)
+
+
+def no_tower(architecture: str, **values: Any) -> str:
+    tower, reason = read_tower(architecture, values, "config", 64)
+    assert tower is None
+    return reason
+
+
+def test_a_tower_that_is_not_known_is_said() -> None:
+    reason = no_tower("Llama4ForConditionalGeneration", vision_config={})
+    assert reason == "what sees in Llama4ForConditionalGeneration is not known yet"
+
+
+def test_a_tower_that_cannot_be_read_is_said() -> None:
+    reason = no_tower("Qwen3VLForConditionalGeneration", vision_config={"depth": -1})
+    assert "config.vision_config.depth" in reason
+    assert "must be a dict" in no_tower("Gemma3ForConditionalGeneration", vision_config=3)
+
+
+def test_norms_of_queries_in_intern_vit_are_refused() -> None:
+    figures = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 16}
+    sides = {"num_hidden_layers": 1, "patch_size": 14, "image_size": 448}
+    seen = {**figures, **sides, "use_qk_norm": True}
+    assert "InternViT 6B" in no_tower("InternVLChatModel", vision_config=seen)
