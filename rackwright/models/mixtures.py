@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rackwright.models.family import Family
 
 EXAONE_MOE = Family(
@@ -13,6 +15,14 @@ EXAONE_MOE = Family(
     windows="pattern",
     pattern=4,
 )
+DEEPSEEK = Family(
+    latent=True,
+    experts="n_routed_experts",
+    shared_count="n_shared_experts",
+    dense_first="first_k_dense_replace",
+    score_bias=True,
+)
+"""V3, and what others made of it."""
 MIXTURES: dict[str, Family] = {
     "MixtralForCausalLM": Family(
         experts="num_local_experts", expert_width="intermediate_size", windows="all"
@@ -155,41 +165,11 @@ MIXTURES: dict[str, Family] = {
         shared_width="shared_expert_intermediate_size",
         score_bias=True,
     ),
-    "DeepseekV2ForCausalLM": Family(
-        latent=True,
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        second_runner=True,
-    ),
-    "DeepseekV3ForCausalLM": Family(
-        latent=True,
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
-    ),
-    "MistralLarge3ForCausalLM": Family(
-        latent=True,
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-    ),
-    "Glm4MoeLiteForCausalLM": Family(
-        latent=True,
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
-    ),
-    "DeepseekV32ForCausalLM": Family(
-        latent=True,
-        indexer=True,
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
-    ),
+    "DeepseekV2ForCausalLM": replace(DEEPSEEK, score_bias=False, second_runner=True),
+    "DeepseekV3ForCausalLM": DEEPSEEK,
+    "MistralLarge3ForCausalLM": replace(DEEPSEEK, score_bias=False),
+    "Glm4MoeLiteForCausalLM": DEEPSEEK,
+    "DeepseekV32ForCausalLM": replace(DEEPSEEK, indexer=True),
     "DeepseekV4ForCausalLM": Family(
         latent=True,
         scaled_context=True,
@@ -197,14 +177,7 @@ MIXTURES: dict[str, Family] = {
         shared_count="n_shared_experts",
         score_bias=True,
     ),
-    "GlmMoeDsaForCausalLM": Family(
-        latent=True,
-        indexer=True,
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
-    ),
+    "GlmMoeDsaForCausalLM": replace(DEEPSEEK, indexer=True),
     "KimiLinearForCausalLM": Family(
         latent=True,
         linear=True,
@@ -215,15 +188,7 @@ MIXTURES: dict[str, Family] = {
         dense_first="first_k_dense_replace",
         score_bias=True,
     ),
-    "Glm5NextForCausalLM": Family(
-        latent=True,
-        indexer=True,
-        linear=True,
-        experts="n_routed_experts",
-        shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
-    ),
+    "Glm5NextForCausalLM": replace(DEEPSEEK, indexer=True, linear=True),
     "MiMoV2FlashForCausalLM": Family(experts="n_routed_experts", score_bias=True),
     "JambaForCausalLM": Family(
         experts="num_experts", expert_width="intermediate_size", second_runner=False

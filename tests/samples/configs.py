@@ -942,3 +942,22 @@ def config(architecture: str = "LlamaForCausalLM", **more: Any) -> Config:
 def usual(architecture: str) -> Config:
     """The config of the first case of a family."""
     return config(architecture, **next(more for name, more, _ in COUNTED if name == architecture))
+
+
+QWEN_60 = {
+    "architectures": ["Qwen2MoeForCausalLM"],
+    "hidden_size": 2048,
+    "intermediate_size": 5632,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 16,
+    "vocab_size": 151936,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": False,
+    "num_experts": 60,
+    "num_experts_per_tok": 4,
+    "moe_intermediate_size": 1408,
+    "shared_expert_intermediate_size": 5632,
+    "torch_dtype": "bfloat16",
+}
+"""Qwen1.5-MoE-A2.7B with its 60 experts, by the config.json of its page."""

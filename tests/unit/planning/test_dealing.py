@@ -17,29 +17,13 @@ from rackwright.planning.layouts import split_name, split_names
 from rackwright.planning.messages import Sent, messages_s
 from rackwright.planning.work import work_of
 from rackwright.sizing import Split
+from tests.samples.configs import QWEN_60 as QWEN
 from tests.samples.fleet import judged, server, shape, spec
 
 SWITCH = server(count=8, link="nvswitch")
 PAIR = server(count=2)
 V3, V32, LITE = "deepseek-v3", "deepseek-v3.2", "deepseek-v2-lite-chat"
 VLLM, SGLANG = ENGINES["vllm"].splits, ENGINES["sglang"].splits
-QWEN = {
-    "architectures": ["Qwen2MoeForCausalLM"],
-    "hidden_size": 2048,
-    "intermediate_size": 5632,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 16,
-    "vocab_size": 151936,
-    "max_position_embeddings": 8192,
-    "tie_word_embeddings": False,
-    "num_experts": 60,
-    "num_experts_per_tok": 4,
-    "moe_intermediate_size": 1408,
-    "shared_expert_intermediate_size": 5632,
-    "torch_dtype": "bfloat16",
-}
-"""Qwen1.5-MoE-A2.7B, by the config.json of its page."""
 
 
 # --- experts ----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from rackwright.sizing import (
 )
 from rackwright.sizing.kv_cache import block_bytes
 from rackwright.sizing.working import activation_bytes, graphs
+from tests.samples.configs import QWEN_60
 from tests.samples.fleet import shape
 
 V3 = shape("deepseek-v3")
@@ -93,24 +94,7 @@ def test_weights_of_a_rank() -> None:
 
 
 def qwen() -> Shape:
-    return shape(
-        {
-            "architectures": ["Qwen2MoeForCausalLM"],
-            "hidden_size": 2048,
-            "intermediate_size": 5632,
-            "num_hidden_layers": 24,
-            "num_attention_heads": 16,
-            "num_key_value_heads": 16,
-            "vocab_size": 151936,
-            "max_position_embeddings": 8192,
-            "tie_word_embeddings": False,
-            "num_experts": 60,
-            "num_experts_per_tok": 4,
-            "moe_intermediate_size": 1408,
-            "shared_expert_intermediate_size": 5632,
-            "torch_dtype": "bfloat16",
-        }
-    )
+    return shape(QWEN_60)
 
 
 def test_of_sixty_experts_on_eight_ranks_the_fullest_has_eight() -> None:
