@@ -812,6 +812,15 @@ local function is_still_in(replica)
     return data.replicas[replica.name] == replica and replica.usable
 end
 
+-- What was idle is silent no sooner than somebody waits for it: from the first request that it was given
+-- after the last word from it.
+local function note_asked(replica)
+    local asked = live:get("asked:" .. replica.name)
+    if not asked or asked <= (live:get("heard:" .. replica.name) or 0) then
+        live:set("asked:" .. replica.name, ngx.now())
+    end
+end
+
 -- Takes a place of a replica for the request; nil where all that are in are full.
 local function claim(ctx)
     while true do
@@ -820,7 +829,9 @@ local function claim(ctx)
         if weights == 0 then return nil end
         local replica = remembered(ctx, total, weights) or best
         if not replica then return nil end
-        if count(replica.name, 1) <= replica.slots and is_still_in(replica) then
+        local in_flight = count(replica.name, 1)
+        if in_flight <= replica.slots and is_still_in(replica) then
+            if in_flight == 1 then note_asked(replica) end
             replica.served = replica.served + 1
             ctx.replica = replica
             remember(ctx, replica)
@@ -1122,17 +1133,12 @@ local function route(ctx)
     ctx.asks_usage = must_ask_usage(ctx, body, members)
     ctx.starts = starts_of(ctx, body, members)
     if ctx.service.overflow then ctx.body, ctx.members = body, members end
-    find_place(ctx)
-    local sent = edited(ctx, body, members, model)
-    if sent ~= body then ngx.req.set_body_data(sent) end
-    if ctx.service.connection == "close" then ngx.var.rackwright_connection = "close" end
-    set_headers(ctx)
-    ngx.req.set_uri(ctx.path)
-    ngx.req.set_uri_args("")  -- no path takes any, and engines write them into their logs
+    ctx.request = {body, members, model}
 end
 
--- Of every request: ends it, or leaves it to the proxy with ctx.replica.
-function M.access()
+-- Of every request: ends it, or leaves it to M.access with its whole body. A phase of its own: having read
+-- a body Nginx no longer looks whether the client is still there, before the next phase begins.
+function M.receive()
     refresh()
     local ctx = {key = NOBODY, headers = ngx.req.get_headers(0)}
     contexts[ngx.var.request_id] = ctx
@@ -1144,6 +1150,20 @@ function M.access()
         end
     end
     return route(ctx)
+end
+
+-- Ends a request, or leaves it to the proxy with ctx.replica, after a wait where all are full.
+function M.access()
+    local ctx = context()
+    local body, members, model = unpack(ctx.request)
+    ctx.request = nil
+    find_place(ctx)
+    local sent = edited(ctx, body, members, model)
+    if sent ~= body then ngx.req.set_body_data(sent) end
+    if ctx.service.connection == "close" then ngx.var.rackwright_connection = "close" end
+    set_headers(ctx)
+    ngx.req.set_uri(ctx.path)
+    ngx.req.set_uri_args("")  -- no path takes any, and engines write them into their logs
 end
 
 local BUSY = -3  -- to Nginx: no upstream is left
@@ -1628,10 +1648,10 @@ function note_success(replica)
     if live:get("failures:" .. replica.name) then live:delete("failures:" .. replica.name) end
 end
 
--- Whether others of the service were heard of lately, and this one, that has work, was not.
+-- Whether others of the service were heard of lately, and this one, that has had work since, was not.
 local function is_silent(replica, now)
-    local heard = live:get("heard:" .. replica.name) or now
-    if counted(replica.name) == 0 or now - heard < QUIET_S then return false end
+    local since = max(live:get("heard:" .. replica.name) or 0, live:get("asked:" .. replica.name) or now)
+    if counted(replica.name) == 0 or now - since < QUIET_S then return false end
     for _, other in ipairs(replica.service.replicas) do
         if other ~= replica and now - (live:get("heard:" .. other.name) or 0) < QUIET_S then return true end
     end

@@ -1,7 +1,7 @@
 """Stands in for an engine behind the gateway: python3 stand_in_replica.py ADDRESS PORT.
 
 It answers with the line that reached it (``raw``, as it came), the Host, who it is (``by``) and how
-many POSTs it had. A body may say how to go on: ``{"silent_s": 3}`` before it answers, ``{"die":
+many POSTs of clients it had. A body may say how to go on: ``{"silent_s": 3}`` before it answers, ``{"die":
 true}`` instead of that, ``{"status": 503}``, ``{"pieces": 40}`` of a stream, one each tenth of a
 second. It names itself as no engine may, and would send the gateway elsewhere. To any other body it
 completes, as the gateway's canary wants it.
@@ -26,7 +26,7 @@ class Replica(BaseHTTPRequestHandler):
         self.say(200)
 
     def do_POST(self) -> None:
-        Replica.posts += 1
+        Replica.posts += "X-Request-ID" in self.headers  # the gateway's own have none
         body = self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}"
         how: dict[str, Any] = json.loads(body)
         time.sleep(how.get("silent_s", 0))

@@ -355,7 +355,7 @@ def test_a_replica_that_dies_is_told_and_asked_once(gateway: Run) -> None:
 
 
 def asked() -> int:
-    """POSTs that reached the stand-ins."""
+    """POSTs of clients that reached the stand-ins."""
     counts = [ssh(HOST, f"curl -s {one}:8000/x | grep -o 'posts.: [0-9]*'") for one in REPLICAS]
     return sum(int(one.split()[-1]) for one in counts)
 

@@ -21,6 +21,8 @@ from tests.samples.gateway_data import fleet, service
 
 CHAT = "/v1/chat/completions"
 SLOTS = 8
+ROUND_S = 2
+"""The gateway looks at each replica as often."""
 OUT_S = 10
 """Within which a replica is out that refuses, errs or is silent."""
 
@@ -259,6 +261,33 @@ def test_slow_is_not_dead(ask: httpx.Client, gateway: LocalGateway) -> None:
             assert not [name for name in replicas(gateway) if is_out(gateway, name)]
             time.sleep(0.2)
     assert slow[0].result().status_code == 200
+
+
+def test_one_that_was_idle_is_not_silent_with_its_first_request(
+    ask: httpx.Client, gateway: LocalGateway, three: list[ControlledEngine]
+) -> None:
+    """Another was heard of just now, and it was not for long: but nobody had asked it."""
+
+    def asked(name: str, **how: Any) -> None:
+        answer = ask.post(CHAT, json={"model": "chat", "messages": ["x"], **how})
+        assert (answer.status_code, answer.headers["x-rackwright-replica"]) == (200, name)
+
+    def drained(*names: str) -> None:
+        for name in replicas(gateway):
+            gateway.ask("PUT", f"/replicas/{name}", {"drained": name in names})
+
+    drained("chat-a-0", "chat-c-0")
+    asked("chat-b-0")
+    drained("chat-b-0", "chat-c-0")
+    until = time.monotonic() + 2 * ROUND_S
+    while time.monotonic() < until:
+        asked("chat-a-0")
+        time.sleep(0.2)
+    drained("chat-a-0", "chat-c-0")
+    before = len(three[1].requests)
+    asked("chat-b-0", delay_s=ROUND_S + 0.1)  # so it is looked at meanwhile
+    of_own = [one for one in three[1].requests[before:] if b"canary" in one.body]
+    assert not of_own
 
 
 def test_a_request_that_was_sent_is_not_sent_again(

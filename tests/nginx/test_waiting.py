@@ -147,15 +147,18 @@ def test_nobody_waits_longer_than_the_service_says(asking: Asking, gateway: Loca
         assert BRIEF_S - 0.5 < gateway.seconds_of(answer.headers) < BRIEF_S + 1.5
 
 
+@pytest.mark.parametrize("size", [10, 10_000], ids=["with its headers", "in pieces"])
 def test_who_hangs_up_leaves_the_line(
-    asking: Asking, engine: ControlledEngine, gateway: LocalGateway
+    asking: Asking, engine: ControlledEngine, gateway: LocalGateway, size: int
 ) -> None:
+    """However its body came: Nginx takes some of it with the headers, and the rest when asked to."""
+    body = json.dumps({"model": "chat", "messages": ["x" * size]}).encode()
     before = len(engine.posts()) + SLOTS
     with asking.full():
         trust = ssl.create_default_context(cafile=str(gateway.certificate))
         hanging = HTTPSConnection("localhost", gateway.port, context=trust)
         headers = {"authorization": "Bearer rw-modest", "content-type": "application/json"}
-        hanging.request("POST", CHAT, json.dumps({"model": "chat"}), headers)
+        hanging.request("POST", CHAT, body, headers)
         wait_until(lambda: asking.state()["waiting"] == 1)
         hanging.close()
         wait_until(lambda: asking.state()["waiting"] == 0)
