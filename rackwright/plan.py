@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rackwright.catalog import GpuType
 from rackwright.models.gguf import Gguf, Mmproj
 from rackwright.models.spec import ModelSpec
+from rackwright.models.tasks import Task
 from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.sizing.dealing import Dealt
 from rackwright.spec import ServerSpec, ServiceSpec
@@ -62,6 +63,7 @@ class Replica(_Value):
     first (rank 0) answers requests. ``speeds`` are predicted: of one request, of some, and of the
     whole replica under its part of the load that was planned for; empty where the engine's are not.
     ``longest_prompt_s`` is what a prompt as long as its context takes alone; None likewise.
+    ``task`` is what it is asked for where its model does not write; then no speed is predicted.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Replica(_Value):
     index: int
     gpus: tuple[int, ...]
     split: Split
+    task: Task | None = None
     limits: Limits
     dtype: str
     memory: GpuMemory

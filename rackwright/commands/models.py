@@ -10,6 +10,7 @@ import click
 from rackwright.catalog.served import listed
 from rackwright.engines import ENGINES, Engine
 from rackwright.exits import tell
+from rackwright.models.tasks import IN_WORDS, task_of
 from rackwright.models.understood import Understood, not_yet, quantizations, understood
 from rackwright.report.table import table_text
 
@@ -27,9 +28,16 @@ def models(as_json: bool) -> None:
 
 def engines_of(one: Understood) -> list[str]:
     """Engines for which such a model can be planned; none where it is only sized."""
-    if one.example.answers != "text":
+    task = task_of(one.example)
+    if task is None and one.example.answers != "text":
         return []
-    return [engine.name for engine in ENGINES.values() if _serves(engine, one)]
+    able = (engine for engine in ENGINES.values() if task is None or task in engine.tasks)
+    return [engine.name for engine in able if _serves(engine, one)]
+
+
+def _what(one: Understood) -> str:
+    task = task_of(one.example)
+    return f"{one.kind}, for {IN_WORDS[task]}" if task else one.kind
 
 
 def _serves(engine: Engine, one: Understood) -> bool:
@@ -44,7 +52,7 @@ def text() -> str:
     rows = [
         (
             one.architecture,
-            one.kind,
+            _what(one),
             ", ".join(engines_of(one)) or f"only sized, it answers with {one.example.answers}",
             "yes" if one.listed else "by transformers",
         )
@@ -73,6 +81,7 @@ def document() -> dict[str, Any]:
                 "kind": one.kind,
                 "text_model": one.text_model,
                 "answers": one.example.answers,
+                "task": task_of(one.example),
                 "engines": engines_of(one),
                 "listed_by_engine": one.listed,
             }

@@ -23,6 +23,7 @@ from rackwright.models.gguf_shape import FileModel, model_of_file
 from rackwright.models.given import model_of_figures
 from rackwright.models.shape import Shape
 from rackwright.models.spec import ModelSpec, seeing
+from rackwright.models.tasks import task_of
 from rackwright.planning.buying import COUNTS, Need, Offer, offers
 from rackwright.report.images import tower_words
 from rackwright.report.size import size_document, size_text
@@ -69,13 +70,13 @@ class Answer:
         elif shape.margin or self.model.figures:
             size = f"{weights_bytes(shape, Split(), 0) / GIB:,.1f} GiB of weights"
         title = f"{self.model.name}  {size}, {shape.architecture}, {method}"
-        return size_text(
-            title, self.service, self.offers, words=[*weights_words(shape), *tower_words(shape)]
-        )
+        words = [*weights_words(shape), *tower_words(shape)]
+        return size_text(title, self.service, self.offers, words=words, task=task_of(shape))
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
-        found = size_document(self.model.name, self.service, self.offers)
+        task = task_of(self.shape)
+        found = size_document(self.model.name, self.service, self.offers, task)
         return {**found, "weights": weights_document(self.shape)}
 
 

@@ -77,15 +77,16 @@ def service_data(
 ) -> dict[str, Any]:
     """A service's entry of the file, with its own replicas."""
     service, engine = upstream.service, ENGINES[upstream.service.engine]
+    (first, *_) = upstream.replicas
     return {
         "model": service.served_as,
         "aliases": service.aliases,
         "adapters": list(service.adapters),
         "context": service.max_model_len,
         "created": CREATED_UNIX_S,
-        "paths": engine.paths,
+        "paths": engine.paths_of(first.model.shape, first.task),
         "health": engine.health_path,
-        "canary": engine.canary(service)._asdict(),
+        "canary": engine.canary(service, first.task)._asdict(),
         "usage_in_streams": "ask" if engine.usage_in_streams else "never",
         "connection": "keep" if engine.keeps_connections else "close",
         "sticky": service.sticky,
@@ -168,13 +169,15 @@ def slots(replica: Replica) -> int:
     """How many requests a replica takes at once: as busy as the plan says that it can be.
 
     With a target so many as it was planned for, since more are slower than it allows. Else what
-    the engine runs at most, and of typical requests no more than its KV cache holds.
+    the engine runs at most, and of typical requests no more than its KV cache holds, if it has one.
     """
     most = replica.most_requests
     if isinstance(replica.service.objective, Target) and replica.speeds:
         return min(most, replica.speeds[-1].concurrency)
     if ENGINES[replica.service.engine].serves_gguf:
         return most  # each slot has its own cache
+    if not replica.memory.has_cache:
+        return most
     tokens = min(_TYPICAL_TOKENS, replica.limits.max_model_len)
     return max(1, min(most, replica.memory.kv_cache_tokens // tokens))
 

@@ -25,6 +25,8 @@ PROGRAM_MARK = "# Rackwright watchdog"
 CONFIG_MARK = f' "unit": "{UNIT}"'
 BACK_MARGIN_S = 60
 """Beyond the time that a start may take: for the end before it, and the proof after it."""
+LIFE = {True: "tokens_generated", False: "prompt_tokens"}
+"""The figure that says that an engine gets something done, by whether its model writes."""
 FORMAT = 1
 
 Gpu = Mapping[str, Any]
@@ -118,7 +120,9 @@ def _replica(
     replica: Replica, settings: Settings, spec: FleetSpec, plan: FleetPlan
 ) -> dict[str, Any]:
     engine = ENGINES[replica.service.engine]
-    canary, counts = engine.canary(replica.service), "tokens_generated" in engine.figures
+    canary, figures = engine.canary(replica.service, replica.task), engine.figures_of(replica.task)
+    life = LIFE[replica.task is None]
+    counts = life in figures
     return {
         "name": replica.name,
         "service": replica.service.name,
@@ -127,7 +131,8 @@ def _replica(
         "port": replica.port,
         "health_path": engine.health_path,
         "metrics_path": engine.metrics_path,
-        "figures": {name: list(where) for name, where in engine.figures.items()},
+        "figures": {name: list(where) for name, where in figures.items()},
+        **({"life": life} if replica.task else {}),
         "canary": {"path": canary.path, "body": dict(canary.body)},
         "key_variable": engine.key_variable,
         "environment_path": paths.environment_path(replica, settings),

@@ -29,6 +29,7 @@ class Endpoint:
 
 _RERANK = Endpoint(("query", "documents"))
 _SCORE = Endpoint(("queries", "query", "text_1"))
+_POOL = Endpoint(("messages", "input"))
 _AUDIO = Endpoint(body="multipart")
 _TOKENIZE = Endpoint(("messages", "prompt", "content"))
 _DETOKENIZE = Endpoint(("tokens",))
@@ -40,6 +41,8 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
         "/v1/completions": Endpoint(("prompt",), usage_option=True),
         "/v1/responses": Endpoint(("instructions", "input")),
         "/v1/embeddings": Endpoint(("input",)),
+        "/classify": _POOL,
+        "/pooling": _POOL,
         "/rerank": _RERANK,
         "/v1/rerank": _RERANK,
         "/v2/rerank": _RERANK,

@@ -10,6 +10,7 @@ from rackwright.engines import options
 from rackwright.engines.answers import Ask, Canary, Loaded, models_listed
 from rackwright.engines.options import Form, Launch, Option
 from rackwright.engines.splits import Splits
+from rackwright.models.tasks import Task, task_of
 
 if TYPE_CHECKING:
     from rackwright.catalog import Capability, GpuType
@@ -40,7 +41,8 @@ class Engine(Protocol):
     until it has all its tokens, and to count them as they come. ``lists_context``: its list of
     models says the context.
 
-    ``paths`` are those of ``ENDPOINTS`` that it answers, for models that can. ``usage_in_streams``:
+    ``paths`` are those of ``ENDPOINTS`` that it answers, for models that can. ``tasks`` are what it
+    serves models for that do not write. ``usage_in_streams``:
     asked for it (``stream_options.include_usage``), a stream ends with the tokens that it took.
     ``routers`` are those of ``ROUTERS`` that understand its health and its answers.
 
@@ -75,6 +77,7 @@ class Engine(Protocol):
     key_variable: str | None = None
     torch_program: str | None = None
     paths: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
     usage_in_streams: bool = True
     keeps_connections: bool = True
     routers: tuple[str, ...] = ()
@@ -177,7 +180,31 @@ class Engine(Protocol):
         """Served name to context length from its list of models; None when it is not one."""
         return models_listed(body)
 
-    def canary(self, service: ServiceSpec) -> Canary:
+    def task(self, service: ServiceSpec, shape: Shape) -> Task | None:
+        """What a service of the model is asked for; None where it writes."""
+        return task_of(shape)
+
+    def as_loaded(self, service: ServiceSpec, shape: Shape) -> Shape:
+        """The model as the engine has it for such a service, where that is less than all of it."""
+        return shape
+
+    def task_faults(self, service: ServiceSpec, shape: Shape) -> Iterator[tuple[str, str]]:
+        """Extra flag and rule for each that a model has no use for which does not write."""
+        return iter(())
+
+    def paths_of(self, shape: Shape, task: Task | None) -> tuple[str, ...]:
+        """Those of ``paths`` that it answers for such a model."""
+        return self.paths
+
+    def figures_of(self, task: Task | None) -> Mapping[str, tuple[str, str]]:
+        """Those of ``figures`` that mean something of a model with such a task."""
+        return {
+            name: where
+            for name, where in self.figures.items()
+            if task is None or name != "tokens_generated"
+        }
+
+    def canary(self, service: ServiceSpec, task: Task | None = None) -> Canary:
         """The smallest request that only a replica which works completes."""
         hello = [{"role": "user", "content": "Hi"}]
         body = {"model": service.served_as, "max_tokens": 1, "messages": hello}

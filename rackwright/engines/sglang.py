@@ -22,6 +22,7 @@ from rackwright.spec import SettingsModel
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
     from rackwright.models import Shape
+    from rackwright.models.tasks import Task
     from rackwright.plan import Replica
     from rackwright.spec import ServiceSpec, Settings
 
@@ -136,6 +137,12 @@ _COMPILING = {
 embeddings, norms) are compiled for a model's shape when that is first loaded."""
 
 
+_OF_VECTORS = (
+    *("/v1/embeddings", "/v1/rerank", "/v1/score"),
+    *("/tokenize", "/v1/tokenize", "/detokenize", "/v1/detokenize"),
+)
+
+
 class SgLang(Engine):
     """The engine ``sglang``, in its CUDA build."""
 
@@ -165,9 +172,18 @@ class SgLang(Engine):
     torch_program = "bin/python"
     kv_cache_dtypes = ("auto", "fp8")
 
-    def canary(self, service: ServiceSpec) -> Canary:
+    def task(self, service: ServiceSpec, shape: Shape) -> Task | None:
+        """To embed, where the operator's flag says so."""
+        flags = {flag.replace("_", "-") for flag in service.extra_args}
+        return "embed" if "is-embedding" in flags else super().task(service, shape)
+
+    def paths_of(self, shape: Shape, task: Task | None) -> tuple[str, ...]:
+        """With that flag none whose answer would be written."""
+        return self.paths if task is None else _OF_VECTORS
+
+    def canary(self, service: ServiceSpec, task: Task | None = None) -> Canary:
         """One token; of a model that embeds, a vector."""
-        if "is-embedding" not in {flag.replace("_", "-") for flag in service.extra_args}:
+        if task is None:
             return super().canary(service)
         return Canary("/v1/embeddings", {"model": service.served_as, "input": "Hi"})
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from rackwright.catalog import BF16_FROM
+from rackwright.engines import vllm_pooling
 from rackwright.engines.answers import Canary
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
 from rackwright.engines.options import Form, Kind, Launch, Option, refused
@@ -23,6 +24,7 @@ from rackwright.spec import SettingsModel
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
     from rackwright.models import Shape
+    from rackwright.models.tasks import Task
     from rackwright.plan import Replica
     from rackwright.spec import ServiceSpec, Settings
 
@@ -132,6 +134,13 @@ _OPTIONS = (
     ),
     Option("gpu-memory-utilization", of=_share, form=Form.WORDS),
     Option("dtype", of=lambda launch: launch.replica.dtype, form=Form.WORDS),
+    # Of a model that answers with vectors or scores. SHARED: the operator may make one of another.
+    Option(
+        "runner",
+        of=lambda launch: vllm_pooling.runner(launch.service, launch.replica.task),
+        kind=Kind.SHARED,
+        form=Form.WORDS,
+    ),
     _place("shutdown-timeout", of=lambda launch: launch.settings.stop_timeout_s),
     # So that the gateway can say how many tokens of a prompt were cached.
     Option("enable-prompt-tokens-details", of=lambda _: True),
@@ -223,10 +232,11 @@ class Vllm(Engine):
         *("vllm/flashinfer_autotune_cache", "torchinductor", "triton", ".cache/flashinfer", "cuda"),
     )
     routers = ("vllm-router",)
+    tasks = vllm_pooling.TASKS
     # The routers of vllm/entrypoints, 0.32; which of them are there depends on the model.
     paths = (
-        *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"),
-        *("/rerank", "/v1/rerank", "/v2/rerank", "/score", "/v1/score"),
+        *("/v1/chat/completions", "/v1/completions", "/v1/responses"),
+        *vllm_pooling.POOLING,
         *("/v1/audio/transcriptions", "/v1/audio/translations", "/tokenize", "/detokenize"),
         *("/v1/messages", "/v1/messages/count_tokens"),
     )
@@ -247,11 +257,27 @@ class Vllm(Engine):
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
     }
 
-    def canary(self, service: ServiceSpec) -> Canary:
-        """One token; of a model that pools instead of generating, a vector."""
-        if service.extra_args.get("runner") != "pooling":
-            return super().canary(service)
-        return Canary("/v1/embeddings", {"model": service.served_as, "input": "Hi"})
+    def task(self, service: ServiceSpec, shape: Shape) -> Task | None:
+        """By the model's architecture, or by flags for the pooling runner."""
+        return vllm_pooling.task(service, shape)
+
+    def as_loaded(self, service: ServiceSpec, shape: Shape) -> Shape:
+        """For the pooling runner without a table of outputs."""
+        return vllm_pooling.as_loaded(service, shape)
+
+    def task_faults(self, service: ServiceSpec, shape: Shape) -> Iterator[tuple[str, str]]:
+        """What its pooling runner refuses or has no use for."""
+        return vllm_pooling.flag_faults(service, shape)
+
+    def paths_of(self, shape: Shape, task: Task | None) -> tuple[str, ...]:
+        """Its two runners have different ones."""
+        if task:
+            return vllm_pooling.paths(task, shape)
+        return tuple(path for path in self.paths if path not in vllm_pooling.POOLING)
+
+    def canary(self, service: ServiceSpec, task: Task | None = None) -> Canary:
+        """One token; of a model that pools instead of generating, a vector or scores."""
+        return vllm_pooling.canary(service, task) if task else super().canary(service)
 
     def version(self, settings: Settings) -> str:
         """The version that ``/version`` must tell; a build may add a ``+local`` part."""

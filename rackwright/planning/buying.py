@@ -67,7 +67,7 @@ def offers(need: Need, gpu: GpuType) -> Iterator[Offer]:
     engine = ENGINES[need.service.engine]
     reasons = refusals(engine, need.version, gpu, need.shape, need.service, ENGINES.values())
     if reason := "; ".join(reasons):
-        limits = limits_of(need.service, gpu)
+        limits = limits_of(need.service, gpu, need.shape)
         refused = Layout(Split(), reason=reason)
         yield Offer(gpu, need.gpus or 1, 1, "none", limits, None, [refused], reason)
         return
@@ -110,7 +110,7 @@ def _offer(need: Need, gpu: GpuType, gpus: int, nodes: int) -> Offer:
         )
         for number in range(nodes)
     )
-    limits = limits_of(need.service, gpu)
+    limits = limits_of(need.service, gpu, need.shape)
     site = Site(servers, gpu, tuple(range(per_server)))
     layouts = consider(need.service, need.shape, site, limits)
     chosen, others = choose(need.service, layouts)

@@ -61,7 +61,8 @@ class Draft:
         """What the service's engine is told on such a GPU. Computed once for both."""
         key = service.name, gpu
         if key not in self.limits_told:
-            self.limits_told[key] = limits_of(service, gpu)
+            shape = shape_of(service, self.fleet.models[service.model])
+            self.limits_told[key] = limits_of(service, gpu, shape)
         return self.limits_told[key]
 
     def types_on(self, service: ServiceSpec, server: ServerSpec) -> tuple[GpuType, ...]:
@@ -80,7 +81,7 @@ class Draft:
             gpu = self.fleet.gpu_of(server)
             shape = shape_of(service, self.fleet.models[service.model])
             site = Site(tuple(servers), gpu, gpus, types)
-            self.judged[key] = consider(service, shape, site, limits_of(service, gpu))
+            self.judged[key] = consider(service, shape, site, limits_of(service, gpu, shape))
         return self.judged[key]
 
     def _gpus_of(self, service: ServiceSpec, server: ServerSpec) -> str:

@@ -20,7 +20,7 @@ def shape_of(service: ServiceSpec, model: ModelSpec) -> Shape:
     if ENGINES[service.engine].serves_gguf and gguf:
         projector = projector_of(service, model)
         return _of_file(model.shape, gguf.size_bytes, projector.size_bytes if projector else 0)
-    return service.shape_of(model)
+    return ENGINES[service.engine].as_loaded(service, service.shape_of(model))
 
 
 @lru_cache(maxsize=1024)
@@ -34,11 +34,17 @@ def projector_of(service: ServiceSpec, model: ModelSpec) -> Mmproj | None:
     return service.mmproj_of(model) if takes else None
 
 
-def limits_of(service: ServiceSpec, gpu: GpuType) -> Limits:
-    """What the engine is told on such a GPU: the service's own figures, else the engine's."""
+def limits_of(service: ServiceSpec, gpu: GpuType, shape: Shape) -> Limits:
+    """What the engine is told on such a GPU: the service's own figures, else the engine's.
+
+    What answers with vectors reads a text in one step, unless it is told that it need not: which
+    pooling it has, and so whether it could, stands in a file that is not read here.
+    """
     engine = ENGINES[service.engine]
     sequences, tokens = engine.batch_limits(gpu)
     sequences = service.max_num_seqs or sequences
+    if shape.answers == "vectors":
+        tokens = max(tokens, service.max_model_len)
     limits = Limits(
         service.gpu_memory_utilization,
         sequences,

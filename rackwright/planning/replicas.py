@@ -21,7 +21,8 @@ def replicas_of(
     layout, model, fleet = placed.layout, draft.pinned(service), draft.fleet
     assert layout and layout.memory  # chosen, so sized
     first, gpu = placed.servers[0].name.removeprefix("@"), fleet.gpu_of(server)
-    serves_gguf = ENGINES[service.engine].serves_gguf
+    engine = ENGINES[service.engine]
+    serves_gguf, task = engine.serves_gguf, engine.task(service, model.shape)
     for index, gpus in enumerate(layout.groups):
         yield Replica(
             name=f"{service.name}-{first}-{index}",
@@ -32,6 +33,7 @@ def replicas_of(
             index=index,
             gpus=gpus,
             split=layout.split,
+            task=task,
             limits=draft.limits(service, gpu),
             dtype=dtype_on(gpu, model.shape),
             memory=fullest(layout.dealt[index]) if layout.dealt else layout.memory,

@@ -22,9 +22,14 @@ def splits_by_layers(service: ServiceSpec, site: Site) -> Iterator[Split]:
 def splits_by_ranks(service: ServiceSpec, shape: Shape, site: Site) -> Iterator[Split]:
     """Ranks and stages. A size that does not divide the model is named once, without stages.
 
-    Then data parallel groups of ranks, or those alone where the service asks for them.
+    Then data parallel groups of ranks, or those alone where the service asks for them. What answers
+    with vectors has ranks alone: replicas are how more of it is done.
     """
     ranks = _ranks(service, site)
+    if shape.answers == "vectors":
+        for stages in _given(service.pipeline_parallel_size) or [1]:
+            yield from (Split(tensor, stages) for tensor in ranks)
+        return
     for tensor in [] if (service.data_parallel_size or 1) > 1 else ranks:
         whole = not indivisible(Split(tensor), shape)
         contexts: list[Sequence[int]] = [[1], [1]]

@@ -49,6 +49,7 @@ def _replica(replica: Replica) -> dict[str, Any]:
         "engine": service.engine,
         "model": replica.model.model_dump(mode="json"),
         "served_model_name": service.served_as,
+        "task": replica.task,
         "gpus": list(replica.gpus),
         "gpu": server.gpus.type,
         "interconnect": server.interconnect,

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from rackwright.catalog import GpuType
 from rackwright.models.gguf import Gguf
+from rackwright.models.tasks import IN_WORDS, Task
 from rackwright.plan import FleetPlan, RejectedLayout, Replica, Speed
 from rackwright.planning.layouts import split_name
 from rackwright.report.images import images_words
 from rackwright.report.weights import weights_words
-from rackwright.sizing import GIB, GpuMemory
+from rackwright.sizing import GIB, GpuMemory, Limits
 from rackwright.spec import ServerSpec
 
 _BAR = 60
@@ -74,14 +75,9 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
         yield from _wrapped(f"  {_replica_line(replica)}", width, 6)
     first = replicas[0]
     each = " each" if len(replicas) > 1 else ""
-    tokens, context = first.memory.kv_cache_tokens, first.limits.max_model_len
     yield from _memory_lines(first, width)
-    yield from _wrapped(
-        f"      context {context:,} tokens; KV cache for {tokens:,}{each}: "
-        f"{_count(first.memory.sequences, 'sequence')} of full length",
-        width,
-        6,
-    )
+    kept = kept_words(first.memory, first.limits, each)
+    yield from _wrapped(f"      context {first.limits.max_model_len:,} tokens; {kept}", width, 6)
     of_weights = [] if first.gguf else weights_words(first.model.shape)
     told = (_images, _projector, _by_the_gpu, _across_servers)
     for words in (*of_weights, *(words for tell in told for words in tell(first))):
@@ -89,8 +85,26 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
     if first.speeds:
         text = f"      predicted: {_speed(first.speeds[0], first.speeds[-1])}{each}"
         yield from _wrapped(text, width, 17)
+    elif first.task:
+        yield f"      {answers_words(first.task)}"
     else:
         yield f"      the speed of engine {first.service.engine} is not predicted"
+
+
+def kept_words(memory: GpuMemory, limits: Limits, each: str = "") -> str:
+    """What an engine holds of requests: in its KV cache, or in one step alone."""
+    if memory.has_cache:
+        full = f"{_count(memory.sequences, 'sequence')} of full length"
+        return f"KV cache for {memory.kv_cache_tokens:,}{each}: {full}"
+    return (
+        f"no KV cache: steps of {limits.max_num_batched_tokens:,} tokens, of up to "
+        f"{_count(limits.max_num_seqs, 'request')}"
+    )
+
+
+def answers_words(task: Task) -> str:
+    """What a model answers with that does not write."""
+    return f"answers with {IN_WORDS[task]}; how fast is not predicted"
 
 
 def _memory_lines(replica: Replica, width: int) -> Iterator[str]:
@@ -193,12 +207,13 @@ def memory_bar(memory: GpuMemory, cells: int) -> str:
 
 def memory_line(memory: GpuMemory) -> str:
     """The parts of one GPU's memory in figures, each with the sign that draws it."""
+    cache = f"{_SIGNS[1]} KV cache {_gib(memory.kv_cache_bytes)} + "
     return (
         f"{_SIGNS[0]} weights {_gib(memory.weights_bytes)} + "
-        f"{_SIGNS[1]} KV cache {_gib(memory.kv_cache_bytes)} + "
+        f"{cache if memory.has_cache else ''}"
         f"{_SIGNS[2]} activations {_gib(memory.working_bytes)} "
         f"and graphs {_gib(memory.cuda_graph_bytes)} + "
-        f"{_SIGNS[3]} free {_gib(memory.free_bytes)} GiB"
+        f"{_SIGNS[3]} free {_gib(memory.unused_bytes)} GiB"
     )
 
 

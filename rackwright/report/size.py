@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
+from rackwright.models.tasks import Task
 from rackwright.planning.buying import Offer, best
 from rackwright.planning.layouts import Layout, split_names
-from rackwright.report.plan import memory_bar, memory_line, shared_memory
+from rackwright.report.plan import answers_words, kept_words, memory_bar, memory_line, shared_memory
 from rackwright.sizing import GIB, GpuMemory
 from rackwright.spec import ServiceSpec
 
@@ -30,12 +31,14 @@ def size_text(
     offers: Sequence[Offer],
     width: int = 100,
     words: Sequence[str] = (),
+    task: Task | None = None,
 ) -> str:
     """One line a GPU type with the fewest GPUs that serve; for a single offer, all of it.
 
-    ``words`` are what is to be said of the model's weights.
+    ``words`` are what is to be said of the model's weights, ``task`` what it does where it does not
+    write.
     """
-    lines = [title, f"  {_wanted(service)}"]
+    lines = [title, f"  {_wanted(service, task)}"]
     for line in words:
         lines += wrap(line, width, initial_indent="  ", subsequent_indent="    ")
     lines.append("")
@@ -57,12 +60,13 @@ def size_text(
     return "\n".join(lines)
 
 
-def _wanted(service: ServiceSpec) -> str:
+def _wanted(service: ServiceSpec, task: Task | None) -> str:
     count = service.concurrency or 1
     many = f"{count:,} sequences" if count > 1 else "one sequence"
+    goal = f"for {service.objective}{'' if service.concurrency else ' when full'}"
     return (
         f"{many} of {service.max_model_len:,} tokens, {service.gpu_memory_utilization:.0%} of "
-        f"each GPU, for {service.objective}{'' if service.concurrency else ' when full'}"
+        f"each GPU, {answers_words(task) if task else goal}"
     )
 
 
@@ -78,7 +82,7 @@ def _row(offer: Offer, stated: bool) -> tuple[str, ...]:
     if layout is None or layout.memory is None:
         return (offer.gpu.key, f"none up to {offer.gpus}", "", "", "", "")
     if layout.busy is None:
-        kept = f"{layout.memory.kv_cache_tokens:,} tokens"
+        kept = f"{layout.memory.kv_cache_tokens:,} tokens" if layout.memory.has_cache else "none"
         return (offer.gpu.key, _hardware(offer), _layout_name(layout), kept, "not predicted", "")
     return (
         offer.gpu.key,
@@ -117,10 +121,7 @@ def _one_type(offers: Sequence[Offer], width: int) -> Iterator[str]:
             yield from [f"    {layout.reason}"] if layout.reason else []
             yield f"    {memory_bar(layout.memory, min(60, width - 20))}"
             yield f"    a GPU: {memory_line(layout.memory)}"
-            yield (
-                f"    KV cache for {layout.memory.kv_cache_tokens:,} tokens a replica: "
-                f"{layout.memory.sequences:,} of full length"
-            )
+            yield f"    {_kept(layout.memory, offer)}"
         if layout and layout.alone and layout.busy:
             yield (
                 f"    predicted: {layout.alone.tpot_ms:.1f} ms a token alone; "
@@ -134,7 +135,18 @@ def _one_type(offers: Sequence[Offer], width: int) -> Iterator[str]:
             yield f"  {split_names(same)}: {reason}"
 
 
-def size_document(model: str, service: ServiceSpec, offers: Sequence[Offer]) -> dict[str, Any]:
+def _kept(memory: GpuMemory, offer: Offer) -> str:
+    if not memory.has_cache:
+        return kept_words(memory, offer.limits)
+    return (
+        f"KV cache for {memory.kv_cache_tokens:,} tokens a replica: "
+        f"{memory.sequences:,} of full length"
+    )
+
+
+def size_document(
+    model: str, service: ServiceSpec, offers: Sequence[Offer], task: Task | None = None
+) -> dict[str, Any]:
     """The answer as values for JSON; docs/planner.md names every key. Sizes are GiB a GPU."""
     entries = []
     winner = best(offers)
@@ -151,7 +163,8 @@ def size_document(model: str, service: ServiceSpec, offers: Sequence[Offer]) -> 
         "max_model_len": service.max_model_len,
         "concurrency": service.concurrency or 1,
         "gpu_memory_utilization": service.gpu_memory_utilization,
-        "objective": service.objective,
+        "objective": None if task else service.objective,
+        "task": task,
         "layouts": entries,
         "chosen": picked,
     }

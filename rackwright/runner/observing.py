@@ -16,7 +16,7 @@ from rackwright.desired.gateway_places import FLEET, LUA, SECRETS, SOCKET
 from rackwright.desired.gateway_tls import gateway_tls
 from rackwright.engines import ENGINES
 from rackwright.errors import HostError
-from rackwright.plan import Replica
+from rackwright.plan import Replica, Upstream
 from rackwright.planning.names import gateway_names
 from rackwright.routers import ROUTERS
 from rackwright.runner.firewall import question
@@ -108,8 +108,9 @@ def _network_request(fleet: FleetRun) -> dict[str, Any] | None:
 
 
 def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[str, Any]:
-    engine = ENGINES[replica.service.engine]
+    engine, task = ENGINES[replica.service.engine], replica.task
     timed = TIMED_TOKENS[predicted(replica, settings) is not None]
+    canary = engine.canary(replica.service, task) if task else None
     return {
         "name": replica.name,
         "unit": paths.unit_name(replica),
@@ -121,15 +122,18 @@ def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[s
         "environment_path": paths.environment_path(replica, settings),
         "health_path": engine.health_path,
         "models_path": engine.models_path,
-        "completions_path": engine.completions_path,
+        "completions_path": canary.path if canary else engine.completions_path,
+        "question": dict(canary.body) if canary else None,
         "version_path": engine.version_path,
         "metrics_path": engine.metrics_path,
-        "figures": dict(engine.figures),
+        "figures": engine.figures_of(task),
         "timed_options": dict(engine.timed_options),
         "key_variable": engine.key_variable,
         "questions": [list(question) for question in engine.questions(replica)],
         "max_tokens": MAX_TOKENS,
-        "delivery": {"tokens": _tokens(replica, timed), "most_s": TIMED_MOST_S},
+        "delivery": None
+        if task
+        else {"tokens": _tokens(replica, timed), "most_s": TIMED_MOST_S},
         "burst": _burst(replica) if is_loaded(replica, settings, load) else None,
     }
 
@@ -163,6 +167,7 @@ def gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | Non
             "name": upstream.service.name,
             "prefix": "" if alone else f"/{upstream.service.name}",
             "served_model_name": upstream.service.served_as,
+            **_canary_of(upstream),
             "completions": ASKS_A_REPLICA * len(upstream.replicas),
             "key": key,
             "router": _router_request(fleet, upstream.service),
@@ -182,6 +187,15 @@ def gateway_request(fleet: FleetRun, settings: Settings) -> dict[str, Any] | Non
         "services": services,
         "failover": _failover_request(fleet),
     }
+
+
+def _canary_of(upstream: Upstream) -> dict[str, Any]:
+    """What to ask of a service whose model does not write; nothing of others."""
+    (first, *_) = upstream.replicas
+    if first.task is None:
+        return {}
+    canary = ENGINES[upstream.service.engine].canary(upstream.service, first.task)
+    return {"path": canary.path, "question": dict(canary.body)}
 
 
 def _router_request(fleet: FleetRun, service: ServiceSpec) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from rackwright.models import Shape
+from rackwright.models.tasks import keeps_tokens
 from rackwright.sizing.kv_cache import (
     BLOCK_TOKENS,
     block_bytes,
@@ -80,8 +81,12 @@ def _stage_memory(
     left = usable - weights - activation - overhead - captured.inside_bytes
     blocks = max(0, left) // block_bytes(shape, split, stage, limits.kv_cache_dtype)
     requests = blocks / blocks_per_request(shape, split, limits, limits.max_model_len)
-    if not any(layer.kv.elements or layer.kv.state_bytes for layer in shape.kinds):
-        requests = limits.max_num_seqs if left > 0 else 0  # a step's: none is kept beyond it
+    tokens = int(requests * limits.max_model_len) * split.data
+    if not keeps_tokens(shape):
+        # A step's, of which nothing is kept: vLLM gives such a model no cache at all, and what
+        # would be one stays free (_initialize_kv_caches in vllm/v1/engine/core.py, 0.32).
+        requests, tokens = (limits.max_num_seqs if left >= 0 else 0), 0
+        left = min(left, 0)
     return GpuMemory(
         total_bytes=total_bytes,
         usable_bytes=usable,
@@ -92,6 +97,6 @@ def _stage_memory(
         overhead_bytes=overhead,
         context_bytes=CONTEXT_BYTES,
         kv_cache_bytes=left,
-        kv_cache_tokens=int(requests * limits.max_model_len) * split.data,
+        kv_cache_tokens=tokens,
         sequences=int(requests) * split.data,
     )

@@ -12,7 +12,8 @@ class GpuMemory(BaseModel):
     ``cuda_graph_bytes`` the engine takes ``graphs_inside_bytes`` off that share, the rest lies
     outside, as ``context_bytes`` do. ``kv_cache_bytes`` below 0 is what is missing.
     ``kv_cache_tokens`` is of the replica, as vLLM counts them: with requests of the longest
-    context. ``sequences`` is how many such requests fit at once. ``margin_bytes`` of what is free
+    context; both are 0 of a model that keeps nothing of a token. ``sequences`` is how many such
+    requests fit at once. ``margin_bytes`` of what is free
     may be taken by kernels, as far as the engine itself expects.
     """
 
@@ -35,6 +36,18 @@ class GpuMemory(BaseModel):
     def working_bytes(self) -> int:
         """Activations at their peak, and what CUDA and NCCL keep."""
         return self.peak_activation_bytes + self.overhead_bytes + self.context_bytes
+
+    @property
+    def has_cache(self) -> bool:
+        """Whether the engine makes a KV cache of what is left of its share."""
+        return bool(self.kv_cache_tokens or self.kv_cache_bytes)
+
+    @property
+    def unused_bytes(self) -> int:
+        """What is left for nobody: beside the engine, and of its share where it has no cache."""
+        taken = self.weights_bytes + self.peak_activation_bytes + self.overhead_bytes
+        own = 0 if self.has_cache else self.usable_bytes - taken - self.graphs_inside_bytes
+        return self.free_bytes + own
 
     @property
     def outside_bytes(self) -> int:

@@ -8,7 +8,7 @@ from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation, answer_of, number_of
 from rackwright.checks.planned import PlannedReplica, Predicted
 from rackwright.checks.replica.healthy import REPLICA, streamed
-from rackwright.checks.replica.when import ANSWERS
+from rackwright.checks.replica.when import WRITES
 from rackwright.checks.results import Finding, Status
 
 SLOWER = 1.5
@@ -94,7 +94,7 @@ CHECK = Check(
     ),
     judge=judge,
     healthy=REPLICA,
-    applies=ANSWERS,
+    applies=WRITES,
     examples=(
         Example("tokens slower than predicted", Status.WARN, {"delivery": streamed(25.0)}),
         Example("first tokens that come late", Status.WARN, {"delivery": streamed(10.0, 900.0)}),

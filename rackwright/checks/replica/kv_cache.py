@@ -23,6 +23,8 @@ def judge(planned: PlannedReplica, seen: Observation) -> Finding:
     """CRITICAL for less than half of the plan's tokens; WARN for less or more than tolerated."""
     if "kv_cache_tokens" not in planned.figures:
         return Finding(Status.OK, "the engine does not tell")
+    if planned.task and not planned.keeps_tokens:
+        return Finding(Status.OK, "the model keeps nothing of a token: it has none")
     reply, _, why = answer_of(seen.get("metrics"))
     if reply is None:
         return Finding(Status.UNKNOWN, why, "see the health check")
@@ -31,6 +33,9 @@ def judge(planned: PlannedReplica, seen: Observation) -> Finding:
         evidence = "the engine's metrics do not tell"
         return Finding(Status.UNKNOWN, evidence, "see its /metrics on the host")
     expected = planned.predicted.kv_cache_tokens if planned.predicted else 0
+    if planned.task:
+        evidence = f"{tokens:,.0f} tokens; not judged, the plan of such models was not measured"
+        return Finding(Status.OK, evidence)
     if not expected:
         evidence = f"{tokens:,.0f} tokens, a fixed size without GPUs: none is planned"
         return Finding(Status.OK, evidence)

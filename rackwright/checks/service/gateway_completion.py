@@ -7,7 +7,7 @@ from collections import Counter
 from rackwright.checks.check import Check, Example
 from rackwright.checks.observed import Observation, answer_of
 from rackwright.checks.planned import PlannedService
-from rackwright.checks.replica.completion import tokens_of
+from rackwright.checks.replica.answered import words_of
 from rackwright.checks.results import Finding, Status
 from rackwright.checks.service.asked import LOOK, asked, remedy, without_key
 from rackwright.checks.service.healthy import SERVICE, by
@@ -24,7 +24,7 @@ def judge(planned: PlannedService, seen: Observation) -> Finding:
         if reply is None:
             return Finding(status, why, remedy(observed))
         try:
-            tokens_of(reply.get("body"), planned.served_model_name)
+            words_of(planned.task, reply.get("body"), planned.served_model_name)
         except ValueError as wrong:
             return Finding(Status.CRITICAL, str(wrong), LOOK)
         answered[str(reply.get("replica"))] += 1
@@ -39,7 +39,7 @@ def judge(planned: PlannedService, seen: Observation) -> Finding:
 
 CHECK = Check(
     name="gateway completion",
-    fine="every completion over TLS works and every planned replica gave one",
+    fine="every completion over TLS works (or vector, or score) and every planned replica gave one",
     judge=judge,
     healthy=SERVICE,
     examples=(

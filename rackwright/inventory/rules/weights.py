@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rackwright.engines import ENGINES, Engine
 from rackwright.errors import Fault, nearest
 from rackwright.inventory.rules.declared import Declared
+from rackwright.inventory.rules.tasks import task_faults
 from rackwright.models.gguf import Gguf
 from rackwright.models.spec import ModelSpec
 from rackwright.spec import FleetSpec, ServiceSpec
@@ -24,6 +25,7 @@ def model_faults(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -> 
     if reason := model.unjudged:
         yield Fault(f"{path}.model", f"{service.model} cannot be sized: {reason}")
         return
+    yield from task_faults(service, model)
     yield from _abilities(service, model)
     yield from _weights(service, model)
 
@@ -38,9 +40,6 @@ def _unknown_model(service: ServiceSpec, fleet: FleetSpec, declared: Declared) -
 def _abilities(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     """What is asked of the model, and it cannot do."""
     path = f"services[{service.name}]"
-    if (kind := model.shape.answers) != "text":
-        rule = f"must be a model that writes; one that answers with {kind} is only sized"
-        yield Fault(f"{path}.model", rule, service.model)
     if service.max_model_len > model.longest_context:
         rule = f"must be at most {model.longest_context}, the longest context of {model.name}"
         yield Fault(f"{path}.max_model_len", rule, service.max_model_len)

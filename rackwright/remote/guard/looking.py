@@ -17,7 +17,8 @@ ASK_S = SILENT_S / 2
 LONGEST_ASK_S = 2 * COLD_S
 BUSY = (429, 503)
 REQUESTS = ("requests_running", "requests_waiting")
-COUNTED = (*REQUESTS, "tokens_generated")
+LIFE = "tokens_generated"
+"""The figure that says that something gets done, unless a replica's entry names another."""
 WORK = ("tokens_generated", "prompt_tokens", "steps", "kv_cache_share")
 """Figures that change with any work, of those that an engine tells."""
 MOST_METRICS = 1 << 20
@@ -62,10 +63,14 @@ class Asker:
         reply = self._get(self.asked["metrics_path"], self._key())
         text = reply["body"] if reply.get("status") == 200 else ""
         told = figures(text, self.asked["figures"])
-        known = any(told.get(name) is not None for name in COUNTED)
+        known = any(told.get(name) is not None for name in (*REQUESTS, self._life))
         with self._lock:
             self.metrics, self._figures = text[:MOST_METRICS], told if text else {}
             self.untold = not known and ("status" in reply or KEPT_BACK in reply["error"])
+
+    @property
+    def _life(self) -> str:
+        return life_of(self.asked)
 
     def _key(self) -> dict[str, str]:
         return authorization(self.asked["environment_path"], self.asked["key_variable"])
@@ -81,13 +86,13 @@ class Asker:
         return EngineConnection(self.asked, timeout_s)
 
     def seen(self) -> tuple[float | None, float | None, tuple[float | None, ...] | None]:
-        """Requests that run or wait, tokens made, and what changes with any work."""
+        """Requests that run or wait, tokens made (or read), and what changes with any work."""
         with self._lock:
             told = self._figures
         running = [told[name] for name in REQUESTS if told.get(name) is not None]
         requests = sum(one or 0.0 for one in running) if running else None
         work = tuple(told.get(name) for name in WORK) if told else None
-        return requests, told.get("tokens_generated"), work
+        return requests, told.get(self._life), work
 
     def forget(self) -> None:
         """What an earlier start said, or is yet to say."""
@@ -128,6 +133,11 @@ class Asker:
         with self._lock:
             found, self._completion = self._completion, None
         return found
+
+
+def life_of(asked: Values) -> str:
+    """The figure by which a replica is seen to live: of a model that writes nothing, of prompts."""
+    return str(asked.get("life") or LIFE)
 
 
 def ended(reply: Values) -> Completion:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rackwright.remote.guard import course as steps
 from rackwright.remote.guard.course import Course
-from rackwright.remote.guard.looking import Asker
+from rackwright.remote.guard.looking import Asker, life_of
 from rackwright.remote.guard.signs import Look, Rules
 
 Values = dict[str, Any]
@@ -21,7 +21,7 @@ class Watched:
         """``asked`` is its entry of the configuration."""
         self.asked, self.name = asked, str(asked["name"])
         self.asker = Asker(asked)
-        counts = "tokens_generated" in asked["figures"]
+        counts = life_of(asked) in asked["figures"]
         limits = asked["stall_s"], asked["start_s"], counts, restarts_an_hour
         self.rules = Rules(*limits, step_s=asked["step_s"])
         self.course: Course | None = None

@@ -70,8 +70,9 @@ def _live(socket_path: str) -> Values:
 def service(asked: Values, wanted: Values) -> Values:
     """Models and completions; where the first of those fails, no other is asked for."""
     key, prefix = bearer(wanted["key"]), wanted["prefix"]
-    question = completion_of(wanted["served_model_name"], 8)
-    call = (asked, "POST", f"{prefix}/v1/chat/completions", question, key)
+    question = wanted.get("question") or completion_of(wanted["served_model_name"], 8)
+    path = wanted.get("path") or "/v1/chat/completions"
+    call = (asked, "POST", f"{prefix}{path}", question, key)
     completions = [gateway_call(*call)]
     if completions[0].get("status") == 200:
         completions += _at_once(wanted["completions"] - 1, call)

@@ -54,7 +54,8 @@ def _answers(asked: Values, key: dict[str, str]) -> Values:
         connection = EngineConnection(asked, timeout_s)
         return http(connection, method, asked[path], body, key) if asked.get(path) else None
 
-    question = completion_of(asked["served_model_name"], asked["max_tokens"])
+    own = asked.get("question")  # of a model that does not write
+    question = own or completion_of(asked["served_model_name"], asked["max_tokens"])
     seen = {
         "health": ask("GET", "health_path"),
         "models": ask("GET", "models_path"),
@@ -65,7 +66,7 @@ def _answers(asked: Values, key: dict[str, str]) -> Values:
     seen["answers"] = {
         name: _ask_besides(asked, key, path, body) for name, path, body in asked["questions"]
     }
-    works = (seen["completion"] or {}).get("status") == 200
+    works = asked["delivery"] and (seen["completion"] or {}).get("status") == 200
     return {**seen, "delivery": _delivery(asked, key, seen["metrics"]) if works else None}
 
 

@@ -211,13 +211,14 @@ COUNTED = ("requests_running", "requests_waiting")
 def figures_request(replica: Replica, wanted: Sequence[str]) -> dict[str, Any]:
     """What ``remote/watching.py`` is asked of one replica."""
     engine = ENGINES[replica.service.engine]
+    figures = engine.figures_of(replica.task)
     return {
         "name": replica.name,
         "unit": paths.unit_name(replica),
         "address": replica.server.address,
         "port": replica.port,
         "path": engine.metrics_path if replica.answers else None,
-        "figures": {name: engine.figures[name] for name in wanted if name in engine.figures},
+        "figures": {name: figures[name] for name in wanted if name in figures},
     }
 
 

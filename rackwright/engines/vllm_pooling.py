@@ -1,0 +1,105 @@
+"""vLLM with its pooling runner: models that answer with vectors or scores, as of vLLM 0.32.
+
+Which paths it answers: register_pooling_api_routers in vllm/entrypoints/pooling/factories.py and
+enable_scoring_api in utils.py beside it. What fits no such model: _verify_* and is_*_supported in
+vllm/config/model.py, verify_max_model_len in config/scheduler.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rackwright.engines.answers import Canary
+from rackwright.models.tasks import (
+    SCORES_OF_PAIRS,
+    Task,
+    keeps_tokens,
+    labels_of,
+    pooled,
+    task_of,
+)
+
+if TYPE_CHECKING:
+    from rackwright.models import Shape
+    from rackwright.spec import ServiceSpec
+
+TASKS: tuple[Task, ...] = ("embed", "classify", "token_classify")
+VECTORS = ("/v1/embeddings",)
+PAIRS = ("/rerank", "/v1/rerank", "/v2/rerank", "/score", "/v1/score")
+SCORES = ("/classify",)
+ANY = ("/pooling",)
+POOLING = (*VECTORS, *PAIRS, *SCORES, *ANY)
+"""Paths that no model answers which writes."""
+TOKENS = ("/tokenize", "/detokenize")
+_CANARIES: Mapping[Task, str] = {
+    "embed": "/v1/embeddings",
+    "classify": "/classify",
+    "token_classify": "/pooling",
+}
+_OF_WRITERS = (
+    *("enable-auto-tool-choice", "tool-call-parser", "tool-parser-plugin", "tool-server"),
+    *("reasoning-parser", "reasoning-parser-plugin", "reasoning-config", "logits-processors"),
+    *("structured-outputs-config", "generation-config", "override-generation-config"),
+    *("max-logprobs", "logprobs-mode", "return-tokens-as-token-ids", "async-scheduling"),
+)
+"""Flags that only change what is written, and one that makes pooling slower."""
+_OF_CACHES = ("enable-prefix-caching", "enable-chunked-prefill")
+
+
+def by_hand(extra_args: Mapping[str, object]) -> Task | None:
+    """What the operator's own flags make of a model that could write."""
+    said = _plain(extra_args)
+    if said.get("convert") == "classify":
+        return "classify"
+    return "embed" if said.get("runner") == "pooling" or said.get("convert") == "embed" else None
+
+
+def _plain(extra_args: Mapping[str, object]) -> dict[str, object]:
+    return {flag.replace("_", "-").partition(".")[0]: one for flag, one in extra_args.items()}
+
+
+def task(service: ServiceSpec, shape: Shape) -> Task | None:
+    """By its architecture, or for one that could write by the operator's flags."""
+    return task_of(shape) or (by_hand(service.extra_args) if shape.answers == "text" else None)
+
+
+def as_loaded(service: ServiceSpec, shape: Shape) -> Shape:
+    """Without what only writing needs."""
+    writes = shape.answers == "text"
+    return pooled(shape) if writes and task(service, shape) else shape
+
+
+def runner(service: ServiceSpec, asked: Task | None) -> str | None:
+    """What its runner is told to be; the operator's own flag says it already."""
+    return "pooling" if asked and "runner" not in _plain(service.extra_args) else None
+
+
+def paths(asked: Task, shape: Shape) -> tuple[str, ...]:
+    """What such a model answers. Only with one label does it say how well two texts go together."""
+    if asked == "embed":
+        return (*VECTORS, *PAIRS, *ANY, *TOKENS)
+    if asked == "classify":
+        pairs = PAIRS if labels_of(shape) == SCORES_OF_PAIRS else ()
+        return (*pairs, *SCORES, *ANY, *TOKENS)
+    return (*ANY, *TOKENS)
+
+
+def canary(service: ServiceSpec, asked: Task) -> Canary:
+    """The shortest text, of which it makes what it makes of others."""
+    return Canary(_CANARIES[asked], {"model": service.served_as, "input": "Hi"})
+
+
+def flag_faults(service: ServiceSpec, shape: Shape) -> Iterator[tuple[str, str]]:
+    """Flag and rule for each extra flag that such a model has no use for."""
+    own, keeps = task_of(shape) is not None, keeps_tokens(shape)
+    for given, value in service.extra_args.items():
+        flag = given.replace("_", "-").partition(".")[0].removeprefix("no-")
+        if flag in _OF_WRITERS and value is not False:
+            yield given, "must be left out, the model writes nothing"
+        elif flag in _OF_CACHES and value is not False and not keeps:
+            yield given, "must be left out, the model reads a text at once and keeps none of it"
+        elif flag == "runner" and value not in ("pooling", "auto"):
+            yield given, "must be pooling or left out, the model writes nothing"
+        elif flag == "convert" and own and value not in ("auto", "none"):
+            yield given, "must be left out, the model's own architecture says what it answers"

@@ -1,0 +1,95 @@
+"""Rules of services whose model answers with vectors or scores: what only writing needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rackwright.engines import ENGINES, Engine
+from rackwright.errors import Fault
+from rackwright.models.shape import Shape
+from rackwright.models.spec import ModelSpec
+from rackwright.models.tasks import IN_WORDS, Task, keeps_tokens
+from rackwright.routers import ROUTERS
+from rackwright.spec import ServiceSpec
+
+
+def task_faults(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
+    """The engine serves such models, and nothing is asked that only those that write can do."""
+    path, shape = f"services[{service.name}]", model.shape
+    engine = ENGINES.get(service.engine)
+    if shape.answers == "transcripts":
+        rule = "must be a model that writes; one that answers with transcripts is only sized"
+        yield Fault(f"{path}.model", rule, service.model)
+    task = engine.task(service, shape) if engine else None
+    if engine is None or task is None:
+        return
+    if shape.answers == "vectors" and task not in engine.tasks:
+        able = " or ".join(one.name for one in ENGINES.values() if task in one.tasks)
+        rule = f"must be {able}: {model.name} answers with {IN_WORDS[task]}"
+        yield Fault(f"{path}.engine", rule, service.engine)
+        return
+    for flag, rule in engine.task_faults(service, shape):
+        yield Fault(f"{path}.extra_args.{flag}", rule, service.extra_args[flag])
+    if task in engine.tasks:
+        yield from _keys(service, model, task)
+        yield from _router(service, engine, shape, task)
+
+
+def _keys(service: ServiceSpec, model: ModelSpec, task: Task) -> Iterator[Fault]:
+    path = f"services[{service.name}]"
+    if not isinstance(service.objective, str):
+        rule = f"must be latency or throughput, {model.name} writes no tokens to be timed"
+        yield Fault(f"{path}.objective", rule, service.objective.model_dump())
+    for key, value, why in _unwanted(service, model.shape, IN_WORDS[task]):
+        if value:
+            yield Fault(f"{path}.{key}", f"must be left out, {why}", value)
+    if not keeps_tokens(model.shape):
+        yield from _keys_of_one_that_keeps_nothing(service, model)
+
+
+def _unwanted(
+    service: ServiceSpec, shape: Shape, what: str
+) -> Iterator[tuple[str, object, str]]:
+    """Key, what it says (nothing where it is left out), and why that is nothing for such models.
+
+    What no such model could do at all other rules say.
+    """
+    more = "more of it is done by replicas"
+    overflow = service.overflow.model_dump() if service.overflow else None
+    yield "adapters", dict(service.adapters), f"adapters are for models that write, not {what}"
+    yield "overflow", overflow, f"another model's {what} cannot stand in for its own"
+    if shape.experts:
+        yield "data_parallel_size", _above_one(service.data_parallel_size), more
+        yield "expert_parallel", service.expert_parallel, more
+    yield "decode_context_parallel_size", _above_one(service.decode_context_parallel_size), more
+    yield "servers_per_replica", _above_one(service.servers_per_replica), more
+    if shape.tower:
+        yield "images", service.images, f"only text is made {what} of yet"
+    if shape.ear:
+        yield "audios", service.audios, f"only text is made {what} of yet"
+
+
+def _above_one(size: int | None) -> int | None:
+    return size if (size or 1) > 1 else None
+
+
+def _keys_of_one_that_keeps_nothing(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
+    """It reads a text at once, in one step, and has no KV cache."""
+    path, step = f"services[{service.name}]", service.max_num_batched_tokens
+    if step and step < service.max_model_len:
+        rule = f"must be at least max_model_len, {service.max_model_len}: {model.name} reads a text"
+        yield Fault(f"{path}.max_num_batched_tokens", f"{rule} in one step", step)
+    if service.kv_cache_dtype != "auto":
+        rule = f"must be left out, {model.name} has no KV cache"
+        yield Fault(f"{path}.kv_cache_dtype", rule, service.kv_cache_dtype)
+    if stages := _above_one(service.pipeline_parallel_size):
+        rule = f"must be left out, {model.name} has no stages in the engine"
+        yield Fault(f"{path}.pipeline_parallel_size", rule, stages)
+
+
+def _router(service: ServiceSpec, engine: Engine, shape: Shape, task: Task) -> Iterator[Fault]:
+    """A router passes on the paths that it knows alone, and needs that of the canary."""
+    kind = ROUTERS.get(service.router or "")
+    if kind and engine.canary(service, task).path not in kind.paths:
+        rule = f"must be left out, {service.router} passes on no requests for {IN_WORDS[task]}"
+        yield Fault(f"services[{service.name}].router", rule, service.router)

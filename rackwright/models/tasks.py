@@ -1,0 +1,62 @@
+"""What a model that does not write is asked to do, by the names that vLLM has for that.
+
+Source: _SUFFIX_TO_DEFAULTS and get_pooling_task in vllm/config/model.py; the poolers of bert.py,
+qwen2_rm.py and internlm2.py in vllm/model_executor/models, 0.32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Literal
+
+from rackwright.models.shape import Shape
+
+Task = Literal["embed", "classify", "token_classify"]
+"""A vector of a text; scores of a text; scores of each of its tokens."""
+IN_WORDS: dict[Task, str] = {
+    "embed": "vectors",
+    "classify": "scores",
+    "token_classify": "scores of each token",
+}
+_OF_TOKENS = (
+    "BertForMaskedLM",
+    "InternLM2ForRewardModel",
+    "Qwen2ForProcessRewardModel",
+    "Qwen2ForRewardModel",
+)
+"""Which score tokens, though their names do not say so."""
+_OF_TEXTS = ("ForSequenceClassification", "ClassificationModel")
+_LAST_LAYERS = ("classifier.out_proj", "score")
+SCORES_OF_PAIRS = 1
+"""Labels of a model that can say how well two texts go together (a reranker)."""
+
+
+def task_of(shape: Shape) -> Task | None:
+    """What such a model is asked for; None for one that writes, in whatever language."""
+    if shape.answers != "vectors":
+        return None
+    name = shape.architecture
+    if name in _OF_TOKENS or name.endswith("ForTokenClassification"):
+        return "token_classify"
+    return "classify" if name.endswith(_OF_TEXTS) else "embed"
+
+
+def labels_of(shape: Shape) -> int:
+    """How many scores it has for a text or a token; 0 for one whose last layer has no names."""
+    rows = (one.rows for one in shape.beside if one.name in _LAST_LAYERS)
+    return next(rows, 0)
+
+
+def keeps_tokens(shape: Shape) -> bool:
+    """Whether it keeps anything of a request's tokens: what reads a text at once does not."""
+    return any(layer.kv.elements or layer.kv.state_bytes for layer in shape.kinds)
+
+
+@lru_cache(maxsize=1024)
+def pooled(shape: Shape) -> Shape:
+    """A model that could write, loaded to answer with vectors: without its table of outputs.
+
+    Source: _create_pooling_model_cls in vllm/model_executor/models/adapters.py, 0.32.
+    """
+    return replace(shape, answers="vectors", tied=True)
