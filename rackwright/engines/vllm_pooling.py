@@ -94,7 +94,7 @@ def flag_faults(service: ServiceSpec, shape: Shape) -> Iterator[tuple[str, str]]
     """Flag and rule for each extra flag that such a model has no use for."""
     own, keeps = task_of(shape) is not None, keeps_tokens(shape)
     for given, value in service.extra_args.items():
-        flag = given.replace("_", "-").partition(".")[0].removeprefix("no-")
+        flag = given.replace("_", "-").partition(".")[0]
         if flag in _OF_WRITERS and value is not False:
             yield given, "must be left out, the model writes nothing"
         elif flag in _OF_CACHES and value is not False and not keeps:

@@ -18,6 +18,7 @@ from rackwright.models.encoder import Encoder
 from rackwright.models.ernie_vl import ErnieVl
 from rackwright.models.falcon import Falcon
 from rackwright.models.families import FAMILIES, base_of, family_of
+from rackwright.models.family import Family
 from rackwright.models.gemma3n import Gemma3n
 from rackwright.models.gemma4 import Gemma4
 from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
@@ -209,7 +210,7 @@ def _shape(architecture: str, config: Config) -> Shape:
         tied=tied,
         max_position_embeddings=decoder.rope.context,
         unscaled_context=decoder.rope.unscaled,
-        dtype=_dtype(config),
+        dtype=_dtype(config, family),
         quantization=_quantization(config),
         beside=decoder.beside(),
         widths=decoder.widths(),
@@ -223,10 +224,14 @@ def _shape(architecture: str, config: Config) -> Shape:
     return shape
 
 
-def _dtype(config: Config) -> str:
+def _dtype(config: Config, family: Family) -> str:
+    """As vLLM's "auto" has it, which halves float32: to float16 where no text is written.
+
+    Source: _resolve_auto_dtype in vllm/config/model.py, 0.32.
+    """
     dtype = config.text("dtype") or config.text("torch_dtype", "bfloat16")
     if dtype == "float32":
-        return "bfloat16"  # vLLM's "auto" halves float32 checkpoints
+        return "float16" if family.headless and family.float16 else "bfloat16"
     if dtype not in ("bfloat16", "float16"):
         config.fault("torch_dtype", "must be bfloat16, float16 or float32", dtype)
         return "bfloat16"

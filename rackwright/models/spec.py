@@ -17,6 +17,7 @@ from rackwright.models.gguf_header import read_header
 from rackwright.models.gguf_shape import gguf_shape
 from rackwright.models.mistral_params import PARAMS, config_of_params
 from rackwright.models.quantization import NAMED, QUANTIZATION_FILE, with_file_beside
+from rackwright.models.tasks import pooled
 from rackwright.models.tensors.files import read_headers
 from rackwright.models.tensors.headers import Headers
 from rackwright.models.tensors.shapes import shape_of_files
@@ -121,7 +122,9 @@ class ModelSpec(Entry):
     ``config`` is its Hugging Face ``config.json``, as a dict or as a path to it; ``figures`` are
     given by hand where the architecture is not known; ``header`` is the path of its GGUF file on
     this machine, whose header says all of it. ``tensors`` are the headers of its files, as
-    a path to what `rackwright tensors` wrote. ``max_model_len`` shortens the longest
+    a path to what `rackwright tensors` wrote. ``answers`` is for one whose config names an
+    architecture that writes, though it was trained to answer with vectors. ``max_model_len`` shortens
+    the longest
     context that the figures name. ``published_extra`` is what ``published_parameters`` counts
     beside the model's own weights: vision, scales, layers for drafts.
     """
@@ -138,6 +141,7 @@ class ModelSpec(Entry):
     header: str | None = Field(None, min_length=1, max_length=4096)
     max_model_len: Count | None = None
     dtype: Literal["bfloat16", "float16"] | None = None
+    answers: Literal["vectors"] | None = None
     published_parameters: Count | None = None
     published_extra: dict[str, Annotated[int, Field(strict=True)]] = Field(default_factory=dict)
     provenance: str = ""
@@ -162,6 +166,8 @@ class ModelSpec(Entry):
             raise ValueError(f"must have either {kinds}")
         if self.tensors and not self.config:
             raise ValueError("must have tensors beside config, not beside figures or header")
+        if self.answers and not self.config:
+            raise ValueError("must have answers beside config, not beside figures or header")
         return self
 
     @model_validator(mode="after")
@@ -173,6 +179,10 @@ class ModelSpec(Entry):
     @cached_property
     def shape(self) -> Shape:
         """The model tensor by tensor. Raises SpecError where its config cannot be judged."""
+        shape = self._shape()
+        return pooled(shape) if self.answers and shape.answers == "text" else shape
+
+    def _shape(self) -> Shape:
         if self.figures:
             return shape_by_hand(self.figures)
         if self.header:

@@ -38,10 +38,21 @@ def test_engines_are_those_that_would_take_a_real_one() -> None:
 
 def test_what_only_is_sized_says_so() -> None:
     text = CliRunner().invoke(main, ["models"]).output
-    (line,) = [line for line in text.splitlines() if line.startswith("BertModel ")]
-    assert "only sized, it answers with vectors" in line
+    (line,) = [line for line in text.splitlines() if line.startswith("WhisperForCond")]
+    assert "only sized, it answers with transcripts" in line
     assert re.search(r"^quantizations: .*awq.*, compressed-tensors, ", text, re.MULTILINE)
     assert f"{listed().engine} {listed().version} lists" in text
+
+
+def test_what_does_not_write_is_said_to_be_for_what_it_does() -> None:
+    text = CliRunner().invoke(main, ["models"]).output
+    (line,) = [line for line in text.splitlines() if line.startswith("BertModel ")]
+    assert re.search(r"encoder, for vectors +vllm  ", line)
+    said = {entry["architecture"]: entry for entry in document()["architectures"]}
+    assert said["XLMRobertaForSequenceClassification"]["task"] == "classify"
+    assert said["LlamaForCausalLM"]["task"] is None
+    for entry in said.values():
+        assert entry["task"] is None or entry["engines"] == ["vllm"], entry
 
 
 def test_an_example_keeps_what_its_readers_models_keep() -> None:

@@ -91,10 +91,39 @@ def test_a_canary_is_asked_of_a_path_that_the_engine_answers(engine: Engine) -> 
     ("engine", "flags"), [("vllm", {"runner": "pooling"}), ("sglang", {"is_embedding": True})]
 )
 def test_a_model_that_embeds_is_not_asked_to_talk(engine: str, flags: dict[str, Any]) -> None:
-    (replica, *_) = replicas_of(ENGINES[engine], extra_args=flags)
-    canary = ENGINES[engine].canary(replica.service)
-    assert canary.path == "/v1/embeddings" in ENGINES[engine].paths
-    assert canary.body == {"model": replica.service.served_as, "input": "Hi"}
+    made = data({"chat": service(engine=engine, extra_args=flags)}, **SETTINGS)
+    chat = made["services"]["chat"]
+    canary = chat["canary"]
+    assert canary["path"] == "/v1/embeddings" in chat["paths"]
+    assert canary["body"] == {"model": "llama-3.1-8b-instruct", "input": "Hi"}
+    assert not {"/v1/chat/completions", "/v1/completions", "/v1/messages"} & {*chat["paths"]}
+
+
+@pytest.mark.parametrize(
+    ("model", "canary", "offers", "refuses"),
+    [
+        ("bge-m3", "/v1/embeddings", ("/rerank", "/score", "/pooling"), ("/classify",)),
+        ("qwen3-embedding-8b", "/v1/embeddings", ("/score", "/tokenize"), ("/classify",)),
+        ("bge-reranker-v2-m3", "/classify", ("/v1/rerank", "/v1/score"), ("/v1/embeddings",)),
+    ],
+)
+def test_only_what_a_model_answers_reaches_it(
+    model: str, canary: str, offers: tuple[str, ...], refuses: tuple[str, ...]
+) -> None:
+    own = data({"embed": service(model)})["services"]["embed"]
+    assert own["canary"] == {"path": canary, "body": {"model": model, "input": "Hi"}}
+    assert {canary, *offers} <= {*own["paths"]} <= set(ENDPOINTS)
+    assert not {*refuses, "/v1/chat/completions", "/v1/completions"} & {*own["paths"]}
+
+
+def test_what_writes_makes_no_vectors_with_vllm() -> None:
+    own = data({"chat": service()})["services"]["chat"]
+    assert not {"/v1/embeddings", "/rerank", "/score", "/classify", "/pooling"} & {*own["paths"]}
+
+
+def test_without_a_cache_a_replica_takes_what_it_is_told() -> None:
+    _, made = planned({"embed": service("bge-m3", max_num_seqs=48)})
+    assert {slots(one) for one in made.replicas} == {48}
 
 
 def test_every_endpoint_is_answered_by_some_engine() -> None:

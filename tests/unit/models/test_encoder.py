@@ -21,15 +21,21 @@ def test_an_encoder_keeps_nothing_of_a_token(name: str) -> None:
     assert [group.groups for group in kv_groups(shape, 2)] == [{}, {}]
 
 
-def test_memory_without_a_cache_is_still_counted() -> None:
+def test_what_keeps_nothing_has_no_cache_and_all_else() -> None:
     shape = read_shape(usual("BertModel"))
     memory = gpu_memory(shape, Split(), 1 << 30, Limits(0.9, 8, 512, 512))
     assert memory.weights_bytes >= 2 * shape.parameters
-    assert memory.kv_cache_bytes > 0
     # as many as a step takes: nothing of them is kept beyond it
-    assert (memory.sequences, memory.kv_cache_tokens) == (8, 8 * 512)
+    assert (memory.sequences, memory.kv_cache_tokens, memory.kv_cache_bytes) == (8, 0, 0)
     small = gpu_memory(shape, Split(), 1 << 20, Limits(0.9, 8, 512, 512))
-    assert small.sequences == 0
+    assert small.sequences == 0 and small.kv_cache_bytes < 0
+
+
+def test_what_is_no_cache_is_nobodys() -> None:
+    shape = read_shape(usual("BertModel"))
+    memory = gpu_memory(shape, Split(), 1 << 36, Limits(0.9, 8, 512, 512))
+    taken = memory.weights_bytes + memory.working_bytes + memory.cuda_graph_bytes
+    assert not memory.has_cache and memory.unused_bytes == memory.total_bytes - taken
     writing = read_shape(usual("LlamaForCausalLM"))
     assert writing.answers == "text"
 

@@ -19,8 +19,6 @@ from tests.samples.fleet import (
     service,
 )
 
-VECTORS = {**TINY["config"], "architectures": ["MistralModel"]}
-
 CASES: Cases = {
     "unknown model": (
         with_service(model="llama-3.1-8b-instuct"),
@@ -78,14 +76,6 @@ CASES: Cases = {
     "revision and path": (
         with_service(path="/srv/models/a", revision=REVISION),
         "services[chat].path: must not be given beside revision (got '/srv/models/a')",
-    ),
-    "a model that answers with vectors": (
-        hosts(
-            services={"chat": service("tiny", max_model_len=512)},
-            models={"tiny": {"config": VECTORS}},
-        ),
-        "services[chat].model: must be a model that writes; one that answers with vectors is only "
-        "sized (got 'tiny')",
     ),
     "an own model without weights": (
         hosts(

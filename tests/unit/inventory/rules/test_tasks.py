@@ -1,0 +1,162 @@
+"""Services of models that answer with vectors or scores: what only writing needs is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rackwright.inventory.reading import load_fleet
+from tests.samples.faulty import TARGET, Cases, Hosts, faults, with_model
+from tests.samples.fleet import TINY, hosts, service
+
+WHISPER = {
+    "architectures": ["WhisperForConditionalGeneration"],
+    **{"d_model": 384, "encoder_layers": 4, "decoder_layers": 4, "encoder_attention_heads": 6},
+    **{"decoder_attention_heads": 6, "encoder_ffn_dim": 1536, "decoder_ffn_dim": 1536},
+    **{"vocab_size": 51865, "num_mel_bins": 80, "max_target_positions": 448},
+    "max_source_positions": 1500,
+}
+API = {"url": "https://api.example.com/v1", "model": "big", "key_env": "K", "tokens_a_day": 9}
+
+
+def embeds(model: str = "bge-m3", **more: Any) -> Hosts:
+    return hosts(services={"embed": service(model, **more)})
+
+
+CASES: Cases = {
+    "another engine": (
+        embeds(engine="sglang"),
+        "services[embed].engine: must be vllm: bge-m3 answers with vectors (got 'sglang')",
+    ),
+    "a target in tokens": (
+        embeds(objective=TARGET),
+        "services[embed].objective: must be latency or throughput, bge-m3 writes no tokens to be "
+        "timed (got {'sequences': 64, 'tokens': 8192, 'tpot_ms': 50.0})",
+    ),
+    "adapters": (
+        embeds(adapters={"sql": "/srv/models/sql"}),
+        "services[embed].adapters: must be left out, adapters are for models that write, not "
+        "vectors (got {'sql': '/srv/models/sql'})",
+    ),
+    "groups of experts": (
+        hosts(
+            services={"embed": service("moe", data_parallel_size=2, max_model_len=512)},
+            models={
+                "moe": {
+                    "repo": "a/b",
+                    "answers": "vectors",
+                    "config": {
+                        **TINY["config"],
+                        **{"architectures": ["MixtralForCausalLM"], "num_local_experts": 4},
+                        "num_experts_per_tok": 2,
+                    },
+                }
+            },
+        ),
+        "services[embed].data_parallel_size: must be left out, more of it is done by replicas "
+        "(got 2)",
+    ),
+    "several servers": (
+        embeds(servers_per_replica=2),
+        "services[embed].servers_per_replica: must be left out, more of it is done by replicas "
+        "(got 2)",
+    ),
+    "stages of an encoder": (
+        embeds(pipeline_parallel_size=2),
+        "services[embed].pipeline_parallel_size: must be left out, bge-m3 has no stages in the "
+        "engine (got 2)",
+    ),
+    "a step in which no text fits": (
+        embeds(max_num_batched_tokens=8191),
+        "services[embed].max_num_batched_tokens: must be at least max_model_len, 8192: bge-m3 "
+        "reads a text in one step (got 8191)",
+    ),
+    "a cache of what keeps nothing": (
+        embeds(kv_cache_dtype="fp8"),
+        "services[embed].kv_cache_dtype: must be left out, bge-m3 has no KV cache (got 'fp8')",
+    ),
+    "a router that passes on no scores": (
+        embeds("bge-reranker-v2-m3", router="vllm-router"),
+        "services[embed].router: must be left out, vllm-router passes on no requests for scores "
+        "(got 'vllm-router')",
+    ),
+    "tools": (
+        embeds(extra_args={"tool_call_parser": "hermes"}),
+        "services[embed].extra_args.tool_call_parser: must be left out, the model writes nothing "
+        "(got 'hermes')",
+    ),
+    "thoughts, of a model that could write": (
+        embeds("qwen3-8b", extra_args={"runner": "pooling", "reasoning-parser": "qwen3"}),
+        "services[embed].extra_args.reasoning-parser: must be left out, the model writes nothing "
+        "(got 'qwen3')",
+    ),
+    "prefixes of what keeps nothing": (
+        embeds(extra_args={"enable-prefix-caching": True}),
+        "services[embed].extra_args.enable-prefix-caching: must be left out, the model reads a "
+        "text at once and keeps none of it (got True)",
+    ),
+    "the other runner": (
+        embeds(extra_args={"runner": "generate"}),
+        "services[embed].extra_args.runner: must be pooling or left out, the model writes nothing "
+        "(got 'generate')",
+    ),
+    "another answer than its own": (
+        embeds(extra_args={"convert": "classify"}),
+        "services[embed].extra_args.convert: must be left out, the model's own architecture says "
+        "what it answers (got 'classify')",
+    ),
+    "a draft": (
+        embeds(extra_args={"speculative-config": "{}"}),
+        "services[embed].extra_args.speculative-config: changes memory or placement in a way that "
+        "cannot be judged yet",
+    ),
+    "images": (
+        embeds(images=1),
+        "services[embed].images: must be left out, bge-m3 sees no images (got 1)",
+    ),
+    "transcripts": (
+        hosts(
+            services={"embed": service("whisper", max_model_len=448)},
+            models={"whisper": {"repo": "a/b", "config": WHISPER}},
+        ),
+        "services[embed].model: must be a model that writes; one that answers with transcripts is "
+        "only sized (got 'whisper')",
+    ),
+    "answers of what has no config": (
+        with_model(path="/srv/m", header="/nowhere.gguf", answers="vectors"),
+        "models[tiny]: must have answers beside config, not beside figures or header",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
+def test_a_fault_is_named_with_path_rule_and_value(data: Hosts, expected: str) -> None:
+    assert expected in faults(data)
+
+
+@pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
+def test_it_is_the_only_one_of_its_path(data: Hosts, expected: str) -> None:
+    path = expected.partition(": ")[0]
+    assert len([line for line in faults(data) if line.startswith(f"{path}:")]) == 1
+
+
+def test_overflow_would_be_vectors_of_another_model() -> None:
+    (line,) = [one for one in faults(embeds(overflow=API)) if "overflow" in one]
+    rule = "must be left out, another model's vectors cannot stand in for its own"
+    assert line.startswith(f"services[embed].overflow: {rule} (got {{'url'")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"tensor_parallel_size": 2, "quantization": "fp8", "concurrency": 64},
+        {"extra_args": {"runner": "pooling", "no-enable-prefix-caching": None}},
+        {"aliases": ["text-embedding-3-large"], "router": "vllm-router"},
+        {"model": "qwen3-embedding-4b", "max_num_batched_tokens": 2048, "kv_cache_dtype": "fp8"},
+        {"model": "qwen3-8b", "extra_args": {"runner": "pooling", "convert": "classify"}},
+    ],
+)
+def test_what_makes_sense_is_taken(more: dict[str, Any]) -> None:
+    load_fleet(embeds(**more))
