@@ -279,6 +279,10 @@ _services = {
         # "q8_0" and "q4_0" take about a half and a quarter of "f16".
         "kv_cache_dtype": "q8_0",
     },
+    # A model that answers with vectors or scores is a service like others, by vllm:
+    # "embed": {"model": "bge-m3", "revision": "...", "engine": "vllm", "servers": ["gpu6"],
+    #           "max_model_len": 8192, "objective": "throughput"},
+    # "rerank": {"model": "bge-reranker-v2-m3", ...}: docs/planner.md has what clients ask.
 }
 
 # Your own models: `config` is the model's config.json, as a dict or as the path of the file on the
@@ -290,7 +294,8 @@ _services = {
 # path on this machine. A model may have its "gguf" and "mmproj" as a service has, its "tensors"
 # (the path of what `rackwright tensors` wrote of its files' headers: an unknown architecture is
 # planned by them, a known one checked), a "max_model_len" below what its config says, another
-# "dtype" ("float16"), and for the record a "source" of its figures, "published_parameters" and
+# "dtype" ("float16"), "answers": "vectors" of one whose config names a model that writes though it
+# was trained to embed, and for the record a "source" of its figures, "published_parameters" and
 # "published_extra".
 _models = {
     "support-8b": {

@@ -131,9 +131,7 @@ def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[s
         "key_variable": engine.key_variable,
         "questions": [list(question) for question in engine.questions(replica)],
         "max_tokens": MAX_TOKENS,
-        "delivery": None
-        if task
-        else {"tokens": _tokens(replica, timed), "most_s": TIMED_MOST_S},
+        "delivery": None if task else {"tokens": _tokens(replica, timed), "most_s": TIMED_MOST_S},
         "burst": _burst(replica) if is_loaded(replica, settings, load) else None,
     }
 

@@ -47,9 +47,7 @@ def _keys(service: ServiceSpec, model: ModelSpec, task: Task) -> Iterator[Fault]
         yield from _keys_of_one_that_keeps_nothing(service, model)
 
 
-def _unwanted(
-    service: ServiceSpec, shape: Shape, what: str
-) -> Iterator[tuple[str, object, str]]:
+def _unwanted(service: ServiceSpec, shape: Shape, what: str) -> Iterator[tuple[str, object, str]]:
     """Key, what it says (nothing where it is left out), and why that is nothing for such models.
 
     What no such model could do at all other rules say.

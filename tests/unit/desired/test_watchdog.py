@@ -60,6 +60,17 @@ def test_its_unit_and_what_it_knows_are_as_kept(golden: Golden) -> None:
     assert files["/etc/rackwright/watchdog.json"].mode == 0o600
 
 
+@pytest.mark.parametrize(
+    ("model", "path"), [("bge-m3", "/v1/embeddings"), ("bge-reranker-v2-m3", "/classify")]
+)
+def test_what_writes_nothing_is_watched_by_what_it_reads(model: str, path: str) -> None:
+    one, *_ = known(hosts(services={"embed": service(model)}))["replicas"]
+    assert one["life"] == "prompt_tokens" in one["figures"]
+    assert "tokens_generated" not in one["figures"]
+    assert one["canary"] == {"path": path, "body": {"model": model, "input": "Hi"}}
+    assert one["stall_s"] < UNCOUNTED_S, "what it reads is progress"
+
+
 def test_its_unit_may_write_where_it_writes() -> None:
     """All else is read-only to it, /run too."""
     files = {item.key: item for item in items(two_services()) if isinstance(item, File)}

@@ -1,4 +1,4 @@
-"""vLLM with its pooling runner: what it is told, and that the operator's own flag means the same."""
+"""vLLM with its pooling runner: what it is told, and that the operator's flag means the same."""
 
 from __future__ import annotations
 

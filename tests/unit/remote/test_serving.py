@@ -357,6 +357,16 @@ def test_a_replica_that_completes_nothing_is_not_timed(tmp_path: Path, server: S
     assert len(server.asked) == 1
 
 
+def test_what_does_not_write_is_asked_what_it_can_and_not_timed(
+    tmp_path: Path, server: Server
+) -> None:
+    question = {"model": "bge", "input": "Hi"}
+    more = {"completions_path": "/v1/embeddings", "question": question, "delivery": None}
+    seen = replica(asked(server, tmp_path, **more))
+    assert (seen["completion"]["status"], seen["delivery"]) == (200, None)
+    assert server.asked == [{"host": "localhost", "path": "/v1/embeddings", **question}]
+
+
 def test_a_burst_is_smaller_by_what_runs_already(
     tmp_path: Path, server: Server, other: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -544,6 +554,17 @@ def test_a_router_is_asked_on_its_own_port(server: Server) -> None:
     assert door.router({**asked, **unit})["readiness"]["status"] == 200
     assert "ConnectionRefused" in door.router({**asked, **unit, "port": 1})["readiness"]["error"]
     assert door.router(None) == {}
+
+
+def test_a_service_that_does_not_write_is_asked_what_it_can_through_the_gateway(
+    gateway: Any,
+) -> None:
+    server, ask = gateway
+    question = {"model": "bge", "input": "Hi"}
+    own = {**ask["services"][0], "path": "/classify", "question": question}
+    seen = door.service(ask, own)
+    assert [one["status"] for one in seen["completions"]] == [200] * 3
+    assert {(one["path"], one["input"]) for one in server.asked} == {("/chat/classify", "Hi")}
 
 
 def test_the_first_completion_that_fails_is_the_last(gateway: Any) -> None:

@@ -26,6 +26,7 @@ from rackwright.remote.guard.peers import Watchdogs, state_of
 from rackwright.remote.guard.server_gpus import ServerGpus
 from rackwright.remote.guard.signs import COLD_S, UNTOLD_S, Completion
 from rackwright.remote.guard.state_page import page_server
+from rackwright.remote.guard.watched import Watched
 from rackwright.remote.served import engine as served_engine
 from rackwright.remote.served.engine import KEPT_BACK
 from rackwright.runner.watchdog import packed
@@ -137,6 +138,24 @@ def test_an_engine_is_asked_for_its_figures_and_a_completion(
     asker.complete()
     wait_for(lambda: bool(found.append(asker.completed()) or found[-1]))
     assert found[-1] == Completion(True) and asker.completed() is None
+
+
+def test_what_writes_nothing_lives_by_the_prompts_that_it_reads(
+    engine: tuple[type[Engine], int],
+) -> None:
+    figures = {
+        "requests_running": ["vllm:num_requests_running", ""],
+        "prompt_tokens": ["vllm:prompt_tokens_total", ""],
+    }
+    engine[0].metrics = "vllm:num_requests_running 2\nvllm:prompt_tokens_total 9\n"
+    told = replica(engine[1], figures=figures, life="prompt_tokens")
+    asker = Asker(told)
+    asker.ask_once()
+    assert asker.seen() == (2.0, 9.0, (None, 9.0, None, None)) and not asker.untold
+    assert Watched(told, 3).rules.counts
+    engine[0].metrics = "vllm:prompt_tokens_total 9\n"
+    asker.ask_once()
+    assert not asker.untold, "it tells what it lives by"
 
 
 @pytest.mark.parametrize(

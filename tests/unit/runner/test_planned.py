@@ -18,10 +18,12 @@ from rackwright.checks.replica import version
 from rackwright.checks.results import Status
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
+from rackwright.report.reading import FIGURES
 from rackwright.runner import observing
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.paths_between import paths_of, transfers_of
 from rackwright.runner.planned import RELEASE_BYTES, planned
+from rackwright.runner.steps.rank import figures_request
 from tests.samples.engines import GGUF
 from tests.samples.engines import SETTINGS as ENGINES
 from tests.samples.fleet import cluster, hosts, lab_hosts, server, service
@@ -103,6 +105,32 @@ def test_a_burst_is_asked_for_on_gpus_unless_it_is_left_out(load: bool, loaded: 
     if loaded:
         assert request["burst"]["gpus"] == replica.gpus
         assert request["burst"]["requests"] <= 8 and request["burst"]["most_s"] <= 3
+
+
+@pytest.mark.parametrize(
+    ("model", "path"), [("bge-m3", "/v1/embeddings"), ("bge-reranker-v2-m3", "/classify")]
+)
+def test_what_does_not_write_is_asked_for_what_it_makes(model: str, path: str) -> None:
+    fleet = fleet_of(hosts(services={"embed": service(model)}))
+    (replica, *_), question = fleet.plan.replicas, {"model": model, "input": "Hi"}
+    request = observing._replica_request(replica, fleet.settings("gpu1"), load=True)
+    assert (request["completions_path"], request["question"]) == (path, question)
+    assert (request["delivery"], request["burst"]) == (None, None)
+    assert "tokens_generated" not in request["figures"]
+    assert "tokens_generated" not in figures_request(replica, FIGURES)["figures"]
+    upstream = fleet.plan.upstreams[0]
+    assert observing._canary_of(upstream) == {"path": path, "question": question}
+    one, (gateway,) = told(fleet, PlannedReplica)[0], told(fleet, PlannedService)
+    assert one.task == gateway.task == replica.task and not one.keeps_tokens
+    assert (one.predicted, one.burst) == (None, False)
+
+
+def test_what_writes_is_asked_as_ever() -> None:
+    fleet = fleet_of(hosts())
+    (replica,), (upstream,) = fleet.plan.replicas, fleet.plan.upstreams
+    request = observing._replica_request(replica, fleet.settings("gpu1"), load=True)
+    assert (request["question"], observing._canary_of(upstream)) == (None, {})
+    assert request["completions_path"] == "/v1/chat/completions"
 
 
 def test_what_is_asked_for_fits_into_the_longest_request() -> None:
