@@ -1,10 +1,10 @@
 """Stands in for an engine behind the gateway: python3 stand_in_replica.py ADDRESS PORT.
 
 It answers with the line that reached it (``raw``, as it came), the Host, who it is (``by``) and how
-many POSTs of clients it had. A body may say how to go on: ``{"silent_s": 3}`` before it answers, ``{"die":
-true}`` instead of that, ``{"status": 503}``, ``{"pieces": 40}`` of a stream, one each tenth of a
-second. It names itself as no engine may, and would send the gateway elsewhere. To any other body it
-completes, as the gateway's canary wants it.
+many POSTs of clients it had. A body may say how to go on: ``{"silent_s": 3}`` before it answers,
+``{"die": true}`` instead of that, ``{"status": 503}``, ``{"pieces": 40}`` of a stream, one each
+tenth of a second. It names itself as no engine may, and would send the gateway elsewhere. To any
+other body it completes, as the gateway's canary wants it.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def test_nobody_waits_longer_than_the_service_says(asking: Asking, gateway: Loca
 def test_who_hangs_up_leaves_the_line(
     asking: Asking, engine: ControlledEngine, gateway: LocalGateway, size: int
 ) -> None:
-    """However its body came: Nginx takes some of it with the headers, and the rest when asked to."""
+    """However its body came: Nginx takes some with the headers, the rest when it is asked to."""
     body = json.dumps({"model": "chat", "messages": ["x" * size]}).encode()
     before = len(engine.posts()) + SLOTS
     with asking.full():
