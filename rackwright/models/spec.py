@@ -124,8 +124,9 @@ class ModelSpec(Entry):
     this machine, whose header says all of it. ``tensors`` are the headers of its files, as
     a path to what `rackwright tensors` wrote. ``answers`` is for one whose config names an
     architecture that writes, though it was trained to answer with vectors. ``max_model_len``
-    shortens the longest context that the figures name. ``published_extra`` is what ``published_parameters`` counts
-    beside the model's own weights: vision, scales, layers for drafts.
+    shortens the longest context that the figures name. ``published_extra`` is what
+    ``published_parameters`` counts beside the model's own weights: vision, scales, layers for
+    drafts.
     """
 
     name: ServedName

@@ -49,7 +49,6 @@ def _replica(replica: Replica) -> dict[str, Any]:
         "engine": service.engine,
         "model": replica.model.model_dump(mode="json"),
         "served_model_name": service.served_as,
-        "task": replica.task,
         "gpus": list(replica.gpus),
         "gpu": server.gpus.type,
         "interconnect": server.interconnect,
@@ -81,6 +80,7 @@ def _replica(replica: Replica) -> dict[str, Any]:
         "weights": None if replica.gguf else weights_document(replica.model.shape),
         "images": _items(replica, "images"),
         "audios": _items(replica, "audios"),
+        "task": replica.task,
     }
 
 

@@ -136,11 +136,11 @@ def judged(
     box = box or server()
     boxes = tuple(ServerSpec(name=f"gpu{number}", **box) for number in range(1, nodes + 1))
     gpu = catalog.gpu_types()[boxes[0].gpus.type]
-    asked = spec(**more)
+    asked, own = spec(**more), model if isinstance(model, Shape) else shape(model)
     found = consider(
         asked,
-        model if isinstance(model, Shape) else shape(model),
+        own,
         Site(boxes, gpu, gpus or tuple(range(boxes[0].gpus.count))),
-        limits_of(asked, gpu),
+        limits_of(asked, gpu, own),
     )
     return {layout.split: layout for layout in found}

@@ -42,6 +42,7 @@ SERVICES: tuple[Mapping[str, Any], ...] = (
     {"kv_cache_dtype": "fp8"},
     {"kv_cache_dtype": "q8_0"},
     {"model": "gemma-3-27b-it"},  # sees images
+    {"model": "bge-m3"},  # writes nothing
     {"tensor_parallel_size": 2, "box": server(gpu="rtx-4090-24gb", link="pcie")},  # no peers
     {"pipeline_parallel_size": 2},
     {"model": "qwen3-30b-a3b", "tensor_parallel_size": 2, "expert_parallel": True},

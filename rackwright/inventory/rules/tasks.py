@@ -12,6 +12,8 @@ from rackwright.models.tasks import IN_WORDS, Task, keeps_tokens
 from rackwright.routers import ROUTERS
 from rackwright.spec import ServiceSpec
 
+_MORE = "more of it is done by replicas"
+
 
 def task_faults(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     """The engine serves such models, and nothing is asked that only those that write can do."""
@@ -52,15 +54,14 @@ def _unwanted(service: ServiceSpec, shape: Shape, what: str) -> Iterator[tuple[s
 
     What no such model could do at all other rules say.
     """
-    more = "more of it is done by replicas"
     overflow = service.overflow.model_dump() if service.overflow else None
     yield "adapters", dict(service.adapters), f"adapters are for models that write, not {what}"
     yield "overflow", overflow, f"another model's {what} cannot stand in for its own"
     if shape.experts:
-        yield "data_parallel_size", _above_one(service.data_parallel_size), more
-        yield "expert_parallel", service.expert_parallel, more
-    yield "decode_context_parallel_size", _above_one(service.decode_context_parallel_size), more
-    yield "servers_per_replica", _above_one(service.servers_per_replica), more
+        yield "data_parallel_size", _above_one(service.data_parallel_size), _MORE
+        yield "expert_parallel", service.expert_parallel, _MORE
+    yield "decode_context_parallel_size", _above_one(service.decode_context_parallel_size), _MORE
+    yield "servers_per_replica", _above_one(service.servers_per_replica), _MORE
     if shape.tower:
         yield "images", service.images, f"only text is made {what} of yet"
     if shape.ear:
@@ -81,8 +82,7 @@ def _keys_of_one_that_keeps_nothing(service: ServiceSpec, model: ModelSpec) -> I
         rule = f"must be left out, {model.name} has no KV cache"
         yield Fault(f"{path}.kv_cache_dtype", rule, service.kv_cache_dtype)
     if stages := _above_one(service.pipeline_parallel_size):
-        rule = f"must be left out, {model.name} has no stages in the engine"
-        yield Fault(f"{path}.pipeline_parallel_size", rule, stages)
+        yield Fault(f"{path}.pipeline_parallel_size", f"must be left out, {_MORE}", stages)
 
 
 def _router(service: ServiceSpec, engine: Engine, shape: Shape, task: Task) -> Iterator[Fault]:

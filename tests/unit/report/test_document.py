@@ -50,6 +50,7 @@ REPLICA = [
     "weights",
     "images",
     "audios",
+    "task",
 ]
 REJECTED = [
     "service",

@@ -313,7 +313,7 @@ def layouts(shape: Shape, box: Data, asked: ServiceSpec) -> list[Layout]:
     spec = ServerSpec(name="gpu1", **box)
     gpu = GPUS[spec.gpus.type]
     site = Site((spec,), gpu, tuple(range(spec.gpus.count)))
-    return consider(asked, shape, site, limits_of(asked, gpu))
+    return consider(asked, shape, site, limits_of(asked, gpu, shape))
 
 
 def with_gpus(box: Data, count: int) -> Data:

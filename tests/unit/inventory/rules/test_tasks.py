@@ -64,8 +64,8 @@ CASES: Cases = {
     ),
     "stages of an encoder": (
         embeds(pipeline_parallel_size=2),
-        "services[embed].pipeline_parallel_size: must be left out, bge-m3 has no stages in the "
-        "engine (got 2)",
+        "services[embed].pipeline_parallel_size: must be left out, more of it is done by replicas "
+        "(got 2)",
     ),
     "a step in which no text fits": (
         embeds(max_num_batched_tokens=8191),
