@@ -279,10 +279,8 @@ _services = {
         # "q8_0" and "q4_0" take about a half and a quarter of "f16".
         "kv_cache_dtype": "q8_0",
     },
-    # A model that answers with vectors or scores is a service like others, by vllm:
-    # "embed": {"model": "bge-m3", "revision": "...", "engine": "vllm", "servers": ["gpu6"],
-    #           "max_model_len": 8192, "objective": "throughput"},
-    # "rerank": {"model": "bge-reranker-v2-m3", ...}: docs/planner.md has what clients ask.
+    # A model that answers with vectors or scores (bge-m3, qwen3-embedding-8b, bge-reranker-v2-m3)
+    # is a service like "quick", of vLLM: docs/planner.md says what clients ask of it.
 }
 
 # Your own models: `config` is the model's config.json, as a dict or as the path of the file on the
