@@ -74,7 +74,7 @@ BARE = (
 """Without a driver, for what installs one; deb12 and deb13 have no GPU either."""
 FENCED = (
     LabHost("fence1", "198.18.0.81", "h200x2"),
-    LabHost("fence2", "198.18.0.82", suite="trixie"),
+    LabHost("fence2", "198.18.0.82", "h200x2", suite="trixie"),
 )
 """Of two releases; a test cuts their way out (``lab/fence.py``), up only for it."""
 ALL = (*HOSTS, *SPARES, DOOR, *RACK, *TWINS, ENGINES, BOX, *BASTIONS, *RENTED, *BARE, *FENCED)

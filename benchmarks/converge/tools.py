@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 from benchmarks.converge.fleet import COUNT, SSH
 from benchmarks.gateway.environments import programs
+from benchmarks.surroundings import environment
 from lab.fleet import ROOT
 
 HERE = "benchmarks/converge"
@@ -42,7 +42,7 @@ class Place:
     def environment(self) -> dict[str, str]:
         """What the inventories and deploys here read."""
         told = {COUNT: str(len(self.hosts)), SSH: str(self.ssh), "CONVERGE_STATE": str(self.state)}
-        return {**os.environ, **told}
+        return environment(**told)
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def _ansible(mitogen: bool) -> Callable[[Place], Run]:
     def run(place: Place) -> Run:
         bin_ = programs(LOCK)
         with _sockets() as sockets:
-            environment = {**os.environ, **_settings(bin_, place, sockets, mitogen)}
+            own = _settings(bin_, place, sockets, mitogen)
             argv = [str(bin_ / "ansible-playbook"), "-i", str(_inventory(place))]
-            seconds, said = _timed([*argv, f"{HERE}/playbook.yaml"], environment)
+            seconds, said = _timed([*argv, f"{HERE}/playbook.yaml"], environment(**own))
         return Run(seconds, changed_by_ansible(place.hosts, said))
 
     return run

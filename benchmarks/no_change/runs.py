@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.converge import sessions
+from benchmarks.surroundings import environment
 from lab import cgroups
 from lab.fleet import ROOT, LabHost
 
@@ -60,10 +61,14 @@ class Cost:
 
 def run(way: Way, hosts: Sequence[LabHost] = (), changes: bool = False) -> Cost:
     """Run it to its end. Raises Unfit where it failed, or changed a host and was not to."""
-    environment = {**os.environ, "NO_CHANGE_HOSTS": str(len(hosts))}
     there, here, began = sum(map(_sshd_s, hosts)), _children_s(), time.monotonic()
     done = subprocess.run(
-        way.argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S
+        way.argv,
+        cwd=ROOT,
+        env=environment(NO_CHANGE_HOSTS=str(len(hosts))),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
     )
     seconds, own_s = time.monotonic() - began, _children_s() - here
     if done.returncode != 0:

@@ -18,6 +18,7 @@ from statistics import median
 
 from benchmarks.converge.sessions import on
 from benchmarks.lab_hosts import fresh
+from benchmarks.surroundings import environment
 from lab.errors import LabError
 from lab.fleet import RACK, ROOT, LabHost
 from lab.shell import say, step
@@ -44,11 +45,9 @@ def start_engines(hosts: Sequence[LabHost]) -> None:
 def run(verb: str, hosts: int) -> tuple[float, str]:
     """Seconds of a whole process, and what it printed."""
     argv = [str(Path(sys.executable).parent / "rackwright"), verb, INVENTORY, "--json"]
-    environment = {**os.environ, "RACK_HOSTS": str(hosts)}
+    own = environment(RACK_HOSTS=str(hosts))
     started = time.monotonic()
-    done = subprocess.run(
-        argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT_S
-    )
+    done = subprocess.run(argv, cwd=ROOT, env=own, capture_output=True, text=True, timeout=LIMIT_S)
     seconds = time.monotonic() - started
     if "Traceback" in done.stderr or not done.stdout.startswith("{"):
         raise Unfit(f"{verb} on {hosts}: exit code {done.returncode}: {done.stderr[-2000:]}")

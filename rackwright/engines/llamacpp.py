@@ -204,7 +204,8 @@ class LlamaCpp(Engine):
             test = (
                 "import pathlib, subprocess, sys; "
                 f"server = pathlib.Path(sys.prefix, {own.llamacpp_program!r}); "
-                "subprocess.run([server, '--version'], check=True)"
+                "sys.exit(subprocess.call([server, '--version']) if server.exists() else "
+                "f'llamacpp_program: there is no {server}')"
             )
             return Release(version, Venv(own.llamacpp_requirements, test), packages)
         assert own.llamacpp_url and own.llamacpp_sha256

@@ -1,9 +1,14 @@
-"""Inside the fence: hosts that reach nothing outside are deployed from a bundle alone."""
+"""Inside the fence: hosts that reach nothing outside are deployed from a bundle alone.
+
+All that the bundle has is locked, and weights come from it once: the other server takes them from
+the first.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,15 +20,14 @@ import pytest
 
 from lab import hub, ollama
 from lab.fence import fenced
-from lab.fleet import CACHE, GATEWAY_ADDRESS
+from lab.fleet import CACHE, GATEWAY_ADDRESS, ROOT
 from lab.tiny_model import ANSWER
 from tests.samples.commands import BIN, rackwright, start_rackwright
 from tests.samples.deploys import Run, deploy
 from tests.samples.lab_hosts import fresh, ssh, wait_until
 
-INVENTORY = "tests/lab/inventories/bundle.py"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
-SERVER, GATEWAY = "fence1", "fence2"
+SERVER, GATEWAY = HOSTS = "fence1", "fence2"
 VERSION = "0.32.7"
 REPOS = {"lab/tiny-gguf": Path(CACHE / "tiny-gguf")}
 HUB = f"http://{GATEWAY_ADDRESS}:8908/api/models/lab/tiny-gguf"
@@ -45,8 +49,15 @@ def hosts() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def bundle(hosts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Made while there is a way out, cut off once; then there is none any more."""
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("fleet") / "fenced.py"
+    shutil.copy(ROOT / "tests/lab/inventories/bundle.py", path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def bundle(hosts: None, inventory: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Locked and made while there is a way out, cut off once; then there is none any more."""
     archives = tmp_path_factory.mktemp("archives")
     os.environ["LAB_OLLAMA_SHA256"] = ollama.pack(VERSION, archives)[1]
     for again in ("models", "archives"):  # of this run; packages and wheels may be of the last
@@ -54,35 +65,38 @@ def bundle(hosts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     with ExitStack() as stack:
         stack.enter_context(ollama.serve(archives, GATEWAY_ADDRESS, 8909))
         with hub.serve(REPOS, REVISION, GATEWAY_ADDRESS, 8908, bytes_per_s=500_000):
-            running = start_rackwright("bundle", INVENTORY, "--out", str(BUNDLE))
+            locked = rackwright("lock", inventory)
+            assert locked.returncode == 0, locked.stderr
+            running = start_rackwright("bundle", inventory, "--out", str(BUNDLE))
             wait_until(lambda: any(BUNDLE.glob("models/*/*/*.partial")))
             os.kill(running.pid, signal.SIGKILL)
             running.communicate()
         stack.enter_context(hub.serve(REPOS, REVISION, GATEWAY_ADDRESS, 8908))
-        done = rackwright("bundle", INVENTORY, "--out", str(BUNDLE))
+        done = rackwright("bundle", inventory, "--out", str(BUNDLE))
         assert done.returncode == 0, done.stderr
         assert "to come" in done.stdout and "is whole" in done.stdout
-        assert all(HUB in reached(host) for host in (SERVER, GATEWAY))
+        assert all(HUB in reached(host) for host in HOSTS)
     with fenced(SERVER, GATEWAY):
         yield BUNDLE
     del os.environ["LAB_OLLAMA_SHA256"]
 
 
 @pytest.fixture(scope="module")
-def first(bundle: Path) -> Run:
-    return deploy("--data", f"bundle={bundle}", inventory=INVENTORY)
+def first(bundle: Path, inventory: str) -> Run:
+    return deploy("--data", f"bundle={bundle}", inventory=inventory)
 
 
 def test_the_hosts_reach_nothing_outside(bundle: Path) -> None:
     """Or what follows would prove nothing; before, they did (see ``bundle``)."""
     with hub.serve(REPOS, REVISION, GATEWAY_ADDRESS, 8908):
-        assert [reached(host) for host in (SERVER, GATEWAY)] == [[], []]
+        assert [reached(host) for host in HOSTS] == [[], []]
 
 
 def test_they_are_deployed_from_the_bundle_alone(first: Run) -> None:
     assert first.code == 0, first.words + first.stdout[-3000:]
     assert first.of("OK") >= {
         ("llama-fence1-0", "completion"),
+        ("llama-fence2-0", "completion"),
         ("ollama-fence1-0", "completion"),
         ("llama", "gateway completion"),
         ("ollama", "gateway completion"),
@@ -98,20 +112,32 @@ def test_they_are_deployed_from_the_bundle_alone(first: Run) -> None:
     assert ANSWER in words
 
 
+def test_weights_come_from_the_bundle_once_and_are_the_locked_ones(first: Run) -> None:
+    assert re.search(rf"\[{GATEWAY}\] tiny-llama.gguf: .* from {SERVER}\b", first.words), (
+        first.words
+    )
+    files = "cd /var/lib/rackwright/models && find . -type f -name '*.gguf' | xargs sha256sum"
+    assert ssh(SERVER, files) == ssh(GATEWAY, files) != ""
+
+
 def test_the_hosts_own_sources_are_untouched_and_nothing_is_left_behind(first: Run) -> None:
-    for host in (SERVER, GATEWAY):
+    for host in HOSTS:
         assert ssh(host, "grep -rl 127.0.0.1 /etc/apt /etc/pip.conf /etc/uv || true") == ""
         assert ssh(host, "ls -d /var/tmp/rackwright-* /tmp/rackwright-* 2>/dev/null || true") == ""
         assert ssh(host, "apt-cache policy nginx | grep -c 127.0.0.1 || true") == "0"
 
 
-def test_a_second_run_changes_nothing(first: Run, bundle: Path) -> None:
-    second = deploy("--data", f"bundle={bundle}", inventory=INVENTORY)
+def test_a_second_run_changes_nothing_and_there_is_no_drift(
+    first: Run, bundle: Path, inventory: str
+) -> None:
+    second = deploy("--data", f"bundle={bundle}", inventory=inventory)
     assert (second.code, second.changed()) == (0, {}), second.words
+    drift = rackwright("drift", inventory)
+    assert (drift.returncode, "no drift on 2 of 2 hosts" in drift.stdout) == (0, True), drift.stdout
 
 
 def test_what_a_bundle_lacks_is_said_before_any_host_is_touched(
-    bundle: Path, tmp_path: Path
+    bundle: Path, inventory: str, tmp_path: Path
 ) -> None:
     """Of a bundle without a wheel, a package, a model and a release, all at once."""
     lesser = tmp_path / "lesser"
@@ -125,7 +151,7 @@ def test_what_a_bundle_lacks_is_said_before_any_host_is_touched(
     manifest["models"] = {}
     manifest["debs"]["debian 13 amd64"].remove("nginx")
     (lesser / "manifest.json").write_text(json.dumps(manifest))
-    refused = deploy("--data", f"bundle={lesser}", inventory=INVENTORY)
+    refused = deploy("--data", f"bundle={lesser}", inventory=inventory)
     assert refused.code == 1
     for lacking in (wheel, f"release {release}", "model lab/tiny-gguf@", "packages of debian 13"):
         assert lacking in refused.words
@@ -133,8 +159,8 @@ def test_what_a_bundle_lacks_is_said_before_any_host_is_touched(
     assert "Connecting" not in refused.words
 
 
-def test_a_file_that_changed_is_found(bundle: Path, tmp_path: Path) -> None:
-    sound = rackwright("bundle", INVENTORY, "--out", str(bundle), "--verify")
+def test_a_file_that_changed_is_found(bundle: Path, inventory: str, tmp_path: Path) -> None:
+    sound = rackwright("bundle", inventory, "--out", str(bundle), "--verify")
     assert sound.returncode == 0, sound.stdout
     other = tmp_path / "other"
     shutil.copytree(bundle / "controller", other / "controller")
@@ -143,7 +169,7 @@ def test_a_file_that_changed_is_found(bundle: Path, tmp_path: Path) -> None:
     (other / "manifest.json").write_text(json.dumps(manifest))
     text = (other / "controller/INSTALL.txt").read_text()
     (other / "controller/INSTALL.txt").write_text(text.replace("Rackwright", "rackWright"))
-    found = rackwright("bundle", INVENTORY, "--out", str(other), "--verify")
+    found = rackwright("bundle", inventory, "--out", str(other), "--verify")
     assert found.returncode == 2
     assert "controller/INSTALL.txt has the SHA-256" in found.stdout
 

