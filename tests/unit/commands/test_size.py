@@ -26,7 +26,8 @@ ANSWER: dict[str, Kinds] = {
     "max_model_len": (int,),
     "concurrency": (int,),
     "gpu_memory_utilization": (float,),
-    "objective": (str,),
+    "objective": (str, NOTHING),
+    "task": (str, NOTHING),
     "layouts": (list,),
     "chosen": (dict, NOTHING),
     "weights": (dict,),
@@ -467,3 +468,21 @@ def test_what_is_no_value_of_an_option_is_a_usage_error(words: tuple[str | int, 
 
 def test_a_model_is_required() -> None:
     assert size().exit_code == 64
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "kept"),
+    [
+        ("bge-m3", "embed", "no KV cache: steps of 8,192 tokens"),
+        ("bge-reranker-v2-m3", "classify", "no KV cache: steps of 8,192 tokens"),
+        ("qwen3-embedding-8b", "embed", "KV cache for "),
+    ],
+)
+def test_of_what_does_not_write_no_tokens_are_promised(model: str, task: str, kept: str) -> None:
+    said = CliRunner().invoke(main, ["size", model, "--gpu", "l40s-48gb"])
+    assert said.exit_code == 0 and kept in said.output
+    assert "how fast is not predicted" in said.output and "tokens/s" not in said.output
+    asked = ["size", model, "--gpu", "l40s-48gb", "--objective", "throughput", "--json"]
+    found = json.loads(CliRunner().invoke(main, asked).output)
+    assert (found["task"], found["objective"]) == (task, None)
+    assert {entry["out_tok_s"] for entry in found["layouts"]} == {None}
