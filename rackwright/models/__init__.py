@@ -41,7 +41,7 @@ from rackwright.models.quantization import (
     Scheme,
     read_quantization,
 )
-from rackwright.models.quantization.lists import SplitProduct
+from rackwright.models.quantization.lists import RefusedProduct
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.step3p5 import Step3p5
 from rackwright.models.unknown import BY_HAND, unknown_rule
@@ -246,5 +246,5 @@ def _check_schemes(config: Config, shape: Shape) -> None:
     """Products that the engine makes one of several must be quantized alike."""
     try:
         _ = shape.schemes, shape.head_scheme
-    except SplitProduct as error:
+    except RefusedProduct as error:
         config.fault(config.first("quantization_config", OLDER_KEY), str(error))

@@ -4,7 +4,7 @@ Sizes of scales are the formats' own: NVFP4 a byte (e4m3) for 16 elements and th
 tensor, MXFP4 and MXFP8 a byte (e8m0) for 32 (OCP Microscaling Formats v1.0), FP8 a float32 a
 tensor, a row, or a block. Whole numbers with zeros keep a 16-bit scale and a packed zero a group,
 and the zeros a second time in 16 bits for Hopper's kernel of single products, which takes groups of
-64 and 128 and none (qwen2.5-32b-awq of tests/data/h200x1; kernels/linear/mixed_precision/machete.py,
+64 and 128 and none (qwen2.5-32b-awq of tests/data/h200x1; MacheteLinearKernel and
 quantization/utils/machete_utils.py, 0.32). Kernels for experts take the packed ones.
 """
 
@@ -102,4 +102,5 @@ MXFP4 = Scheme(4, 32, 1.0)
 """The engine pads its widths itself (fused_moe/oracle/mxfp4.py), so it may be cut anywhere."""
 MXFP4_GROUPS = Scheme(4, 32, 1.0, inputs=32, widths=32)
 """The same where nothing is padded: of compressed-tensors and AutoRound."""
+MXFP6 = Scheme(6, 32, 1.0, inputs=32, widths=32)
 MXFP8 = Scheme(8, 32, 1.0, inputs=32, widths=32)

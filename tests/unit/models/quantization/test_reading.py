@@ -262,7 +262,10 @@ def test_a_file_beside_counts_where_the_config_says_nothing() -> None:
 
 # --- what is refused ---------------------------------------------------------------------------
 
-KNOWN = "must be one of auto-round, awq, compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4"
+KNOWN = (
+    "must be one of auto-round, awq, compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4, "
+    "quark, torchao"
+)
 INSTEAD = "take the model in another format (FP8, AWQ, GPTQ of 4 or 8 bits, NVFP4) or unquantized"
 REFUSED: dict[str, tuple[Any, str]] = {
     "unknown": ({"quant_method": "magic"}, f"{KNOWN}, not 'magic'"),
@@ -276,7 +279,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"quant_method": "bitsandbytes", "load_in_4bit": True},
         f"is bitsandbytes, which is not supported: vLLM 0.32 does not serve it; {INSTEAD}",
     ),
-    "quark": ({"quant_method": "quark"}, f"is quark, which is not supported yet; {INSTEAD}"),
+    "humming": ({"quant_method": "humming"}, f"is humming, which is not supported yet; {INSTEAD}"),
     "no groups": ({"quant_method": "compressed-tensors"}, "must have config_groups"),
     "a group without weights": (
         {"quant_method": "compressed-tensors", "config_groups": {"a": {}}},
