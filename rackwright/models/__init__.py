@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
+from rackwright.models.bailing import Bailing
 from rackwright.models.beside import FalconH1, Jamba
 from rackwright.models.bloom import Bloom
 from rackwright.models.by_hand import Figures, shape_by_hand
@@ -24,6 +25,7 @@ from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
 from rackwright.models.gemma4_unified import embedders
 from rackwright.models.gpt_bigcode import GptBigCode
 from rackwright.models.hearing import read_ear
+from rackwright.models.hyperclovax import HyperClovaX
 from rackwright.models.kimi_k3 import KimiK3
 from rackwright.models.laguna import Laguna
 from rackwright.models.lfm2 import Lfm2, Lfm2Moe
@@ -45,7 +47,7 @@ from rackwright.models.quantization.lists import RefusedProduct
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.step3p5 import Step3p5
 from rackwright.models.unknown import BY_HAND, unknown_rule
-from rackwright.models.vectors import BothWays, Gemma3Text, Gte
+from rackwright.models.vectors import BothWays, Gemma3Text, Gte, JinaV5, Roberta
 from rackwright.models.vision import Tower, read_tower
 from rackwright.models.whisper import Whisper
 from rackwright.models.wrappers import (
@@ -83,6 +85,8 @@ __all__ = [
 ]
 
 DECODERS = {
+    "BailingMoeForCausalLM": Bailing,
+    "BailingMoeV2ForCausalLM": Bailing,
     "BloomForCausalLM": Bloom,
     "DeciLMForCausalLM": Nas,
     "DeepseekV4ForCausalLM": DeepseekV4,
@@ -96,8 +100,11 @@ DECODERS = {
     "GPTBigCodeForCausalLM": GptBigCode,
     "GraniteMoeHybridForCausalLM": GraniteHybrid,
     "GteModel": Gte,
+    "GteNewForSequenceClassification": Gte,
     "GteNewModel": Gte,
+    "HyperCLOVAXForCausalLM": HyperClovaX,
     "JambaForCausalLM": Jamba,
+    "JinaEmbeddingsV5Model": JinaV5,
     "KimiLinearForCausalLM": KimiK3,
     "LagunaForCausalLM": Laguna,
     "Lfm2ForCausalLM": Lfm2,
@@ -108,8 +115,11 @@ DECODERS = {
     "MiniCPM3ForCausalLM": MiniCpm3,
     "MiniMaxM3SparseForCausalLM": MiniMaxM3,
     "NemotronHForCausalLM": NemotronH,
+    "RobertaModel": Roberta,
     "Step3p5ForCausalLM": Step3p5,
+    "VoyageQwen3BidirectionalEmbedModel": BothWays,
     "WhisperForConditionalGeneration": Whisper,
+    "XLMRobertaModel": Roberta,
 }
 """Families whose layers are read by a class of their own."""
 

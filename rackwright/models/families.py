@@ -64,6 +64,7 @@ DENSE: dict[str, Family] = {
     "Lfm2ForCausalLM": Family(qk_norm="head", tied=True, second_runner=False),
     "InternLM2ForCausalLM": Family(reads_attention_bias=False),
     "InternLM3ForCausalLM": Family(),
+    "HyperCLOVAXForCausalLM": Family(),
     "MiniCPM3ForCausalLM": Family(tied=True),
     "FalconForCausalLM": Family(mlp="plain", norm_bias=True, tied=True),
     "ExaoneForCausalLM": Family(),

@@ -15,6 +15,13 @@ EXAONE_MOE = Family(
     windows="pattern",
     pattern=4,
 )
+BAILING = Family(
+    qk_norm="head",
+    qk_norm_key="use_qk_norm",
+    experts="num_experts",
+    dense_first="first_k_dense_replace",
+    score_bias=True,
+)
 DEEPSEEK = Family(
     latent=True,
     experts="n_routed_experts",
@@ -61,6 +68,8 @@ MIXTURES: dict[str, Family] = {
         windows="pattern",
         pattern=4,
     ),
+    "BailingMoeForCausalLM": BAILING,
+    "BailingMoeV2ForCausalLM": BAILING,
     "ExaoneMoEForCausalLM": EXAONE_MOE,
     "ExaoneMoeForCausalLM": EXAONE_MOE,
     "Lfm2MoeForCausalLM": Family(

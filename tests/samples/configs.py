@@ -52,6 +52,15 @@ SPARSE: Config = {
     "n_shared_experts": 1,
     "q_lora_rank": 28,
 }
+BAILING: Config = {
+    "num_experts": E,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": M,
+    "num_shared_experts": 2,
+    "first_k_dense_replace": 1,
+    "use_qk_norm": True,
+    "moe_router_enable_expert_bias": True,
+}
 M3: Config = {
     "dense_intermediate_size": F,
     "intermediate_size": M,
@@ -927,6 +936,46 @@ COUNTED: list[tuple[str, Config, int]] = [
         "LlamaBidirectionalForSequenceClassification",
         {"num_labels": 1},
         TIED + H + L * (ATTENTION + MLP + 2 * H),
+    ),
+    (
+        "GteNewForSequenceClassification",
+        {"type_vocab_size": 2, "num_labels": 1},
+        V * H
+        + 2 * H
+        + 2 * H
+        + L * (ATTENTION + (Q + 2 * K + H) + MLP + H + 4 * H)
+        + H * H
+        + H
+        + H
+        + 1,
+    ),
+    ("JinaEmbeddingsV5Model", {}, TIED + L * (ATTENTION + 2 * D + MLP + 2 * H)),
+    ("JinaEmbeddingsV5Model", {"is_decoder": False}, TIED + L * (ATTENTION + MLP + 2 * H)),
+    (
+        "VoyageQwen3BidirectionalEmbedModel",
+        {"num_labels": 3},
+        TIED + 3 * H + L * (ATTENTION + 2 * D + MLP + 2 * H),
+    ),
+    ("HyperCLOVAXForCausalLM", {}, UNTIED + L * (ATTENTION + MLP + 2 * H)),
+    (
+        "HyperCLOVAXForCausalLM",
+        {"use_post_norm": True},
+        UNTIED + L * (ATTENTION + MLP + 4 * H),
+    ),
+    *(
+        (
+            name,
+            BAILING,
+            UNTIED + L * (ATTENTION + 2 * D + 2 * H) + MLP + 3 * (ROUTED + E + 2 * 3 * M * H),
+        )
+        for name in ("BailingMoeForCausalLM", "BailingMoeV2ForCausalLM")
+    ),
+    (  # no bias of the router, a shared width of its own, biases of queries, keys and values
+        "BailingMoeV2ForCausalLM",
+        BAILING
+        | {"moe_router_enable_expert_bias": False, "use_qkv_bias": True, "use_qk_norm": False}
+        | {"moe_shared_expert_intermediate_size": S, "router_dtype": "fp32"},
+        UNTIED + L * (ATTENTION + Q + 2 * K + 2 * H) + MLP + 3 * (ROUTED + 2 * 3 * S * H),
     ),
     ("LlamaModel", {}, TIED + L * (ATTENTION + MLP + 2 * H)),
     ("Qwen2Model", {}, TIED + L * (ATTENTION + (Q + 2 * K) + MLP + 2 * H)),

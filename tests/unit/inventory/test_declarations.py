@@ -73,7 +73,7 @@ CASES: Cases = {
     "an unknown quantization": (
         with_config(quantization_config={"quant_method": "magic"}),
         "models[tiny].config.quantization_config: must be one of auto-round, awq, "
-        "compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4, not 'magic'",
+        "compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4, quark, torchao, not 'magic'",
     ),
     "a quantization that the engine does not serve": (
         with_config(quantization_config={"quant_method": "bitsandbytes"}),

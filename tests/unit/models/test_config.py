@@ -163,7 +163,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         config(quantization_config={"quant_method": "magic"}),
         [
             "config.quantization_config: must be one of auto-round, awq, compressed-tensors, "
-            "fbgemm_fp8, fp8, gptq, modelopt, mxfp4, not 'magic'"
+            "fbgemm_fp8, fp8, gptq, modelopt, mxfp4, quark, torchao, not 'magic'"
         ],
     ),
     "a garbled quantization": (
