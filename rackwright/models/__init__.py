@@ -44,6 +44,7 @@ from rackwright.models.quantization import (
     read_quantization,
 )
 from rackwright.models.quantization.lists import RefusedProduct
+from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.step3p5 import Step3p5
 from rackwright.models.unknown import BY_HAND, unknown_rule
@@ -115,6 +116,7 @@ DECODERS = {
     "MiniCPM3ForCausalLM": MiniCpm3,
     "MiniMaxM3SparseForCausalLM": MiniMaxM3,
     "NemotronHForCausalLM": NemotronH,
+    "Qwen4ExpForCausalLM": Qwen4Exp,
     "RobertaModel": Roberta,
     "Step3p5ForCausalLM": Step3p5,
     "VoyageQwen3BidirectionalEmbedModel": BothWays,

@@ -140,6 +140,15 @@ MIXTURES: dict[str, Family] = {
         shared_width="shared_expert_intermediate_size",
         shared_gate=True,
     ),
+    "Qwen4ExpForCausalLM": Family(
+        qk_norm="head",
+        output_follows_bias=False,
+        linear=True,
+        gated_query=True,
+        experts="num_experts",
+        shared_width="shared_expert_intermediate_size",
+        shared_gate=True,
+    ),
     "Qwen3_5MoeForCausalLM": Family(
         qk_norm="head",
         output_follows_bias=False,

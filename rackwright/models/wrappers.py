@@ -65,6 +65,7 @@ TEXT_OF = {
     "Qwen3VLMoeForConditionalGeneration": "Qwen3MoeForCausalLM",
     "Qwen3_5ForConditionalGeneration": "Qwen3_5ForCausalLM",
     "Qwen3_5MoeForConditionalGeneration": "Qwen3_5MoeForCausalLM",
+    "Qwen4ExpForConditionalGeneration": "Qwen4ExpForCausalLM",
     "Step3p7ForConditionalGeneration": "Step3p5ForCausalLM",
     "VoxtralForConditionalGeneration": "LlamaForCausalLM",
 }

@@ -52,6 +52,26 @@ SPARSE: Config = {
     "n_shared_experts": 1,
     "q_lora_rank": 28,
 }
+QWEN4_EXP: Config = {
+    **LINEAR,
+    "num_experts": E,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": M,
+    "shared_expert_intermediate_size": S,
+    "layer_types": ["linear_attention"] * 3 + ["full_attention"],
+    "hc_count": 4,
+    "hc_lowrank": 5,
+    "indexer_n_heads": 3,
+    "indexer_head_dim": 8,
+    "indexer_compress_ratio": 4,
+    "ple_layer_ids": [2],
+    "ple_embed_dim": 32,
+    "ple_conv_kernel_size": 2,
+    "ngram_size": 3,
+    "heads_per_ngram": 2,
+    "ngram_vocab_size_base": 5,
+    "make_ngram_vocab_size_divisible_by": 16,
+}
 BAILING: Config = {
     "num_experts": E,
     "num_experts_per_tok": 2,
@@ -955,6 +975,22 @@ COUNTED: list[tuple[str, Config, int]] = [
         "VoyageQwen3BidirectionalEmbedModel",
         {"num_labels": 3},
         TIED + 3 * H + L * (ATTENTION + 2 * D + MLP + 2 * H),
+    ),
+    (  # four streams, three linear layers to one that chooses tokens, n-grams in the second
+        "Qwen4ExpForCausalLM",
+        QWEN4_EXP,
+        2 * V * H
+        + 3 * DELTA
+        + GATED
+        + (3 + 1) * 8 * H
+        + 2 * 8
+        + L * (ROUTED + 3 * S * H + H)
+        + L * 2 * ((1 + 2 * 5 + 4) * 4 * H)
+        + (1 + 2 * 5) * 4 * H
+        + 48 * 8  # rows of 5 + 7 + 11 + 13, padded, an eighth of 4 tables' 32
+        + (4 * H + H) * 32
+        + 3 * 4 * H
+        + 4 * H * 2,
     ),
     ("HyperCLOVAXForCausalLM", {}, UNTIED + L * (ATTENTION + MLP + 2 * H)),
     (

@@ -31,6 +31,7 @@ TOWERS = {
     "Qwen3VLMoeForConditionalGeneration": qwen3,
     "Qwen3_5ForConditionalGeneration": qwen3,
     "Qwen3_5MoeForConditionalGeneration": qwen3,
+    "Qwen4ExpForConditionalGeneration": qwen3,
 }
 """Readers of towers: each takes the whole config, and the hidden size of the text model."""
 
