@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rackwright.models.config import Config
-from rackwright.models.vision.gemma4 import gemma4
+from rackwright.models.vision.gemma4 import gemma4, gemma4_unified
 from rackwright.models.vision.intern import internvl
 from rackwright.models.vision.pixtral import mistral3, pixtral
 from rackwright.models.vision.qwen import qwen2, qwen2_5, qwen3
@@ -19,6 +19,7 @@ __all__ = ["TOWERS", "Tower", "read_tower"]
 TOWERS = {
     "Gemma3ForConditionalGeneration": gemma3,
     "Gemma4ForConditionalGeneration": gemma4,
+    "Gemma4UnifiedForConditionalGeneration": gemma4_unified,
     "InternVLChatModel": internvl,
     "Mistral3ForConditionalGeneration": mistral3,
     "PixtralForConditionalGeneration": pixtral,

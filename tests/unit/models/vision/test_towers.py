@@ -21,6 +21,7 @@ SEEING = {
 
 
 COUNTED_ELSEWHERE = {
+    "Gemma4UnifiedForConditionalGeneration",
     "Qwen2_5OmniForConditionalGeneration",
     "Qwen2_5OmniModel",
     "Qwen3OmniMoeForConditionalGeneration",
@@ -32,6 +33,18 @@ def test_every_tower_but_a_few_is_among_the_facts() -> None:
     assert {line["config"]["architectures"][0] for line in SEEING.values()} == set(
         TOWERS
     ) - COUNTED_ELSEWHERE
+
+
+def test_gemma_4_12b_sees_without_a_tower() -> None:
+    """Its patches of 48 x 48 pixels are projected by what stands beside its text model always."""
+    values = {"vision_config": {}, "text_config": {}}
+    tower, _ = read_tower("Gemma4UnifiedForConditionalGeneration", values, "config", 3840)
+    assert tower is not None
+    assert (tower.parameters, tower.tokens, tower.inputs) == (0, 280, 3 * 48 * 48)
+    assert tower.unbroken  # its class's use_bidirectional_attention
+    values["text_config"] = {"use_bidirectional_attention": "all"}
+    tower, _ = read_tower("Gemma4UnifiedForConditionalGeneration", values, "config", 3840)
+    assert tower is not None and not tower.unbroken
 
 
 def test_the_towers_of_omni_models_have_the_elements_of_their_classes() -> None:
