@@ -46,6 +46,7 @@ from rackwright.models.quantization import (
 from rackwright.models.quantization.lists import RefusedProduct
 from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
+from rackwright.models.states import Mamba2, StatesOnly
 from rackwright.models.step3p5 import Step3p5
 from rackwright.models.unknown import BY_HAND, unknown_rule
 from rackwright.models.vectors import BothWays, Gemma3Text, Gte, JinaV5, Roberta
@@ -94,6 +95,7 @@ DECODERS = {
     "Ernie4_5_VLMoeForCausalLM": ErnieVl,
     "FalconForCausalLM": Falcon,
     "FalconH1ForCausalLM": FalconH1,
+    "FalconMambaForCausalLM": StatesOnly,
     "Gemma3TextModel": Gemma3Text,
     "Gemma3nForCausalLM": Gemma3n,
     "Gemma4ForCausalLM": Gemma4,
@@ -112,6 +114,8 @@ DECODERS = {
     "Lfm2MoeForCausalLM": Lfm2Moe,
     "LlamaBidirectionalForSequenceClassification": BothWays,
     "LlamaBidirectionalModel": BothWays,
+    "Mamba2ForCausalLM": Mamba2,
+    "MambaForCausalLM": StatesOnly,
     "MiMoV2FlashForCausalLM": MiMoV2,
     "MiniCPM3ForCausalLM": MiniCpm3,
     "MiniMaxM3SparseForCausalLM": MiniMaxM3,

@@ -52,6 +52,13 @@ SPARSE: Config = {
     "n_shared_experts": 1,
     "q_lora_rank": 28,
 }
+STATES: Config = {
+    "state_size": 16,
+    "conv_kernel": 3,
+    "num_attention_heads": ...,
+    "num_key_value_heads": ...,
+    "max_position_embeddings": ...,
+}
 QWEN4_EXP: Config = {
     **LINEAR,
     "num_experts": E,
@@ -975,6 +982,21 @@ COUNTED: list[tuple[str, Config, int]] = [
         "VoyageQwen3BidirectionalEmbedModel",
         {"num_labels": 3},
         TIED + 3 * H + L * (ATTENTION + 2 * D + MLP + 2 * H),
+    ),
+    *(
+        (
+            name,
+            STATES | {"time_step_rank": 5},
+            TIED
+            + L * (2 * F * H + F * 3 + F + (5 + 2 * 16) * F + F * 5 + F + F * 16 + F + H * F + H),
+        )
+        for name in ("MambaForCausalLM", "FalconMambaForCausalLM")
+    ),
+    (  # as wide inside as its heads: 4 of 24
+        "Mamba2ForCausalLM",
+        STATES | {"num_heads": 4, "n_groups": 2, "use_bias": True},
+        UNTIED
+        + L * ((2 * F + 2 * 2 * 16 + 4) * (H + 1) + (F + 64) * (3 + 1) + 3 * 4 + F + H * F + 2 * H),
     ),
     (  # four streams, three linear layers to one that chooses tokens, n-grams in the second
         "Qwen4ExpForCausalLM",
