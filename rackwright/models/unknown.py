@@ -34,6 +34,8 @@ def unknown_rule(architecture: str, known: Collection[str]) -> str:
         return f"is not supported yet, {label} serves it: {WAYS}{nearest}"
     if last := release.no_longer.get(architecture):
         return f"is served by no vLLM after {last}"
+    if plugin := release.plugins.get(architecture):
+        return f"is served by no vLLM without its plugin {plugin}, which is not planned for"
     return f"is no architecture that is known here or listed by {label}{nearest}: {WAYS}"
 
 

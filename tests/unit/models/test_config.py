@@ -63,6 +63,14 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
             "name that is known is Mamba2ForCausalLM (got 'Zamba2ForCausalLM')"
         ],
     ),
+    "an architecture of a plugin": (
+        config("Florence2ForConditionalGeneration"),
+        [
+            "config.architectures: is served by no vLLM without its plugin "
+            "vllm-project/bart-plugin, which is not planned for "
+            "(got 'Florence2ForConditionalGeneration')"
+        ],
+    ),
     "no text_config": (
         {"architectures": ["Gemma3ForConditionalGeneration"]},
         ["config.text_config: is required"],
