@@ -26,6 +26,7 @@ from rackwright.models.gemma4_unified import embedders
 from rackwright.models.gpt_bigcode import GptBigCode
 from rackwright.models.hearing import read_ear
 from rackwright.models.hyperclovax import HyperClovaX
+from rackwright.models.inkling import Inkling
 from rackwright.models.kimi_k3 import KimiK3
 from rackwright.models.laguna import Laguna
 from rackwright.models.lfm2 import Lfm2, Lfm2Moe
@@ -106,6 +107,7 @@ DECODERS = {
     "GteNewForSequenceClassification": Gte,
     "GteNewModel": Gte,
     "HyperCLOVAXForCausalLM": HyperClovaX,
+    "InklingForCausalLM": Inkling,
     "JambaForCausalLM": Jamba,
     "JinaEmbeddingsV5Model": JinaV5,
     "KimiLinearForCausalLM": KimiK3,

@@ -80,6 +80,12 @@ MIXTURES: dict[str, Family] = {
         score_bias=True,
         second_runner=False,
     ),
+    "InklingForCausalLM": Family(
+        qk_norm="head",
+        experts="n_routed_experts",
+        expert_width="intermediate_size",
+        windows="pattern",
+    ),
     "SolarOpenForCausalLM": Family(
         experts="n_routed_experts",
         shared_count="n_shared_experts",

@@ -31,6 +31,7 @@ TEXT_OF = {
     "GlmAsrForConditionalGeneration": "LlamaForCausalLM",
     "GlmOcrForConditionalGeneration": "Glm4ForCausalLM",
     "HunYuanVLForConditionalGeneration": "HunYuanDenseV1ForCausalLM",
+    "InklingForConditionalGeneration": "InklingForCausalLM",
     "IsaacForConditionalGeneration": "Qwen3ForCausalLM",
     "KananaVForConditionalGeneration": "LlamaForCausalLM",
     "KeyeForConditionalGeneration": "Qwen3ForCausalLM",

@@ -52,6 +52,22 @@ SPARSE: Config = {
     "n_shared_experts": 1,
     "q_lora_rank": 28,
 }
+INKLING: Config = {
+    "dense_intermediate_size": F,
+    "intermediate_size": M,
+    "n_routed_experts": E,
+    "num_experts_per_tok": 2,
+    "n_shared_experts": 2,
+    "dense_mlp_idx": 1,
+    "local_layer_ids": [0, 1, 2],
+    "swa_num_attention_heads": 6,
+    "sliding_window_size": 5,
+    "rel_extent": 7,
+    "d_rel": 3,
+    "use_embed_norm": True,
+    "use_gate_bias": True,
+    "use_global_scale": True,
+}
 STATES: Config = {
     "state_size": 16,
     "conv_kernel": 3,
@@ -982,6 +998,17 @@ COUNTED: list[tuple[str, Config, int]] = [
         "VoyageQwen3BidirectionalEmbedModel",
         {"num_labels": 3},
         TIED + 3 * H + L * (ATTENTION + 2 * D + MLP + 2 * H),
+    ),
+    (  # three layers of a window with heads of their own, the first of them dense
+        "InklingForCausalLM",
+        INKLING,
+        UNTIED
+        + H
+        + 3 * (6 * D * H + 2 * K * H + 6 * 3 * H + H * 6 * D + 2 * D + 3 * 5)
+        + (Q * H + 2 * K * H + 4 * 3 * H + H * Q + 2 * D + 3 * 7)
+        + L * (2 * K * 4 + 2 * H * 4 + 2 * H)
+        + (MLP + 1)
+        + 3 * ((E + 2) * H + E + 1 + E * 3 * M * H + 3 * 2 * M * H),
     ),
     *(
         (

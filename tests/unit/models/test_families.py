@@ -24,7 +24,7 @@ from tests.samples.configs import (
     usual,
 )
 
-COUNT_AS_TWO = ("FalconH1ForCausalLM", "WhisperForConditionalGeneration")
+COUNT_AS_TWO = ("FalconH1ForCausalLM", "InklingForCausalLM", "WhisperForConditionalGeneration")
 """Of these a layer is two values: it keeps two kinds of cache."""
 
 
