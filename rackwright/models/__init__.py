@@ -63,6 +63,7 @@ from rackwright.models.wrappers import (
     inner_type,
     is_wrapper,
     outer_keys,
+    seen_as,
     text_architecture,
     text_values,
     thinker,
@@ -140,7 +141,7 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     """
     if not isinstance(values, Mapping):
         raise SpecError([Fault(path, "must be a dict, as in config.json", values)])
-    architecture = _architecture(values, path)
+    architecture = seen_as(_architecture(values, path), values)
     if not is_wrapper(architecture):
         return _settled(architecture, values, path)
     shape = replace(_settled(*_text_model(architecture, values, path)), text_only=True)

@@ -18,6 +18,7 @@ TEXT_OF = {
         "DeepseekV2ForCausalLM",
     ),
     "AudioFlamingo3ForConditionalGeneration": "Qwen2ForCausalLM",
+    "DeepseekV4ForConditionalGeneration": "DeepseekV4ForCausalLM",
     "DotsOCRForCausalLM": "Qwen2ForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration": "Ernie4_5_VLMoeForCausalLM",
     "Exaone4_5_ForConditionalGeneration": "Exaone4ForCausalLM",
@@ -106,6 +107,7 @@ ANY_TEXT = (
 )
 """Wrappers of whatever text model the inner file names by its ``model_type``."""
 FLAT = (
+    "DeepseekV4ForConditionalGeneration",
     "DotsOCRForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration",
     "HunYuanVLForConditionalGeneration",
@@ -166,6 +168,17 @@ of 2.0 is not known.
 DTYPES = ("dtype", "torch_dtype")
 """The key of a dtype by its names of today and before."""
 _SHARED = (*DTYPES, "tie_word_embeddings", "quantization_config", "compression_config")
+
+
+def seen_as(architecture: str, values: Mapping[str, Any]) -> str:
+    """The name of what sees too, where a file has that of its text model: DeepSeek V4's.
+
+    Source: DeepseekV4's convertor in vllm/transformers_utils/model_arch_config_convertor.py, 0.32.
+    """
+    layers = values.get("vision_n_layers")
+    sees = type(layers) is int and layers > 0
+    text, both = "DeepseekV4ForCausalLM", "DeepseekV4ForConditionalGeneration"
+    return both if sees and architecture == text else architecture
 
 
 def is_wrapper(architecture: str) -> bool:

@@ -21,6 +21,7 @@ SEEING = {
 
 
 COUNTED_ELSEWHERE = {
+    "DeepseekV4ForConditionalGeneration",
     "Gemma4UnifiedForConditionalGeneration",
     "Qwen2_5OmniForConditionalGeneration",
     "Qwen2_5OmniModel",
@@ -33,6 +34,17 @@ def test_every_tower_but_a_few_is_among_the_facts() -> None:
     assert {line["config"]["architectures"][0] for line in SEEING.values()} == set(
         TOWERS
     ) - COUNTED_ELSEWHERE
+
+
+def test_deepseek_v4_sees_by_keys_beside_those_of_its_text_model() -> None:
+    """V4-Flash-Vision-Exp has 466,405,632 more elements than V4-Flash-0731, which sees nothing."""
+    config = next(x["config"] for x in LINES if x["repo"] == "deepseek-ai/DeepSeek-V4-Flash")
+    text, sees = read_shape(config), read_shape({**config, "vision_n_layers": 32})
+    assert (text.tower, text.text_only, sees.text_only) == (None, False, True)
+    assert sees.parameters == text.parameters
+    assert sees.tower is not None and sees.tower.unbroken and sees.tower.tokens == 387
+    assert sees.tower.parameters == 466_393_088
+    assert not read_shape({**config, "vision_n_layers": 0}).text_only
 
 
 def test_gemma_4_12b_sees_without_a_tower() -> None:
