@@ -129,7 +129,7 @@ ANSWERING: dict[str, Family] = {
     "GteNewModel": GTE,
     "GteNewForSequenceClassification": replace(GTE, answer="classified"),
     "JinaEmbeddingsV5Model": Family(qk_norm="head", headless=True),
-    "VoyageQwen3BidirectionalEmbedModel": Family(qk_norm="head", headless=True, answer="score"),
+    "VoyageQwen3BidirectionalEmbedModel": Family(qk_norm="head", headless=True, answer="projected"),
     "Gemma3TextModel": Family(
         norms=4,
         qk_norm="head",

@@ -303,3 +303,8 @@ def test_command_a_that_sees_has_the_text_model_that_it_names() -> None:
         text = {**COUNTED["Cohere2MoeForCausalLM"][0], "model_type": kind}
         values = {"architectures": ["Cohere2VisionForConditionalGeneration"], "text_config": text}
         assert read_shape(values).architecture == name
+
+
+def test_what_voyage_has_on_its_last_layer_makes_vectors_and_no_scores() -> None:
+    (last,) = shape("VoyageQwen3BidirectionalEmbedModel").beside
+    assert (last.name, last.rows, last.columns) == ("linear", 2048, 1024)
