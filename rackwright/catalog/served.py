@@ -9,12 +9,16 @@ from rackwright.catalog.data import read
 
 
 class Listed(NamedTuple):
-    """``architectures`` of one engine's ``version``; ``no_longer`` names the last that had one."""
+    """``architectures`` of one engine's ``version``; ``no_longer`` names the last that had one.
+
+    ``plugins`` are what serves some beside it, by the repository on GitHub.
+    """
 
     engine: str
     version: str
     architectures: frozenset[str]
     no_longer: dict[str, str]
+    plugins: dict[str, str]
 
 
 @cache
@@ -22,4 +26,5 @@ def listed() -> Listed:
     """What the pinned vLLM lists: the only engine whose list is kept here."""
     ((engine, entry),) = read("architectures.yaml").items()
     names = frozenset(entry["architectures"])
-    return Listed(engine, entry["version"], names, dict(entry["no_longer"]))
+    gone, plugins = dict(entry["no_longer"]), dict(entry["plugins"])
+    return Listed(engine, entry["version"], names, gone, plugins)

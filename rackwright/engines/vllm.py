@@ -190,6 +190,10 @@ _CUDA_BUILDS = (
 _BF16_ONLY = ("mxfp4",)
 """Quantizations whose kernels want bfloat16 (vllm-project/vllm pull request 29901, which brought
 those of AWQ, GPTQ and FP8 to Turing)."""
+_FP8_ALONE = ("quark", "torchao")
+"""Quantizations whose FP8 no kernel of 16 bits stands in for."""
+FP8_FROM = (8, 9)
+"""The compute capability from which there is arithmetic in FP8."""
 
 _PREBUILT = {
     "VLLM_USE_FLASHINFER_SAMPLER": "0",
@@ -296,7 +300,13 @@ class Vllm(Engine):
         return 256, 2048
 
     def gpu_refusals(self, gpu: GpuType, shape: Shape, service: ServiceSpec) -> Iterator[str]:
-        """Before Ampere attention is Triton's, which has FP8 from 8.9 on only."""
+        """Before Ampere attention is Triton's, which has FP8 from 8.9 on only.
+
+        Others' FP8 is multiplied as 16 bits where a GPU has none, not these methods': QuarkW8A8Fp8
+        (get_min_capability), _check_torchao_fp8_activation_capability in quantization/torchao.py.
+        """
+        if gpu.compute_capability < FP8_FROM and _needs_fp8(shape):
+            yield f"{gpu.name} has no FP8, which these weights need"
         if gpu.compute_capability >= BF16_FROM:
             return
         if shape.quantization and shape.quantization.method in _BF16_ONLY:
@@ -401,3 +411,10 @@ def _is_ip(address: str) -> bool:
 
 
 VLLM = Vllm()
+
+
+def _needs_fp8(shape: Shape) -> bool:
+    found = shape.quantization
+    if not found or found.method not in _FP8_ALONE:
+        return False
+    return any(scheme and scheme.compute == "fp8" for layer in shape.schemes for scheme in layer)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
+from rackwright.models.bailing import Bailing
 from rackwright.models.beside import FalconH1, Jamba
 from rackwright.models.bloom import Bloom
 from rackwright.models.by_hand import Figures, shape_by_hand
@@ -25,6 +26,8 @@ from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
 from rackwright.models.gemma4_unified import embedders
 from rackwright.models.gpt_bigcode import GptBigCode
 from rackwright.models.hearing import read_ear
+from rackwright.models.hyperclovax import HyperClovaX
+from rackwright.models.inkling import Inkling
 from rackwright.models.kimi_k3 import KimiK3
 from rackwright.models.laguna import Laguna
 from rackwright.models.lfm2 import Lfm2, Lfm2Moe
@@ -42,11 +45,13 @@ from rackwright.models.quantization import (
     Scheme,
     read_quantization,
 )
-from rackwright.models.quantization.lists import SplitProduct
+from rackwright.models.quantization.lists import RefusedProduct
+from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
+from rackwright.models.states import Mamba2, StatesOnly
 from rackwright.models.step3p5 import Step3p5
 from rackwright.models.unknown import BY_HAND, unknown_rule
-from rackwright.models.vectors import BothWays, Gemma3Text, Gte
+from rackwright.models.vectors import BothWays, Gemma3Text, Gte, JinaV5, Roberta
 from rackwright.models.vision import Tower, read_tower
 from rackwright.models.whisper import Whisper
 from rackwright.models.wrappers import (
@@ -59,6 +64,7 @@ from rackwright.models.wrappers import (
     inner_type,
     is_wrapper,
     outer_keys,
+    seen_as,
     text_architecture,
     text_values,
     thinker,
@@ -84,12 +90,15 @@ __all__ = [
 ]
 
 DECODERS = {
+    "BailingMoeForCausalLM": Bailing,
+    "BailingMoeV2ForCausalLM": Bailing,
     "BloomForCausalLM": Bloom,
     "DeciLMForCausalLM": Nas,
     "DeepseekV4ForCausalLM": DeepseekV4,
     "Ernie4_5_VLMoeForCausalLM": ErnieVl,
     "FalconForCausalLM": Falcon,
     "FalconH1ForCausalLM": FalconH1,
+    "FalconMambaForCausalLM": StatesOnly,
     "Gemma3TextModel": Gemma3Text,
     "Gemma3nForCausalLM": Gemma3n,
     "Gemma4ForCausalLM": Gemma4,
@@ -97,20 +106,30 @@ DECODERS = {
     "GPTBigCodeForCausalLM": GptBigCode,
     "GraniteMoeHybridForCausalLM": GraniteHybrid,
     "GteModel": Gte,
+    "GteNewForSequenceClassification": Gte,
     "GteNewModel": Gte,
+    "HyperCLOVAXForCausalLM": HyperClovaX,
+    "InklingForCausalLM": Inkling,
     "JambaForCausalLM": Jamba,
+    "JinaEmbeddingsV5Model": JinaV5,
     "KimiLinearForCausalLM": KimiK3,
     "LagunaForCausalLM": Laguna,
     "Lfm2ForCausalLM": Lfm2,
     "Lfm2MoeForCausalLM": Lfm2Moe,
     "LlamaBidirectionalForSequenceClassification": BothWays,
     "LlamaBidirectionalModel": BothWays,
+    "Mamba2ForCausalLM": Mamba2,
+    "MambaForCausalLM": StatesOnly,
     "MiMoV2FlashForCausalLM": MiMoV2,
     "MiniCPM3ForCausalLM": MiniCpm3,
     "MiniMaxM3SparseForCausalLM": MiniMaxM3,
     "NemotronHForCausalLM": NemotronH,
+    "Qwen4ExpForCausalLM": Qwen4Exp,
+    "RobertaModel": Roberta,
     "Step3p5ForCausalLM": Step3p5,
+    "VoyageQwen3BidirectionalEmbedModel": BothWays,
     "WhisperForConditionalGeneration": Whisper,
+    "XLMRobertaModel": Roberta,
 }
 """Families whose layers are read by a class of their own."""
 
@@ -123,7 +142,7 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     """
     if not isinstance(values, Mapping):
         raise SpecError([Fault(path, "must be a dict, as in config.json", values)])
-    architecture = _architecture(values, path)
+    architecture = seen_as(_architecture(values, path), values)
     if not is_wrapper(architecture):
         return _settled(architecture, values, path)
     shape = replace(_settled(*_text_model(architecture, values, path)), text_only=True)
@@ -251,5 +270,5 @@ def _check_schemes(config: Config, shape: Shape) -> None:
     """Products that the engine makes one of several must be quantized alike."""
     try:
         _ = shape.schemes, shape.head_scheme
-    except SplitProduct as error:
+    except RefusedProduct as error:
         config.fault(config.first("quantization_config", OLDER_KEY), str(error))

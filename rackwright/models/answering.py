@@ -20,6 +20,7 @@ ALSO = {
     "Gemma3TextModel": "Gemma3ForCausalLM",
     "IQuestCoderForCausalLM": "LlamaForCausalLM",
     "LLaMAForCausalLM": "LlamaForCausalLM",
+    "MiMoV2ForCausalLM": "MiMoV2FlashForCausalLM",
     "LlamaBidirectionalForSequenceClassification": "LlamaForCausalLM",
     "LlamaBidirectionalModel": "LlamaForCausalLM",
     "NemotronHPuzzleForCausalLM": "",
@@ -126,6 +127,9 @@ ANSWERING: dict[str, Family] = {
     ),
     "GteModel": GTE,
     "GteNewModel": GTE,
+    "GteNewForSequenceClassification": replace(GTE, answer="classified"),
+    "JinaEmbeddingsV5Model": Family(qk_norm="head", headless=True),
+    "VoyageQwen3BidirectionalEmbedModel": Family(qk_norm="head", headless=True, answer="projected"),
     "Gemma3TextModel": Family(
         norms=4,
         qk_norm="head",

@@ -85,8 +85,9 @@ class Decoder:
         if family.head_bias:
             vocabulary = self.config.count("vocab_size")
             found.append(Tensor("lm_head.bias", vocabulary, 1, Sharding.VOCABULARY))
-        if family.answer == "score":
-            found.append(Tensor("score", self._labels(), hidden))
+        if family.answer in ("score", "projected"):
+            name = "score" if family.answer == "score" else "linear"
+            found.append(Tensor(name, self._labels(), hidden))
         if family.answer in ("rewarded", "judged"):
             found.append(Tensor("score.0", hidden, hidden + 1, RANKS))
             found.append(Tensor("score.2", 1 if family.answer == "rewarded" else 2, hidden + 1))

@@ -17,6 +17,7 @@ Answer = Literal[
     "rewarded",
     "judged",
     "masked",
+    "projected",
 ]
 Windows = Literal["", "all", "alternate", "pattern", "upper", "chunks"]
 

@@ -48,7 +48,10 @@ def config_of_params(values: Mapping[str, Any]) -> dict[str, Any]:
     if text.get("max_position_embeddings") is None:
         text["max_position_embeddings"] = text.get("max_seq_len") or _CONTEXT
     if text.get("model_type") == "mamba":
-        raise ValueError("must not be of Mamba 2 (Mamba Codestral), which is not known yet")
+        raise ValueError(
+            "must not be of Mamba 2 (Mamba Codestral), whose sizes it does not have: name its "
+            "config.json"
+        )
     text |= _experts(values) | _positions(values) | _windows(text)
     quantization = _quantization(values)
     return {**_beside(values, text), **quantization}

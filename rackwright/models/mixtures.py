@@ -15,6 +15,13 @@ EXAONE_MOE = Family(
     windows="pattern",
     pattern=4,
 )
+BAILING = Family(
+    qk_norm="head",
+    qk_norm_key="use_qk_norm",
+    experts="num_experts",
+    dense_first="first_k_dense_replace",
+    score_bias=True,
+)
 DEEPSEEK = Family(
     latent=True,
     experts="n_routed_experts",
@@ -61,6 +68,8 @@ MIXTURES: dict[str, Family] = {
         windows="pattern",
         pattern=4,
     ),
+    "BailingMoeForCausalLM": BAILING,
+    "BailingMoeV2ForCausalLM": BAILING,
     "ExaoneMoEForCausalLM": EXAONE_MOE,
     "ExaoneMoeForCausalLM": EXAONE_MOE,
     "Lfm2MoeForCausalLM": Family(
@@ -70,6 +79,12 @@ MIXTURES: dict[str, Family] = {
         dense_first="num_dense_layers",
         score_bias=True,
         second_runner=False,
+    ),
+    "InklingForCausalLM": Family(
+        qk_norm="head",
+        experts="n_routed_experts",
+        expert_width="intermediate_size",
+        windows="pattern",
     ),
     "SolarOpenForCausalLM": Family(
         experts="n_routed_experts",
@@ -123,6 +138,15 @@ MIXTURES: dict[str, Family] = {
     ),
     "Qwen3MoeForCausalLM": Family(qk_norm="head", experts="num_experts"),
     "Qwen3NextForCausalLM": Family(
+        qk_norm="head",
+        output_follows_bias=False,
+        linear=True,
+        gated_query=True,
+        experts="num_experts",
+        shared_width="shared_expert_intermediate_size",
+        shared_gate=True,
+    ),
+    "Qwen4ExpForCausalLM": Family(
         qk_norm="head",
         output_follows_bias=False,
         linear=True,

@@ -14,12 +14,15 @@ from rackwright.models.wrappers import ANY_TEXT, TEXT_OF
 
 _STATES = {
     "FalconH1ForCausalLM",
+    "FalconMambaForCausalLM",
     "Glm5NextForCausalLM",
     "GraniteMoeHybridForCausalLM",
     "JambaForCausalLM",
     "KimiLinearForCausalLM",
     "Lfm2ForCausalLM",
     "Lfm2MoeForCausalLM",
+    "Mamba2ForCausalLM",
+    "MambaForCausalLM",
     "NemotronHForCausalLM",
 }
 """With layers that keep a state of a request, where that is no trait of the family."""

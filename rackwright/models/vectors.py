@@ -1,12 +1,13 @@
 """Models that answer with vectors, built otherwise than BERT: GTE, EmbeddingGemma, Llama both ways.
 
-Source: vllm/model_executor/models/bert_with_rope.py (GteNewModel), gemma3.py, llama.py, and
-Gemma3TextModelConfig and LlamaBidirectionalConfig in models/config.py, 0.32.
+Source: vllm/model_executor/models/bert_with_rope.py (GteNewModel, JinaRobertaModel), gemma3.py,
+llama.py, voyage.py, jina.py, and their classes in models/config.py, 0.32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
@@ -32,6 +33,35 @@ class Gte(Encoder):
     def _mlp(self, name: str, width: int) -> Iterator[Tensor]:
         yield from super()._mlp(name, width)
         yield Tensor(f"{name}.down_proj.bias", self.hidden)
+
+
+class Roberta(Encoder):
+    """Reads the layers of one RoBERTa, or of jina-embeddings-v3, which turns its positions.
+
+    Of that the engine has one table less and no pooler; the low-rank weights of its tasks are added
+    to the others while they are loaded (``jina_merge_lora_weights``).
+    """
+
+    def __init__(self, config: Config, family: Family) -> None:
+        """Where positions are turned none is skipped."""
+        if config.text("position_embedding_type") == "rotary":
+            answer = "" if family.answer == "pooled" else family.answer
+            family = replace(family, positions=False, positions_skip=0, answer=answer)
+        super().__init__(config, family)
+
+
+class JinaV5(Decoder):
+    """Reads the layers of one jina-embeddings-v5: a Qwen3, or EuroBERT where it is no decoder."""
+
+    def __init__(self, config: Config, family: Family) -> None:
+        """EuroBERT has no norms of queries and keys, and reads both ways."""
+        self.decodes = config.flag("is_decoder", True)
+        super().__init__(config, family if self.decodes else replace(family, qk_norm=""))
+
+    def _kv(self, window: int | None, indexed: bool) -> KvCache:
+        if self.decodes:
+            return super()._kv(window, indexed)
+        return KvCache(self.kv_heads, 0)
 
 
 class BothWays(Decoder):

@@ -17,6 +17,8 @@ TEXT_OF = {
         ),
         "DeepseekV2ForCausalLM",
     ),
+    "AudioFlamingo3ForConditionalGeneration": "Qwen2ForCausalLM",
+    "DeepseekV4ForConditionalGeneration": "DeepseekV4ForCausalLM",
     "DotsOCRForCausalLM": "Qwen2ForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration": "Ernie4_5_VLMoeForCausalLM",
     "Exaone4_5_ForConditionalGeneration": "Exaone4ForCausalLM",
@@ -27,28 +29,45 @@ TEXT_OF = {
     "Glm4vForConditionalGeneration": "Glm4ForCausalLM",
     "Glm4vMoeForConditionalGeneration": "Glm4MoeForCausalLM",
     "Glm5NextForConditionalGeneration": "Glm5NextForCausalLM",
+    "GlmAsrForConditionalGeneration": "LlamaForCausalLM",
     "GlmOcrForConditionalGeneration": "Glm4ForCausalLM",
+    "HunYuanVLForConditionalGeneration": "HunYuanDenseV1ForCausalLM",
+    "InklingForConditionalGeneration": "InklingForCausalLM",
+    "IsaacForConditionalGeneration": "Qwen3ForCausalLM",
+    "KananaVForConditionalGeneration": "LlamaForCausalLM",
+    "KeyeForConditionalGeneration": "Qwen3ForCausalLM",
+    "KeyeVL1_5ForConditionalGeneration": "Qwen3ForCausalLM",
     "KimiK25ForConditionalGeneration": "DeepseekV3ForCausalLM",
     "KimiK3ForConditionalGeneration": "KimiLinearForCausalLM",
     "KimiVLForConditionalGeneration": "DeepseekV3ForCausalLM",
     "Lfm2VlForConditionalGeneration": "Lfm2ForCausalLM",
     "Llama4ForConditionalGeneration": "Llama4ForCausalLM",
+    "Llama_Nemotron_Nano_VL": "LlamaForCausalLM",
+    "LlavaOnevision2ForConditionalGeneration": "Qwen3ForCausalLM",
+    "MiDashengLMModel": "Qwen2ForCausalLM",
     "MiniCPMV4_6ForConditionalGeneration": "Qwen3_5ForCausalLM",
     "MiniMaxM3SparseForConditionalGeneration": "MiniMaxM3SparseForCausalLM",
     "Mistral3ForConditionalGeneration": "MistralForCausalLM",
     "MuseGlimmerForConditionalGeneration": "MuseGlimmerForCausalLM",
+    "NemotronH_Nano_VL_V2": "NemotronHForCausalLM",
+    "OpenCUAForConditionalGeneration": "Qwen2ForCausalLM",
     "PaddleOCRVLForConditionalGeneration": "Ernie4_5ForCausalLM",
     "Phi3VForCausalLM": "Phi3ForCausalLM",
+    "Phi4ForCausalLMV": "Phi3ForCausalLM",
+    "Phi4MMForCausalLM": "Phi3ForCausalLM",
     "Qwen2AudioForConditionalGeneration": "Qwen2ForCausalLM",
     "Qwen2VLForConditionalGeneration": "Qwen2ForCausalLM",
     "Qwen2_5OmniForConditionalGeneration": "Qwen2ForCausalLM",
     "Qwen2_5OmniModel": "Qwen2ForCausalLM",
     "Qwen2_5_VLForConditionalGeneration": "Qwen2ForCausalLM",
+    "Qwen3ASRForConditionalGeneration": "Qwen3ForCausalLM",
+    "Qwen3ASRRealtimeGeneration": "Qwen3ForCausalLM",
     "Qwen3OmniMoeForConditionalGeneration": "Qwen3MoeForCausalLM",
     "Qwen3VLForConditionalGeneration": "Qwen3ForCausalLM",
     "Qwen3VLMoeForConditionalGeneration": "Qwen3MoeForCausalLM",
     "Qwen3_5ForConditionalGeneration": "Qwen3_5ForCausalLM",
     "Qwen3_5MoeForConditionalGeneration": "Qwen3_5MoeForCausalLM",
+    "Qwen4ExpForConditionalGeneration": "Qwen4ExpForCausalLM",
     "Step3p7ForConditionalGeneration": "Step3p5ForCausalLM",
     "VoxtralForConditionalGeneration": "LlamaForCausalLM",
 }
@@ -57,7 +76,12 @@ ANY_TEXT = (
     "BeeForConditionalGeneration",
     "Blip2ForConditionalGeneration",
     "Cohere2VisionForConditionalGeneration",
+    "Eagle2_5_VLForConditionalGeneration",
+    "Granite4VisionForConditionalGeneration",
+    "GraniteSpeechForConditionalGeneration",
+    "GraniteSpeechPlusForConditionalGeneration",
     "H2OVLChatModel",
+    "HCXVisionV2ForCausalLM",
     "Idefics3ForConditionalGeneration",
     "InternS1ForConditionalGeneration",
     "InternVLChatModel",
@@ -69,17 +93,32 @@ ANY_TEXT = (
     "LlavaOnevisionForConditionalGeneration",
     "MiniCPMV",
     "NVLM_D",
+    "Ovis2_5",
+    "Ovis2_6ForCausalLM",
+    "Ovis2_6_MoeForCausalLM",
     "PaliGemmaForConditionalGeneration",
     "PixtralForConditionalGeneration",
+    "QianfanOCRForConditionalGeneration",
+    "RForConditionalGeneration",
+    "SkyworkR1VChatModel",
     "SmolVLMForConditionalGeneration",
+    "StepVLForConditionalGeneration",
+    "UltravoxModel",
 )
 """Wrappers of whatever text model the inner file names by its ``model_type``."""
 FLAT = (
+    "DeepseekV4ForConditionalGeneration",
     "DotsOCRForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration",
+    "HunYuanVLForConditionalGeneration",
+    "IsaacForConditionalGeneration",
+    "KeyeForConditionalGeneration",
+    "KeyeVL1_5ForConditionalGeneration",
     "MiniCPMV",
     "PaddleOCRVLForConditionalGeneration",
     "Phi3VForCausalLM",
+    "Phi4ForCausalLMV",
+    "Phi4MMForCausalLM",
     "Qwen2VLForConditionalGeneration",
     "Qwen2_5_VLForConditionalGeneration",
 )
@@ -100,6 +139,7 @@ BY_TYPE = {
     "glm4": "Glm4ForCausalLM",
     "gpt_oss": "GptOssForCausalLM",
     "granite": "GraniteForCausalLM",
+    "hyperclovax": "HyperCLOVAXForCausalLM",
     "internlm2": "InternLM2ForCausalLM",
     "lfm2": "Lfm2ForCausalLM",
     "llama": "LlamaForCausalLM",
@@ -128,6 +168,17 @@ of 2.0 is not known.
 DTYPES = ("dtype", "torch_dtype")
 """The key of a dtype by its names of today and before."""
 _SHARED = (*DTYPES, "tie_word_embeddings", "quantization_config", "compression_config")
+
+
+def seen_as(architecture: str, values: Mapping[str, Any]) -> str:
+    """The name of what sees too, where a file has that of its text model: DeepSeek V4's.
+
+    Source: DeepseekV4's convertor in vllm/transformers_utils/model_arch_config_convertor.py, 0.32.
+    """
+    layers = values.get("vision_n_layers")
+    sees = type(layers) is int and layers > 0
+    text, both = "DeepseekV4ForCausalLM", "DeepseekV4ForConditionalGeneration"
+    return both if sees and architecture == text else architecture
 
 
 def is_wrapper(architecture: str) -> bool:

@@ -44,11 +44,18 @@ def images_words(shape: Shape, split: Split, limits: Limits) -> list[str]:
 def tower_words(shape: Shape) -> list[str]:
     """A sentence of each whole tower, whatever it is split over; none where served as text."""
     return [
-        f"{kind}: {many} a prompt, of up to {tower.tokens:,} tokens each; counted with the "
-        f"weights: a tower of {tower.parameters / 1e6:,.0f} million parameters, "
-        f"{tower_bytes(_only(shape, tower), Split()) / GIB:.2f} GiB"
+        f"{kind}: {many} a prompt, of up to {tower.tokens:,} tokens each; {_weighs(shape, tower)}"
         for kind, tower, many in _kinds(shape)
     ]
+
+
+def _weighs(shape: Shape, tower: Tower) -> str:
+    if not tower.parameters:
+        return "without a tower: what projects them is a part of the text model"
+    return (
+        f"counted with the weights: a tower of {tower.parameters / 1e6:,.0f} million parameters, "
+        f"{tower_bytes(_only(shape, tower), Split()) / GIB:.2f} GiB"
+    )
 
 
 def images_document(

@@ -52,6 +52,58 @@ SPARSE: Config = {
     "n_shared_experts": 1,
     "q_lora_rank": 28,
 }
+INKLING: Config = {
+    "dense_intermediate_size": F,
+    "intermediate_size": M,
+    "n_routed_experts": E,
+    "num_experts_per_tok": 2,
+    "n_shared_experts": 2,
+    "dense_mlp_idx": 1,
+    "local_layer_ids": [0, 1, 2],
+    "swa_num_attention_heads": 6,
+    "sliding_window_size": 5,
+    "rel_extent": 7,
+    "d_rel": 3,
+    "use_embed_norm": True,
+    "use_gate_bias": True,
+    "use_global_scale": True,
+}
+STATES: Config = {
+    "state_size": 16,
+    "conv_kernel": 3,
+    "num_attention_heads": ...,
+    "num_key_value_heads": ...,
+    "max_position_embeddings": ...,
+}
+QWEN4_EXP: Config = {
+    **LINEAR,
+    "num_experts": E,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": M,
+    "shared_expert_intermediate_size": S,
+    "layer_types": ["linear_attention"] * 3 + ["full_attention"],
+    "hc_count": 4,
+    "hc_lowrank": 5,
+    "indexer_n_heads": 3,
+    "indexer_head_dim": 8,
+    "indexer_compress_ratio": 4,
+    "ple_layer_ids": [2],
+    "ple_embed_dim": 32,
+    "ple_conv_kernel_size": 2,
+    "ngram_size": 3,
+    "heads_per_ngram": 2,
+    "ngram_vocab_size_base": 5,
+    "make_ngram_vocab_size_divisible_by": 16,
+}
+BAILING: Config = {
+    "num_experts": E,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": M,
+    "num_shared_experts": 2,
+    "first_k_dense_replace": 1,
+    "use_qk_norm": True,
+    "moe_router_enable_expert_bias": True,
+}
 M3: Config = {
     "dense_intermediate_size": F,
     "intermediate_size": M,
@@ -927,6 +979,88 @@ COUNTED: list[tuple[str, Config, int]] = [
         "LlamaBidirectionalForSequenceClassification",
         {"num_labels": 1},
         TIED + H + L * (ATTENTION + MLP + 2 * H),
+    ),
+    (
+        "GteNewForSequenceClassification",
+        {"type_vocab_size": 2, "num_labels": 1},
+        V * H
+        + 2 * H
+        + 2 * H
+        + L * (ATTENTION + (Q + 2 * K + H) + MLP + H + 4 * H)
+        + H * H
+        + H
+        + H
+        + 1,
+    ),
+    ("JinaEmbeddingsV5Model", {}, TIED + L * (ATTENTION + 2 * D + MLP + 2 * H)),
+    ("JinaEmbeddingsV5Model", {"is_decoder": False}, TIED + L * (ATTENTION + MLP + 2 * H)),
+    (
+        "VoyageQwen3BidirectionalEmbedModel",
+        {"num_labels": 3},
+        TIED + 3 * H + L * (ATTENTION + 2 * D + MLP + 2 * H),
+    ),
+    (  # three layers of a window with heads of their own, the first of them dense
+        "InklingForCausalLM",
+        INKLING,
+        UNTIED
+        + H
+        + 3 * (6 * D * H + 2 * K * H + 6 * 3 * H + H * 6 * D + 2 * D + 3 * 5)
+        + (Q * H + 2 * K * H + 4 * 3 * H + H * Q + 2 * D + 3 * 7)
+        + L * (2 * K * 4 + 2 * H * 4 + 2 * H)
+        + (MLP + 1)
+        + 3 * ((E + 2) * H + E + 1 + E * 3 * M * H + 3 * 2 * M * H),
+    ),
+    *(
+        (
+            name,
+            STATES | {"time_step_rank": 5},
+            TIED
+            + L * (2 * F * H + F * 3 + F + (5 + 2 * 16) * F + F * 5 + F + F * 16 + F + H * F + H),
+        )
+        for name in ("MambaForCausalLM", "FalconMambaForCausalLM")
+    ),
+    (  # as wide inside as its heads: 4 of 24
+        "Mamba2ForCausalLM",
+        STATES | {"num_heads": 4, "n_groups": 2, "use_bias": True},
+        UNTIED
+        + L * ((2 * F + 2 * 2 * 16 + 4) * (H + 1) + (F + 64) * (3 + 1) + 3 * 4 + F + H * F + 2 * H),
+    ),
+    (  # four streams, three linear layers to one that chooses tokens, n-grams in the second
+        "Qwen4ExpForCausalLM",
+        QWEN4_EXP,
+        2 * V * H
+        + 3 * DELTA
+        + GATED
+        + (3 + 1) * 8 * H
+        + 2 * 8
+        + L * (ROUTED + 3 * S * H + H)
+        + L * 2 * ((1 + 2 * 5 + 4) * 4 * H)
+        + (1 + 2 * 5) * 4 * H
+        + 48 * 8  # rows of 5 + 7 + 11 + 13, padded, an eighth of 4 tables' 32
+        + (4 * H + H) * 32
+        + 3 * 4 * H
+        + 4 * H * 2,
+    ),
+    ("HyperCLOVAXForCausalLM", {}, UNTIED + L * (ATTENTION + MLP + 2 * H)),
+    (
+        "HyperCLOVAXForCausalLM",
+        {"use_post_norm": True},
+        UNTIED + L * (ATTENTION + MLP + 4 * H),
+    ),
+    *(
+        (
+            name,
+            BAILING,
+            UNTIED + L * (ATTENTION + 2 * D + 2 * H) + MLP + 3 * (ROUTED + E + 2 * 3 * M * H),
+        )
+        for name in ("BailingMoeForCausalLM", "BailingMoeV2ForCausalLM")
+    ),
+    (  # no bias of the router, a shared width of its own, biases of queries, keys and values
+        "BailingMoeV2ForCausalLM",
+        BAILING
+        | {"moe_router_enable_expert_bias": False, "use_qkv_bias": True, "use_qk_norm": False}
+        | {"moe_shared_expert_intermediate_size": S, "router_dtype": "fp32"},
+        UNTIED + L * (ATTENTION + Q + 2 * K + 2 * H) + MLP + 3 * (ROUTED + 2 * 3 * S * H),
     ),
     ("LlamaModel", {}, TIED + L * (ATTENTION + MLP + 2 * H)),
     ("Qwen2Model", {}, TIED + L * (ATTENTION + (Q + 2 * K) + MLP + 2 * H)),

@@ -112,7 +112,6 @@ def _int(bits: int, weights: Entry, inputs: Entry | None) -> Scheme:
         )
     if bits == 8 and inputs and not size:
         return INT8_ROWS
-    zeros = 0.0 if weights.get("symmetric", True) else bits / 8
-    made = in_groups(bits, size, 2.0 + zeros)
+    made = in_groups(bits, size, zeros=not weights.get("symmetric", True))
     eight = bits == 4 and inputs and str(inputs.get("type")) == "float"
     return replace(made, widths=W4A8_WIDTHS, compute="fp8") if eight else made

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rackwright.models.quantization.choices import Every
-from rackwright.models.quantization.kind import AWQ_BYTES, GPTQ_BYTES, Quantization
+from rackwright.models.quantization.kind import Quantization
 from rackwright.models.quantization.lists import pattern
 from rackwright.models.quantization.names import usual_name
 from rackwright.models.quantization.parts import Substrings
@@ -46,7 +46,7 @@ def _gptq_scheme(entry: Entry, own: Entry) -> Scheme:
             "has desc_act with groups, which vLLM 0.32 no longer serves: take a checkpoint "
             "made without desc_act"
         )
-    return in_groups(bits, size, GPTQ_BYTES)
+    return in_groups(bits, size)
 
 
 def _group(entry: Entry) -> object:
@@ -70,9 +70,9 @@ def awq(entry: Entry) -> Quantization:
     if bits != 4:
         raise ValueError(f"is AWQ of {bits} bits, which vLLM 0.32 does not serve; {INSTEAD}")
     group = group_of(entry.get("q_group_size", _group(entry)))
-    beside = AWQ_BYTES if entry.get("zero_point", True) else GPTQ_BYTES
+    usual = in_groups(4, group, zeros=bool(entry.get("zero_point", True)))
     kept = Substrings(names_in(entry.get("modules_to_not_convert")))
-    return Quantization("awq", in_groups(4, group, beside, 4), Every(kept, _head(entry)))
+    return Quantization("awq", usual, Every(kept, _head(entry)))
 
 
 def autoround(entry: Entry) -> Quantization:
@@ -114,5 +114,4 @@ def _rounded(entry: Entry, own: Entry) -> Scheme | None:
         known = "auto_round:auto_gptq or auto_round:auto_awq"
         raise ValueError(f"must have packing_format {known}, not {packing!r}")
     symmetric = own.get("sym", entry.get("sym", True))
-    zeros = 0.0 if symmetric else bits / 8 + 2.0
-    return in_groups(bits, group_of(size), GPTQ_BYTES + zeros)
+    return in_groups(bits, group_of(size), zeros=not symmetric)

@@ -33,16 +33,15 @@ class Quantization:
 
         Raises ValueError where the engine would end: products it merges are not alike.
         """
-        return self.choice.scheme(linear, self.usual)
+        found = self.choice.scheme(linear, self.usual)
+        return found.for_experts() if found and linear.routed else found
 
 
-AWQ_BYTES, GPTQ_BYTES = 4.5, 2.0
-"""Beside each group of 4-bit elements: a scale, and with AWQ its zero in 4 and in 16 bits."""
 NAMED = {
     "fp8": Quantization("fp8", FP8, online=True),
     "int8": Quantization("compressed-tensors", INT8_ROWS),
-    "awq": Quantization("awq", in_groups(4, 128, AWQ_BYTES)),
-    "gptq": Quantization("gptq", in_groups(4, 128, GPTQ_BYTES)),
+    "awq": Quantization("awq", in_groups(4, 128, zeros=True)),
+    "gptq": Quantization("gptq", in_groups(4, 128)),
     "mxfp4": Quantization("mxfp4", MXFP4, Experts()),
 }
 """Quantizations by the names an operator gives, in their usual form."""

@@ -10,7 +10,11 @@ from rackwright.errors import InputError
 from rackwright.models.quantization.names import Linear, spellings, usual_name
 
 
-class SplitProduct(InputError):
+class RefusedProduct(InputError):
+    """A product is to be held in a way that the engine refuses."""
+
+
+class SplitProduct(RefusedProduct):
     """Some of the products that the engine merges are quantized, others not: it refuses that."""
 
     def __init__(self, linear: Linear) -> None:

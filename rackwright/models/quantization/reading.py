@@ -11,6 +11,8 @@ from rackwright.models.quantization.floats import deepseek_v4, fbgemm_fp8, fp8, 
 from rackwright.models.quantization.integers import INSTEAD, autoround, awq, gptq
 from rackwright.models.quantization.kind import Quantization
 from rackwright.models.quantization.modelopt import kv_cache, modelopt
+from rackwright.models.quantization.quark import quark
+from rackwright.models.quantization.torchao import torchao
 
 Entry = Mapping[str, Any]
 READERS: dict[str, Callable[[Entry], Quantization]] = {
@@ -22,6 +24,8 @@ READERS: dict[str, Callable[[Entry], Quantization]] = {
     "gptq": gptq,
     "modelopt": modelopt,
     "mxfp4": mxfp4,
+    "quark": quark,
+    "torchao": torchao,
 }
 SAME = {
     "auto_awq": "awq",
@@ -38,7 +42,7 @@ SAME = {
 """Other names of the same methods."""
 UNSERVED = ("aqlm", "bitnet", "bitsandbytes", "eetq", "gguf", "hqq", "quip", "spqr", "vptq")
 """Methods that the engine does not know (QUANTIZATION_METHODS, quantization/__init__.py, 0.32)."""
-NOT_YET = ("experts_int8", "fp_quant", "humming", "moe_wna16", "quark", "torchao")
+NOT_YET = ("experts_int8", "fp_quant", "humming", "moe_wna16")
 """Methods that the engine knows, and this package does not yet."""
 
 

@@ -27,6 +27,13 @@ def names_in(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def entry_in(value: object) -> Mapping[str, Any]:
+    """A dict. Raises TypeError."""
+    if not isinstance(value, Mapping):
+        raise TypeError(value)
+    return value
+
+
 def entries(value: object) -> Mapping[str, Mapping[str, Any]]:
     """A dict of dicts; empty where there is none. Raises TypeError."""
     if value is None:

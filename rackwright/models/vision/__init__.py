@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rackwright.models.config import Config
-from rackwright.models.vision.gemma4 import gemma4
+from rackwright.models.vision.deepseek_v4 import deepseek_v4
+from rackwright.models.vision.gemma4 import gemma4, gemma4_unified
 from rackwright.models.vision.intern import internvl
 from rackwright.models.vision.pixtral import mistral3, pixtral
 from rackwright.models.vision.qwen import qwen2, qwen2_5, qwen3
@@ -17,8 +18,10 @@ from rackwright.models.wrappers import thinker
 __all__ = ["TOWERS", "Tower", "read_tower"]
 
 TOWERS = {
+    "DeepseekV4ForConditionalGeneration": deepseek_v4,
     "Gemma3ForConditionalGeneration": gemma3,
     "Gemma4ForConditionalGeneration": gemma4,
+    "Gemma4UnifiedForConditionalGeneration": gemma4_unified,
     "InternVLChatModel": internvl,
     "Mistral3ForConditionalGeneration": mistral3,
     "PixtralForConditionalGeneration": pixtral,
@@ -31,6 +34,7 @@ TOWERS = {
     "Qwen3VLMoeForConditionalGeneration": qwen3,
     "Qwen3_5ForConditionalGeneration": qwen3,
     "Qwen3_5MoeForConditionalGeneration": qwen3,
+    "Qwen4ExpForConditionalGeneration": qwen3,
 }
 """Readers of towers: each takes the whole config, and the hidden size of the text model."""
 

@@ -19,9 +19,29 @@ USUAL_TOKENS = 280
 """Of an image, where ``default_output_length`` is left out (its processor's own)."""
 
 
+def gemma4_unified(config: Config, hidden: int) -> Tower:
+    """Gemma 4 12B's: no blocks. What projects its patches stands beside the text model always.
+
+    Source: Gemma4UnifiedProcessingInfo and Gemma4UnifiedVisionEmbedder in
+    vllm/model_executor/models/gemma4_unified.py, 0.32.
+    """
+    seen = config.inside("vision_config")
+    patch = seen.count("patch_size", default=16) * seen.count("pooling_kernel_size", default=3)
+    inputs = 3 * seen.count("model_patch_size", default=patch) ** 2
+    width = seen.count("mm_embed_dim", default=3840)
+    tokens = seen.count("num_soft_tokens", default=USUAL_TOKENS)
+    tower = Blocks(0, width, 1, 0, 0).tower([], tokens, tokens, inputs)
+    return replace(tower, unbroken=_both_ways(config, "vision"), shared="never")
+
+
+def _both_ways(config: Config, usual: str = "") -> bool:
+    """Whether tokens of an image see one another both ways; ``usual`` where it is left out."""
+    return config.inside("text_config").text("use_bidirectional_attention", usual) == "vision"
+
+
 def gemma4(config: Config, hidden: int) -> Tower:
     """Gated blocks without biases, four norms each and norms of queries and keys."""
-    seen, text = config.inside("vision_config"), config.inside("text_config")
+    seen = config.inside("vision_config")
     own, heads = (
         seen.count("hidden_size", default=768),
         seen.count("num_attention_heads", default=12),
@@ -45,6 +65,5 @@ def gemma4(config: Config, hidden: int) -> Tower:
     ]
     tokens = seen.count("default_output_length", default=USUAL_TOKENS)
     patches = tokens * seen.count("pooling_kernel_size", default=3) ** 2
-    both_ways = text.text("use_bidirectional_attention") == "vision"
     tower = blocks.tower(tensors, patches, tokens, inputs)
-    return replace(tower, unbroken=both_ways, shared="never")
+    return replace(tower, unbroken=_both_ways(config), shared="never")

@@ -120,6 +120,41 @@ def test_formats_that_want_a_newer_gpu() -> None:
     assert not refuse("qwen3-32b-fp8", "t4-16gb")
 
 
+OCTETS = {"dtype": "fp8_e4m3", "qscheme": "per_tensor"}
+FLOAT8 = {"default": {"_type": "Float8DynamicActivationFloat8WeightConfig", "_data": {}}}
+BYTES = {"default": {"_type": "Int8WeightOnlyConfig", "_data": {}}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "older"),
+    [
+        (
+            {
+                "quant_method": "quark",
+                "export": {"pack_method": "reorder"},
+                "global_quant_config": {"weight": OCTETS, "input_tensors": OCTETS},
+            },
+            ["NVIDIA A100-SXM4-80GB has no FP8, which these weights need"],
+        ),
+        (
+            {"quant_method": "torchao", "quant_type": FLOAT8},
+            ["NVIDIA A100-SXM4-80GB has no FP8, which these weights need"],
+        ),
+        ({"quant_method": "torchao", "quant_type": BYTES}, []),
+        ({"quant_method": "fp8"}, []),
+    ],
+)
+def test_fp8_of_quark_and_torchao_wants_a_gpu_that_has_it(
+    entry: dict[str, object], older: list[str]
+) -> None:
+    asking, asked = read_shape(config(quantization_config=entry)), spec(model="qwen3-8b")
+    said = [
+        list(ENGINES["vllm"].gpu_refusals(GPUS[gpu], asking, asked))
+        for gpu in ("a100-sxm-80gb", "l4-24gb", "h100-sxm-80gb")
+    ]
+    assert said == [older, [], []]
+
+
 @pytest.mark.parametrize("name", ENGINES)
 def test_every_build_says_its_oldest_gpu_which_its_cuda_knows(name: str) -> None:
     engine = ENGINES[name]

@@ -36,10 +36,10 @@ CASES: Cases = {
         "models[tiny].confg: is not a known key, did you mean 'config'?",
     ),
     "an own model of an unknown kind": (
-        with_config(architectures=["MambaForCausalLM"]),
+        with_config(architectures=["Zamba2ForCausalLM"]),
         "models[tiny].config.architectures: is not supported yet, vLLM 0.32.0 serves it: its "
         "files' headers make an estimate (`tensors`), or figures by hand (docs/planner.md); the "
-        "nearest by name that is known is JambaForCausalLM (got 'MambaForCausalLM')",
+        "nearest by name that is known is Mamba2ForCausalLM (got 'Zamba2ForCausalLM')",
     ),
     "an own model of too many layers": (
         with_config(num_hidden_layers=10**9),
@@ -73,7 +73,7 @@ CASES: Cases = {
     "an unknown quantization": (
         with_config(quantization_config={"quant_method": "magic"}),
         "models[tiny].config.quantization_config: must be one of auto-round, awq, "
-        "compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4, not 'magic'",
+        "compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4, quark, torchao, not 'magic'",
     ),
     "a quantization that the engine does not serve": (
         with_config(quantization_config={"quant_method": "bitsandbytes"}),

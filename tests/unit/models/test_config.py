@@ -56,11 +56,19 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         ],
     ),
     "an unknown architecture": (
-        config("MambaForCausalLM"),
+        config("Zamba2ForCausalLM"),
         [
             "config.architectures: is not supported yet, vLLM 0.32.0 serves it: its files' headers "
             "make an estimate (`tensors`), or figures by hand (docs/planner.md); the nearest by "
-            "name that is known is JambaForCausalLM (got 'MambaForCausalLM')"
+            "name that is known is Mamba2ForCausalLM (got 'Zamba2ForCausalLM')"
+        ],
+    ),
+    "an architecture of a plugin": (
+        config("Florence2ForConditionalGeneration"),
+        [
+            "config.architectures: is served by no vLLM without its plugin "
+            "vllm-project/bart-plugin, which is not planned for "
+            "(got 'Florence2ForConditionalGeneration')"
         ],
     ),
     "no text_config": (
@@ -163,7 +171,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         config(quantization_config={"quant_method": "magic"}),
         [
             "config.quantization_config: must be one of auto-round, awq, compressed-tensors, "
-            "fbgemm_fp8, fp8, gptq, modelopt, mxfp4, not 'magic'"
+            "fbgemm_fp8, fp8, gptq, modelopt, mxfp4, quark, torchao, not 'magic'"
         ],
     ),
     "a garbled quantization": (

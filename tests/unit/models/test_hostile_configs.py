@@ -11,6 +11,7 @@ import pytest
 
 from rackwright.errors import SpecError
 from rackwright.models import read_shape
+from tests.samples.configs import config
 from tests.samples.mutated import JUNK, changed_at, places
 
 REAL = Path(__file__).parents[2] / "data" / "configs" / "real.jsonl"
@@ -29,8 +30,8 @@ def first_of_each() -> dict[str, dict[str, Any]]:
 
 def chosen() -> list[tuple[str, tuple[Any, ...]]]:
     random, found = Random(SEED), []
-    for architecture, config in first_of_each().items():
-        inside = [place for place in places(config) if place]
+    for architecture, values in first_of_each().items():
+        inside = [place for place in places(values) if place]
         for place in random.sample(inside, min(PLACES, len(inside))):
             found.append((architecture, place))
     marks = ("moe_layer_freq", "hybrid_layer_pattern")
@@ -54,9 +55,52 @@ def test_a_list_in_a_list_of_marks_is_a_fault() -> None:
         read_shape(config)
 
 
-def read(config: dict[str, Any], what: object) -> None:
+OCTETS = {"dtype": "fp8_e4m3", "qscheme": "per_tensor", "is_dynamic": False}
+OF_LAYERS: list[dict[str, Any]] = [
+    {
+        "quant_method": "quark",
+        "exclude": ["lm_head"],
+        "export": {"kv_cache_group": ["*k_proj", "*v_proj"], "pack_method": "reorder"},
+        "global_quant_config": {"weight": [OCTETS], "input_tensors": OCTETS},
+        "layer_quant_config": {"*o_proj": {"weight": OCTETS, "input_tensors": OCTETS}},
+    },
+    {
+        "quant_method": "quark",
+        "export": {"pack_method": "order"},
+        "global_quant_config": {"weight": {"dtype": "int4", "group_size": 8, "symmetric": True}},
+    },
+    {
+        "quant_method": "torchao",
+        "modules_to_not_convert": ["layers.1"],
+        "quant_type": {
+            "default": {
+                "_type": "FqnToConfig",
+                "_data": {
+                    "fqn_to_config": {
+                        "_default": {"_type": "Int4WeightOnlyConfig", "_data": {"group_size": 8}},
+                        "re:.*o_proj": {
+                            "_type": "Float8DynamicActivationFloat8WeightConfig",
+                            "_data": {"granularity": [{"_type": "PerRow"}]},
+                        },
+                    }
+                },
+            }
+        },
+    },
+]
+
+
+@pytest.mark.parametrize("entry", OF_LAYERS)
+def test_a_quantization_of_layers_with_a_wrong_value_is_a_fault(entry: dict[str, Any]) -> None:
+    for place in places(entry):
+        for junk in MORE:
+            changed = changed_at(entry, place, junk)
+            read(config(quantization_config=changed), (place, junk))
+
+
+def read(values: dict[str, Any], what: object) -> None:
     try:
-        shape = read_shape(config)
+        shape = read_shape(values)
         _ = shape.parameters, shape.schemes
     except SpecError:
         return

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rackwright.errors import SpecError
 from rackwright.models import Shape, read_shape
 from tests.samples.configs import Config
 
@@ -115,6 +116,57 @@ COUNTED: dict[str, tuple[Config, int]] = {
         sizes(250048, 768, 12, 12, 12, 3072) | {"type_vocab_size": 1},
         250049 * 768 + 1536 + 12 * (4 * 768**2 + 4 * 768 + 3 * 768 * 3072 + 768 + 4 * 768),
     ),
+    # voyage-4-nano
+    "VoyageQwen3BidirectionalEmbedModel": (
+        sizes(151936, 1024, 12, 16, 8, 3072) | {"head_dim": 128, "num_labels": 2048},
+        346_451_968,
+    ),
+    # jina-embeddings-v5-text-nano; of -small the sizes are those of Qwen3 0.6B
+    "JinaEmbeddingsV5Model": (
+        sizes(128256, 768, 12, 12, 12, 3072) | {"is_decoder": False},
+        211_766_016,
+    ),
+    # jina-embeddings-v3-hf, 559,364,096, whose pooler is not loaded
+    "XLMRobertaModel": (
+        sizes(250002, 1024, 24, 16, 16, 4096)
+        | {"type_vocab_size": 1, "position_embedding_type": "rotary"},
+        559_364_096 - 1024 * 1025,
+    ),
+    # HyperCLOVAX-SEED-Think-14B
+    "HyperCLOVAXForCausalLM": (
+        sizes(110592, 6144, 38, 48, 8, 14336) | {"head_dim": 128, "use_post_norm": True},
+        14_748_112_896,
+    ),
+    # Ling-mini-2.0
+    "BailingMoeV2ForCausalLM": (
+        sizes(157184, 2048, 20, 16, 4, 5120)
+        | {"head_dim": 128, "moe_intermediate_size": 512, "num_shared_experts": 1}
+        | {"first_k_dense_replace": 1, "use_qk_norm": True}
+        | {"moe_router_enable_expert_bias": True}
+        | experts(256, 8),
+        16_255_643_392,
+    ),
+    # HunyuanOCR as its class counts it, less what sees: 457,198,064
+    "HunYuanVLForConditionalGeneration": (
+        sizes(120818, 1024, 24, 16, 8, 3584)
+        | {"head_dim": 128, "use_qk_norm": True, "tie_word_embeddings": True},
+        996_208_112 - 457_198_064,
+    ),
+    # Phi-4-mini, which Phi-4-multimodal is made of
+    "Phi4MMForCausalLM": (
+        sizes(200064, 3072, 32, 24, 8, 8192) | {"tie_word_embeddings": True},
+        3_836_021_760,
+    ),
+    # Qwen3 1.7B, which Qwen3-ASR-1.7B is made of
+    "Qwen3ASRForConditionalGeneration": (
+        {
+            "thinker_config": {
+                "text_config": sizes(151936, 2048, 28, 16, 8, 6144)
+                | {"head_dim": 128, "tie_word_embeddings": True}
+            }
+        },
+        1_720_574_976,
+    ),
     # ERNIE-4.5-VL-28B-A3B, as its class counts it: without a head, which is its table.
     "Ernie4_5_VLMoeForConditionalGeneration": (
         sizes(103424, 2560, 28, 20, 4, 12288)
@@ -172,6 +224,11 @@ def test_elements_are_as_counted(architecture: str) -> None:
         ("GPTBigCodeForCausalLM", 12 * 128),
         ("Gemma3TextModel", 0),
         ("GteNewModel", 0),
+        ("VoyageQwen3BidirectionalEmbedModel", 0),
+        ("JinaEmbeddingsV5Model", 0),
+        ("XLMRobertaModel", 0),
+        ("BailingMoeV2ForCausalLM", 20 * 4 * 256),
+        ("HunYuanVLForConditionalGeneration", 24 * 8 * 256),
         ("Gemma3nForConditionalGeneration", 20 * 2 * 512),
         ("NemotronForCausalLM", 32 * 8 * 256),
         ("GPTJForCausalLM", 28 * 16 * 512),
@@ -219,6 +276,18 @@ def test_gemma_3n_may_have_a_width_for_each_layer() -> None:
             )
 
 
+def test_jina_v5_that_writes_keeps_tokens() -> None:
+    assert shape("JinaEmbeddingsV5Model", is_decoder=True).layers[0].kv.elements == 128
+
+
+def test_a_model_of_a_name_that_is_too_common_is_refused_with_the_name_it_is_served_by() -> None:
+    values = {"architectures": ["NewModel"], **COUNTED["GteNewModel"][0]}
+    override = """--hf-overrides '{"architectures": ["GteNewModel"]}'"""
+    with pytest.raises(SpecError, match="must be GteNewModel") as caught:
+        read_shape(values)
+    assert override in str(caught.value)
+
+
 def test_gte_may_have_no_table_of_types() -> None:
     none, one = (shape("GteNewModel", type_vocab_size=types).parameters for types in (0, 1))
     assert one - none == 768
@@ -234,3 +303,8 @@ def test_command_a_that_sees_has_the_text_model_that_it_names() -> None:
         text = {**COUNTED["Cohere2MoeForCausalLM"][0], "model_type": kind}
         values = {"architectures": ["Cohere2VisionForConditionalGeneration"], "text_config": text}
         assert read_shape(values).architecture == name
+
+
+def test_what_voyage_has_on_its_last_layer_makes_vectors_and_no_scores() -> None:
+    (last,) = shape("VoyageQwen3BidirectionalEmbedModel").beside
+    assert (last.name, last.rows, last.columns) == ("linear", 2048, 1024)

@@ -62,28 +62,28 @@ READ: dict[str, tuple[Config, str, Scheme]] = {
     "fbgemm_fp8": ({"quant_method": "fbgemm_fp8"}, "fp8", FP8_ROWS),
     "in capitals": ({"quant_method": "FP8"}, "fp8", FP8),
     "awq": ({**AWQ, "zero_point": True}, "awq", NAMED["awq"].usual),
-    "awq without zeros": ({**AWQ, "zero_point": False}, "awq", in_groups(4, 128, 2.0)),
+    "awq without zeros": ({**AWQ, "zero_point": False}, "awq", in_groups(4, 128)),
     "awq in older words": (
         {"quant_method": "awq", "w_bit": 4, "q_group_size": 64},
         "awq",
-        in_groups(4, 64, 4.5),
+        in_groups(4, 64, zeros=True),
     ),
-    "gptq": ({**GPTQ, "sym": True}, "gptq", in_groups(4, 128, 2.0)),
-    "gptq of 8 bits": ({**GPTQ, "bits": 8}, "gptq", in_groups(8, 128, 2.0)),
-    "gptq, a group an output": ({**GPTQ, "group_size": -1}, "gptq", in_groups(4, 0, 2.0)),
-    "gptq, the usual group": ({"quant_method": "gptq", "bits": 4}, "gptq", in_groups(4, 128, 2.0)),
+    "gptq": ({**GPTQ, "sym": True}, "gptq", in_groups(4, 128)),
+    "gptq of 8 bits": ({**GPTQ, "bits": 8}, "gptq", in_groups(8, 128)),
+    "gptq, a group an output": ({**GPTQ, "group_size": -1}, "gptq", in_groups(4, 0)),
+    "gptq, the usual group": ({"quant_method": "gptq", "bits": 4}, "gptq", in_groups(4, 128)),
     "gptq, ordered as one group": (
         {**GPTQ, "group_size": -1, "desc_act": True},
         "gptq",
-        in_groups(4, 0, 2.0),
+        in_groups(4, 0),
     ),
     "mxfp4": ({"quant_method": "mxfp4"}, "mxfp4", MXFP4),
-    "auto-round": (ROUND, "auto-round", in_groups(4, 128, 2.0)),
-    "auto-round of 2 bits": ({**ROUND, "bits": 2}, "auto-round", in_groups(2, 128, 2.0)),
+    "auto-round": (ROUND, "auto-round", in_groups(4, 128)),
+    "auto-round of 2 bits": ({**ROUND, "bits": 2}, "auto-round", in_groups(2, 128)),
     "auto-round as awq": (
         {**ROUND, "packing_format": "auto_round:auto_awq", "sym": False},
         "auto-round",
-        in_groups(4, 128, 4.5),
+        in_groups(4, 128, zeros=True),
     ),
     "auto-round, mxfp4": (
         {**ROUND, "data_type": "mx_fp", "group_size": 32},
@@ -100,23 +100,23 @@ READ: dict[str, tuple[Config, str, Scheme]] = {
         "auto-round",
         fp8_blocks(128, 128),
     ),
-    "inc": ({**ROUND, "quant_method": "inc"}, "auto-round", in_groups(4, 128, 2.0)),
+    "inc": ({**ROUND, "quant_method": "inc"}, "auto-round", in_groups(4, 128)),
     "int8": (scheme(8), "compressed-tensors", INT8_ROWS),
-    "int8 weights": (scheme(8, inputs=False), "compressed-tensors", in_groups(8, 0, 2.0)),
+    "int8 weights": (scheme(8, inputs=False), "compressed-tensors", in_groups(8, 0)),
     "int8 weights in groups": (
         grouped(ints(8, group_size=128), format="pack-quantized"),
         "compressed-tensors",
-        in_groups(8, 128, 2.0),
+        in_groups(8, 128),
     ),
     "int4": (
         grouped(ints(4, group_size=32), format="pack-quantized"),
         "compressed-tensors",
-        in_groups(4, 32, 2.0),
+        in_groups(4, 32),
     ),
     "int4, asymmetric": (
         grouped(ints(4, group_size=32, symmetric=False, actorder="static")),
         "compressed-tensors",
-        in_groups(4, 32, 2.5),
+        in_groups(4, 32, zeros=True),
     ),
     "fp8 by channel": (
         grouped(floats(8, strategy="channel"), DYNAMIC, format="float-quantized"),
@@ -262,7 +262,10 @@ def test_a_file_beside_counts_where_the_config_says_nothing() -> None:
 
 # --- what is refused ---------------------------------------------------------------------------
 
-KNOWN = "must be one of auto-round, awq, compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4"
+KNOWN = (
+    "must be one of auto-round, awq, compressed-tensors, fbgemm_fp8, fp8, gptq, modelopt, mxfp4, "
+    "quark, torchao"
+)
 INSTEAD = "take the model in another format (FP8, AWQ, GPTQ of 4 or 8 bits, NVFP4) or unquantized"
 REFUSED: dict[str, tuple[Any, str]] = {
     "unknown": ({"quant_method": "magic"}, f"{KNOWN}, not 'magic'"),
@@ -276,7 +279,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"quant_method": "bitsandbytes", "load_in_4bit": True},
         f"is bitsandbytes, which is not supported: vLLM 0.32 does not serve it; {INSTEAD}",
     ),
-    "quark": ({"quant_method": "quark"}, f"is quark, which is not supported yet; {INSTEAD}"),
+    "humming": ({"quant_method": "humming"}, f"is humming, which is not supported yet; {INSTEAD}"),
     "no groups": ({"quant_method": "compressed-tensors"}, "must have config_groups"),
     "a group without weights": (
         {"quant_method": "compressed-tensors", "config_groups": {"a": {}}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rackwright.models import NAMED, Scheme
+from rackwright.models.quantization import linear_of
 from rackwright.models.quantization.scheme import (
     FP8,
     FP8_ROWS,
@@ -34,8 +35,8 @@ WEIGHS: dict[str, tuple[Scheme, int]] = {
         NAMED["awq"].usual,
         ELEMENTS // 2 + ELEMENTS // 128 * 4 + ELEMENTS // 128 // 2,
     ),
-    "one group an output": (in_groups(4, 0, 2.0), ELEMENTS // 2 + ROWS * 2),
-    "three bits": (in_groups(3, 64, 2.0), ELEMENTS * 3 // 8 + ELEMENTS // 64 * 2),
+    "one group an output": (in_groups(4, 0), ELEMENTS // 2 + ROWS * 2),
+    "three bits": (in_groups(3, 64), ELEMENTS * 3 // 8 + ELEMENTS // 64 * 2),
 }
 
 
@@ -51,3 +52,17 @@ def test_the_last_block_is_a_whole_one() -> None:
 @pytest.mark.parametrize(("scheme", "bits"), [(NVFP4, 4.5), (MXFP4, 4.25), (MXFP8, 8.25)])
 def test_scales_are_a_part_of_the_bits(scheme: Scheme, bits: float) -> None:
     assert (scheme.bytes_of(4096, 4096) - scheme.tensor_bytes) * 8 / 4096**2 == bits
+
+
+def test_experts_keep_zeros_once() -> None:
+    """Machete, which takes them in 16 bits, multiplies single products; Marlin takes experts'."""
+    awq = NAMED["awq"]
+    single, routed = linear_of(0, "self_attn.q_proj"), linear_of(0, "mlp.experts.up_proj")
+    weighs = [found.bytes_of(ROWS, COLUMNS) for found in map(awq.scheme, (single, routed)) if found]
+    groups = ELEMENTS // 128
+    assert weighs == [ELEMENTS // 2 + groups * 4 + groups // 2, ELEMENTS // 2 + groups * 5 // 2]
+
+
+@pytest.mark.parametrize(("group", "more"), [(32, 0.5), (64, 2.5), (128, 2.5), (256, 0.5)])
+def test_zeros_are_kept_again_for_groups_that_machete_takes(group: int, more: float) -> None:
+    assert in_groups(4, group, zeros=True).scale_bytes == in_groups(4, group).scale_bytes + more

@@ -21,6 +21,8 @@ SEEING = {
 
 
 COUNTED_ELSEWHERE = {
+    "DeepseekV4ForConditionalGeneration",
+    "Gemma4UnifiedForConditionalGeneration",
     "Qwen2_5OmniForConditionalGeneration",
     "Qwen2_5OmniModel",
     "Qwen3OmniMoeForConditionalGeneration",
@@ -32,6 +34,29 @@ def test_every_tower_but_a_few_is_among_the_facts() -> None:
     assert {line["config"]["architectures"][0] for line in SEEING.values()} == set(
         TOWERS
     ) - COUNTED_ELSEWHERE
+
+
+def test_deepseek_v4_sees_by_keys_beside_those_of_its_text_model() -> None:
+    """V4-Flash-Vision-Exp has 466,405,632 more elements than V4-Flash-0731, which sees nothing."""
+    config = next(x["config"] for x in LINES if x["repo"] == "deepseek-ai/DeepSeek-V4-Flash")
+    text, sees = read_shape(config), read_shape({**config, "vision_n_layers": 32})
+    assert (text.tower, text.text_only, sees.text_only) == (None, False, True)
+    assert sees.parameters == text.parameters
+    assert sees.tower is not None and sees.tower.unbroken and sees.tower.tokens == 387
+    assert sees.tower.parameters == 466_393_088
+    assert not read_shape({**config, "vision_n_layers": 0}).text_only
+
+
+def test_gemma_4_12b_sees_without_a_tower() -> None:
+    """Its patches of 48 x 48 pixels are projected by what stands beside its text model always."""
+    values = {"vision_config": {}, "text_config": {}}
+    tower, _ = read_tower("Gemma4UnifiedForConditionalGeneration", values, "config", 3840)
+    assert tower is not None
+    assert (tower.parameters, tower.tokens, tower.inputs) == (0, 280, 3 * 48 * 48)
+    assert tower.unbroken  # its class's use_bidirectional_attention
+    values["text_config"] = {"use_bidirectional_attention": "all"}
+    tower, _ = read_tower("Gemma4UnifiedForConditionalGeneration", values, "config", 3840)
+    assert tower is not None and not tower.unbroken
 
 
 def test_the_towers_of_omni_models_have_the_elements_of_their_classes() -> None:
