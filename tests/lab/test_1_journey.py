@@ -11,7 +11,7 @@ from lab.fleet import ROOT
 from lab.tiny_model import ANSWER
 from rackwright.checks import ALWAYS, checks_about
 from rackwright.checks.planned import PlannedHost, PlannedReplica, PlannedServer, PlannedService
-from rackwright.checks.replica.when import ANSWERS
+from rackwright.checks.replica.when import ANSWERS, WRITES
 from tests.samples.commands import BIN, PATIENCE_S, rackwright
 from tests.samples.deploys import LAB_INVENTORY, Run, deploy
 from tests.samples.gateway import ask_many
@@ -31,7 +31,8 @@ def sessions(host: str) -> int:
 def test_first_deploy_ends_with_every_check_ok(first_deploy: Run) -> None:
     assert first_deploy.code == 0, first_deploy.words
     assert set(first_deploy.statuses().values()) == {"OK"}, first_deploy.report["results"]
-    replica = sum(check.applies in (ALWAYS, ANSWERS) for check in checks_about(PlannedReplica))
+    asked = (ALWAYS, ANSWERS, WRITES)
+    replica = sum(check.applies in asked for check in checks_about(PlannedReplica))
     server, host, service = (
         len(checks_about(kind)) for kind in (PlannedServer, PlannedHost, PlannedService)
     )
