@@ -52,10 +52,15 @@ def too_few_slots(memory: GpuMemory, limits: Limits) -> str:
     )
 
 
-def too_few_sequences(held: int, wanted: int | None, tokens: int) -> str:
-    """All replicas together hold fewer sequences of ``tokens`` than are wanted."""
+def too_few_sequences(held: int, wanted: int | None, tokens: int, cached: bool = True) -> str:
+    """All replicas together hold fewer sequences of ``tokens`` than are wanted.
+
+    ``cached``: in a KV cache; else a step has room for no more of them (max_num_seqs).
+    """
     if not wanted or held >= wanted:
         return ""
+    if not cached:
+        return f"steps of up to {held:,} requests (max_num_seqs), {wanted:,} are wanted"
     return f"KV cache for {held} sequences of {tokens:,}, {wanted} are wanted"
 
 

@@ -38,8 +38,8 @@ def size_text(
     ``words`` are what is to be said of the model's weights, ``task`` what it does where it does not
     write.
     """
-    lines = [title, f"  {_wanted(service, task)}"]
-    for line in words:
+    lines = [title]
+    for line in (_wanted(service, task), *words):
         lines += wrap(line, width, initial_indent="  ", subsequent_indent="    ")
     lines.append("")
     if len({offer.gpu.key for offer in offers}) == 1:
