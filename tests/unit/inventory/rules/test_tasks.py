@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rackwright.inventory.reading import load_fleet
+from tests.samples import gguf_files
 from tests.samples.faulty import TARGET, Cases, Hosts, faults, with_model
 from tests.samples.fleet import TINY, hosts, service
 
@@ -201,3 +203,13 @@ def test_overflow_would_be_vectors_of_another_model(data: Hosts) -> None:
 )
 def test_what_makes_sense_is_taken(more: dict[str, Any]) -> None:
     load_fleet(embeds(**more))
+
+
+def test_a_file_that_was_made_to_embed_is_not_served_to_talk(tmp_path: Path) -> None:
+    own = {"bert.pooling_type": 1, **gguf_files.metadata("bert", 2)}
+    file = gguf_files.write(tmp_path / "bert.gguf", own, gguf_files.tensors(2))
+    gguf = {"path": "/srv/bert.gguf", "sha256": "a" * 64, "size_bytes": file.stat().st_size}
+    asked = service("bert", engine="llamacpp", revision=..., gguf=gguf, max_model_len=512)
+    found = faults(hosts(services={"embed": asked}, models={"bert": {"header": str(file)}}))
+    rule = "services[embed].engine: must be vllm: bert answers with vectors (got 'llamacpp')"
+    assert rule in found
