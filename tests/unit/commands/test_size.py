@@ -515,3 +515,10 @@ def test_no_line_about_what_does_not_write_is_too_long(tmp_path: Path) -> None:
     config.write_text(json.dumps(usual("BertForTokenClassification")))
     said = CliRunner().invoke(main, ["size", str(tmp_path), "--gpu", "l4"])
     assert said.exit_code == 0 and max(map(len, said.output.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(("model", "shares"), [("bge-m3", False), ("qwen3-embedding-8b", True)])
+def test_what_keeps_nothing_takes_no_share_of_the_systems_memory(model: str, shares: bool) -> None:
+    for words in ((), ("--gpu", "gb10-128gb")):
+        said = CliRunner().invoke(main, ["size", model, *words])
+        assert said.exit_code == 0 and ("shares its memory" in said.output) is shares
