@@ -103,7 +103,7 @@ class Tenant(NamedTuple):
     """A replica's unit on a GPU, by index, with the memory planned for it.
 
     ``most_bytes`` is of the fullest GPU of the replica, or of this one where that is known;
-    ``even`` says that all hold as much. Its
+    ``even`` says that all hold as much, and all of it. Its
     kernels may take ``margin_bytes`` more, which nobody measured.
     """
 

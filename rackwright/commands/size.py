@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from rackwright.models.gguf_shape import FileModel, model_of_file
 from rackwright.models.given import model_of_figures
 from rackwright.models.shape import Shape
 from rackwright.models.spec import ModelSpec, seeing
-from rackwright.models.tasks import task_of
+from rackwright.models.tasks import keeps_tokens, task_of
 from rackwright.planning.buying import COUNTS, Need, Offer, offers
 from rackwright.report.images import tower_words
 from rackwright.report.size import size_document, size_text
@@ -104,6 +104,8 @@ def size_up(name: str, types: Types | Callable[[], Types] = None, **asked: Any) 
         rule = f"must be left out, {model.name} is released in {own.method if own else 'GGUF'}"
         faults.append(Fault("--quantization", rule, asked["quantization"]))
     faults.extend(_item_faults(asked, model))
+    if model and service and not keeps_tokens(model.shape):
+        faults.extend(_cache_faults(asked, model.name, service.max_model_len))
     faults.extend(_hardware_faults(asked, gpus or []))
     if faults or not (model and gpus and service):
         raise SpecError(faults, heading="in what was asked")
@@ -136,6 +138,17 @@ def _item_faults(asked: Mapping[str, Any], model: ModelSpec | FileModel | None) 
         rule = f"must be at least {least}: {model.name} reads an image or a sound in one step"
         faults.append(Fault("--max-num-batched-tokens", rule, step))
     return faults
+
+
+def _cache_faults(asked: Mapping[str, Any], name: str, longest: int) -> Iterator[Fault]:
+    """What keeps nothing of a token reads a text in one step, and has no cache."""
+    step = asked.get("max_num_batched_tokens")
+    if step and step < longest:
+        rule = f"must be at least {longest}: {name} reads a text in one step"
+        yield Fault("--max-num-batched-tokens", rule, step)
+    if asked["kv_cache_dtype"] != "auto":
+        rule = f"must be left out: {name} has no KV cache"
+        yield Fault("--kv-cache-dtype", rule, asked["kv_cache_dtype"])
 
 
 def _find(name: str, tensors: bool) -> ModelSpec | FileModel:

@@ -174,8 +174,9 @@ class SgLang(Engine):
 
     def task(self, service: ServiceSpec, shape: Shape) -> Task | None:
         """To embed, where the operator's flag says so."""
-        flags = {flag.replace("_", "-") for flag in service.extra_args}
-        return "embed" if "is-embedding" in flags else super().task(service, shape)
+        said = {flag.replace("_", "-"): value for flag, value in service.extra_args.items()}
+        embeds = said.get("is-embedding", False) is not False
+        return "embed" if embeds else super().task(service, shape)
 
     def paths_of(self, shape: Shape, task: Task | None) -> tuple[str, ...]:
         """With that flag none whose answer would be written."""

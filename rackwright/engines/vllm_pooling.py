@@ -45,6 +45,12 @@ _OF_WRITERS = (
     *("max-logprobs", "logprobs-mode", "return-tokens-as-token-ids", "async-scheduling"),
 )
 """Flags that only change what is written, and one that makes pooling slower."""
+_SAYS = {
+    "runner": ("auto", "generate", "pooling"),
+    "convert": ("auto", "none", "embed", "classify"),
+}
+"""Flags by which an operator says what a model is for, with what they may be (RunnerOption and
+ConvertOption in vllm/config/model.py; a draft is no service)."""
 _OF_CACHES = ("enable-prefix-caching", "enable-chunked-prefill")
 
 
@@ -92,15 +98,31 @@ def canary(service: ServiceSpec, asked: Task) -> Canary:
 
 
 def flag_faults(service: ServiceSpec, shape: Shape) -> Iterator[tuple[str, str]]:
-    """Flag and rule for each extra flag that such a model has no use for."""
+    """Flag and rule for each extra flag that such a model has no use for, or that says nothing."""
+    asked = task(service, shape)
+    for given, value in service.extra_args.items():
+        flag = given.replace("_", "-").partition(".")[0]
+        if flag and (meant := next((f for f in _SAYS if f.startswith(flag) and f != flag), "")):
+            yield given, f"must be written {meant}"  # a parser takes the beginning of a name
+        elif asked is None and flag in _SAYS and value not in _SAYS[flag]:
+            yield given, f"must be {', '.join(_SAYS[flag][:-1])} or {_SAYS[flag][-1]}"
+    if asked:
+        yield from _pooling_faults(service, shape)
+
+
+def _pooling_faults(service: ServiceSpec, shape: Shape) -> Iterator[tuple[str, str]]:
+    """A model that could write has to be told all, or its files' own word for it would count."""
     own, keeps = task_of(shape) is not None, keeps_tokens(shape)
+    runners = ("pooling",) if own else ("pooling", "auto")
     for given, value in service.extra_args.items():
         flag = given.replace("_", "-").partition(".")[0]
         if flag in _OF_WRITERS and value is not False:
             yield given, "must be left out, the model writes nothing"
         elif flag in _OF_CACHES and value is not False and not keeps:
             yield given, "must be left out, the model reads a text at once and keeps none of it"
-        elif flag == "runner" and value not in ("pooling", "auto"):
+        elif flag == "runner" and value not in runners:
             yield given, "must be pooling or left out, the model writes nothing"
-        elif flag == "convert" and own and value not in ("auto", "none"):
+        elif flag == "convert" and own and value != "auto":
             yield given, "must be left out, the model's own architecture says what it answers"
+        elif flag == "convert" and not own and value not in ("auto", "embed", "classify"):
+            yield given, "must be auto, embed or classify: the model could write"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 from rackwright.models.family import Answer, Family
 
@@ -15,6 +16,11 @@ WRITING = ("ForCausalLM", "LMHeadModel")
 Source: _SUFFIX_TO_DEFAULTS in vllm/config/model.py and _normalize_arch in
 model_executor/models/registry.py, 0.32.
 """
+WRITING_MODELS = (
+    *("ForConditionalGeneration", "ChatModel", "ChatGLMModel", "OmniModel"),
+    *("MiDashengLMModel", "MossAudioModel", "UltravoxModel"),
+)
+"""Ends of other names of models that write (_TEXT_GENERATION_MODELS, _MULTIMODAL_MODELS there)."""
 ALSO = {
     "DeepseekV3BidirectionalModel": "DeepseekV3ForCausalLM",
     "Gemma3TextModel": "Gemma3ForCausalLM",
@@ -46,6 +52,13 @@ def other_heads(architecture: str) -> Iterator[str]:
         if architecture.endswith(end):
             yield from (architecture.removesuffix(end) + other for other in WRITING)
             return
+
+
+def answers_of(architecture: str) -> Literal["text", "vectors"]:
+    """What a model that is not known answers with, by its name as the engine takes it."""
+    if architecture.endswith((*WRITING, *WRITING_MODELS)):
+        return "text"
+    return "vectors" if architecture.endswith((*VECTORS, *SCORES)) else "text"
 
 
 def answer_of(architecture: str) -> Answer:

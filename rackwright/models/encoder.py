@@ -14,6 +14,9 @@ from rackwright.models.family import Family
 from rackwright.models.rope import Rope
 from rackwright.models.shape import KvCache, Tensor
 
+POSITIONS = "absolute"
+"""The one kind of positions of a BERT that the engine has (BertEmbedding in bert.py)."""
+
 
 class Encoder(Decoder):
     """Reads the layers of one encoder."""
@@ -21,6 +24,10 @@ class Encoder(Decoder):
     def __init__(self, config: Config, family: Family) -> None:
         """Where positions are counted from behind the padding, so many tokens fit less."""
         super().__init__(config, family)
+        kind = config.text("position_embedding_type", POSITIONS)
+        if family.positions and kind != POSITIONS:
+            rule = f"must be {POSITIONS}: vLLM 0.32 has no other of such encoders"
+            config.fault("position_embedding_type", rule, kind)
         if family.positions_skip:
             longest = max(1, self.rope.context - family.positions_skip)
             self.rope = Rope(self.rope.positions, longest, longest)

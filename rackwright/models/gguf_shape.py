@@ -83,11 +83,18 @@ def gguf_shape(header: GgufHeader) -> Shape:
         rotary=Tensor("rotary", 0, stored=False),
         tied=output is None,
         max_position_embeddings=context,
+        answers="vectors" if _pools(keys) else "text",
         file_bytes=header.file_bytes,
         in_file=_in_file(header, by_layer, tied=output is None),
     )
     keys.settle()
     return shape
+
+
+def _pools(keys: Keys) -> bool:
+    """Whether it was made to answer with vectors: it says how its tokens become one, or reads both
+    ways (``pooling_type`` and ``attention.causal`` of src/llama-arch.cpp)."""
+    return bool(keys.number("pooling_type", 0)) or keys.raw("attention.causal") == 0
 
 
 def _in_file(header: GgufHeader, by_layer: list[list[TensorInfo]], *, tied: bool) -> FileBytes:

@@ -27,7 +27,7 @@ _OF_TOKENS = (
 )
 """Which score tokens, though their names do not say so."""
 _OF_TEXTS = ("ForSequenceClassification", "ClassificationModel")
-_LAST_LAYERS = ("classifier.out_proj", "score")
+_LAST_LAYERS = ("classifier.out_proj", "classifier", "score")
 SCORES_OF_PAIRS = 1
 """Labels of a model that can say how well two texts go together (a reranker)."""
 
@@ -44,7 +44,8 @@ def task_of(shape: Shape) -> Task | None:
 
 def labels_of(shape: Shape) -> int:
     """How many scores it has for a text or a token; 0 for one whose last layer has no names."""
-    rows = (one.rows for one in shape.beside if one.name in _LAST_LAYERS)
+    named = ((one.name.removesuffix(".weight"), one.rows) for one in shape.beside)
+    rows = (rows for name, rows in named if name in _LAST_LAYERS)
     return next(rows, 0)
 
 

@@ -22,6 +22,7 @@ SERVERS = tuple(range(2, 17))
 """Servers of the clusters that are tried where one server is too small."""
 NETWORK_GBIT_PER_S = 200
 """What joins the servers of such a cluster."""
+ONE_SERVER = "a replica is on one server: ask about the GPUs of one, and take more such servers"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def _amounts(need: Need, gpu: GpuType) -> Iterator[tuple[int, int]]:
         yield need.gpus, -(-need.gpus // most)
         return
     yield from ((count, 1) for count in counts)
-    if not ENGINES[need.service.engine].splits.servers:
+    if not ENGINES[need.service.engine].splits.servers or need.shape.answers == "vectors":
         return
     yield from ((nodes * most, nodes) for nodes in SERVERS)
 
@@ -113,6 +114,8 @@ def _offer(need: Need, gpu: GpuType, gpus: int, nodes: int) -> Offer:
     limits = limits_of(need.service, gpu, need.shape)
     site = Site(servers, gpu, tuple(range(per_server)))
     layouts = consider(need.service, need.shape, site, limits)
+    if not layouts:
+        layouts = [Layout(Split(), nodes=nodes, reason=ONE_SERVER)]
     chosen, others = choose(need.service, layouts)
     if chosen is None:
         chosen = last_resort(need.service, layouts)

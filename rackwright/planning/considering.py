@@ -163,7 +163,8 @@ def _too_few(split: Split, case: _Case, memory: GpuMemory, replicas: int) -> str
     if service.replicas and replicas < service.replicas:
         return f"room for {replicas} of the {service.replicas} replicas asked for"
     longest, goal = case.limits.max_model_len, service.objective
-    reason = too_few_sequences(memory.sequences * replicas, service.concurrency, longest)
+    held, cached = memory.sequences * replicas, memory.has_cache
+    reason = too_few_sequences(held, service.concurrency, longest, cached)
     if reason or not isinstance(goal, Target):
         return reason
     memory = case.memory(split, case.limits._replace(max_model_len=goal.tokens))

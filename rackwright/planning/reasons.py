@@ -32,12 +32,12 @@ def too_small(memory: GpuMemory, limits: Limits) -> str:
             f"{memory.kv_cache_tokens:,} tokens, fewer than one sequence of "
             f"{limits.max_model_len:,}"
         )
-    if memory.free_bytes < 0:
-        return (
-            f"gpu_memory_utilization {limits.gpu_memory_utilization} leaves "
-            f"{_gib(memory.total_bytes - memory.usable_bytes)} GiB a GPU, CUDA graphs and "
-            f"context need {_gib(memory.outside_bytes)}"
-        )
+    beside = memory.total_bytes - memory.usable_bytes
+    leaves = f"gpu_memory_utilization {limits.gpu_memory_utilization} leaves {_gib(beside)} GiB"
+    if memory.unused_bytes < 0:
+        return f"{leaves} a GPU, CUDA graphs and context need {_gib(memory.outside_bytes)}"
+    if beside < memory.context_bytes and not memory.has_cache:  # it wants its share free at start
+        return f"{leaves} a GPU, CUDA's context needs {_gib(memory.context_bytes)}"
     return ""
 
 
@@ -52,10 +52,15 @@ def too_few_slots(memory: GpuMemory, limits: Limits) -> str:
     )
 
 
-def too_few_sequences(held: int, wanted: int | None, tokens: int) -> str:
-    """All replicas together hold fewer sequences of ``tokens`` than are wanted."""
+def too_few_sequences(held: int, wanted: int | None, tokens: int, cached: bool = True) -> str:
+    """All replicas together hold fewer sequences of ``tokens`` than are wanted.
+
+    ``cached``: in a KV cache; else a step has room for no more of them (max_num_seqs).
+    """
     if not wanted or held >= wanted:
         return ""
+    if not cached:
+        return f"steps of up to {held:,} requests (max_num_seqs), {wanted:,} are wanted"
     return f"KV cache for {held} sequences of {tokens:,}, {wanted} are wanted"
 
 

@@ -97,7 +97,7 @@ def _drawing(name: str, plan: FleetPlan, probe: Mapping[str, Any]) -> Drawing:
         (
             index,
             replica.name.replace(f"-{name}-", "-"),
-            replica.memory_of(index).total_bytes - replica.memory_of(index).free_bytes,
+            replica.memory_of(index).total_bytes - replica.memory_of(index).unused_bytes,
         )
         for replica in plan.on(name)
         for index in replica.gpus

@@ -146,7 +146,7 @@ def _by_the_gpu(replica: Replica) -> Iterator[str]:
     gpu = replica.gpu
     if replica.gguf is None and replica.dtype != replica.model.shape.dtype:
         yield f"computed in {replica.dtype}: {gpu.name} has no {replica.model.shape.dtype}"
-    if gpu.unified_memory:
+    if gpu.unified_memory and replica.memory.has_cache:  # else it takes what it needs alone
         yield shared_memory(gpu, replica.limits.gpu_memory_utilization)
 
 

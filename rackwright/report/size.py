@@ -38,8 +38,8 @@ def size_text(
     ``words`` are what is to be said of the model's weights, ``task`` what it does where it does not
     write.
     """
-    lines = [title, f"  {_wanted(service, task)}"]
-    for line in words:
+    lines = [title]
+    for line in (_wanted(service, task), *words):
         lines += wrap(line, width, initial_indent="  ", subsequent_indent="    ")
     lines.append("")
     if len({offer.gpu.key for offer in offers}) == 1:
@@ -52,7 +52,7 @@ def size_text(
         cells = (f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True))
         lines.append(f"  {'  '.join(cells)}".rstrip())
     for offer in last.values():
-        if offer.gpu.unified_memory and not offer.refused:
+        if _takes_of_the_system(offer):
             words = shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)
             lines += ["", *wrap(words, width, initial_indent="  ", subsequent_indent="    ")]
     if any(offer.chosen and offer.chosen.across for offer in last.values()):
@@ -68,6 +68,13 @@ def _wanted(service: ServiceSpec, task: Task | None) -> str:
         f"{many} of {service.max_model_len:,} tokens, {service.gpu_memory_utilization:.0%} of "
         f"each GPU, {answers_words(task) if task else goal}"
     )
+
+
+def _takes_of_the_system(offer: Offer) -> bool:
+    """Whether the CPU's memory is the GPU's, and an engine makes a cache of all of its share."""
+    if not offer.gpu.unified_memory or offer.refused:
+        return False
+    return not (offer.chosen and offer.chosen.memory) or offer.chosen.memory.has_cache
 
 
 def _order(offer: Offer) -> tuple[bool, int, int, float]:
@@ -113,7 +120,7 @@ def _one_type(offers: Sequence[Offer], width: int) -> Iterator[str]:
             yield offer.refused
             return
         yield f"{offer.gpu.name}, {_hardware(offer)}"
-        if offer.gpu.unified_memory:
+        if _takes_of_the_system(offer):
             words = shared_memory(offer.gpu, offer.limits.gpu_memory_utilization)
             yield from wrap(words, width, initial_indent="  ", subsequent_indent="    ")
         if layout and layout.memory:

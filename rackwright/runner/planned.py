@@ -179,7 +179,7 @@ def _tenant(replica: Replica, gpu: int) -> Tenant:
         gpu=gpu,
         unit=paths.unit_name(replica),
         most_bytes=memory.usable_bytes + memory.outside_bytes,
-        even=_even(replica),
+        even=_even(replica) and memory.has_cache,  # else it takes of its share what it needs
         margin_bytes=memory.margin_bytes,
     )
 

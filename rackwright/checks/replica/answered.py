@@ -48,8 +48,11 @@ def _numbers(task: Task, body: Any, model: str) -> list[Any]:
 
 
 def _as_named(body: Mapping[str, Any], model: str) -> None:
-    if body.get("model") != model:
-        raise ValueError(f"answered as {body.get('model')}, not {model}")
+    said = body.get("model")
+    if said is None:
+        raise ValueError("the answer names no model")
+    if said != model:
+        raise ValueError(f"answered as {said}, not {model}")
 
 
 def _flat(found: Sequence[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ from rackwright.engines import ENGINES, Engine
 from rackwright.errors import Fault
 from rackwright.models.shape import Shape
 from rackwright.models.spec import ModelSpec
-from rackwright.models.tasks import IN_WORDS, Task, keeps_tokens
+from rackwright.models.tasks import IN_WORDS, Task, keeps_tokens, task_of
 from rackwright.routers import ROUTERS
 from rackwright.spec import ServiceSpec
 
@@ -22,19 +22,26 @@ def task_faults(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     if shape.answers == "transcripts":
         rule = "must be a model that writes; one that answers with transcripts is only sized"
         yield Fault(f"{path}.model", rule, service.model)
-    task = engine.task(service, shape) if engine else None
-    if engine is None or task is None:
+    if engine is None:
         return
-    if shape.answers == "vectors" and task not in engine.tasks:
-        able = " or ".join(one.name for one in ENGINES.values() if task in one.tasks)
-        rule = f"must be {able}: {model.name} answers with {IN_WORDS[task]}"
+    if (own := task_of(shape)) and own not in engine.tasks:
+        able = " or ".join(one.name for one in ENGINES.values() if own in one.tasks)
+        rule = f"must be {able}: {model.name} answers with {IN_WORDS[own]}"
         yield Fault(f"{path}.engine", rule, service.engine)
         return
     for flag, rule in engine.task_faults(service, shape):
         yield Fault(f"{path}.extra_args.{flag}", rule, service.extra_args[flag])
+    if task := engine.task(service, shape):
+        yield from _of_task(service, engine, model, task)
+
+
+def _of_task(service: ServiceSpec, engine: Engine, model: ModelSpec, task: Task) -> Iterator[Fault]:
+    if service.overflow:
+        rule = f"must be left out, another model's {IN_WORDS[task]} cannot stand in for its own"
+        yield Fault(f"services[{service.name}].overflow", rule, service.overflow.model_dump())
     if task in engine.tasks:
         yield from _keys(service, model, task)
-        yield from _router(service, engine, shape, task)
+        yield from _router(service, engine, task)
 
 
 def _keys(service: ServiceSpec, model: ModelSpec, task: Task) -> Iterator[Fault]:
@@ -54,9 +61,7 @@ def _unwanted(service: ServiceSpec, shape: Shape, what: str) -> Iterator[tuple[s
 
     What no such model could do at all other rules say.
     """
-    overflow = service.overflow.model_dump() if service.overflow else None
     yield "adapters", dict(service.adapters), f"adapters are for models that write, not {what}"
-    yield "overflow", overflow, f"another model's {what} cannot stand in for its own"
     if shape.experts:
         yield "data_parallel_size", _above_one(service.data_parallel_size), _MORE
         yield "expert_parallel", service.expert_parallel, _MORE
@@ -85,7 +90,7 @@ def _keys_of_one_that_keeps_nothing(service: ServiceSpec, model: ModelSpec) -> I
         yield Fault(f"{path}.pipeline_parallel_size", f"must be left out, {_MORE}", stages)
 
 
-def _router(service: ServiceSpec, engine: Engine, shape: Shape, task: Task) -> Iterator[Fault]:
+def _router(service: ServiceSpec, engine: Engine, task: Task) -> Iterator[Fault]:
     """A router passes on the paths that it knows alone, and needs that of the canary."""
     kind = ROUTERS.get(service.router or "")
     if kind and engine.canary(service, task).path not in kind.paths:

@@ -30,7 +30,7 @@ from rackwright.models.quantization.scheme import (
     fp8_blocks,
     in_groups,
 )
-from rackwright.models.quantization.values import entries, entry_in, names_in, sizes, whole
+from rackwright.models.quantization.values import entries, entry_in, names_in, sizes, text_in, whole
 
 Entry = Mapping[str, Any]
 MX_GROUP = 32
@@ -107,9 +107,9 @@ def _scheme(own: Entry, packing: object, of_cache: bool = False) -> Scheme:
         raise ValueError("quantizes outputs or biases, which vLLM 0.32 does not serve")
     weights, inputs = own.get("weight"), own.get("input_tensors")
     if isinstance(weights, list) and len(weights) > 1:
-        return _of_two([str(entry_in(each).get("dtype")) for each in weights])
+        return _of_two([text_in(entry_in(each).get("dtype")) for each in weights])
     weights, inputs = _alone(weights), _alone(inputs)
-    kind, by = str(weights.get("dtype")), str(weights.get("qscheme"))
+    kind, by = text_in(weights.get("dtype")), text_in(weights.get("qscheme"))
     found = _mx(kind, by, weights)
     if kind in ("int4", "uint4") and not inputs and packing in ("order", "reorder"):
         zeros = weights["symmetric"] is not True
@@ -122,7 +122,9 @@ def _scheme(own: Entry, packing: object, of_cache: bool = False) -> Scheme:
         if by == "per_block" and sizes(weights.get("block_size")) == (128, 128):
             found = fp8_blocks(128, 128, merged=True)
     if found is None:
-        raise ValueError(f"has weights of {kind} {by}, which vLLM 0.32 does not serve; {INSTEAD}")
+        beside = "with" if inputs else "without"
+        what = f"weights of {kind} {by}, {beside} quantized inputs"
+        raise ValueError(f"has {what}, which vLLM 0.32 does not serve; {INSTEAD}")
     return found
 
 

@@ -27,6 +27,13 @@ def names_in(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def text_in(value: object) -> str:
+    """A word, no longer than one is. Raises TypeError."""
+    if not isinstance(value, str) or not 0 < len(value) <= 64:
+        raise TypeError(value)
+    return value
+
+
 def entry_in(value: object) -> Mapping[str, Any]:
     """A dict. Raises TypeError."""
     if not isinstance(value, Mapping):

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
+from rackwright.models.answering import answers_of
 from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
 from rackwright.models.family import Family
@@ -60,6 +61,7 @@ def estimated(architecture: str, values: Mapping[str, Any], headers: Headers, pa
     beside = [t for t in by_layer[None] if not (is_last(t) or any(at(t.name) for at in placed))]
     return Shape(
         architecture=architecture,
+        answers=answers_of(architecture),
         hidden_size=decoder.hidden,
         heads=decoder.heads,
         kv_heads=1 if decoder.family.latent else decoder.kv_heads,

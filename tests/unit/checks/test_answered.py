@@ -58,6 +58,7 @@ def test_what_a_model_makes_proves_it(task: Task, row: Any, words: str) -> None:
         ("classify", body(VECTOR), "the answer has no scores"),
         ("embed", body(), "the answer has no vector"),
         ("embed", "text", "the answer has no vector"),
+        ("embed", {"data": [VECTOR]}, "the answer names no model"),
         ("embed", {"data": {"embedding": [1.0]}}, "the answer has no vector"),
         ("embed", body({"embedding": []}), "what came back are not numbers"),
         ("embed", body({"embedding": [None, 1.0]}), "what came back are not numbers"),

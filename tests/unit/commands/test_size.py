@@ -14,6 +14,7 @@ from rackwright import catalog
 from rackwright.cli import main
 from rackwright.commands.size import Answer, size_up
 from rackwright.errors import SpecError
+from tests.samples.configs import usual
 from tests.samples.fleet import TINY, catalog_model
 
 ROOT = Path(__file__).parents[3]
@@ -407,6 +408,15 @@ FAULTS: dict[str, tuple[tuple[str | int | float, ...], str]] = {
         ("qwen3-8b", "--gpus", 12),
         "--gpus: above 8 must be full servers of 8 (got 12)",
     ),
+    "a step in which no text fits": (
+        ("bge-m3", "--max-num-batched-tokens", 512),
+        "--max-num-batched-tokens: must be at least 8192: bge-m3 reads a text in one step "
+        "(got 512)",
+    ),
+    "a cache of what keeps nothing": (
+        ("bge-m3", "--kv-cache-dtype", "fp8"),
+        "--kv-cache-dtype: must be left out: bge-m3 has no KV cache (got 'fp8')",
+    ),
     "a model that cannot be judged": (
         (str(UNKNOWN),),
         "model: cannot be sized: architectures: is no architecture that is known here or listed",
@@ -486,3 +496,29 @@ def test_of_what_does_not_write_no_tokens_are_promised(model: str, task: str, ke
     found = json.loads(CliRunner().invoke(main, asked).output)
     assert (found["task"], found["objective"]) == (task, None)
     assert {entry["out_tok_s"] for entry in found["layouts"]} == {None}
+
+
+def test_what_keeps_nothing_has_no_cache_that_could_be_too_small() -> None:
+    said = CliRunner().invoke(main, ["size", "bge-m3", "--gpu", "l4", "--concurrency", "5000"])
+    assert said.exit_code == 66 and "KV cache" not in said.output
+    assert "TP 1: steps of up to 2,048 requests (max_num_seqs), 5,000 are wanted" in said.output
+    assert "servers" not in said.output  # replicas stay on one
+
+
+def test_more_gpus_than_a_server_has_are_no_replica_of_such_a_model() -> None:
+    said = CliRunner().invoke(main, ["size", "bge-m3", "--gpu", "l4", "--gpus", "16"])
+    assert said.exit_code == 66 and "TP 1: a replica is on one server" in said.output
+
+
+def test_no_line_about_what_does_not_write_is_too_long(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(usual("BertForTokenClassification")))
+    said = CliRunner().invoke(main, ["size", str(tmp_path), "--gpu", "l4"])
+    assert said.exit_code == 0 and max(map(len, said.output.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(("model", "shares"), [("bge-m3", False), ("qwen3-embedding-8b", True)])
+def test_what_keeps_nothing_takes_no_share_of_the_systems_memory(model: str, shares: bool) -> None:
+    for words in ((), ("--gpu", "gb10-128gb")):
+        said = CliRunner().invoke(main, ["size", model, *words])
+        assert said.exit_code == 0 and ("shares its memory" in said.output) is shares

@@ -99,6 +99,11 @@ def test_a_model_that_embeds_is_not_asked_to_talk(engine: str, flags: dict[str, 
     assert not {"/v1/chat/completions", "/v1/completions", "/v1/messages"} & {*chat["paths"]}
 
 
+def test_a_flag_that_is_off_leaves_a_model_to_talk() -> None:
+    made = data({"chat": service(engine="sglang", extra_args={"is-embedding": False})}, **SETTINGS)
+    assert made["services"]["chat"]["canary"]["path"] == "/v1/chat/completions"
+
+
 @pytest.mark.parametrize(
     ("model", "canary", "offers", "refuses"),
     [

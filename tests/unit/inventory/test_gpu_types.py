@@ -345,6 +345,8 @@ def test_shared_memory_keeps_a_reserve_and_the_plan_says_so() -> None:
     assert catalog.UNIFIED_RESERVE_BYTES <= left < catalog.UNIFIED_RESERVE_BYTES + (2 << 30)
     text = " ".join(plan_text(found).split())
     assert "shares its memory with the CPU: the engine takes 83% of it, 21 GiB stay" in text
+    embeds = {"embed": service("bge-m3")}
+    assert "shares its memory" not in plan_text(plan(load_fleet(hosts({"gpu1": box}, embeds))))
     asked["gpu_memory_utilization"] = 0.7
     (replica,) = plan(load_fleet(hosts({"gpu1": box}, {"chat": asked}))).replicas
     assert replica.limits.gpu_memory_utilization == 0.7

@@ -60,3 +60,10 @@ def test_what_answers_with_vectors_but_reads_as_it_writes_keeps_its_cache() -> N
     shape = read_shape({**usual("MistralModel"), "tie_word_embeddings": False})
     assert shape.answers == "vectors" and shape.tied
     assert kv_bytes_per_token(shape, Split(), 0) > 0
+
+
+@pytest.mark.parametrize("name", ["BertModel", "XLMRobertaModel", "RobertaForTokenClassification"])
+@pytest.mark.parametrize("kind", ["relative_key", "rope", ""])
+def test_positions_that_the_engine_has_not_are_refused(name: str, kind: str) -> None:
+    with pytest.raises(SpecError, match="position_embedding_type: must be absolute"):
+        read_shape({**usual(name), "position_embedding_type": kind})

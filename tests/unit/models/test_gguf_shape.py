@@ -158,6 +158,19 @@ def test_every_layer_counts_with_its_own_bytes(tmp_path: Path) -> None:
     assert two.weights_bytes in (sum(model.in_file.layers[:2]), other + norm + 512 * 210 + norm)
 
 
+@pytest.mark.parametrize(
+    ("said", "answers"),
+    [
+        ({}, "text"),
+        ({"pooling_type": 0, "attention.causal": 1}, "text"),
+        ({"pooling_type": 3}, "vectors"),
+        ({"attention.causal": 0}, "vectors"),
+    ],
+)
+def test_what_was_made_to_embed_says_so(said: dict[str, int], answers: str, tmp_path: Path) -> None:
+    assert shape(tmp_path, "qwen3", 2, **said).answers == answers
+
+
 def test_its_mixture_of_quantizations_is_told(tmp_path: Path) -> None:
     path = gguf_files.write(
         tmp_path / "mixed-Q4_K_M.gguf", gguf_files.metadata("llama", 3), gguf_files.tensors(3)

@@ -37,6 +37,18 @@ SMALL: dict[str, tuple[GpuMemory, str]] = {
         memory(cuda_graph=10.5),
         "gpu_memory_utilization 0.9 leaves 10.0 GiB a GPU, CUDA graphs and context need 10.5",
     ),
+    "graphs beside a share that has no cache": (
+        memory(kv_cache=0, kv_cache_tokens=0, cuda_graph=45, context=5),
+        "",
+    ),
+    "graphs that such a share has no room for": (
+        memory(kv_cache=0, kv_cache_tokens=0, cuda_graph=46, context=5),
+        "gpu_memory_utilization 0.9 leaves 10.0 GiB a GPU, CUDA graphs and context need 51.0",
+    ),
+    "a share that is not free when the engine starts": (
+        memory(kv_cache=0, kv_cache_tokens=0, context=11),
+        "gpu_memory_utilization 0.9 leaves 10.0 GiB a GPU, CUDA's context needs 11.0",
+    ),
     "graphs and what CUDA keeps itself": (
         memory(cuda_graph=10, context=0.5),
         "gpu_memory_utilization 0.9 leaves 10.0 GiB a GPU, CUDA graphs and context need 10.5",

@@ -125,6 +125,12 @@ def test_what_does_not_write_is_asked_for_what_it_makes(model: str, path: str) -
     assert (one.predicted, one.burst) == (None, False)
 
 
+def test_what_has_no_cache_may_hold_less_than_its_share() -> None:
+    for model, even in (("bge-m3", False), ("qwen3-embedding-0.6b", True)):
+        (one,) = told(fleet_of(hosts(services={"embed": service(model)})), PlannedServer)
+        assert {tenant.even for tenant in one.tenants} == {even}
+
+
 def test_what_writes_is_asked_as_ever() -> None:
     fleet = fleet_of(hosts())
     (replica,), (upstream,) = fleet.plan.replicas, fleet.plan.upstreams

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rackwright.inventory.reading import load_fleet
+from tests.samples import gguf_files
 from tests.samples.faulty import TARGET, Cases, Hosts, faults, with_model
 from tests.samples.fleet import TINY, hosts, service
 
@@ -101,6 +103,37 @@ CASES: Cases = {
         "services[embed].extra_args.runner: must be pooling or left out, the model writes nothing "
         "(got 'generate')",
     ),
+    "a runner that its files would have to say": (
+        embeds("qwen3-embedding-0.6b", extra_args={"runner": "auto"}),
+        "services[embed].extra_args.runner: must be pooling or left out, the model writes nothing "
+        "(got 'auto')",
+    ),
+    "a model that could write, made nothing of": (
+        embeds("qwen3-8b", extra_args={"runner": "pooling", "convert": "none"}),
+        "services[embed].extra_args.convert: must be auto, embed or classify: the model could "
+        "write (got 'none')",
+    ),
+    "a runner of drafts": (
+        embeds("qwen3-8b", extra_args={"runner": "draft"}),
+        "services[embed].extra_args.runner: must be auto, generate or pooling (got 'draft')",
+    ),
+    "a runner that there is not": (
+        embeds("qwen3-8b", extra_args={"runner": "poolin"}),
+        "services[embed].extra_args.runner: must be auto, generate or pooling (got 'poolin')",
+    ),
+    "what a model cannot be made": (
+        embeds("qwen3-8b", extra_args={"convert": "reward"}),
+        "services[embed].extra_args.convert: must be auto, none, embed or classify (got 'reward')",
+    ),
+    "the beginning of a flag's name": (
+        embeds("qwen3-8b", extra_args={"runn": "pooling"}),
+        "services[embed].extra_args.runn: must be written runner (got 'pooling')",
+    ),
+    "scores of an engine that was told to embed": (
+        embeds("bge-reranker-v2-m3", engine="sglang", extra_args={"is-embedding": True}),
+        "services[embed].engine: must be vllm: bge-reranker-v2-m3 answers with scores "
+        "(got 'sglang')",
+    ),
     "another answer than its own": (
         embeds(extra_args={"convert": "classify"}),
         "services[embed].extra_args.convert: must be left out, the model's own architecture says "
@@ -141,8 +174,16 @@ def test_it_is_the_only_one_of_its_path(data: Hosts, expected: str) -> None:
     assert len([line for line in faults(data) if line.startswith(f"{path}:")]) == 1
 
 
-def test_overflow_would_be_vectors_of_another_model() -> None:
-    (line,) = [one for one in faults(embeds(overflow=API)) if "overflow" in one]
+@pytest.mark.parametrize(
+    "data",
+    [
+        embeds(overflow=API),
+        embeds("qwen3-8b", overflow=API, extra_args={"runner": "pooling"}),
+        embeds("qwen3-8b", overflow=API, engine="sglang", extra_args={"is-embedding": True}),
+    ],
+)
+def test_overflow_would_be_vectors_of_another_model(data: Hosts) -> None:
+    (line,) = [one for one in faults(data) if "overflow" in one]
     rule = "must be left out, another model's vectors cannot stand in for its own"
     assert line.startswith(f"services[embed].overflow: {rule} (got {{'url'")
 
@@ -156,7 +197,19 @@ def test_overflow_would_be_vectors_of_another_model() -> None:
         {"aliases": ["text-embedding-3-large"], "router": "vllm-router"},
         {"model": "qwen3-embedding-4b", "max_num_batched_tokens": 2048, "kv_cache_dtype": "fp8"},
         {"model": "qwen3-8b", "extra_args": {"runner": "pooling", "convert": "classify"}},
+        {"model": "qwen3-8b", "extra_args": {"runner": "auto", "convert": "embed"}},
+        {"model": "qwen3-8b", "extra_args": {"runner": "generate", "convert": "none"}},
     ],
 )
 def test_what_makes_sense_is_taken(more: dict[str, Any]) -> None:
     load_fleet(embeds(**more))
+
+
+def test_a_file_that_was_made_to_embed_is_not_served_to_talk(tmp_path: Path) -> None:
+    own = {"bert.pooling_type": 1, **gguf_files.metadata("bert", 2)}
+    file = gguf_files.write(tmp_path / "bert.gguf", own, gguf_files.tensors(2))
+    gguf = {"path": "/srv/bert.gguf", "sha256": "a" * 64, "size_bytes": file.stat().st_size}
+    asked = service("bert", engine="llamacpp", revision=..., gguf=gguf, max_model_len=512)
+    found = faults(hosts(services={"embed": asked}, models={"bert": {"header": str(file)}}))
+    rule = "services[embed].engine: must be vllm: bert answers with vectors (got 'llamacpp')"
+    assert rule in found

@@ -112,9 +112,15 @@ def test_int4_of_fp8_is_served_of_experts_alone() -> None:
 
 
 REFUSED: dict[str, tuple[Config, str]] = {
-    "fp8 weights alone": (quark(STILL), "has weights of fp8_e4m3 per_tensor, which vLLM 0.32"),
+    "fp8 weights alone": (
+        quark(STILL),
+        "has weights of fp8_e4m3 per_tensor, without quantized inputs, which vLLM 0.32",
+    ),
     "mxfp4 of other groups": (quark({**FP4, "group_size": 16}), "has weights of fp4 per_group"),
-    "no weights": (quark(None), "has weights of None None"),
+    "no weights": (quark(None), "quantization_config: cannot be read"),
+    "a kind that is no word": (quark({**INT8, "dtype": ["int8"]}, INT8), "cannot be read"),
+    "a word without end": (quark({**INT8, "qscheme": "x" * 9999}, INT8), "cannot be read"),
+    "one of two kinds that is no word": (quark([FP4, {"dtype": None}]), "cannot be read"),
     "biases": (
         quark(STILL, STILL, global_quant_config={"weight": STILL, "bias": STILL}),
         "quantizes outputs or biases",

@@ -10,6 +10,7 @@ import pytest
 from rackwright.errors import SpecError
 from rackwright.models import read_shape
 from rackwright.models.shape import Shape, Sharding
+from rackwright.models.tasks import labels_of, task_of
 from rackwright.models.tensors.files import folder_headers, read_headers
 from rackwright.models.tensors.headers import Headers, HeldTensor, headers_of
 from rackwright.models.tensors.names import as_tensor
@@ -55,6 +56,38 @@ def test_an_unknown_llama_is_sized_as_the_known_one(
     limits = Limits(0.9, 64, 2048, 2048)
     assert gpu_memory(guess, split, 80 * GIB, limits) == gpu_memory(known, split, 80 * GIB, limits)
     assert guess.margin and not known.margin
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "task"),
+    [
+        ("NobodyForCausalLM", "text", None),
+        ("NobodyForConditionalGeneration", "text", None),
+        ("NobodyLMHeadModel", "text", None),
+        ("ChatGLMModel", "text", None),
+        ("NobodyChatModel", "text", None),
+        ("MossAudioModel", "text", None),
+        ("NobodyModel", "vectors", "embed"),
+        ("NobodyForSequenceClassification", "vectors", "classify"),
+        ("NobodyForTokenClassification", "vectors", "token_classify"),
+    ],
+)
+def test_what_it_answers_with_stands_in_its_name(
+    name: str, answers: str, task: str | None, tmp_path: Path
+) -> None:
+    found = shape(tmp_path, {**UNKNOWN, "architectures": [name]})
+    assert (found.answers, task_of(found)) == (answers, task)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize(
+    "name", ["score.weight", "classifier.weight", "classifier.out_proj.weight"]
+)
+def test_scores_are_counted_by_the_last_layer_of_the_files(
+    name: str, rows: int, tmp_path: Path
+) -> None:
+    config = {**UNKNOWN, "architectures": ["NobodyForSequenceClassification"]}
+    assert labels_of(shape(tmp_path, config, **{name: ("BF16", (rows, 256))})) == rows
 
 
 def test_a_tensor_without_a_known_name_is_held_whole_by_every_rank(tmp_path: Path) -> None:
