@@ -15,6 +15,8 @@ from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
 from rackwright.models.deepseek_v4 import DeepseekV4
 from rackwright.models.delta import Glm5Next
+from rackwright.models.diffusion_gemma import NAME as DIFFUSION_GEMMA
+from rackwright.models.diffusion_gemma import with_canvas
 from rackwright.models.encoder import Encoder
 from rackwright.models.ernie_vl import ErnieVl
 from rackwright.models.falcon import Falcon
@@ -149,6 +151,8 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     tower, reason = read_tower(architecture, values, path, shape.hidden_size)
     ear, unhearing = read_ear(architecture, values, path, shape.hidden_size)
     shape = replace(shape, tower=tower, unseeing=reason, ear=ear, unhearing=unhearing)
+    if architecture == DIFFUSION_GEMMA:
+        return with_canvas(shape, values, path)
     if architecture != GEMMA4_UNIFIED:
         return shape
     return replace(shape, beside=(*shape.beside, *embedders(values, path, shape.hidden_size)))
