@@ -36,6 +36,7 @@ class Tensor:
     what the engine makes beside the checkpoint, ``if_quantized`` for what it makes only beside
     quantized weights. ``quantizable`` marks the linear layers: their
     elements take what the model's quantization says, all others ``dtype``, or the model's own.
+    ``in_host``: the engine keeps it in pinned memory of the host, and looks it up there.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Tensor:
     stored: bool = True
     if_quantized: bool = False
     dtype: str | None = None
+    in_host: bool = False
 
     @property
     def elements(self) -> int:

@@ -8,12 +8,12 @@ from typing import Any
 from rackwright.catalog.served import listed
 from rackwright.models import Shape
 from rackwright.sizing import GIB, Split, weights_bytes
-from rackwright.sizing.weights import computed_bytes, difference
+from rackwright.sizing.weights import computed_bytes, difference, host_bytes
 
 
 def weights_words(shape: Shape) -> list[str]:
-    """Sentences; none where the architecture is known and its files are what it makes of them."""
-    return [*_estimate(shape), *_difference(shape)]
+    """Sentences; none where it is known, its files are as arithmetic has them, and all on GPUs."""
+    return [*_estimate(shape), *_difference(shape), *_in_host(shape)]
 
 
 def _estimate(shape: Shape) -> Iterator[str]:
@@ -36,6 +36,14 @@ def _difference(shape: Shape) -> Iterator[str]:
         yield (
             f"warning: its files hold {stored:,.2f} GiB of what is loaded, by its config they "
             f"would hold {computed:,.2f} GiB ({off:+.1%}): planned with the larger"
+        )
+
+
+def _in_host(shape: Shape) -> Iterator[str]:
+    if size := host_bytes(shape, Split()):
+        yield (
+            f"{size / GIB:,.1f} GiB of its weights are pinned in the host's memory, for each "
+            "replica, and on no GPU: whether the host has room for them is not planned"
         )
 
 
