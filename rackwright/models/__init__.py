@@ -52,7 +52,7 @@ from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.states import Mamba2, StatesOnly
 from rackwright.models.step3p5 import Step3p5
-from rackwright.models.unknown import BY_HAND, unknown_rule
+from rackwright.models.unknown import BY_HAND, draft_rule, unknown_rule
 from rackwright.models.vectors import BothWays, Gemma3Text, Gte, JinaV5, Roberta
 from rackwright.models.vision import Tower, read_tower
 from rackwright.models.whisper import Whisper
@@ -206,8 +206,10 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
     if not (isinstance(named, (list, tuple)) and len(named) == 1 and isinstance(named[0], str)):
         raise SpecError([Fault(where, "must be a list of one name", named)])
     architecture = str(named[0])
-    if not (base_of(architecture) or is_wrapper(architecture)):
+    rule = draft_rule(values)
+    if not rule and not (base_of(architecture) or is_wrapper(architecture)):
         rule = unknown_rule(architecture, {*FAMILIES, *TEXT_OF, *ANY_TEXT})
+    if rule:
         raise SpecError([Fault(where, rule, architecture)])
     return architecture
 
