@@ -56,6 +56,7 @@ def weights_document(shape: Shape) -> dict[str, Any]:
         "margin": shape.margin or None,
         "files_gib": round(files / GIB, 3) if files else None,
         "config_gib": round(computed_bytes(shape) / GIB, 3) if known else None,
+        "host_gib": round(host_bytes(shape, Split()) / GIB, 3),
         "differ": bool(difference(shape)),
         "listed_by_engine": shape.architecture in listed().architectures or known,
     }

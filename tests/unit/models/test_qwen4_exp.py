@@ -9,7 +9,7 @@ import pytest
 from rackwright.errors import SpecError
 from rackwright.models import Shape, Tensor, read_shape
 from rackwright.models.qwen4_exp import TABLE
-from rackwright.report.weights import weights_words
+from rackwright.report.weights import weights_document, weights_words
 from rackwright.sizing import Split
 from rackwright.sizing.kv_cache import kv_bytes_per_token
 from rackwright.sizing.weights import computed_bytes, host_bytes, tensor_bytes, weights_bytes
@@ -57,6 +57,7 @@ def test_n_grams_are_in_the_memory_of_the_host_and_on_no_gpu() -> None:
     assert host_bytes(found, Split()) == 48 * 8 * 2
     assert host_bytes(found, Split(2)) == 24 * 8 * 2
     assert host_bytes(without, Split()) == 0
+    assert weights_document(found)["host_gib"] == round(48 * 8 * 2 / 2**30, 3)
     assert "in the host's memory" in " ".join(weights_words(found))
     assert not weights_words(without)
 
