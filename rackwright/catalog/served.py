@@ -11,7 +11,8 @@ from rackwright.catalog.data import read
 class Listed(NamedTuple):
     """``architectures`` of one engine's ``version``; ``no_longer`` names the last that had one.
 
-    ``plugins`` are what serves some beside it, by the repository on GitHub.
+    ``plugins`` are what serves some beside it, by the repository on GitHub. ``drafts`` it loads
+    beside the model that they draft for, and by themselves never.
     """
 
     engine: str
@@ -19,6 +20,7 @@ class Listed(NamedTuple):
     architectures: frozenset[str]
     no_longer: dict[str, str]
     plugins: dict[str, str]
+    drafts: frozenset[str]
 
 
 @cache
@@ -27,4 +29,5 @@ def listed() -> Listed:
     ((engine, entry),) = read("architectures.yaml").items()
     names = frozenset(entry["architectures"])
     gone, plugins = dict(entry["no_longer"]), dict(entry["plugins"])
-    return Listed(engine, entry["version"], names, gone, plugins)
+    drafts = frozenset(entry["drafts"])
+    return Listed(engine, entry["version"], names, gone, plugins, drafts)

@@ -19,6 +19,7 @@ from rackwright.engines.release import CudaBuild, Release, Venv
 from rackwright.engines.splits import Splits
 from rackwright.schema.fields import Count, ProjectPath, Version, from_text
 from rackwright.sizing import GpuMemory, Limits, Split, gpu_memory
+from rackwright.sizing.weights import host_bytes
 from rackwright.spec import SettingsModel
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ _REFUSED = (
         "data-parallel-multi-port-external-lb", "data-parallel-rpc-port",
         "data-parallel-size-local", "data-parallel-start-rank",
         "dcp-kv-cache-interleave-size", "device-ids",
-        "device-memory-utilization", "hf-config-path", "hf-overrides",
+        "device-memory-utilization", "engram-config", "hf-config-path", "hf-overrides",
         "kv-cache-memory-bytes", "kv-offloading-size", "max-cudagraph-capture-size",
         "mm-encoder-only", "mm-encoder-tp-mode", "mm-processor-kwargs", "enable-mm-embeds",
         "num-gpu-blocks-override", "prefill-context-parallel-size", "quantization-config",
@@ -307,6 +308,8 @@ class Vllm(Engine):
         """
         if gpu.compute_capability < FP8_FROM and _needs_fp8(shape):
             yield f"{gpu.name} has no FP8, which these weights need"
+        if gpu.unified_memory and host_bytes(shape, Split()):
+            yield f"{gpu.name} shares the host's memory, and n-grams pinned there are not judged"
         if gpu.compute_capability >= BF16_FROM:
             return
         if shape.quantization and shape.quantization.method in _BF16_ONLY:

@@ -15,6 +15,8 @@ from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
 from rackwright.models.deepseek_v4 import DeepseekV4
 from rackwright.models.delta import Glm5Next
+from rackwright.models.diffusion_gemma import NAME as DIFFUSION_GEMMA
+from rackwright.models.diffusion_gemma import with_canvas
 from rackwright.models.encoder import Encoder
 from rackwright.models.ernie_vl import ErnieVl
 from rackwright.models.falcon import Falcon
@@ -50,7 +52,7 @@ from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.states import Mamba2, StatesOnly
 from rackwright.models.step3p5 import Step3p5
-from rackwright.models.unknown import BY_HAND, unknown_rule
+from rackwright.models.unknown import BY_HAND, draft_rule, unknown_rule
 from rackwright.models.vectors import BothWays, Gemma3Text, Gte, JinaV5, Roberta
 from rackwright.models.vision import Tower, read_tower
 from rackwright.models.whisper import Whisper
@@ -149,6 +151,8 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     tower, reason = read_tower(architecture, values, path, shape.hidden_size)
     ear, unhearing = read_ear(architecture, values, path, shape.hidden_size)
     shape = replace(shape, tower=tower, unseeing=reason, ear=ear, unhearing=unhearing)
+    if architecture == DIFFUSION_GEMMA:
+        return with_canvas(shape, values, path)
     if architecture != GEMMA4_UNIFIED:
         return shape
     return replace(shape, beside=(*shape.beside, *embedders(values, path, shape.hidden_size)))
@@ -202,8 +206,10 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
     if not (isinstance(named, (list, tuple)) and len(named) == 1 and isinstance(named[0], str)):
         raise SpecError([Fault(where, "must be a list of one name", named)])
     architecture = str(named[0])
-    if not (base_of(architecture) or is_wrapper(architecture)):
+    rule = draft_rule(values)
+    if not rule and not (base_of(architecture) or is_wrapper(architecture)):
         rule = unknown_rule(architecture, {*FAMILIES, *TEXT_OF, *ANY_TEXT})
+    if rule:
         raise SpecError([Fault(where, rule, architecture)])
     return architecture
 

@@ -88,13 +88,16 @@ class Qwen4Exp(Decoder):
     def _ngrams(self, layer: int) -> Iterator[Tensor]:
         """A table that ranks divide by its rows, and what is made of it, whole on each.
 
+        The table is in the host's memory: vLLM makes an EngramConfig, whose ``cpu_offload`` is on,
+        wherever a model has n-grams (_resolve_and_verify_engram_config in vllm/config/vllm.py).
+
         The state of its convolution (``ple_conv_kernel_size``) is one page of a request.
         """
         count, hidden, wide = self.config.count, self.hidden, self._wide()
         size, tables = count("ple_embed_dim", default=hidden), self._tables()
         dtype = "fp8" if self._in_fp8(layer) else None
         rows = self._rows(tables)
-        yield Tensor(TABLE, rows, size // tables, RANKS, dtype=dtype)
+        yield Tensor(TABLE, rows, size // tables, RANKS, dtype=dtype, in_host=True)
         yield Tensor("ple.key_proj", wide, size, quantizable=True)
         yield Tensor("ple.value_proj", hidden, size, quantizable=True)
         yield Tensor("ple.norms", 3 * wide)

@@ -36,6 +36,7 @@ class Tensor:
     what the engine makes beside the checkpoint, ``if_quantized`` for what it makes only beside
     quantized weights. ``quantizable`` marks the linear layers: their
     elements take what the model's quantization says, all others ``dtype``, or the model's own.
+    ``in_host``: the engine keeps it in pinned memory of the host, and looks it up there.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Tensor:
     stored: bool = True
     if_quantized: bool = False
     dtype: str | None = None
+    in_host: bool = False
 
     @property
     def elements(self) -> int:
@@ -164,7 +166,8 @@ class Shape:
     ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed in that
     instead of bfloat16. ``stored_bytes``: what its files hold of what an engine loads; None where
     nobody looked. ``margin``: its architecture is not known, so this is an estimate, off by up to
-    such a share. ``activation_bytes`` is given where it cannot be computed;
+    such a share. ``canvas``: tokens of an answer that are made together, 0 where one follows
+    another. ``activation_bytes`` is given where it cannot be computed;
     ``file_bytes`` where it is served from one GGUF file of that size, ``in_file`` what the file's
     header says of its parts, and ``projector_bytes`` of the file beside it that sees or hears.
     Compared by identity, so that
@@ -201,6 +204,7 @@ class Shape:
     float16: bool = True
     unscaled_context: int | None = None
     activation_bytes: int | None = None
+    canvas: int = 0
     file_bytes: int | None = None
     stored_bytes: int | None = None
     margin: float = 0.0
@@ -277,6 +281,11 @@ class Shape:
         for tower, _ in served.towers:
             served = replace(served, widths=served.widths | tower.widths)
         return served
+
+    @property
+    def paced(self) -> bool:
+        """It writes token by token: only of such are stages, groups and speed planned."""
+        return self.answers != "vectors" and not self.canvas
 
     @property
     def towers(self) -> tuple[tuple[Tower, int], ...]:

@@ -19,6 +19,7 @@ TEXT_OF = {
     ),
     "AudioFlamingo3ForConditionalGeneration": "Qwen2ForCausalLM",
     "DeepseekV4ForConditionalGeneration": "DeepseekV4ForCausalLM",
+    "DiffusionGemmaForBlockDiffusion": "Gemma4ForCausalLM",
     "DotsOCRForCausalLM": "Qwen2ForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration": "Ernie4_5_VLMoeForCausalLM",
     "Exaone4_5_ForConditionalGeneration": "Exaone4ForCausalLM",

@@ -50,7 +50,7 @@ def consider(service: ServiceSpec, shape: Shape, site: Site, limits: Limits) -> 
     """Every split that engine and GPUs allow (or the one the operator gave), judged."""
     case = _Case(service, shape, site, limits, links_of(site))
     can = case.engine.splits
-    if len(site.servers) > 1 and (not can.servers or shape.answers == "vectors"):
+    if len(site.servers) > 1 and (not can.servers or not shape.paced):
         return []
     if can.by_layers:
         return [_judge_layers(split, case) for split in splits_by_layers(service, site)]
@@ -133,8 +133,7 @@ def _judge(split: Split, case: _Case) -> Layout:
     groups, crossing = grouping
     reason = too_small(memory, limits) or _too_few(split, case, memory, len(groups))
     # How fast it would be is asked of what fits only: most of what is tried does not.
-    writes = case.shape.answers != "vectors"
-    timeable = case.engine.predicts and writes and not reason
+    timeable = case.engine.predicts and case.shape.paced and not reason
     predicted = _speeds(split, case, grouping) if timeable else None
     if predicted:
         reason = too_slow(service, predicted.busy)

@@ -13,6 +13,11 @@ from rackwright.models.spec import ModelSpec
 from rackwright.sizing import Limits
 from rackwright.spec import ServiceSpec
 
+CANVASES, MANY = 8, 128
+"""Requests at once of a model that makes its answers a canvas at a time, where so many or more are
+asked for (DiffusionGemmaModelForBlockDiffusionConfig in vLLM 0.32: each has logits for every token
+of its canvas)."""
+
 
 def shape_of(service: ServiceSpec, model: ModelSpec) -> Shape:
     """The model as the service's engine loads it."""
@@ -38,17 +43,20 @@ def limits_of(service: ServiceSpec, gpu: GpuType, shape: Shape) -> Limits:
     """What the engine is told on such a GPU: the service's own figures, else the engine's.
 
     What answers with vectors reads a text in one step, unless it is told that it need not: which
-    pooling it has, and so whether it could, stands in a file that is not read here.
+    pooling it has, and so whether it could, stands in a file that is not read here. A step has a
+    token for each sequence at least, and room for a canvas.
     """
     engine = ENGINES[service.engine]
     sequences, tokens = engine.batch_limits(gpu)
     sequences = service.max_num_seqs or sequences
+    if shape.canvas and sequences >= MANY:
+        sequences = CANVASES
     if shape.answers == "vectors":
         tokens = max(tokens, service.max_model_len)
     limits = Limits(
         service.gpu_memory_utilization,
         sequences,
-        max(service.max_num_batched_tokens or tokens, sequences),  # a token for each sequence
+        max(service.max_num_batched_tokens or tokens, sequences, shape.canvas),
         service.max_model_len,
         service.kv_cache_dtype,
         service.enforce_eager,

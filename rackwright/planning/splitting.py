@@ -22,11 +22,11 @@ def splits_by_layers(service: ServiceSpec, site: Site) -> Iterator[Split]:
 def splits_by_ranks(service: ServiceSpec, shape: Shape, site: Site) -> Iterator[Split]:
     """Ranks and stages. A size that does not divide the model is named once, without stages.
 
-    Then data parallel groups of ranks, or those alone where the service asks for them. What answers
-    with vectors has ranks alone: replicas are how more of it is done.
+    Then data parallel groups of ranks, or those alone where the service asks for them. What
+    does not write token by token has ranks alone: replicas are how more of it is done.
     """
     ranks = _ranks(service, site)
-    if shape.answers == "vectors":
+    if not shape.paced:
         for stages in _given(service.pipeline_parallel_size) or [1]:
             yield from (Split(tensor, stages) for tensor in ranks)
         return
@@ -87,6 +87,8 @@ def indivisible(split: Split, shape: Shape) -> str:
         return f"a vocabulary of {vocabulary} (padded) does not divide that way"
     if reason := _uneven_width(split, shape):
         return reason
+    if shape.canvas and split.pipeline > 1:
+        return "vLLM has no stages of a model that makes its answers a canvas at a time"
     if split.pipeline > len(shape.layers):
         return f"{len(shape.layers)} layers are too few for {split.pipeline} stages"
     return ""

@@ -87,6 +87,8 @@ def _service_lines(replicas: list[Replica], width: int) -> Iterator[str]:
         yield from _wrapped(text, width, 17)
     elif first.task:
         yield f"      {answers_words(first.task)}"
+    elif canvas := first.model.shape.canvas:
+        yield f"      answers are made {canvas:,} tokens at once; how fast is not predicted"
     else:
         yield f"      the speed of engine {first.service.engine} is not predicted"
 

@@ -8,12 +8,12 @@ from typing import Any
 from rackwright.catalog.served import listed
 from rackwright.models import Shape
 from rackwright.sizing import GIB, Split, weights_bytes
-from rackwright.sizing.weights import computed_bytes, difference
+from rackwright.sizing.weights import computed_bytes, difference, host_bytes
 
 
 def weights_words(shape: Shape) -> list[str]:
-    """Sentences; none where the architecture is known and its files are what it makes of them."""
-    return [*_estimate(shape), *_difference(shape)]
+    """Sentences; none where it is known, its files are as arithmetic has them, and all on GPUs."""
+    return [*_estimate(shape), *_difference(shape), *_in_host(shape)]
 
 
 def _estimate(shape: Shape) -> Iterator[str]:
@@ -39,6 +39,14 @@ def _difference(shape: Shape) -> Iterator[str]:
         )
 
 
+def _in_host(shape: Shape) -> Iterator[str]:
+    if size := host_bytes(shape, Split()):
+        yield (
+            f"{size / GIB:,.1f} GiB of its weights are pinned in the host's memory, for each "
+            "replica, and on no GPU: whether the host has room for them is not planned"
+        )
+
+
 def weights_document(shape: Shape) -> dict[str, Any]:
     """The same for programs; docs/planner.md names every key. Sizes are GiB of the whole model."""
     known = not shape.margin
@@ -48,6 +56,7 @@ def weights_document(shape: Shape) -> dict[str, Any]:
         "margin": shape.margin or None,
         "files_gib": round(files / GIB, 3) if files else None,
         "config_gib": round(computed_bytes(shape) / GIB, 3) if known else None,
+        "host_gib": round(host_bytes(shape, Split()) / GIB, 3),
         "differ": bool(difference(shape)),
         "listed_by_engine": shape.architecture in listed().architectures or known,
     }

@@ -30,6 +30,7 @@ from rackwright.planning.firewall import firewall_of
 from rackwright.planning.topology import islands
 from rackwright.runner.fleet import FleetRun
 from rackwright.sizing import GIB, Split, weights_bytes
+from rackwright.sizing.weights import host_bytes
 from rackwright.spec import GatewaySpec, GpuSpec, ServerSpec, Settings
 
 RELEASE_BYTES = 10 * GIB
@@ -250,4 +251,5 @@ def _is_fetched(replica: Replica) -> bool:
 def _weights_bytes(replica: Replica) -> int:
     if replica.gguf:
         return replica.gguf.size_bytes + (replica.mmproj.size_bytes if replica.mmproj else 0)
-    return weights_bytes(replica.model.shape, Split(), 0)
+    shape = replica.model.shape
+    return weights_bytes(shape, Split(), 0) + host_bytes(shape, Split())

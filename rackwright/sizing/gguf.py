@@ -47,6 +47,8 @@ def unjudged(shape: Shape) -> str:
         return "figures given by hand are not of llama.cpp, give its config"
     if shape.in_file:  # its header says what is kept
         return ""
+    if shape.canvas:
+        return "answers that are made a canvas at a time are not judged yet"
     if any(layer.kv.latent for layer in shape.kinds):
         return "the KV cache of latent attention (MLA) in llama.cpp is not judged yet"
     if any(layer.kv.state_bytes for layer in shape.kinds):

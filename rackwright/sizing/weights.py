@@ -60,7 +60,14 @@ def computed_bytes(shape: Shape) -> int:
     every = [*shape.beside, *(t for layer in shape.layers for t in layer.tensors)]
     made = [shape.rotary, *(tensor for tensor in every if not tensor.stored)]
     beside = sum(tensor_bytes(plain, tensor, whole) for tensor in made)
-    return weights_bytes(plain, whole, 0) - beside - padding * DTYPE_BYTES[shape.dtype]
+    held = weights_bytes(plain, whole, 0) + host_bytes(plain, whole)
+    return held - beside - padding * DTYPE_BYTES[shape.dtype]
+
+
+def host_bytes(shape: Shape, split: Split) -> int:
+    """What each rank keeps of the weights in the memory of its host, and not on its GPU."""
+    held = (tensor for layer in shape.layers for tensor in layer.tensors if tensor.in_host)
+    return sum(tensor_bytes(shape, tensor, split) for tensor in held)
 
 
 def difference(shape: Shape) -> float:
@@ -80,7 +87,7 @@ def _beyond(shape: Shape) -> float:
 
 @lru_cache(maxsize=4096)
 def layer_bytes(shape: Shape, split: Split) -> tuple[tuple[tuple[Tensor, int], ...], ...]:
-    """For each layer its tensors, each with the bytes that one rank holds of it."""
+    """For each layer its tensors on the GPU, each with the bytes that one rank holds of it."""
     made: dict[tuple[int, tuple[Scheme | None, ...]], tuple[tuple[Tensor, int], ...]] = {}
     found = []
     for number, schemes, layer in zip(shape.kind_numbers, shape.schemes, shape.layers, strict=True):
@@ -95,7 +102,8 @@ def _held(
     shape: Shape, layer: Layer, schemes: tuple[Scheme | None, ...], split: Split
 ) -> tuple[tuple[Tensor, int], ...]:
     pairs = zip(layer.tensors, schemes, strict=True)
-    return tuple((tensor, tensor_bytes(shape, tensor, split, scheme)) for tensor, scheme in pairs)
+    here = [(tensor, scheme) for tensor, scheme in pairs if not tensor.in_host]
+    return tuple((tensor, tensor_bytes(shape, tensor, split, scheme)) for tensor, scheme in here)
 
 
 def tensor_bytes(shape: Shape, tensor: Tensor, split: Split, scheme: Scheme | None = None) -> int:

@@ -75,8 +75,8 @@ def _of_text(shape: Shape, split: Split, limits: Limits, stage: int) -> int:
         moments.append(_unfolding(shape, split, limits) + SAMPLER_ROWS * row)
         moments = [moment + _joining(shape, split, limits) for moment in moments]
     if stage == split.pipeline - 1 and shape.answers != "vectors":
-        sequences = min(limits.max_num_seqs, limits.max_num_batched_tokens)
-        logits = sequences * padded_vocab(shape) * LOGIT_BYTES[shape.second_runner]
+        made = min(limits.max_num_seqs * (shape.canvas or 1), limits.max_num_batched_tokens)
+        logits = made * padded_vocab(shape) * LOGIT_BYTES[shape.second_runner]
         moments.append(logits + SAMPLER_ROWS * row)
     steady = _expert_buffers(shape, split, limits) + max(moments)
     if stage:

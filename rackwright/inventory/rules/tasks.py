@@ -22,6 +22,8 @@ def task_faults(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     if shape.answers == "transcripts":
         rule = "must be a model that writes; one that answers with transcripts is only sized"
         yield Fault(f"{path}.model", rule, service.model)
+    if shape.canvas:
+        yield from _canvases(service, model)
     if engine is None:
         return
     if (own := task_of(shape)) and own not in engine.tasks:
@@ -42,6 +44,25 @@ def _of_task(service: ServiceSpec, engine: Engine, model: ModelSpec, task: Task)
     if task in engine.tasks:
         yield from _keys(service, model, task)
         yield from _router(service, engine, task)
+
+
+def _canvases(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
+    """It makes many tokens of an answer at once: no speed is known, and only ranks share it."""
+    path = f"services[{service.name}]"
+    if not isinstance(service.objective, str):
+        rule = f"must be latency or throughput, how fast {model.name} writes is not predicted"
+        yield Fault(f"{path}.objective", rule, service.objective.model_dump())
+    asked: dict[str, object] = {
+        "decode_context_parallel_size": _above_one(service.decode_context_parallel_size),
+        "servers_per_replica": _above_one(service.servers_per_replica),
+        "pipeline_parallel_size": _above_one(service.pipeline_parallel_size),
+    }
+    if model.shape.experts:
+        asked["data_parallel_size"] = _above_one(service.data_parallel_size)
+        asked["expert_parallel"] = service.expert_parallel
+    for key, value in asked.items():
+        if value:
+            yield Fault(f"{path}.{key}", f"must be left out, {_MORE}", value)
 
 
 def _keys(service: ServiceSpec, model: ModelSpec, task: Task) -> Iterator[Fault]:

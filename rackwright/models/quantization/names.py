@@ -19,6 +19,8 @@ PREFIXES = (
     "language_model.model.",
     "language_model.",
     "backbone.",
+    "model.decoder.",
+    "model.encoder.language_model.",
     "",
 )
 """What stands before ``layers.`` and ``lm_head``, the usual first."""
@@ -46,7 +48,8 @@ ROW_PARALLEL = frozenset({"o_proj", "down_proj", "out_proj", "wo_b"})
 """Products whose inputs ranks divide (RowParallelLinear); of all others they divide the outputs."""
 _MERGED_OF = {part: name for name, parts in MERGED.items() for part in parts}
 _START = re.compile(
-    r"^(?:model\.language_model\.|language_model\.model\.|language_model\.|backbone\.)"
+    r"^(?:model\.language_model\.|language_model\.model\.|language_model\.|backbone\."
+    r"|model\.decoder\.(?=layers\.)|model\.encoder\.language_model\.)"
 )
 _EXPERTS = re.compile(r"(?<![a-z_])experts\.")
 _MIXES = re.compile(r"\.mixer\.(?=(?:q|k|v|o|qkv)_proj\b)")

@@ -19,6 +19,7 @@ __all__ = ["TOWERS", "Tower", "read_tower"]
 
 TOWERS = {
     "DeepseekV4ForConditionalGeneration": deepseek_v4,
+    "DiffusionGemmaForBlockDiffusion": gemma4,
     "Gemma3ForConditionalGeneration": gemma3,
     "Gemma4ForConditionalGeneration": gemma4,
     "Gemma4UnifiedForConditionalGeneration": gemma4_unified,

@@ -17,7 +17,7 @@ from rackwright.models import read_shape
 from rackwright.plan import FleetPlan
 from rackwright.planning.placing import plan
 from rackwright.report import plan_document, plan_text
-from tests.samples.configs import config
+from tests.samples.configs import config, usual
 from tests.samples.fleet import hosts, server, service, settings, shape, spec
 
 GPUS = catalog.gpu_types()
@@ -153,6 +153,18 @@ def test_fp8_of_quark_and_torchao_wants_a_gpu_that_has_it(
         for gpu in ("a100-sxm-80gb", "l4-24gb", "h100-sxm-80gb")
     ]
     assert said == [older, [], []]
+
+
+def test_n_grams_pinned_in_memory_that_the_gpu_shares_are_not_judged() -> None:
+    asking, asked = read_shape(usual("Qwen4ExpForCausalLM")), spec(model="qwen3-8b")
+    said = [
+        list(ENGINES["vllm"].gpu_refusals(GPUS[gpu], asking, asked))
+        for gpu in ("gb10-128gb", "gh200-144gb")
+    ]
+    assert said == [
+        ["NVIDIA GB10 shares the host's memory, and n-grams pinned there are not judged"],
+        [],
+    ]
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -71,6 +71,27 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
             "(got 'Florence2ForConditionalGeneration')"
         ],
     ),
+    "a draft": (
+        config("DFlash2DraftModel"),
+        [
+            "config.architectures: is a draft, which vLLM 0.32.0 loads beside the model that it "
+            "drafts for: size that one (got 'DFlash2DraftModel')"
+        ],
+    ),
+    "a draft that names its model, under a name that is known": (
+        config() | {"speculators_config": {"verifier": {"name_or_path": "Qwen/Qwen3-32B"}}},
+        [
+            "config.architectures: is a draft, which vLLM 0.32.0 loads beside Qwen/Qwen3-32B: "
+            "size that one (got 'LlamaForCausalLM')"
+        ],
+    ),
+    "a draft that does not name it": (
+        config("Eagle3Speculator") | {"speculators_config": {"verifier": [1]}},
+        [
+            "config.architectures: is a draft, which vLLM 0.32.0 loads beside the model that it "
+            "drafts for: size that one (got 'Eagle3Speculator')"
+        ],
+    ),
     "no text_config": (
         {"architectures": ["Gemma3ForConditionalGeneration"]},
         ["config.text_config: is required"],

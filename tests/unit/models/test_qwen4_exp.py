@@ -9,9 +9,10 @@ import pytest
 from rackwright.errors import SpecError
 from rackwright.models import Shape, Tensor, read_shape
 from rackwright.models.qwen4_exp import TABLE
+from rackwright.report.weights import weights_document, weights_words
 from rackwright.sizing import Split
 from rackwright.sizing.kv_cache import kv_bytes_per_token
-from rackwright.sizing.weights import tensor_bytes
+from rackwright.sizing.weights import computed_bytes, host_bytes, tensor_bytes, weights_bytes
 from tests.samples.configs import usual
 
 NAME = "Qwen4ExpForCausalLM"
@@ -45,6 +46,26 @@ def test_ranks_divide_the_rows_of_n_grams() -> None:
     found = shape()
     assert (table(found).rows, table(found).columns) == (48, 8)
     assert tensor_bytes(found, table(found), Split(4)) == 12 * 8 * 2
+
+
+def test_n_grams_are_in_the_memory_of_the_host_and_on_no_gpu() -> None:
+    found, without = shape(), shape(ple_layer_ids=[])
+    beside = [t for t in found.layers[1].tensors if t.name.startswith("ple.") and not t.in_host]
+    for split in (Split(), Split(2)):
+        more = weights_bytes(found, split, 0) - weights_bytes(without, split, 0)
+        assert more == sum(tensor_bytes(found, one, split) for one in beside)
+    assert host_bytes(found, Split()) == 48 * 8 * 2
+    assert host_bytes(found, Split(2)) == 24 * 8 * 2
+    assert host_bytes(without, Split()) == 0
+    assert weights_document(found)["host_gib"] == round(48 * 8 * 2 / 2**30, 3)
+    assert "in the host's memory" in " ".join(weights_words(found))
+    assert not weights_words(without)
+
+
+def test_files_hold_the_n_grams_too() -> None:
+    found, plain = shape(), shape(ple_layer_ids=[])
+    more = found.parameters - plain.parameters
+    assert computed_bytes(found) - computed_bytes(plain) == 2 * more
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from rackwright.errors import SpecError
 from rackwright.models import FAMILIES, read_shape
+from rackwright.models.diffusion_gemma import NAME as DIFFUSION_GEMMA
 from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
 from rackwright.models.left_out import LEFT_OUT
 from rackwright.models.wrappers import (
@@ -33,7 +34,7 @@ def test_a_wrapper_is_read_by_its_text_model(wrapper: str) -> None:
     outer = {"architectures": [wrapper], "text_config": inner, "vision_config": {}}
     shape = read_shape(outer)
     assert (shape.architecture, shape.text_only) == (TEXT_OF[wrapper], True)
-    beside = EMBEDDERS if wrapper == GEMMA4_UNIFIED else 0
+    beside = {GEMMA4_UNIFIED: EMBEDDERS, DIFFUSION_GEMMA: H + 3 * H * 96}.get(wrapper, 0)
     assert shape.parameters == read_shape(inner).parameters + beside
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from rackwright.inventory.reading import load_fleet
 from tests.samples import gguf_files
+from tests.samples.configs import usual
 from tests.samples.faulty import TARGET, Cases, Hosts, faults, with_model
 from tests.samples.fleet import TINY, hosts, service
 
@@ -24,6 +25,15 @@ API = {"url": "https://api.example.com/v1", "model": "big", "key_env": "K", "tok
 
 def embeds(model: str = "bge-m3", **more: Any) -> Hosts:
     return hosts(services={"embed": service(model, **more)})
+
+
+def canvases(**more: Any) -> Hosts:
+    text = {**usual("Gemma4ForCausalLM"), "model_type": "diffusion_gemma_text"}
+    text |= {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 64}
+    config = {"architectures": ["DiffusionGemmaForBlockDiffusion"], "text_config": text}
+    asked = {"max_model_len": 512, **more}
+    models = {"canvas": {"repo": "a/b", "config": config}}
+    return hosts(services={"chat": service("canvas", **asked)}, models=models)
 
 
 CASES: Cases = {
@@ -155,6 +165,21 @@ CASES: Cases = {
         ),
         "services[embed].model: must be a model that writes; one that answers with transcripts is "
         "only sized (got 'whisper')",
+    ),
+    "a target for canvases": (
+        canvases(objective=TARGET),
+        "services[chat].objective: must be latency or throughput, how fast canvas writes is not "
+        "predicted (got {'sequences': 64, 'tokens': 8192, 'tpot_ms': 50.0})",
+    ),
+    "groups of canvases": (
+        canvases(data_parallel_size=2),
+        "services[chat].data_parallel_size: must be left out, more of it is done by replicas "
+        "(got 2)",
+    ),
+    "stages of canvases": (
+        canvases(pipeline_parallel_size=2),
+        "services[chat].pipeline_parallel_size: must be left out, more of it is done by replicas "
+        "(got 2)",
     ),
     "answers of what has no config": (
         with_model(path="/srv/m", header="/nowhere.gguf", answers="vectors"),

@@ -21,6 +21,7 @@ SEEING = {
 
 
 COUNTED_ELSEWHERE = {
+    "DiffusionGemmaForBlockDiffusion",
     "DeepseekV4ForConditionalGeneration",
     "Gemma4UnifiedForConditionalGeneration",
     "Qwen2_5OmniForConditionalGeneration",
