@@ -30,6 +30,17 @@ DEEPSEEK = Family(
     score_bias=True,
 )
 """V3, and what others made of it."""
+QWEN_NEXT = Family(
+    qk_norm="head",
+    output_follows_bias=False,
+    linear=True,
+    gated_query=True,
+    experts="num_experts",
+    shared_width="shared_expert_intermediate_size",
+    shared_gate=True,
+)
+"""Attention in some layers, gated delta nets in the others, and an expert for every token."""
+
 MIXTURES: dict[str, Family] = {
     "MixtralForCausalLM": Family(
         experts="num_local_experts", expert_width="intermediate_size", windows="all"
@@ -137,33 +148,9 @@ MIXTURES: dict[str, Family] = {
         windows="all",
     ),
     "Qwen3MoeForCausalLM": Family(qk_norm="head", experts="num_experts"),
-    "Qwen3NextForCausalLM": Family(
-        qk_norm="head",
-        output_follows_bias=False,
-        linear=True,
-        gated_query=True,
-        experts="num_experts",
-        shared_width="shared_expert_intermediate_size",
-        shared_gate=True,
-    ),
-    "Qwen4ExpForCausalLM": Family(
-        qk_norm="head",
-        output_follows_bias=False,
-        linear=True,
-        gated_query=True,
-        experts="num_experts",
-        shared_width="shared_expert_intermediate_size",
-        shared_gate=True,
-    ),
-    "Qwen3_5MoeForCausalLM": Family(
-        qk_norm="head",
-        output_follows_bias=False,
-        linear=True,
-        gated_query=True,
-        experts="num_experts",
-        shared_width="shared_expert_intermediate_size",
-        shared_gate=True,
-    ),
+    "Qwen3NextForCausalLM": QWEN_NEXT,
+    "Qwen4ExpForCausalLM": QWEN_NEXT,
+    "Qwen3_5MoeForCausalLM": QWEN_NEXT,
     "OlmoeForCausalLM": Family(
         qk_norm="all", experts="num_experts", expert_width="intermediate_size"
     ),
