@@ -96,6 +96,8 @@ def quark(entry: Entry) -> Quantization:
     for name, own in entries(entry.get("layer_quant_config")).items():
         of_cache = any(fnmatchcase(name, each) for each in (*cached, "*q_proj"))
         layers.append((name, _scheme(own, packing, of_cache)))
+    if not isinstance(entry.get("global_quant_config"), dict):
+        raise ValueError("must have global_quant_config, how products are quantized")
     usual = _scheme(entry_in(entry["global_quant_config"]), packing)
     kept = Names(names_in(entry.get("exclude")))
     return Quantization("quark", usual, Layers(tuple(layers), kept))

@@ -134,6 +134,7 @@ REFUSED: dict[str, tuple[Config, str]] = {
         quark(STILL, STILL, layer_type_quant_config={"Linear": {}}),
         "layer_type_quant_config, which is not supported yet",
     ),
+    "nothing usual": (quark(None, global_quant_config=None), "must have global_quant_config"),
 }
 
 
