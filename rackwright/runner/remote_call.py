@@ -84,7 +84,6 @@ def _called(
     try:
         done, output = host.run_shell_command(command, print_output=show, **options)
     except OSError as error:  # includes TimeoutError; a broken connection is one too
-        host.connector.disconnect()  # what still runs there ends with it, or once it is done
         raise HostError(f"{host.name}: {script} gave no answer: {error!r}") from None
     if not done or not output.stdout_lines:
         said = [line for line in output.stderr_lines if PROGRESS not in line]

@@ -58,7 +58,11 @@ def deploy(*words: str, inventory: str = LAB_INVENTORY) -> Run:
     latest = ROOT / REPORTS / "latest.json"
     before = latest.readlink() if latest.is_symlink() else None
     running = start("-y", "--json", "--data", f"report_dir={REPORTS}", *words, inventory=inventory)
-    stdout, stderr = running.communicate(timeout=DEPLOY_PATIENCE_S)
+    try:
+        stdout, stderr = running.communicate(timeout=DEPLOY_PATIENCE_S)
+    except subprocess.TimeoutExpired:  # it would go on beside the next one
+        running.kill()
+        raise AssertionError(f"no end of it: {running.communicate()[1][-3000:]}") from None
     fresh = latest.is_symlink() and latest.readlink() != before
     report = json.loads(latest.read_text()) if fresh else {"results": []}
     return Run(running.returncode, stdout, stderr, report)

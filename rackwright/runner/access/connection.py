@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from paramiko import AuthenticationException
+from gevent.lock import RLock
+from paramiko import AuthenticationException, SSHClient, Transport
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.base import DataMeta
 from pyinfra.connectors.ssh import ConnectorData, SSHConnector
@@ -41,7 +43,11 @@ JUMPS = DataMeta("Jump hosts as `ssh -J` takes them, or `none`")
 
 
 class Connection(SSHConnector):
-    """SSH by OpenSSH's configuration."""
+    """SSH by OpenSSH's configuration.
+
+    Several may have commands on one host at once (one asks a gateway that another changes), and one
+    of them may connect anew: a connection that is let go of goes on until its commands are done.
+    """
 
     data_cls: type[Any] = ConnectionData
     data_meta: dict[str, DataMeta] = {**SSHConnector.data_meta, "ssh_proxyjump": JUMPS}  # noqa: RUF012
@@ -50,10 +56,21 @@ class Connection(SSHConnector):
     _passphrase: str | None = None
     _config_file = ""
 
+    def __init__(self, *given: Any, **more: Any) -> None:
+        """As pyinfra makes it."""
+        super().__init__(*given, **more)
+        self._one_connects = RLock()  # another would close what this one opens
+        self._commands: Counter[SSHClient] = Counter()
+        self._left: dict[SSHClient, Tunnel | None] = {}
+
     def connect(self) -> None:
         """Connect anew. Raises ConnectError, which says what to do."""
+        with self._one_connects:
+            self._connect_anew()
+
+    def _connect_anew(self) -> None:
         try:
-            self._close()
+            self.let_go()
             self.settings = ssh_settings(self.host.name, self.data)
             self._passphrase = self._given_passphrase()
             way = self.settings.jump or self.settings.command
@@ -63,7 +80,7 @@ class Connection(SSHConnector):
             if self.client is not None:
                 bound(self.client)
         except HostError as error:
-            self._close()
+            self.let_go()
             raise ConnectError(str(error)) from None
 
     def _given_passphrase(self) -> str | None:
@@ -150,16 +167,61 @@ class Connection(SSHConnector):
                 transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def disconnect(self) -> None:
-        """Close the client too, which pyinfra leaves to the garbage collector."""
+        """Close the client too, which pyinfra leaves to the garbage collector; end all commands."""
         super().disconnect()
-        self._close()
+        self.let_go()
+        for client in list(self._left):
+            self._close(client)
 
-    def _close(self) -> None:
-        if self.client is not None:
-            self.client.close()
-            # pyinfra remembers what it read of known_hosts; what it wrote since counts as well.
-            get_host_keys.cache.clear()
-        self._close_tunnel()
+    def let_go(self) -> None:
+        """Have the next command connect anew. What runs on this connection is not cut off."""
+        if self.client is None:
+            self._close_tunnel()
+            return
+        # pyinfra remembers what it read of known_hosts; what it wrote since counts as well.
+        get_host_keys.cache.clear()
+        client, self.client = self.client, None
+        self._left[client], self._tunnel = self._tunnel, None
+        if not self._commands[client]:
+            self._close(client)
+
+    def live_transport(self) -> Transport:
+        """That of the connection: of a new one where the old one died, or none was."""
+        with self._one_connects:
+            transport = self.client.get_transport() if self.client else None
+            if transport is None or not transport.is_active():
+                self.connect()
+                transport = self.client.get_transport() if self.client else None
+        assert transport is not None
+        return transport
+
+    @contextmanager
+    def _in_use(self) -> Iterator[SSHClient]:
+        """The client for one command, open until that is done; after a failure none uses it."""
+        self.live_transport()
+        client = self.client
+        assert client is not None
+        self._commands[client] += 1
+        try:
+            yield client
+        except OSError:  # includes TimeoutError
+            if client is self.client:
+                self.let_go()
+            raise
+        finally:
+            self._commands[client] -= 1
+            if not self._commands[client]:
+                del self._commands[client]
+                self._close(client)
+
+    def _close(self, client: SSHClient) -> None:
+        """Nothing, where it was not let go of."""
+        if client not in self._left:
+            return
+        tunnel = self._left.pop(client)
+        client.close()
+        if tunnel is not None:
+            tunnel.close()
 
     def _close_tunnel(self) -> None:
         if self._tunnel is not None:

@@ -10,8 +10,8 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from gevent.lock import RLock
-from paramiko import SSHClient, Transport
+from gevent import Timeout
+from paramiko import SSHClient
 from pyinfra.api.command import QuoteString, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.output import echo
@@ -31,6 +31,8 @@ from rackwright.runner.host_data import command_arguments
 
 SUDO_S = 60
 """For sudo's answer to a command that does nothing; some look a user up far away."""
+BEGIN_S = 120
+"""For a host to begin a command: one that is busy takes seconds."""
 UMASK = "umask 022;"
 """What is made has its mode said or is to be read by all; a login's umask may be another."""
 
@@ -48,11 +50,6 @@ class SshAccess(Connection):
     commands_sent = 0
     _way: sudo.Way | None = None
 
-    def __init__(self, *given: Any, **more: Any) -> None:
-        """As pyinfra makes it."""
-        super().__init__(*given, **more)
-        self._one_connects = RLock()
-
     def connect(self) -> None:
         """Connect, and find out how sudo is called where host data says ``_sudo``."""
         super().connect()
@@ -68,7 +65,6 @@ class SshAccess(Connection):
         **arguments: Any,
     ) -> tuple[bool, CommandOutput]:
         """Run a command, on a new connection when the old one died since the last command."""
-        self.live_transport()
         control: Mapping[str, Any] = extract_control_arguments(arguments)  # type: ignore[arg-type]
         way = self._sudo_way(arguments) if arguments.get("_sudo") else None
         if print_input:
@@ -84,16 +80,6 @@ class SshAccess(Connection):
         )
         return answer.status in (control.get("_success_exit_codes") or [0]), answer.output
 
-    def live_transport(self) -> Transport:
-        """That of the connection: of a new one where the old one died, or none was."""
-        with self._one_connects:  # another would close what this one opens
-            transport = self.client.get_transport() if self.client else None
-            if transport is None or not transport.is_active():
-                self.connect()
-                transport = self.client.get_transport() if self.client else None
-        assert transport is not None
-        return transport
-
     def _run(
         self,
         line: str,
@@ -102,18 +88,21 @@ class SshAccess(Connection):
         terminal: bool = False,
         show: bool = False,
     ) -> Answer:
-        assert self.client is not None
         self.commands_sent += 1
         sent = login_shell.line(line, one_stream=terminal)
-        stdout, stderr = _begun(self.client, sent, given, terminal)
-        output = read_output_buffers(
-            login_shell.after_begin(stdout),
-            () if terminal else login_shell.after_begin(stderr),
-            timeout=timeout_s,
-            print_output=show,
-            print_prefix=self.host.print_prefix,
-        )
-        return Answer(stdout.channel.recv_exit_status(), output)
+        with self._in_use() as client:
+            stdout, stderr = _begun(client, sent, given, terminal)
+            try:
+                output = read_output_buffers(
+                    login_shell.after_begin(stdout),
+                    () if terminal else login_shell.after_begin(stderr),
+                    timeout=timeout_s,
+                    print_output=show,
+                    print_prefix=self.host.print_prefix,
+                )
+                return Answer(stdout.channel.recv_exit_status(), output)
+            finally:
+                stdout.channel.close()  # what still runs there finds that nobody hears it
 
     def _sudo_way(self, arguments: Mapping[str, Any]) -> sudo.Way:
         """How sudo is called here; asked once a host. Raises ConnectError in sudo's words."""
@@ -193,9 +182,11 @@ def _begun(client: SSHClient, line: str, given: bytes, terminal: bool) -> tuple[
     """Both streams of a command that has all it is given.
 
     Its standard input is let go of here: paramiko closes it once more when it is collected,
-    which at the end of the program is too late for gevent's locks.
+    which at the end of the program is too late for gevent's locks. Raises TimeoutError where the
+    host does not begin it: paramiko waits for that without end, also where the connection died.
     """
-    stdin, stdout, stderr = client.exec_command(line, get_pty=terminal)
+    with Timeout(BEGIN_S, TimeoutError(f"no command begins within {BEGIN_S} s")):
+        stdin, stdout, stderr = client.exec_command(line, get_pty=terminal)
     if given:
         stdin.write(given)
     stdin.close()

@@ -6,11 +6,13 @@ import base64
 import io
 import logging
 import re
+from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 from pyinfra.api.command import StringCommand
 from pyinfra.api.config import Config
 from pyinfra.api.inventory import Inventory
@@ -27,10 +29,14 @@ class Client:
 
     def __init__(self, status: int = 0) -> None:
         self.sent, self.terminal, self.given = "", False, io.BytesIO()
-        self._channel = SimpleNamespace(recv_exit_status=lambda: status)
+        self.is_open = True
+        self._channel = SimpleNamespace(recv_exit_status=lambda: status, close=lambda: None)
 
     def get_transport(self) -> SimpleNamespace:
-        return SimpleNamespace(is_active=lambda: True)
+        return SimpleNamespace(is_active=lambda: self.is_open)
+
+    def close(self) -> None:
+        self.is_open = False
 
     def exec_command(self, sent: str, get_pty: bool) -> tuple[Any, Any, Any]:
         packed = re.findall(r"echo (\S+) \| base64 -d", sent)[0]
@@ -39,15 +45,18 @@ class Client:
         return stdin, _Lines(["Hi\n", f"{BEGINS}\n", "told\n"], self._channel), _Lines([], None)
 
 
-class _Lines(list[str]):
-    def __init__(self, lines: list[str], channel: Any) -> None:
-        super().__init__(lines)
-        self.channel = channel
+class _Lines:
+    def __init__(self, lines: Iterable[str], channel: Any) -> None:
+        self.lines, self.channel = lines, channel
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.lines)
 
 
 @pytest.fixture
 def connector() -> SshAccess:
-    inventory = Inventory((["@rackwright-discover/gpu1"], {}))
+    data = {"ssh_config_file": "/dev/null"}
+    inventory = Inventory(([("@rackwright-discover/gpu1", data)], {}))
     State(inventory, Config())
     found = inventory.get_host("gpu1").connector
     assert isinstance(found, SshAccess)
@@ -124,3 +133,78 @@ def test_of_two_that_find_the_connection_dead_one_connects(
     both = [gevent.spawn(connector.run_shell_command, StringCommand("true")) for _ in range(2)]
     gevent.joinall(both, raise_error=True)
     assert len(made) == 1
+
+
+class Slow(Client):
+    """Its commands say their first word at once, and the rest when they are let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.goes_on = Event(), Event()
+
+    def exec_command(self, sent: str, get_pty: bool) -> tuple[Any, Any, Any]:
+        def lines() -> Iterator[str]:
+            yield f"{BEGINS}\n"
+            self.begun.set()
+            self.goes_on.wait()
+            yield "told\n" if self.is_open else "cut off\n"
+
+        stdin, stdout, stderr = super().exec_command(sent, get_pty)
+        return stdin, _Lines(lines(), stdout.channel), stderr
+
+
+@pytest.fixture
+def slow(connector: SshAccess) -> tuple[Slow, gevent.Greenlet[..., Any]]:
+    """A connection, and a command that runs on it."""
+    client = Slow()
+    connector.client = client  # type: ignore[assignment]
+    running = gevent.spawn(connector.run_shell_command, StringCommand("long"))
+    client.begun.wait()
+    return client, running
+
+
+def test_who_connects_anew_cuts_off_nobody_s_command(
+    connector: SshAccess, slow: tuple[Slow, gevent.Greenlet[..., Any]]
+) -> None:
+    """As a firewall does on a gateway, which servers ask at the same time."""
+    client, running = slow
+    connector.let_go()
+    assert client.is_open and connector.client is None
+    client.goes_on.set()
+    assert running.get()[1].stdout == "told"
+    assert not client.is_open
+
+
+def test_a_command_that_takes_too_long_ends_alone_and_the_next_has_another_connection(
+    connector: SshAccess, slow: tuple[Slow, gevent.Greenlet[..., Any]]
+) -> None:
+    client, running = slow
+    with pytest.raises(TimeoutError):
+        connector.run_shell_command(StringCommand("longer"), _timeout=0.01)
+    assert client.is_open and connector.client is None
+    client.goes_on.set()
+    assert running.get()[1].stdout == "told"
+    assert not client.is_open
+
+
+def test_who_hangs_up_ends_what_was_let_go_of_too(
+    connector: SshAccess, slow: tuple[Slow, gevent.Greenlet[..., Any]]
+) -> None:
+    client, running = slow
+    connector.let_go()
+    connector.disconnect()
+    assert not client.is_open
+    client.goes_on.set()
+    assert running.get()[1].stdout == "cut off"
+
+
+def test_a_host_that_begins_no_command_is_given_up(
+    connector: SshAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rackwright.runner.access.connector.BEGIN_S", 0.01)
+    client = Client()
+    monkeypatch.setattr(client, "exec_command", lambda *_, **__: Event().wait())
+    connector.client = client  # type: ignore[assignment]
+    with pytest.raises(TimeoutError, match="no command begins within"):
+        connector.run_shell_command(StringCommand("true"))
+    assert not client.is_open
