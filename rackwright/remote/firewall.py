@@ -49,7 +49,7 @@ def main(request: Values) -> Values:
 
 
 def observe(request: Values) -> Values:
-    """What is loaded and kept, addresses of ``names``, and where SSH comes in."""
+    """What is loaded and kept, addresses of ``names``, and where SSH comes in, if that is asked."""
     now = states(*UNITS)
     active = {name for name, state in now.items() if state.get("ActiveState") == "active"}
     return {
@@ -61,7 +61,7 @@ def observe(request: Values) -> Values:
         "active": UNIT in active,
         "on_trial": TIMER in active,
         "names": looked_up(request["names"]),
-        "ssh_ports": ssh_ports(),
+        "ssh_ports": ssh_ports() if request.get("asks_ssh", True) else [],
         "others": [name for name, unit in zip(nftables.OTHERS, OTHERS) if unit in active],
     }
 

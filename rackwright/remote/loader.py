@@ -64,22 +64,26 @@ class Travelled:
     def exec_module(self, module: Any) -> None:
         """Run it, where it is more than a package."""
         if module.__name__ in self.codes:
-            exec(self.codes[module.__name__], module.__dict__)
+            exec(marshal.loads(self.codes[module.__name__]), module.__dict__)
 
     def get_source(self, name: str) -> str:
         """The text of a module; a traceback quotes it."""
         return self.sources().get(name, "")
 
 
-def compiled(sources: dict[str, str]) -> dict[str, Any]:
-    """Code by the names of modules; tracebacks name them as the files that they are here."""
-    return {
-        name: compile(text, f"{name.replace('.', '/')}.py", "exec", dont_inherit=True)
-        for name, text in sources.items()
-    }
+def compiled(sources: dict[str, str]) -> dict[str, bytes]:
+    """Code by the names of modules, each by itself: most of them are not asked for.
+
+    Tracebacks name them as the files that they are here.
+    """
+    return {name: marshal.dumps(_compiled(name, text)) for name, text in sources.items()}
 
 
-def kept(digest: str) -> dict[str, Any]:
+def _compiled(name: str, text: str) -> Any:
+    return compile(text, f"{name.replace('.', '/')}.py", "exec", dont_inherit=True)
+
+
+def kept(digest: str) -> dict[str, bytes]:
     """What was compiled here from the same sources by the same Python; nothing where there is none.
 
     Only root's own is trusted: it is run as root.
@@ -91,7 +95,7 @@ def kept(digest: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def keep(digest: str, codes: dict[str, Any]) -> None:
+def keep(digest: str, codes: dict[str, bytes]) -> None:
     """Whole or not at all; without room for it the next run compiles again. The oldest make way."""
     if os.geteuid() != 0:
         return
@@ -114,7 +118,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _place(digest: str) -> Path:
-    return KEPT / f"{digest}-{sys.implementation.cache_tag}-{sys.hexversion:x}"
+    return KEPT / f"{digest}-{sys.implementation.cache_tag}-{sys.hexversion:x}.parts"
 
 
 BEAT_S, GRACE_S = 2, 5

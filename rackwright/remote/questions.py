@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rackwright.remote.host import systemd
+from rackwright.remote.items import packages
 
 ONLY_LOOKS = True
 ROOM = "rackwright.remote"
@@ -21,6 +22,7 @@ Question = Sequence[Any]
 def main(questions: Sequence[Question]) -> list[dict[str, Any]]:
     """For each ``answer``; or ``error``, why there is none: the next is asked all the same."""
     systemd.ask_together(_units(questions))
+    packages.ask_once()
     return [_answered(name, arguments) for name, *arguments in questions]
 
 

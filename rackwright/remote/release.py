@@ -8,9 +8,7 @@ installer's children too, so it outlives a broken connection.
 from __future__ import annotations
 
 import os
-import platform
 import pwd
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from typing import Any
 from rackwright.remote.downloads.progress import Packages, say
 from rackwright.remote.host.alone import alone
 from rackwright.remote.host.supplies import beyond_proxies, of_pip, of_uv, of_uv_python
+from rackwright.remote.host.trees import remove as remove_tree
 
 LOCK = Path("/run/rackwright-install.lock")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -70,7 +69,7 @@ def install(request: Values) -> str:
         for _, folder, build, values in _wanted(request):
             if not is_complete(folder):
                 _fresh(folder, build, values, lock)
-        shutil.rmtree(wheels_dir(request), ignore_errors=True)
+        remove_tree(wheels_dir(request), ignore_errors=True)
     return f"engine releases installed in {time.monotonic() - started:.0f} s"
 
 
@@ -90,7 +89,7 @@ def wheels_dir(request: Values) -> Path:
 def _fresh(folder: Path, build: Build, request: Values, lock: int) -> None:
     if folder.exists():
         say(f"removing {folder}, which a cut-off installation left")
-        shutil.rmtree(folder)
+        remove_tree(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     for argv, options in build(request):
         code = _run(argv, pass_fds=(lock,), **options)
@@ -171,10 +170,10 @@ def _install_archive(request: Values) -> Steps:
 
     from rackwright.remote.downloads.fetching import fetch  # HTTP: to look needs none of it
 
-    folder, architecture = Path(request["folder"]), ARCHITECTURES.get(platform.machine(), "")
+    folder, architecture = Path(request["folder"]), ARCHITECTURES.get(os.uname().machine, "")
     if architecture not in request["downloads"]:
         known = ", ".join(sorted(request["downloads"]))
-        sys.exit(f"{_name(str(folder))} is given for {known}, this host is {platform.machine()}")
+        sys.exit(f"{_name(str(folder))} is given for {known}, this host is {os.uname().machine}")
     url, sha256 = request["downloads"][architecture]
     archive = folder.with_name(f"{folder.name}.download")
     fetch(url, archive, sha256)

@@ -16,8 +16,9 @@ from typing import Any
 import click
 import pyinfra
 from pyinfra.api import connectors
+from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
-from pyinfra.api.state import State
+from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.connectors.base import BaseConnector
 
 from rackwright.exits import exits
@@ -25,7 +26,8 @@ from rackwright.runner.each_operation import at_less_cost
 from rackwright.runner.fleet import fleet_of, fleet_to_deploy, fleet_with_secrets
 from rackwright.schema.files import text_of
 
-PROJECT_NAME = "rackwright"
+PROJECT_NAME, ASKS_AHEAD = "rackwright", "ask_ahead("
+"""In a deploy that reads our plan; in one that asks hosts what its stages look at first."""
 _REFUSED = 1
 """As pyinfra ends whatever it refuses."""
 
@@ -43,12 +45,26 @@ def judge_inventories_first(connector: type[BaseConnector]) -> None:
 def _judging(init: Callable[..., None], connector: type[BaseConnector]) -> Callable[..., None]:
     @wraps(init)
     def judged(state: State, inventory: Inventory, *args: Any, **kwargs: Any) -> None:
-        deploys = _runs_our_deploy()
+        deploys = _runs_a_deploy_with(PROJECT_NAME)
         if deploys or any(host.connector_cls is connector for host in inventory):
             refuse_if_faulty(inventory, deploys)
         init(state, inventory, *args, **kwargs)
+        if _runs_a_deploy_with(ASKS_AHEAD):
+            state.add_callback_handler(_AsksAhead())
 
     return judged
+
+
+class _AsksAhead(BaseStateCallback):
+    """What stages look at first is asked of each host while others are still connected to."""
+
+    @staticmethod
+    def host_connect(state: State, host: Host) -> None:
+        from rackwright.runner.first_looks import ask_ahead  # loaded while hosts work
+        from rackwright.runner.looking import look_now
+
+        ask_ahead(fleet_of(state.inventory), state.inventory)
+        look_now(host)
 
 
 def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
@@ -66,14 +82,14 @@ def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
         raise SystemExit(_REFUSED) from None
 
 
-def _runs_our_deploy() -> bool:
-    """Whether a file on pyinfra's command line is a deploy that reads our plan."""
+def _runs_a_deploy_with(word: str) -> bool:
+    """Whether a file on pyinfra's command line is a deploy of ours: whether it has a word."""
     given = getattr(click.get_current_context(silent=True), "params", {}).get("operations") or ()
-    return any(_names_us(Path(name)) for name in given if str(name).endswith(".py"))
+    return any(_has(Path(name), word) for name in given if str(name).endswith(".py"))
 
 
-def _names_us(path: Path) -> bool:
+def _has(path: Path, word: str) -> bool:
     try:
-        return PROJECT_NAME in text_of(path)
+        return word in text_of(path)
     except (OSError, ValueError):
         return False  # pyinfra says what is wrong with it

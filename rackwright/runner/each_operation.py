@@ -2,18 +2,23 @@
 
 Its order: pyinfra 3.10 asks ``inspect.stack`` for the lines that call it, which reads the source of
 each caller to quote it: 5 ms, of a run that changes nothing on eight hosts half a second. And the
-arguments that every operation takes: their types are worked out from text, 0.5 ms.
+arguments that every operation takes: their types are worked out from text, 0.5 ms, and each is
+looked for in host data by itself, for which the data of all groups is put together: 0.3 ms.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from copy import copy
 from functools import cache
 from types import FrameType
+from typing import Any
 
 import pyinfra
 from pyinfra.api import arguments
-from pyinfra.api.arguments import all_global_arguments
+from pyinfra.api.arguments import all_global_arguments, pop_global_arguments
+from pyinfra.api.host import Host
 from pyinfra.api.operation import _wrap_operation
 from pyinfra.api.state import State
 from pyinfra.api.util import PYINFRA_INSTALL_DIR
@@ -51,7 +56,33 @@ def _arguments() -> tuple[tuple[str, type], ...]:
     return tuple(all_global_arguments())
 
 
+class _Known:
+    """Host data as it is now, put together once."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._data = data
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return copy(self._data[key])
+        except KeyError:
+            raise AttributeError(key) from None
+
+
+def pop_arguments(state: State, host: Host, kwargs: dict[str, Any]) -> tuple[Any, list[str]]:
+    """What pyinfra's ``pop_global_arguments`` returns."""
+    data = host.data
+    host.data = _Known(data.dict())  # type: ignore[assignment]
+    try:
+        return pop_global_arguments(state, host, kwargs)
+    finally:
+        host.data = data
+
+
 def at_less_cost() -> None:
-    """Have pyinfra find both so."""
+    """Have pyinfra find all of it so."""
     vars(sys.modules[_wrap_operation.__module__])[NAME] = order_from_frames
+    for module in ("operation", "deploy", "facts"):
+        own = vars(sys.modules[f"{arguments.__package__}.{module}"])
+        own[pop_global_arguments.__name__] = pop_arguments
     vars(arguments)[all_global_arguments.__name__] = _arguments

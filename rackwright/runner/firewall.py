@@ -71,8 +71,9 @@ def observed(host: Host, firewall: Firewall | None, settings: Settings) -> dict[
 
 
 def question(firewall: Firewall | None, settings: Settings) -> dict[str, Any]:
-    """What it has to know to look."""
-    return {"file": ruleset_path(settings), "names": firewall.names if firewall else []}
+    """What it has to know to look. Where SSH comes in is of a firewall of the whole host alone."""
+    names, whole = (firewall.names, firewall.mode == "host") if firewall else ([], False)
+    return {"file": ruleset_path(settings), "names": names, "asks_ssh": whole}
 
 
 def _none(seen: Mapping[str, Any], settings: Settings) -> Generator[FunctionCommand]:

@@ -11,15 +11,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from gevent import spawn
 from gevent.lock import RLock
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import HostError
+from rackwright.runner.asking import GARBLED, SILENT
 from rackwright.runner.remote_call import acts_on, call, of_kind
 
 STATE, AT_ONCE = "state", "questions"
@@ -48,9 +50,12 @@ Questions = Callable[[Host], Iterable[Question]]
 
 
 class _Moment(NamedTuple):
-    """A time of a run: its phase, and how much was done in it. After another, all is to be seen."""
+    """A time of a run: its phase, and how much was done in it. After another, all is to be seen.
 
-    executing: bool
+    What was asked before any phase (``executing`` None) is of the first that wants it.
+    """
+
+    executing: bool | None
     acts: int
     changes: int
 
@@ -80,6 +85,24 @@ def look_ahead(inventory: Inventory, questions: Questions) -> None:
         _runs[inventory] = _Run(questions)
 
 
+def look_now(host: Host) -> None:
+    """Have a host that was just connected asked while others are: its first look waits for that."""
+    run = _runs.get(host.inventory)
+    if run is not None and host.name not in run.looked and host.state.is_host_in_limit(host):
+        spawn(_look_early, host, run)
+
+
+def _look_early(host: Host, run: _Run) -> None:
+    with run.turns.setdefault(host.name, RLock()):
+        if host.name in run.looked:
+            return
+        try:
+            looked = _asked(host, run.questions)
+        except (*SILENT, *GARBLED):
+            return  # a stage asks again, and says so
+        run.looked[host.name] = replace(looked, moment=looked.moment._replace(executing=None))
+
+
 def look(
     host: Host,
     script: str,
@@ -106,11 +129,14 @@ def _known(host: Host, script: str, arguments: Sequence[Any]) -> tuple[bool, Any
         looked = run.looked.get(host.name)
         if looked is None or not _is_good(looked, host):
             looked = run.looked[host.name] = _asked(host, run.questions)
+        looked.moment = _moment(host)
     return _found(looked.answers, script, arguments)
 
 
 def _is_good(looked: _Looked, host: Host) -> bool:
-    return time.monotonic() - looked.at_s < AGE_S and looked.moment == _moment(host)
+    now = _moment(host)
+    same = looked.moment in (now, now._replace(executing=None))
+    return same and time.monotonic() - looked.at_s < AGE_S
 
 
 def _moment(host: Host) -> _Moment:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import stat
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from rackwright.remote.downloads.progress import say
 from rackwright.remote.host.as_user import as_user, hand_over
+from rackwright.remote.host.trees import remove
 
 Values = dict[str, Any]
 
@@ -106,7 +106,7 @@ def _put(store: Any, target: Path) -> None:
     partial = store.folder
     if wrong := problems(partial):
         sys.exit(f"{store.content.label} is not a model that can be served: {wrong}")
-    shutil.rmtree(partial / ".cache", ignore_errors=True)  # of hf, by which older releases fetched
+    remove(partial / ".cache", ignore_errors=True)  # of hf, by which older releases fetched
     store.move(target, lambda: _settle(partial, target))
 
 

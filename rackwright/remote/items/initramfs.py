@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Any
 
 from rackwright.remote.host.running import run
@@ -19,8 +18,10 @@ def seen(query: Values) -> Values:
 
 def make(change: Values) -> None:
     """By the tool that the host has; one without any boots without such an image."""
-    if shutil.which("update-initramfs"):
+    from shutil import which  # who only looks needs none of it
+
+    if which("update-initramfs"):
         run("update-initramfs", "-u", "-k", "all")
-    elif shutil.which("dracut"):
+    elif which("dracut"):
         run("dracut", "--regenerate-all", "--force")
     stamps.put(f"{change['key']}.initramfs", change["stamp"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from rackwright.remote.host import attempts
 from rackwright.remote.host.running import run
+from rackwright.remote.host.trees import remove as remove_tree
 from rackwright.remote.items import stamps
 
 UNIT_FILES = Path("/etc/systemd/system")
@@ -90,6 +90,6 @@ def remove(change: Values) -> None:
 def _take_away(path: Path) -> None:
     """A file, a link or a folder with all that is in it; links in it are not followed."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        remove_tree(path)
     else:
         path.unlink(missing_ok=True)

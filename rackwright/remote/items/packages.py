@@ -19,10 +19,28 @@ MENDING = ("--fix-broken", "--no-remove")
 Values = dict[str, Any]
 
 
+_seen: dict[tuple[str, ...], dict[str, Values]] | None = None
+
+
+def ask_once() -> None:
+    """Have dpkg asked about the same packages once from now on: by who changes none of them."""
+    global _seen
+    _seen = {}
+
+
 def installed(names: Sequence[str]) -> dict[str, Values]:
     """Status and version by name, of those that dpkg knows."""
     if not names:
         return {}
+    if _seen is None:
+        return _asked(names)
+    key = tuple(sorted(names))
+    if key not in _seen:
+        _seen[key] = _asked(key)
+    return _seen[key]
+
+
+def _asked(names: Sequence[str]) -> dict[str, Values]:
     form = "${Package}\t${Status}\t${Version}\n"
     words = ended("dpkg-query", "-W", "-f", form, *names).stdout
     rows = [line.split("\t") for line in words.splitlines()]

@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 from rackwright.remote.host.running import Failed, run
+from rackwright.remote.host.trees import remove as remove_tree
 from rackwright.remote.items import stamps
 from rackwright.remote.items.files import put_back, saved, write
 
@@ -103,7 +103,7 @@ def end(folder: Path, replica: str, owner: str) -> None:
 def forget(folder: Path, asked: Values) -> None:
     """All of a replica that is gone: one that is called so later is another."""
     for kept in _kept(folder, asked):
-        shutil.rmtree(kept, ignore_errors=True)
+        remove_tree(kept, ignore_errors=True)
     (folder / f"{asked['replica']}.json").unlink(missing_ok=True)
 
 
@@ -118,7 +118,7 @@ def keep(folder: Path, asked: Values) -> None:
         return
     if not (aside.is_dir() and target.is_dir()):
         _keep(target, asked)
-    shutil.rmtree(aside, ignore_errors=True)
+    remove_tree(aside, ignore_errors=True)
     _write_mark(folder, {**mark, "changed": True})
 
 
@@ -129,7 +129,7 @@ def _kept(folder: Path, asked: Values) -> tuple[Path, Path]:
 
 def _keep(target: Path, asked: Values) -> None:
     fresh = target.with_suffix(".new")
-    shutil.rmtree(fresh, ignore_errors=True)
+    remove_tree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700, parents=True)
     about = {}
     for name, path in _places(asked).items():
@@ -140,11 +140,11 @@ def _keep(target: Path, asked: Values) -> None:
         write(fresh / name, content, os.getuid(), os.getgid(), 0o600)
         about[name] = before
     (fresh / "about.json").write_text(json.dumps(about))
-    shutil.rmtree(target, ignore_errors=True)
+    remove_tree(target, ignore_errors=True)
     if "unit" in about:
         fresh.replace(target)
     else:
-        shutil.rmtree(fresh)
+        remove_tree(fresh)
 
 
 def _without_links(content: bytes, links: Any) -> bytes:
@@ -203,7 +203,7 @@ def _undo(folder: Path, asked: Values, mark: Values) -> None:
         restart(asked["unit"])
     elif aside.is_dir():
         _put(target, asked)
-        shutil.rmtree(target)
+        remove_tree(target)
         aside.replace(target)
     elif mark.get("changed"):
         _put(target, asked)
@@ -223,7 +223,7 @@ def _swap(folder: Path, asked: Values, mark: Values) -> None:
         _keep(target, asked)
     _put(aside, asked)
     _write_mark(folder, mark)
-    shutil.rmtree(aside)
+    remove_tree(aside)
 
 
 def _require(kept: Path, asked: Values) -> None:

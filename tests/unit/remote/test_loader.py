@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import marshal
 import os
 import subprocess
 import time
@@ -179,7 +180,7 @@ def packed(**sources: str) -> str:
 
 def value_of(travelled: Any) -> Any:
     names: dict[str, Any] = {}
-    exec(travelled.codes["a"], names)
+    exec(marshal.loads(travelled.codes["a"]), names)
     return names["A"]
 
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -344,7 +345,7 @@ def test_an_archive_without_its_program_is_said(fake: Path) -> None:
 def test_another_architecture_is_refused(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = archive(fake)
     one["downloads"] = {"arm64": one["downloads"]["arm64"]}
-    monkeypatch.setattr(release.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(release.os, "uname", lambda: SimpleNamespace(machine="x86_64"))
     with pytest.raises(SystemExit, match=r"engine/1.0 is given for arm64, this host is x86_64"):
         release.main(request(fake, releases=[one]))
 

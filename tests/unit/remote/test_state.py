@@ -6,13 +6,14 @@ import grp
 import json
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ from rackwright.desired.items import (
 )
 from rackwright.remote import state
 from rackwright.remote.host import running, supplies
-from rackwright.remote.items import accounts, initramfs, leftovers, packages, stamps
+from rackwright.remote.items import accounts, leftovers, packages, stamps
 from tests.samples.travelling import run
 
 ME = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
@@ -867,7 +868,7 @@ def test_boot_images_are_made_anew_when_a_file_in_them_changed(
 ) -> None:
     said = tmp_path / "said"
     command(tool, f'echo "{tool} $*" >> {said}')
-    monkeypatch.setattr(initramfs.shutil, "which", lambda name: name if name == tool else None)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == tool else None)
     blacklist = File(str(tmp_path / "nouveau.conf"), b"blacklist nouveau\n", **ME)
     image = Initramfs("nouveau", (blacklist,))
     assert converge([blacklist, image])[1] == ""
@@ -881,7 +882,7 @@ def test_boot_images_are_made_anew_when_a_file_in_them_changed(
 def test_a_host_without_boot_images_has_none_to_make(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(initramfs.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
     image = Initramfs("nouveau", (File(str(tmp_path / "x"), b"", **ME),))
     assert converge([image]) == (
         [f"initramfs nouveau: does not know {tmp_path}/x yet: rebuild"],
@@ -1019,3 +1020,22 @@ def test_an_empty_group_of_a_user_that_is_gone_is_taken_again(
 def test_a_command_that_fails_says_so_in_its_own_words() -> None:
     with pytest.raises(running.Failed, match=r"`sh -c .*` exit code 3: why"):
         running.run("sh", "-c", "echo why >&2; exit 3")
+
+
+def test_who_only_looks_has_dpkg_asked_once_about_the_same_packages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(packages, "_seen", None)
+    calls: list[tuple[str, ...]] = []
+
+    def dpkg(*argv: str) -> Any:
+        calls.append(argv)
+        return SimpleNamespace(stdout="nginx\tinstall ok installed\t1.22\n")
+
+    monkeypatch.setattr(packages, "ended", dpkg)
+    assert packages.installed(["nginx"]) == packages.installed(["nginx"])
+    assert len(calls) == 2
+    packages.ask_once()
+    for names in (["nginx", "curl"], ["curl", "nginx"], ["nginx"]):
+        assert packages.installed(names)["nginx"]["version"] == "1.22"
+    assert len(calls) == 4

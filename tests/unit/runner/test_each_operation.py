@@ -7,10 +7,13 @@ from typing import Any
 
 import pyinfra
 import pytest
-from pyinfra.api.arguments import all_global_arguments
+from pyinfra.api.arguments import all_global_arguments, pop_global_arguments
+from pyinfra.api.config import Config
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
 from pyinfra.api.util import get_operation_order_from_stack
 
-from rackwright.runner.each_operation import _arguments, order_from_frames
+from rackwright.runner.each_operation import _arguments, order_from_frames, pop_arguments
 
 
 def both(state: Any) -> tuple[list[Any], list[Any]]:
@@ -37,3 +40,19 @@ def test_it_is_what_pyinfra_finds(
 
 def test_arguments_are_pyinfra_s() -> None:
     assert list(_arguments()) == all_global_arguments()
+
+
+def test_arguments_of_a_host_are_what_pyinfra_finds_in_its_data() -> None:
+    """In group data, in its own, in a call; what is in none of them is pyinfra's."""
+    own = ("@rackwright-discover/gpu1", {"_sudo": True, "_retries": 2})
+    gpus = (["@rackwright-discover/gpu1"], {"_env": {"A": "b"}, "_retries": 5})
+    inventory = Inventory(([own], {"_timeout": 7}), gpus=gpus)
+    state = State(inventory, Config())
+    host = inventory.get_host("gpu1")
+    host.data.answer = 42
+    given: dict[str, Any] = {"_su_user": "engine", "path": "/srv"}
+    ours = pop_arguments(state, host, mine := dict(given))
+    theirs = pop_global_arguments(state, host, yours := dict(given))
+    assert ours == theirs and mine == yours == {"path": "/srv"}
+    assert (ours[0]["_retries"], ours[0]["_env"], ours[0]["_timeout"]) == (2, {"A": "b"}, 7)
+    assert host.data.answer == 42

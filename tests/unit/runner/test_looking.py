@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
+import gevent
 import pytest
+from gevent.event import Event
 
 from rackwright.desired.items import File, query
 from rackwright.errors import HostError
 from rackwright.runner import looking, remote_call
-from rackwright.runner.looking import AT_ONCE, look, look_ahead
+from rackwright.runner.looking import AT_ONCE, look, look_ahead, look_now
 from rackwright.runner.remote_call import call
 
 ROUTES = {"198.18.0.11": "198.18.0.10"}
@@ -24,7 +27,9 @@ class Inventory:
     """Hosts by name."""
 
     def __init__(self, *names: str) -> None:
+        limit = {"gw1"}
         self.state = SimpleNamespace(is_executing=True, ops={}, active_hosts=set())
+        self.state.is_host_in_limit = lambda host: host.name in limit
         self.hosts = {name: FakeHost(name, self) for name in names}
         self.state.active_hosts |= set(self.hosts.values())
 
@@ -176,3 +181,67 @@ def test_an_answer_of_another_kind_is_none(fleet: Inventory) -> None:
     host: Any = fleet.hosts["gw1"]
     with pytest.raises(HostError, match="gw1: routes answered no list, but "):
         look(host, "routes", ["a"], kind=list)
+
+
+def test_a_host_is_asked_as_soon_as_it_is_connected_for_whatever_phase_comes_first(
+    fleet: Inventory,
+) -> None:
+    host: Any = fleet.hosts["gw1"]
+    look_now(host)
+    gevent.sleep(0)
+    assert host.asked == [["state", "routes"]]
+    for _ in range(2):
+        assert look(host, "routes", ["a"]) == ROUTES
+    assert host.asked == [["state", "routes"]]
+    another_phase(fleet)
+    look(host, "routes", ["a"])
+    assert host.asked == [["state", "routes"]] * 2
+
+
+def test_its_first_look_waits_for_an_answer_that_is_on_its_way(
+    fleet: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host: Any = fleet.hosts["gw1"]
+    answers, comes = host.answer, Event()
+
+    def slow(*asked: Any) -> Any:
+        comes.wait()
+        return answers(*asked)
+
+    monkeypatch.setattr(host, "answer", slow)
+    look_now(host)
+    gevent.sleep(0)
+    stage = gevent.spawn(look, host, "routes", ["a"])
+    gevent.sleep(0)
+    comes.set()
+    assert stage.get() == ROUTES
+    assert host.asked == [["state", "routes"]]
+
+
+def test_what_was_done_since_it_was_connected_is_looked_at(fleet: Inventory) -> None:
+    host: Any = fleet.hosts["gw1"]
+    look_now(host)
+    gevent.sleep(0)
+    act(fleet)
+    look(host, "routes", ["a"])
+    assert host.asked == [["state", "routes"]] * 2
+
+
+@pytest.mark.parametrize("error", [HostError("is broken"), EOFError(), TypeError("no text")])
+def test_one_that_gives_no_answer_is_asked_again_by_its_stage(
+    fleet: Inventory, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    host: Any = fleet.hosts["gw1"]
+    with monkeypatch.context() as silent:
+        silent.setattr(looking, "_asked", Mock(side_effect=error))
+        look_now(host)
+        gevent.sleep(0)
+    assert look(host, "routes", ["a"]) == ROUTES
+    assert host.asked == [["state", "routes"]]
+
+
+def test_a_host_outside_the_limit_that_is_connected_to_is_not_asked(fleet: Inventory) -> None:
+    host: Any = fleet.hosts["gpu1"]
+    look_now(host)
+    gevent.sleep(0)
+    assert host.asked == []
