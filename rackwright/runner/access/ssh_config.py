@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rackwright.errors import HostError
+from rackwright.runner.access.openssh import answer
 
 PORT = 22
 
@@ -118,15 +117,8 @@ def _replaced(text: str | None, tokens: Mapping[str, str]) -> str | None:
 
 
 def _read(argv: list[str]) -> dict[str, list[str]]:
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    except OSError as error:
-        raise HostError(f"OpenSSH's client is needed: {error}") from None
-    if done.returncode != 0:
-        words = done.stderr.strip().splitlines() or ["no words"]
-        raise HostError(f"`{shlex.join(argv)}` says: {words[-1]}")
     read: dict[str, list[str]] = defaultdict(list)
-    for line in done.stdout.splitlines():
+    for line in answer(argv).splitlines():
         keyword, _, value = line.partition(" ")
         read[keyword].append(value)
     return read
