@@ -107,13 +107,15 @@ ANY_TEXT = (
     "UltravoxModel",
 )
 """Wrappers of whatever text model the inner file names by its ``model_type``."""
+OF_MISTRAL = ("Mistral3ForConditionalGeneration", "VoxtralForConditionalGeneration")
+"""Whose repositories have a params.json too, by which the engine reads them."""
 OWN_TEXT = (
     "Lfm2VlForConditionalGeneration",
     "Llama_Nemotron_Nano_VL",
     "Mistral3ForConditionalGeneration",
     "VoxtralForConditionalGeneration",
 )
-"""Those of TEXT_OF that give no architecture to what makes the text model: its ``model_type`` counts.
+"""Those of TEXT_OF that name no architecture for what is inside: its ``model_type`` counts.
 
 Source: lfm2_vl.py, nemotron_vl.py, mistral3.py, voxtral.py in vllm/model_executor/models, 0.32.
 """

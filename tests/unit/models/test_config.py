@@ -197,7 +197,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     ),
     "a garbled quantization": (
         config(quantization_config={"quant_method": "gptq", "bits": []}),
-        ["config.quantization_config: must have whole numbers from 1 to 32, not []"],
+        ["config.quantization_config.bits: must be a whole number, 1 to 32 (got [])"],
     ),
 }
 
