@@ -43,6 +43,7 @@ from rackwright.models.quantization import (
     DTYPE_BYTES,
     NAMED,
     OLDER_KEY,
+    QUANTIZATION_FILE,
     Quantization,
     Scheme,
     read_quantization,
@@ -274,8 +275,15 @@ def _quantization(config: Config) -> Quantization | None:
         return read_quantization(config.values)
     except UNREAD:
         key = config.first("quantization_config", OLDER_KEY)
-        config.fault(*misread(read_quantization, config.values, key))
+        where, rule, value = misread(read_quantization, config.values, key)
+        config.fault(where, f"{rule}{_elsewhere(config.values[key])}", value)
         return None
+
+
+def _elsewhere(entry: object) -> str:
+    """The file that has the keys under ``quantization``, where it is not the config itself."""
+    beside = isinstance(entry, Mapping) and "quantization" in entry
+    return f", in {QUANTIZATION_FILE}" if beside else ""
 
 
 def _check_schemes(config: Config, shape: Shape) -> None:

@@ -358,19 +358,20 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "modelopt, another algorithm": (
         optimized("INT4_AWQ"),
         ".quantization.quant_algo: must be MIXED_PRECISION, FP8, FP8_BLOCK_SCALES, FP8_PB_WO, "
-        f"FP8_PER_CHANNEL_PER_TOKEN, MXFP8, NVFP4, W4A16_NVFP4; {INSTEAD} (got 'INT4_AWQ')",
+        f"FP8_PER_CHANNEL_PER_TOKEN, MXFP8, NVFP4, W4A16_NVFP4; {INSTEAD}, in hf_quant_config.json "
+        "(got 'INT4_AWQ')",
     ),
     "modelopt, another group": (
         optimized("NVFP4", group_size=32),
-        "must have group_size 16, not 32",
+        "must have group_size 16, not 32, in hf_quant_config.json",
     ),
     "modelopt, mixed of nothing": (
         optimized("MIXED_PRECISION"),
-        "must have quantized_layers, which MIXED_PRECISION is made of",
+        "must have quantized_layers, which MIXED_PRECISION is made of, in hf_quant_config.json",
     ),
     "modelopt, mixed without words": (
         optimized("MIXED_PRECISION", quantized_layers={"a": {}}),
-        ".quantization.quantized_layers.a.quant_algo: is required",
+        ".quantization.quantized_layers.a.quant_algo: is required, in hf_quant_config.json",
     ),
     "no dict": ("fp8", "must be a dict (got 'fp8')"),
     "a list of other things": (
