@@ -261,11 +261,13 @@ def _dtype(config: Config, family: Family) -> str:
 
     Source: _resolve_auto_dtype in vllm/config/model.py, 0.32.
     """
-    dtype = config.text("dtype") or config.text("torch_dtype", "bfloat16")
+    written = config.text("dtype") or config.text("torch_dtype", "bfloat16")
+    dtype = {"half": "float16", "float": "float32"}.get(written, written)  # as torch has them
     if dtype == "float32":
         return "float16" if family.headless and family.float16 else "bfloat16"
     if dtype not in ("bfloat16", "float16"):
-        config.fault("torch_dtype", "must be bfloat16, float16 or float32", dtype)
+        key = config.first("dtype", "torch_dtype")
+        config.fault(key, "must be bfloat16, float16 or float32", dtype)
         return "bfloat16"
     return dtype
 
