@@ -11,6 +11,7 @@ from typing import Any
 from rackwright.printable import printable
 
 _SHOWN_CHARACTERS = 80
+_SHOWN_VALUES = 10_000
 _HOSTS_NAMED = 3  # more hosts with the same fault are counted, not listed
 
 
@@ -44,11 +45,27 @@ class Fault:
 
 
 def _shown(value: Any) -> str:
-    """A value's text; what cannot be printed (a number of 5,000 digits) is named by its type."""
+    """A value's text; what cannot be printed (a number of 5,000 digits) is named by its type.
+
+    So is what has too many values inside: nine lines of YAML may be a list of billions, by aliases.
+    """
+    if _many(value):
+        return f"<{type(value).__name__} of more than {_SHOWN_VALUES:,} values>"
     try:
         return repr(value)
     except Exception:  # what the operator wrote may be of a class of their own
         return f"<{type(value).__name__} that cannot be printed>"
+
+
+def _many(value: Any) -> bool:
+    left, met = [value], 0
+    while left and met <= _SHOWN_VALUES:
+        inner, met = left.pop(), met + 1
+        if isinstance(inner, dict):
+            left.extend(inner.values())
+        elif isinstance(inner, (list, tuple)):
+            left.extend(inner)
+    return met > _SHOWN_VALUES
 
 
 class RackwrightError(Exception):

@@ -43,11 +43,13 @@ from rackwright.models.quantization import (
     DTYPE_BYTES,
     NAMED,
     OLDER_KEY,
+    QUANTIZATION_FILE,
     Quantization,
     Scheme,
     read_quantization,
 )
 from rackwright.models.quantization.lists import RefusedProduct
+from rackwright.models.quantization.misread import UNREAD, misread
 from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.states import Mamba2, StatesOnly
@@ -60,6 +62,7 @@ from rackwright.models.wrappers import (
     ANY_TEXT,
     BY_TYPE,
     BY_VERSION,
+    OF_MISTRAL,
     TEXT_OF,
     VERSIONED,
     inner_key,
@@ -180,12 +183,16 @@ def _text_model(
     where = f"{path}.{key}" if key in values or inner is None else path
     if inner is None:
         raise SpecError([Fault(where, "is required", values.get(key))])
+    kind = inner.get("model_type")
+    if kind is not None and not isinstance(kind, str):
+        raise SpecError([Fault(f"{where}.model_type", "must be a string", kind)])
     named = text_architecture(architecture, values)
     if named is None and architecture == VERSIONED:
         rule = f"must be one of {', '.join(BY_VERSION)}"
         raise SpecError([Fault(f"{path}.version", rule, values.get("version"))])
     if named is None:
         rule = f"must be one of {', '.join(sorted(BY_TYPE))}; or {BY_HAND}"
+        rule += "; or name its params.json" if architecture in OF_MISTRAL else ""
         raise SpecError([Fault(f"{where}.model_type", rule, inner_type(values))])
     places = {key: outside if key in whole else path for key in outer_keys(values)}
     return named, inner, where, places
@@ -254,11 +261,13 @@ def _dtype(config: Config, family: Family) -> str:
 
     Source: _resolve_auto_dtype in vllm/config/model.py, 0.32.
     """
-    dtype = config.text("dtype") or config.text("torch_dtype", "bfloat16")
+    written = config.text("dtype") or config.text("torch_dtype", "bfloat16")
+    dtype = {"half": "float16", "float": "float32"}.get(written, written)  # as torch has them
     if dtype == "float32":
         return "float16" if family.headless and family.float16 else "bfloat16"
     if dtype not in ("bfloat16", "float16"):
-        config.fault("torch_dtype", "must be bfloat16, float16 or float32", dtype)
+        key = config.first("dtype", "torch_dtype")
+        config.fault(key, "must be bfloat16, float16 or float32", dtype)
         return "bfloat16"
     return dtype
 
@@ -266,10 +275,17 @@ def _dtype(config: Config, family: Family) -> str:
 def _quantization(config: Config) -> Quantization | None:
     try:
         return read_quantization(config.values)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        rule = str(error) if type(error) is ValueError else "cannot be read"
-        config.fault(config.first("quantization_config", OLDER_KEY), rule)
+    except UNREAD:
+        key = config.first("quantization_config", OLDER_KEY)
+        where, rule, value = misread(read_quantization, config.values, key)
+        config.fault(where, f"{rule}{_elsewhere(config.values[key])}", value)
         return None
+
+
+def _elsewhere(entry: object) -> str:
+    """The file that has the keys under ``quantization``, where it is not the config itself."""
+    beside = isinstance(entry, Mapping) and "quantization" in entry
+    return f", in {QUANTIZATION_FILE}" if beside else ""
 
 
 def _check_schemes(config: Config, shape: Shape) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
 
 MOST = 1_000_000_000
 """No figure of a model is larger; what is, was mistyped."""
+LAYERS = ("num_hidden_layers", "num_layers", "n_layer")
+HEADS = ("num_attention_heads", "n_head")
+HIDDEN = ("hidden_size", "n_embd")
+"""The keys of three figures that others are judged by, whatever a family calls them."""
 
 
 class Config:
@@ -26,10 +30,14 @@ class Config:
         self.path = path
         self.places = places or {}
         self.faults: list[Fault] = []
+        self.broken: set[str] = set()
 
-    def fault(self, key: str, rule: str, value: object = None) -> None:
-        """Note what is wrong with ``key``."""
-        path = self.places.get(key, self.path)
+    def fault(self, key: str, rule: str, value: object = None, by: Iterable[str] = ()) -> None:
+        """Note what is wrong with ``key``, unless a key it is judged ``by`` is at fault itself."""
+        if not self.broken.isdisjoint(by):
+            return
+        self.broken.add(key)
+        path = self.places.get(key.partition(".")[0], self.path)
         self.faults.append(Fault(f"{path}.{key}" if key else path, rule, value))
 
     def count(self, *keys: str, default: int | None = None, most: int = MOST) -> int:
@@ -89,7 +97,8 @@ class Config:
         if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
             if len(value) == length:
                 return tuple(value)
-            self.fault(key, f"must have one entry for each of {length} layers", len(value))
+            rule = f"must have one entry for each of {length} layers"
+            self.fault(key, rule, len(value), by=LAYERS)
         else:
             self.fault(key, "must be a list of names", value)
         return None
@@ -109,9 +118,9 @@ class Config:
         value = self.values.get(key)
         if not isinstance(value, Mapping):
             self.fault(key, "must be a dict", value)
-            value = {}
+            return Config({}, f"{self.path}.{key}")  # what it lacks besides is no fault more
         inner = Config(value, f"{self.path}.{key}")
-        inner.faults = self.faults
+        inner.faults, inner.broken = self.faults, self.broken
         return inner
 
     def settle(self) -> None:

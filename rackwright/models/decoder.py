@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
-from rackwright.models.config import Config
+from rackwright.models.config import HEADS, HIDDEN, LAYERS, Config
 from rackwright.models.family import Family
 from rackwright.models.quantization import DTYPE_BYTES
 from rackwright.models.rope import read_rope
@@ -36,12 +36,11 @@ class Decoder:
     def __init__(self, config: Config, family: Family) -> None:
         """Reads the figures that all layers share."""
         self.config, self.family = config, family
-        self.hidden = config.count("hidden_size", "n_embd")
-        self.heads = config.count("num_attention_heads", "n_head")
+        self.hidden = config.count(*HIDDEN)
+        self.heads = config.count(*HEADS)
         listed = config.values.get("layers_block_type")
         usual = len(listed) if isinstance(listed, list) else None
-        keys = ("num_hidden_layers", "num_layers", "n_layer")
-        self.count = config.count(*keys, default=usual, most=MOST_LAYERS)
+        self.count = config.count(*LAYERS, default=usual, most=MOST_LAYERS)
         self.kv_heads = config.count("num_key_value_heads", default=self.heads)
         usual = max(1, self.hidden // self.heads)
         self.head_dim = usual
@@ -53,7 +52,7 @@ class Decoder:
         self.dense_width = self._dense_width() if dense else 0
         if self.heads % self.kv_heads:
             rule = f"must divide num_attention_heads {self.heads}"
-            config.fault("num_key_value_heads", rule, self.kv_heads)
+            config.fault("num_key_value_heads", rule, self.kv_heads, by=HEADS)
 
     @property
     def norm_elements(self) -> int:
@@ -79,7 +78,7 @@ class Decoder:
                 rule = (
                     f"must be hidden_size {hidden}: another width is not supported yet; {BY_HAND}"
                 )
-                self.config.fault("word_embed_proj_dim", rule)
+                self.config.fault("word_embed_proj_dim", rule, by=HIDDEN)
         if family.types:
             found.append(Tensor("token_types", self.config.count("type_vocab_size"), hidden))
         if family.head_bias:
@@ -335,7 +334,7 @@ class Decoder:
         chosen = config.first(family.active, *ACTIVE_KEYS)
         count, active = config.count(named), config.count(chosen)
         if active > count and config.values.get(named):
-            config.fault(chosen, f"must be at most {named} {count}", active)
+            config.fault(chosen, f"must be at most {named} {count}", active, by=(named,))
         return Experts(count, active, config.count(family.expert_width))
 
     def _shared_width(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rackwright.models.config import Config
+from rackwright.models.config import LAYERS, Config
 from rackwright.models.decoder import INDEX_BLOCK, PACKED_POSITIONS, RANKS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.shape import KvCache, Layer, Page, Tensor
@@ -77,7 +77,7 @@ class DeepseekV4(Decoder):
         rule = f"must have 0, 4 or 128 for each of {self.count} layers"
         if listed is None and self.config.values.get("compress_rates") is not None:
             rule += ": vLLM 0.32 does not read compress_rates, which transformers 5 saves instead"
-        self.config.fault("compress_ratios", rule)
+        self.config.fault("compress_ratios", rule, by=LAYERS)
         return [1] * self.count
 
     def _sparse(self) -> list[bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rackwright.models.config import LAYERS
 from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.quantization import DTYPE_BYTES
 from rackwright.models.shape import KvCache, Tensor
@@ -68,7 +69,7 @@ class Glm5Next(KimiLinear):
     def _linear(self) -> list[bool]:
         types = self.config.names("layer_types", self.count)
         if types is None:
-            self.config.fault("layer_types", "is required")
+            self.config.fault("layer_types", "is required", by=("layer_types", *LAYERS))
         return [kind == "linear_attention" for kind in types or ("",) * self.count]
 
     def _windows(self) -> list[int | None]:

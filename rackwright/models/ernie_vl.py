@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rackwright.models.config import Config
+from rackwright.models.config import LAYERS, Config
 from rackwright.models.decoder import EXPERTS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.shape import Experts, Tensor
@@ -24,14 +24,15 @@ class ErnieVl(Decoder):
         firsts, seconds = zip(*(_pair(config, key) for key in _PAIRS), strict=True)
         for key, first, second in zip(_PAIRS, firsts, seconds, strict=True):
             if key != "moe_intermediate_size" and first != second:
-                config.fault(key, "must be the same for text and what is seen", [first, second])
+                rule = "must be the same for text and what is seen"
+                config.fault(key, rule, [first, second])
         self.seeing_width = seconds[1]
         ends = config.values.get("moe_layer_end_index")
         config.values = {**config.values, **dict(zip(_PAIRS, firsts, strict=True))}
         super().__init__(config, family)
         if ends is not None and min(_pair(config, "moe_layer_end_index")) < self.count - 1:
             rule = f"must be at least {self.count - 1}: those that end before are not known"
-            config.fault("moe_layer_end_index", rule, ends)
+            config.fault("moe_layer_end_index", rule, ends, by=(*LAYERS, "moe_layer_end_index"))
 
     def _routed(self, experts: Experts) -> Iterator[Tensor]:
         yield from super()._routed(experts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rackwright.models.config import Config
+from rackwright.models.config import HEADS, HIDDEN, Config
 from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.shape import Tensor
@@ -26,14 +26,14 @@ class Falcon(Decoder):
             self.kv_heads = config.count("num_kv_heads", default=self.heads)
         if self.heads % self.kv_heads:
             rule = f"must divide num_attention_heads {self.heads}"
-            config.fault("num_kv_heads", rule, self.kv_heads)
+            config.fault("num_kv_heads", rule, self.kv_heads, by=HEADS)
         self.biased = config.flag("bias")
         usual = 2 if grouped else 1
         beside = config.count("num_ln_in_parallel_attn", default=usual, most=2)
         self.norms = beside if config.flag("parallel_attn", True) else 2
         if self.hidden % self.heads:
             rule = f"must be a multiple of num_attention_heads {self.heads}"
-            config.fault("hidden_size", rule, self.hidden)
+            config.fault("hidden_size", rule, self.hidden, by=(*HEADS, *HIDDEN))
 
     def rotary(self) -> Tensor:
         """None where positions are slopes on the scores (ALiBi)."""
@@ -45,7 +45,7 @@ class Falcon(Decoder):
         width = 4 * self.hidden
         if (given := self.config.optional("ffn_hidden_size") or width) != width:
             rule = f"must be 4 times hidden_size, {width}: the engine reads no other"
-            self.config.fault("ffn_hidden_size", rule, given)
+            self.config.fault("ffn_hidden_size", rule, given, by=(*HIDDEN, "ffn_hidden_size"))
         return width
 
     def _biases(self) -> tuple[bool, bool]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rackwright.models.config import Config
+from rackwright.models.config import LAYERS, Config
 from rackwright.models.decoder import KV, RANKS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.shape import KvCache, Layer, Sharding, Tensor
@@ -69,7 +69,7 @@ class Gemma3n(Decoder):
         if len(listed) == self.count and all(type(w) is int and 0 < w <= 10**9 for w in listed):
             return listed
         rule = f"must be a width, or one for each of {self.count} layers"
-        self.config.fault("intermediate_size", rule)
+        self.config.fault("intermediate_size", rule, by=LAYERS)
         return [1] * self.count
 
     def _made(self, kind: Kind) -> Layer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rackwright.models.config import Config
+from rackwright.models.config import LAYERS, Config
 from rackwright.models.decoder import EXPERTS, KV, RANKS, Decoder
 from rackwright.models.shape import KvCache, Layer, Sharding, Tensor
 
@@ -74,7 +74,7 @@ class Gemma4(Decoder):
         for layer in given.values:
             own = given.inside(layer)
             if not (str(layer).isdecimal() and int(layer) < self.count):
-                own.fault("", f"must be the number of one of {self.count} layers")
+                own.fault("", f"must be the number of one of {self.count} layers", by=LAYERS)
                 continue
             found[int(layer)] = _own(own, *usual)
         return found

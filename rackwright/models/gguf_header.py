@@ -133,7 +133,7 @@ def _of_file(path: Path) -> GgufHeader:
     with path.open("rb") as content:
         reader = _Reader(content, path.stat().st_size)
         tensors, keys = _start(reader)
-        metadata = dict(_pair(reader) for _ in range(keys))
+        metadata = _metadata(reader, keys)
         infos = tuple(_tensor(reader) for _ in range(tensors))
         _check_data(reader, metadata, infos)
     return GgufHeader(path, metadata, infos, (reader.size,))
@@ -199,6 +199,17 @@ class _Reader:
         return self.take(length).decode("utf-8", "replace")
 
 
+def _metadata(reader: _Reader, keys: int) -> dict[str, Any]:
+    """By key, none of which may stand twice (gguf_init_from_file, ggml/src/gguf.cpp)."""
+    read: dict[str, Any] = {}
+    for _ in range(keys):
+        key, value = _pair(reader)
+        if key in read:
+            raise _Wrong(f"has two values of one key ({key!r})")
+        read[key] = value
+    return read
+
+
 def _pair(reader: _Reader) -> tuple[str, Any]:
     key = reader.text()
     if not key:
@@ -262,7 +273,7 @@ def _tensor(reader: _Reader) -> TensorInfo:
 def _check_data(reader: _Reader, metadata: dict[str, Any], infos: tuple[TensorInfo, ...]) -> None:
     """Whether the data that the header speaks of is there: a download may have been cut off."""
     alignment = metadata.get("general.alignment", 32)
-    if not isinstance(alignment, int) or not 0 < alignment <= 2**20:
+    if type(alignment) is not int or not 0 < alignment <= 2**20 or alignment & (alignment - 1):
         raise _Wrong(f"has an impossible general.alignment ({alignment!r})")
     needed = reader.position + sum(info.size_bytes for info in infos)
     if reader.size < needed:

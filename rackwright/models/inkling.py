@@ -65,7 +65,9 @@ class Inkling(Decoder):
         count = self.config.count
         routed, active = count("n_routed_experts"), count("num_experts_per_tok")
         if active > routed:
-            self.config.fault("num_experts_per_tok", f"must be at most {routed}", active)
+            rule = f"must be at most n_routed_experts {routed}"
+            by = ("n_routed_experts",)
+            self.config.fault("num_experts_per_tok", rule, active, by=by)
         return Experts(routed, active, count(*self._keys()[1]))
 
     def _shared_width(self) -> int:

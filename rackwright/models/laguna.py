@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rackwright.models.config import Config
+from rackwright.models.config import HEADS, LAYERS, Config
 from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.shape import Layer, Tensor
@@ -59,7 +59,7 @@ class Laguna(Decoder):
         if whole and len(given) == self.count and not any(n % self.kv_heads for n in given):
             return list(given)
         rule = f"must have a multiple of {self.kv_heads} KV heads for each of {self.count} layers"
-        self.config.fault(BY_LAYER, rule)
+        self.config.fault(BY_LAYER, rule, by=(*LAYERS, *HEADS, "num_key_value_heads"))
         return [self.heads] * self.count
 
     def _sparse(self) -> list[bool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rackwright.models.config import LAYERS
 from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.shape import Experts, KvCache, Layer, Tensor
 
@@ -19,7 +20,8 @@ class Lfm2(Decoder):
         key, known = "layer_types", ("conv", "full_attention")
         kinds = self.config.names(key, self.count)
         if kinds is None or set(kinds) - set(known):
-            self.config.fault(key, f"must be a list of {' or '.join(known)}", kinds)
+            rule = f"must be a list of {' or '.join(known)}"
+            self.config.fault(key, rule, kinds, by=(key, *LAYERS))
             kinds = known[1:] * self.count
         both = list(zip(kinds, self._sparse(), strict=True))
         made = {one: self._made(one[0] == "conv", one[1]) for one in dict.fromkeys(both)}

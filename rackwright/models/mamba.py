@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from rackwright.models.config import LAYERS
 from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.quantization import DTYPE_BYTES
 from rackwright.models.shape import KvCache, Layer, Sharding, Tensor
@@ -85,7 +86,8 @@ class GraniteHybrid(Mamba):
         key, known = "layer_types", ("mamba", "attention")
         kinds = older_names(self.config.names(key, self.count))
         if kinds is None or set(kinds) - set(known):
-            self.config.fault(key, f"must be a list of {' or '.join(known)}", kinds)
+            rule = f"must be a list of {' or '.join(known)}"
+            self.config.fault(key, rule, kinds, by=(key, *LAYERS))
             kinds = ("attention",) * self.count
         made = {kind: self._made(kind == "mamba") for kind in dict.fromkeys(kinds)}
         return tuple(made[kind] for kind in kinds)

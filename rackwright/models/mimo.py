@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rackwright.models.config import LAYERS
 from rackwright.models.decoder import KV, RANKS, Decoder
 from rackwright.models.shape import KvCache, Layer, Tensor
 
@@ -32,7 +33,7 @@ class MiMoV2(Decoder):
         marks = self.config.values.get(key)
         if isinstance(marks, list) and len(marks) == self.count and _are_bits(marks):
             return [mark == 1 for mark in marks]
-        self.config.fault(key, f"must have 0 or 1 for each of {self.count} layers")
+        self.config.fault(key, f"must have 0 or 1 for each of {self.count} layers", by=LAYERS)
         return [False] * self.count
 
     def _sizes(self, near: bool) -> tuple[int, int, int, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from rackwright.models.config import Config
+from rackwright.models.config import HEADS, LAYERS, Config
 from rackwright.models.decoder import KV, Decoder
 from rackwright.models.quantization import DTYPE_BYTES
 from rackwright.models.shape import Experts, KvCache, Layer, Tensor
@@ -42,7 +42,7 @@ class MiniMaxM3(Decoder):
         heads, head = inside.count("sparse_num_index_heads"), inside.count("sparse_index_dim")
         if heads != self.kv_heads:
             rule = f"must be num_key_value_heads {self.kv_heads}: the engine joins their products"
-            inside.fault("sparse_num_index_heads", rule, heads)
+            inside.fault("sparse_num_index_heads", rule, heads, by=("num_key_value_heads", *HEADS))
         kept = KvCache(
             self.kv_heads, 2 * self.head_dim, beside_bytes=head * DTYPE_BYTES["bfloat16"]
         )
@@ -69,5 +69,5 @@ def _marked(config: Config, key: str, count: int) -> list[bool]:
     marks = config.values.get(key)
     if isinstance(marks, list) and len(marks) == count and all(mark in (0, 1) for mark in marks):
         return [mark == 1 for mark in marks]
-    config.fault(key, f"must have 0 or 1 for each of {count} layers")
+    config.fault(key, f"must have 0 or 1 for each of {count} layers", by=LAYERS)
     return [False] * count

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rackwright.models.config import Config
+from rackwright.models.config import HEADS, LAYERS, Config
 from rackwright.models.decoder import KV, RANKS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.shape import KvCache, Layer, Tensor
@@ -45,7 +45,7 @@ class Nas(Decoder):
         whole = isinstance(blocks, list) and len(blocks) == self.count
         if not whole or not all(self._is_block(block) for block in blocks or ()):
             rule = f"must have attention and ffn for each of {self.count} layers"
-            self.config.fault("block_configs", rule)
+            self.config.fault("block_configs", rule, by=(*LAYERS, *HEADS))
             return ()
         return tuple(blocks or ())
 

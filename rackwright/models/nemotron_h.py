@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rackwright.models.config import LAYERS
 from rackwright.models.decoder import EXPERTS
 from rackwright.models.mamba import Keys, Mamba, older_names
 from rackwright.models.shape import Experts, KvCache, Layer, Tensor
@@ -57,7 +58,7 @@ class NemotronH(Mamba):
             kinds = tuple(LETTERS.get(letter, letter) for letter in pattern)
             if len(kinds) != self.count:
                 rule = f"must have one letter for each of {self.count} layers"
-                self.config.fault(key, rule, pattern)
+                self.config.fault(key, rule, pattern, by=(*LAYERS, "layers_block_type", key))
                 return ("mlp",) * self.count
         if unknown := [kind for kind in kinds if kind not in known]:
             rule = f"must be of {', '.join(known)} ({' '.join(LETTERS)})"

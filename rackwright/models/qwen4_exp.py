@@ -14,6 +14,7 @@ from itertools import islice
 
 from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.quantization import linear_of, read_quantization
+from rackwright.models.quantization.misread import UNREAD
 from rackwright.models.shape import KvCache, Layer, Tensor
 
 MOST_TABLES = 64
@@ -109,7 +110,7 @@ class Qwen4Exp(Decoder):
         tables = (longest - 1) * self.config.count("heads_per_ngram", default=8)
         if not 1 <= tables <= MOST_TABLES:
             rule = f"must make 1 to {MOST_TABLES} tables with ngram_size"
-            self.config.fault("heads_per_ngram", rule, tables)
+            self.config.fault("heads_per_ngram", rule, tables, by=("ngram_size",))
             return 1
         return tables
 
@@ -130,7 +131,7 @@ class Qwen4Exp(Decoder):
         try:
             found = read_quantization(self.config.values)
             scheme = found and found.scheme(linear_of(layer, TABLE))
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except UNREAD:
             return False
         return bool(found and scheme and scheme.bits == 8 and found.method in ("fp8", "modelopt"))
 

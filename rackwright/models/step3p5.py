@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import chain
 
-from rackwright.models.config import Config
+from rackwright.models.config import HEADS, Config
 from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.shape import KvCache, Layer, Tensor
@@ -52,7 +52,8 @@ class Step3p5(Decoder):
             inside.count(key, default=own) for key, own in zip(keys, usual, strict=True)
         )
         if heads % groups:
-            inside.fault("num_attention_groups", f"must divide num_attention_heads {heads}", groups)
+            rule = f"must divide num_attention_heads {heads}"
+            inside.fault("num_attention_groups", rule, groups, by=HEADS)
         return heads, groups, head
 
     def _others(self) -> list[bool]:

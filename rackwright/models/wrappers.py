@@ -107,6 +107,18 @@ ANY_TEXT = (
     "UltravoxModel",
 )
 """Wrappers of whatever text model the inner file names by its ``model_type``."""
+OF_MISTRAL = ("Mistral3ForConditionalGeneration", "VoxtralForConditionalGeneration")
+"""Whose repositories have a params.json too, by which the engine reads them."""
+OWN_TEXT = (
+    "Lfm2VlForConditionalGeneration",
+    "Llama_Nemotron_Nano_VL",
+    "Mistral3ForConditionalGeneration",
+    "VoxtralForConditionalGeneration",
+)
+"""Those of TEXT_OF that name no architecture for what is inside: its ``model_type`` counts.
+
+Source: lfm2_vl.py, nemotron_vl.py, mistral3.py, voxtral.py in vllm/model_executor/models, 0.32.
+"""
 FLAT = (
     "DeepseekV4ForConditionalGeneration",
     "DotsOCRForCausalLM",
@@ -143,6 +155,7 @@ BY_TYPE = {
     "hyperclovax": "HyperCLOVAXForCausalLM",
     "internlm2": "InternLM2ForCausalLM",
     "lfm2": "Lfm2ForCausalLM",
+    "lfm2_moe": "Lfm2MoeForCausalLM",
     "llama": "LlamaForCausalLM",
     "ministral3": "Ministral3ForCausalLM",
     "mistral": "MistralForCausalLM",
@@ -219,7 +232,8 @@ def text_architecture(architecture: str, values: Mapping[str, Any]) -> str | Non
     """
     if architecture == VERSIONED:
         return BY_VERSION.get(str(values.get("version")))
-    named = TEXT_OF.get(architecture) or BY_TYPE.get(inner_type(values))
+    usual, kind = TEXT_OF.get(architecture), inner_type(values)
+    named = BY_TYPE.get(kind) if kind and architecture in OWN_TEXT else usual or BY_TYPE.get(kind)
     inner = values.get(inner_key(values))
     if named != "DeepseekV2ForCausalLM" or not isinstance(inner, Mapping):
         return named

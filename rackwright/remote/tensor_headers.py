@@ -14,6 +14,8 @@ from rackwright.remote.tensors.summary import File, summary
 
 ONLY_LOOKS = True
 MOST_CONFIG_BYTES = 4 << 20
+MOST_NAMED = 5
+"""Files that are named of many that cannot be read."""
 
 Values = dict[str, Any]
 
@@ -37,7 +39,19 @@ def main(path: str) -> Values:
 
 def of_folder(folder: Path) -> Values:
     """The summary of all its files. Raises OSError, and ValueError with one reason."""
-    return summary([_file(folder, name) for name in _names(folder)])
+    files, wrong = [], []
+    for name in _names(folder):
+        try:
+            files.append(_file(folder, name))
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("; ".join([*wrong[:MOST_NAMED], *_more(len(wrong) - MOST_NAMED)]))
+    return summary(files)
+
+
+def _more(left: int) -> list[str]:
+    return [f"and {left} more files"] if left > 0 else []
 
 
 def _names(folder: Path) -> list[str]:

@@ -57,6 +57,16 @@ def test_a_value_that_cannot_be_printed_is_named_by_its_type(value: object) -> N
     assert f"a: is wrong (got <{type(value).__name__} that cannot be printed>)" in said
 
 
+def test_a_value_of_billions_is_never_written_out() -> None:
+    """As nine lines of YAML can make one, by aliases."""
+    value: list[object] = ["x"]
+    for _ in range(40):
+        value = [value] * 9
+    assert (
+        str(Fault("a", "is wrong", value)) == "a: is wrong (got <list of more than 10,000 values>)"
+    )
+
+
 def test_names_that_are_not_listed_are_still_proposed() -> None:
     assert nearest("ssh_usr", ["stages"], "key", ["ssh_user"]).endswith("did you mean 'ssh_user'?")
     assert nearest("voodoo", ["stages"], "key", ["ssh_user"]).endswith("expected one of stages")

@@ -25,7 +25,14 @@ from rackwright.models.quantization.scheme import (
     fp8_blocks,
     in_groups,
 )
-from rackwright.models.quantization.values import entries, group_of, names_in, sizes, whole
+from rackwright.models.quantization.values import (
+    entries,
+    entry_in,
+    group_of,
+    names_in,
+    sizes,
+    whole,
+)
 
 Entry = Mapping[str, Any]
 FORMATS = (
@@ -66,7 +73,8 @@ def compressed_tensors(entry: Entry) -> Quantization:
 def _scheme(group: Entry, packing: str) -> Scheme:
     if packing and packing not in FORMATS:
         raise ValueError(f"must have a format of {', '.join(FORMATS)}, not {packing!r}; {INSTEAD}")
-    weights, inputs = group["weights"], group.get("input_activations")
+    weights, inputs = entry_in(group["weights"]), group.get("input_activations")
+    inputs = None if inputs is None else entry_in(inputs)
     bits, kind = whole(weights["num_bits"], most=16), str(weights.get("type", "int"))
     if weights.get("actorder") in ("group", "dynamic"):
         raise ValueError(
@@ -100,7 +108,8 @@ def _float(bits: int, weights: Entry, inputs: Entry | None) -> Scheme:
 def _block(value: object) -> tuple[int, int]:
     """A list of two, or text as older files have it: ``128x128``."""
     if isinstance(value, str):
-        value = [int(part) for part in value.split("x")]
+        parts = value.split("x")
+        value = [int(part) for part in parts if part.isdecimal() and len(part) < 7]
     return sizes(value)
 
 

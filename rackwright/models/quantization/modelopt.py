@@ -23,7 +23,7 @@ from rackwright.models.quantization.scheme import (
     Scheme,
     fp8_blocks,
 )
-from rackwright.models.quantization.values import entries, names_in, whole
+from rackwright.models.quantization.values import Misread, entries, names_in, whole
 
 Entry = Mapping[str, Any]
 BLOCK = 128
@@ -47,7 +47,7 @@ def modelopt(entry: Entry) -> Quantization:
     algorithm = str(own.get("quant_algo") or "").upper()
     if algorithm == MIXED:
         return _mixed(own, kept)
-    usual = _algorithm(algorithm)
+    usual = _algorithm(own.get("quant_algo"))
     _check_group(own.get("group_size"), usual)
     return Quantization("modelopt", usual, Every(kept, head=True))
 
@@ -55,7 +55,7 @@ def modelopt(entry: Entry) -> Quantization:
 def _mixed(own: Entry, kept: Wildcards) -> Quantization:
     layers = []
     for name, values in entries(own.get("quantized_layers")).items():
-        scheme = _algorithm(str(values["quant_algo"]).upper())
+        scheme = _algorithm(values["quant_algo"])
         _check_group(values.get("group_size"), scheme)
         layers.append((usual_name(name), scheme))
     if not layers:
@@ -64,10 +64,11 @@ def _mixed(own: Entry, kept: Wildcards) -> Quantization:
     return Quantization("modelopt", usual, Listed(tuple(layers), kept))
 
 
-def _algorithm(name: str) -> Scheme:
+def _algorithm(written: object) -> Scheme:
+    name = str(written or "").upper()
     if name not in ALGORITHMS:
         known = ", ".join([MIXED, *ALGORITHMS])
-        raise ValueError(f"must have a quant_algo of {known}, not {name!r}; {INSTEAD}")
+        raise Misread(f"must be {known}; {INSTEAD}", written)
     return ALGORITHMS[name]
 
 

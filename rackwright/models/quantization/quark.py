@@ -30,7 +30,15 @@ from rackwright.models.quantization.scheme import (
     fp8_blocks,
     in_groups,
 )
-from rackwright.models.quantization.values import entries, entry_in, names_in, sizes, text_in, whole
+from rackwright.models.quantization.values import (
+    Misread,
+    entries,
+    entry_in,
+    names_in,
+    sizes,
+    text_in,
+    whole,
+)
 
 Entry = Mapping[str, Any]
 MX_GROUP = 32
@@ -96,7 +104,7 @@ def quark(entry: Entry) -> Quantization:
     for name, own in entries(entry.get("layer_quant_config")).items():
         of_cache = any(fnmatchcase(name, each) for each in (*cached, "*q_proj"))
         layers.append((name, _scheme(own, packing, of_cache)))
-    if not isinstance(entry.get("global_quant_config"), dict):
+    if not isinstance(entry.get("global_quant_config"), Mapping):
         raise ValueError("must have global_quant_config, how products are quantized")
     usual = _scheme(entry_in(entry["global_quant_config"]), packing)
     kept = Names(names_in(entry.get("exclude")))
@@ -107,11 +115,13 @@ def _scheme(own: Entry, packing: object, of_cache: bool = False) -> Scheme:
     """By the weights; of inputs it counts whether there are some, and how they are scaled."""
     if own.get("bias") or (own.get("output_tensors") and not of_cache):
         raise ValueError("quantizes outputs or biases, which vLLM 0.32 does not serve")
-    weights, inputs = own.get("weight"), own.get("input_tensors")
+    inputs, weights = own.get("input_tensors"), own["weight"]
+    if weights is None:
+        raise Misread("must be a dict", weights)
     if isinstance(weights, list) and len(weights) > 1:
-        return _of_two([text_in(entry_in(each).get("dtype")) for each in weights])
+        return _of_two([text_in(entry_in(each)["dtype"]) for each in weights])
     weights, inputs = _alone(weights), _alone(inputs)
-    kind, by = text_in(weights.get("dtype")), text_in(weights.get("qscheme"))
+    kind, by = text_in(weights["dtype"]), text_in(weights["qscheme"])
     found = _mx(kind, by, weights)
     if kind in ("int4", "uint4") and not inputs and packing in ("order", "reorder"):
         zeros = weights["symmetric"] is not True

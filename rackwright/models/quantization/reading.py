@@ -13,6 +13,7 @@ from rackwright.models.quantization.kind import Quantization
 from rackwright.models.quantization.modelopt import kv_cache, modelopt
 from rackwright.models.quantization.quark import quark
 from rackwright.models.quantization.torchao import torchao
+from rackwright.models.quantization.values import entry_in
 
 Entry = Mapping[str, Any]
 READERS: dict[str, Callable[[Entry], Quantization]] = {
@@ -61,7 +62,7 @@ def read_quantization(config: Entry) -> Quantization | None:
     entry = config.get("quantization_config") or config.get(OLDER_KEY)
     if not entry:
         return None
-    method = method_of(entry)
+    method = method_of(entry_in(entry))
     if method in UNSERVED:
         raise ValueError(
             f"is {method}, which is not supported: vLLM 0.32 does not serve it; {INSTEAD}"
@@ -116,6 +117,7 @@ def _kv_cache(method: str, entry: Entry) -> str | None:
     scheme = entry.get("kv_cache_scheme")
     if method != "compressed-tensors" or scheme is None:
         return None
+    scheme = entry_in(scheme)
     if (scheme.get("type"), scheme.get("num_bits")) != ("float", 8):
         raise ValueError(
             "must have a kv_cache_scheme of type float and 8 bits: vLLM 0.32 has no other"

@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 
+class Misread(ValueError):
+    """A value that is not what its key is for; whoever reads the whole knows which key it was."""
+
+    def __init__(self, rule: str, value: object) -> None:
+        """``value`` is the one that was taken out."""
+        super().__init__(rule)
+        self.value = value
+
+
 def whole(value: object, most: int = 1 << 20) -> int:
-    """A whole number from 1 to ``most``. Raises ValueError."""
+    """A whole number from 1 to ``most``. Raises Misread."""
     if type(value) is not int or not 1 <= value <= most:
-        raise ValueError(f"must have whole numbers from 1 to {most}, not {value!r}")
+        raise Misread(f"must be a whole number, 1 to {most:,}", value)
     return value
 
 
@@ -19,43 +28,39 @@ def group_of(value: object) -> int:
 
 
 def names_in(value: object) -> tuple[str, ...]:
-    """A list of names; empty where there is none. Raises TypeError."""
+    """A list of names; empty where there is none. Raises Misread."""
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise TypeError(value)
+        raise Misread("must be a list of names", value)
     return tuple(value)
 
 
 def text_in(value: object) -> str:
-    """A word, no longer than one is. Raises TypeError."""
+    """A word, no longer than one is. Raises Misread."""
     if not isinstance(value, str) or not 0 < len(value) <= 64:
-        raise TypeError(value)
+        raise Misread("must be a name", value)
     return value
 
 
 def entry_in(value: object) -> Mapping[str, Any]:
-    """A dict. Raises TypeError."""
+    """A dict. Raises Misread."""
     if not isinstance(value, Mapping):
-        raise TypeError(value)
+        raise Misread("must be a dict", value)
     return value
 
 
 def entries(value: object) -> Mapping[str, Mapping[str, Any]]:
-    """A dict of dicts; empty where there is none. Raises TypeError."""
+    """A dict of dicts; empty where there is none. Raises Misread."""
     if value is None:
         return {}
-    if not isinstance(value, Mapping) or not all(map(_is_entry, value.items())):
-        raise TypeError(value)
-    return value
-
-
-def _is_entry(item: tuple[object, object]) -> bool:
-    return isinstance(item[0], str) and isinstance(item[1], Mapping)
+    for inner in entry_in(value).values():
+        entry_in(inner)
+    return entry_in(value)
 
 
 def sizes(value: object) -> tuple[int, int]:
-    """Rows and columns of a block. Raises TypeError for what is no list of two."""
+    """Rows and columns of a block. Raises Misread for what is no list of two."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise TypeError(value)
+        raise Misread("must be two whole numbers", value)
     return whole(value[0]), whole(value[1])

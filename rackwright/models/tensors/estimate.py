@@ -19,7 +19,8 @@ from rackwright.models.answering import answers_of
 from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
 from rackwright.models.family import Family
-from rackwright.models.quantization import Quantization, read_quantization
+from rackwright.models.quantization import OLDER_KEY, Quantization, read_quantization
+from rackwright.models.quantization.misread import UNREAD, misread
 from rackwright.models.shape import KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.tensors.headers import Headers, HeldTensor
 from rackwright.models.tensors.loaded import HEAD, TABLE, TOWER, layer_of, loaded
@@ -127,7 +128,7 @@ def _is_odd(by_layer: ByLayer, layers: int) -> bool:
 def _quantization(config: Config) -> Quantization | None:
     try:
         return read_quantization(config.values)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        rule = str(error) if type(error) is ValueError else "cannot be read"
-        config.fault("quantization_config", rule)
+    except UNREAD:
+        key = config.first("quantization_config", OLDER_KEY)
+        config.fault(*misread(read_quantization, config.values, key))
         return None

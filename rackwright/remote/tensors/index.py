@@ -17,13 +17,15 @@ def files_of(text: bytes) -> list[str]:
     """The files that an index names. Raises ValueError."""
     try:
         entries = json.loads(text.decode())
-        named = entries["weight_map"].values()
-        names = sorted(set(named))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise ValueError(f"has no weight_map that could be read in {NAME}") from None
-    wrong = [name for name in names if not isinstance(name, str) or not _FILE.fullmatch(name)]
-    if wrong:
-        raise ValueError(f"names no file beside {NAME}: {wrong[0]!r:.200}")
+    except (ValueError, RecursionError):
+        raise ValueError(f"has no JSON in {NAME}: is it a whole file?") from None
+    named = entries.get("weight_map") if isinstance(entries, dict) else None
+    if not isinstance(named, dict):
+        raise ValueError(f"has no dict as weight_map in {NAME}, but {named!r:.100}")
+    for tensor, name in named.items():
+        if not isinstance(name, str) or not _FILE.fullmatch(name):
+            raise ValueError(f"names no file beside {NAME} for {tensor[:200]}: {name!r:.200}")
+    names = sorted(set(named.values()))
     if not 1 <= len(names) <= MOST_FILES:
         raise ValueError(f"names {len(names)} files in {NAME}, 1 to {MOST_FILES} are read")
     return names

@@ -195,9 +195,13 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
             "fbgemm_fp8, fp8, gptq, modelopt, mxfp4, quark, torchao, not 'magic'"
         ],
     ),
+    "a dtype by its newer key": (
+        {**config(), "dtype": "int4", "torch_dtype": None},
+        ["config.dtype: must be bfloat16, float16 or float32 (got 'int4')"],
+    ),
     "a garbled quantization": (
         config(quantization_config={"quant_method": "gptq", "bits": []}),
-        ["config.quantization_config: must have whole numbers from 1 to 32, not []"],
+        ["config.quantization_config.bits: must be a whole number, 1 to 32 (got [])"],
     ),
 }
 
@@ -338,3 +342,8 @@ def test_a_shape_does_not_depend_on_how_the_config_was_written() -> None:
     turned = json.loads(json.dumps(dict(reversed(given.items()))))
     one, other = read_shape(given), read_shape(turned)
     assert (one.layers, one.widths, one.dtype) == (other.layers, other.widths, other.dtype)
+
+
+@pytest.mark.parametrize(("written", "read"), [("half", "float16"), ("float", "bfloat16")])
+def test_a_dtype_may_have_torchs_shorter_name(written: str, read: str) -> None:
+    assert read_shape({**config(), "dtype": written}).dtype == read

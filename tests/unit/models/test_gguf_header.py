@@ -93,6 +93,14 @@ HOSTILE = {
         START + pack("<QQ", 0, 1) + gguf_files.text("k") + pack("<IIQ", 9, 9, 1),
         "list of unknown type 9",
     ),
+    "a key twice": (
+        START + pack("<QQ", 0, 2) + 2 * (gguf_files.text("k") + pack("<II", 4, 7)),
+        r"has two values of one key \('k'\)",
+    ),
+    "an alignment of three": (
+        gguf_files.header({"general.alignment": 3}, {}),
+        r"has an impossible general\.alignment \(3\)",
+    ),
     "unknown value": (
         START + pack("<QQ", 0, 1) + gguf_files.text("k") + pack("<I", 99),
         "unknown type 99",

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from rackwright.errors import SpecError
+from rackwright.errors import Fault, SpecError
 from rackwright.models import read_shape
+from rackwright.models.wrappers import INNER
 from tests.samples.configs import config
 from tests.samples.mutated import JUNK, changed_at, places
 
@@ -96,6 +97,75 @@ def test_a_quantization_of_layers_with_a_wrong_value_is_a_fault(entry: dict[str,
         for junk in MORE:
             changed = changed_at(entry, place, junk)
             read(config(quantization_config=changed), (place, junk))
+
+
+@pytest.mark.parametrize("architecture", CONFIGS)
+def test_one_wrong_figure_is_one_fault(architecture: str) -> None:
+    """What other keys are judged by stands for 1 where it is at fault: they are not judged."""
+    whole = CONFIGS[architecture]
+    inside = next((key for key in INNER if isinstance(whole.get(key), dict)), None)
+    own: dict[str, Any] = whole[inside] if inside else whole
+    refused = {fault.path for fault in faults_of(whole)}
+    for key in (key for key, value in own.items() if type(value) is int):
+        place = (inside, key) if inside else (key,)
+        paths = {fault.path for fault in faults_of(changed_at(whole, place, -3))}
+        assert paths <= {".".join(("config", *place)), *refused}, key
+
+
+def faults_of(values: dict[str, Any]) -> list[Fault]:
+    try:
+        read_shape(values)
+    except SpecError as error:
+        return list(error.faults)
+    return []
+
+
+GROUP = {"targets": ["Linear"], "weights": {"num_bits": 4, "type": "int", "group_size": 32}}
+PACKED: dict[str, Any] = {
+    "quant_method": "compressed-tensors",
+    "format": "pack-quantized",
+    "ignore": ["lm_head"],
+    "config_groups": {"a": GROUP},
+}
+KEYED: dict[str, tuple[dict[str, Any], tuple[Any, ...], str]] = {
+    "bits left out": ({"quant_method": "gptq"}, (), "bits: is required"),
+    "a list for a dict": (PACKED, ("config_groups",), "config_groups: must be a dict"),
+    "an entry of another": (PACKED, ("config_groups", "a"), "config_groups.a: must be a dict"),
+    "weights": (PACKED, ("config_groups", "a", "weights"), "config_groups.a.weights: must be"),
+    "no bits": (
+        {**PACKED, "config_groups": {"a": {"weights": {"type": "int"}}}},
+        (),
+        "config_groups.a.weights.num_bits: is required",
+    ),
+    "inputs": (
+        PACKED,
+        ("config_groups", "a", "input_activations"),
+        "config_groups.a.input_activations: must be a dict",
+    ),
+    "one of a list": (
+        {"quant_method": "fp8", "weight_block_size": [128, 0], "activation_scheme": "dynamic"},
+        (),
+        "weight_block_size: must be a whole number, 1 to 1,048,576 (got [128, 0])",
+    ),
+    "an algorithm of one layer": (
+        {
+            "quant_method": "modelopt",
+            "quant_algo": "MIXED_PRECISION",
+            "quantized_layers": {"model.layers.0.mlp.up_proj": {"quant_algo": "FP3"}},
+        },
+        (),
+        "quantized_layers.model.layers.0.mlp.up_proj.quant_algo: must be MIXED_PRECISION, FP8",
+    ),
+}
+
+
+@pytest.mark.parametrize(("entry", "place", "said"), KEYED.values(), ids=KEYED)
+def test_the_key_that_cannot_be_read_is_named(
+    entry: dict[str, Any], place: tuple[Any, ...], said: str
+) -> None:
+    changed = changed_at(entry, place, [7]) if place else entry
+    [fault] = faults_of(config(quantization_config=changed))
+    assert str(fault).startswith(f"config.quantization_config.{said}")
 
 
 def read(values: dict[str, Any], what: object) -> None:

@@ -99,7 +99,7 @@ def test_large_3_is_a_deepseek_v3_without_a_bias_of_its_router() -> None:
 
 def test_voxtral_is_its_text_half() -> None:
     shape = read_shape(config_of_params({**NEMO, **HEARS}))
-    assert (shape.architecture, shape.parameters) == ("LlamaForCausalLM", 12_247_782_400)
+    assert (shape.architecture, shape.parameters) == ("MistralForCausalLM", 12_247_782_400)
     assert "as long as the context" in shape.unhearing
 
 

@@ -14,6 +14,7 @@ from rackwright.models.wrappers import (
     BY_TYPE,
     BY_VERSION,
     FLAT,
+    OWN_TEXT,
     TEXT_OF,
     VERSIONED,
 )
@@ -99,6 +100,17 @@ def test_an_inner_file_may_stand_under_another_name() -> None:
 def test_the_text_model_is_known_by_its_type(wrapper: str, kind: str) -> None:
     outer = {"architectures": [wrapper], "text_config": {**BASE, "model_type": kind}}
     assert read_shape(outer).architecture == BY_TYPE[kind]
+
+
+@pytest.mark.parametrize("wrapper", OWN_TEXT)
+def test_another_text_model_than_usual_is_not_taken_for_the_usual(wrapper: str) -> None:
+    """Mistral Small 4 (text of ``mistral4``, latent, with experts) is no Mistral of its sizes."""
+    outer = {"architectures": [wrapper], "text_config": {**BASE, "model_type": "qwen2"}}
+    assert read_shape(outer).architecture == "Qwen2ForCausalLM"
+    outer["text_config"] = {**BASE, "model_type": "mistral4"}
+    with pytest.raises(SpecError) as raised:
+        read_shape(outer)
+    assert [fault.path for fault in raised.value.faults] == ["config.text_config.model_type"]
 
 
 def test_an_unknown_type_is_said_where_it_stands_with_those_that_are_known() -> None:

@@ -115,25 +115,32 @@ def test_a_file_that_the_index_names_and_that_is_absent_is_a_fault(tmp_path: Pat
     assert main(str(tmp_path)) == {"error": f"{tmp_path}: {words}"}
 
 
-@pytest.mark.parametrize(
-    "index",
-    [
-        b"",
-        b"[]",
-        b"{}",
-        b'{"weight_map": 3}',
-        b'{"weight_map": {}}',
-        b'{"weight_map": {"a": 3}}',
-        b'{"weight_map": {"a": "../../etc/passwd"}}',
-        b'{"weight_map": {"a": "/etc/passwd"}}',
-        b'{"weight_map": {"a": ["x"]}}',
-    ],
-)
+def test_every_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    put(tmp_path, {f"{n}.safetensors": b"" for n in range(7)} | {"x.safetensors": file_of(A)})
+    said = "; ".join(f"{n}.safetensors has 0 bytes, no safetensors file" for n in range(5))
+    assert main(str(tmp_path)) == {"error": f"{tmp_path}: {said}; and 2 more files"}
+
+
+NAME = "model.safetensors.index.json"
+INDEXES = {
+    b"": f"has no JSON in {NAME}: is it a whole file?",
+    b'{"weight_map": {"a": "x.safe': f"has no JSON in {NAME}: is it a whole file?",
+    b"[" * 100_000: f"has no JSON in {NAME}: is it a whole file?",
+    b"[]": f"has no dict as weight_map in {NAME}, but None",
+    b"{}": f"has no dict as weight_map in {NAME}, but None",
+    b'{"weight_map": 3}': f"has no dict as weight_map in {NAME}, but 3",
+    b'{"weight_map": {}}': f"names 0 files in {NAME}, 1 to 2000 are read",
+    b'{"weight_map": {"a": 3}}': f"names no file beside {NAME} for a: 3",
+    b'{"weight_map": {"b": "x", "a": "../../p"}}': f"names no file beside {NAME} for a: '../../p'",
+    b'{"weight_map": {"a": "/etc/passwd"}}': f"names no file beside {NAME} for a: '/etc/passwd'",
+    b'{"weight_map": {"a": ["x"]}}': f"names no file beside {NAME} for a: ['x']",
+}
+
+
+@pytest.mark.parametrize("index", INDEXES, ids=lambda index: index[:40].decode())
 def test_an_index_that_is_none_is_one_fault(index: bytes, tmp_path: Path) -> None:
-    put(tmp_path, {"model.safetensors.index.json": index})
-    answer = main(str(tmp_path))
-    assert list(answer) == ["error"]
-    assert "model.safetensors.index.json" in answer["error"]
+    put(tmp_path, {NAME: index})
+    assert main(str(tmp_path)) == {"error": f"{tmp_path}: {INDEXES[index]}"}
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -117,10 +117,19 @@ REFUSED: dict[str, tuple[Config, str]] = {
         "has weights of fp8_e4m3 per_tensor, without quantized inputs, which vLLM 0.32",
     ),
     "mxfp4 of other groups": (quark({**FP4, "group_size": 16}), "has weights of fp4 per_group"),
-    "no weights": (quark(None), "quantization_config: cannot be read"),
-    "a kind that is no word": (quark({**INT8, "dtype": ["int8"]}, INT8), "cannot be read"),
-    "a word without end": (quark({**INT8, "qscheme": "x" * 9999}, INT8), "cannot be read"),
-    "one of two kinds that is no word": (quark([FP4, {"dtype": None}]), "cannot be read"),
+    "no weights": (quark(None), r"global_quant_config\.weight: must be a dict"),
+    "a kind that is no word": (
+        quark({**INT8, "dtype": ["int8"]}, INT8),
+        r"weight\.dtype: must be a name",
+    ),
+    "a word without end": (
+        quark({**INT8, "qscheme": "x" * 9999}, INT8),
+        r"weight\.qscheme: must be a name",
+    ),
+    "one of two kinds that is no word": (
+        quark([FP4, {"dtype": None}]),
+        r"weight\.1\.dtype: must be a name",
+    ),
     "biases": (
         quark(STILL, STILL, global_quant_config={"weight": STILL, "bias": STILL}),
         "quantizes outputs or biases",

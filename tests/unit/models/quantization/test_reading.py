@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -283,11 +284,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no groups": ({"quant_method": "compressed-tensors"}, "must have config_groups"),
     "a group without weights": (
         {"quant_method": "compressed-tensors", "config_groups": {"a": {}}},
-        "cannot be read",
+        ".config_groups.a.weights: is required",
     ),
     "groups in a list": (
         {"quant_method": "compressed-tensors", "config_groups": [1]},
-        "cannot be read",
+        ".config_groups: must be a dict (got [1])",
     ),
     "a sparse format": (
         grouped(ints(4, group_size=128), format="marlin-24"),
@@ -321,7 +322,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {**scheme(8), "kv_cache_scheme": floats(4)},
         "must have a kv_cache_scheme of type float and 8 bits: vLLM 0.32 has no other",
     ),
-    "gptq without bits": ({"quant_method": "gptq"}, "cannot be read"),
+    "gptq without bits": ({"quant_method": "gptq"}, ".bits: is required"),
     "gptq, asymmetric": (
         {**GPTQ, "sym": False},
         "is asymmetric GPTQ of 4 bits, which vLLM 0.32 does not serve: only symmetric of 4 or 8; "
@@ -356,28 +357,31 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "modelopt, another algorithm": (
         optimized("INT4_AWQ"),
-        "must have a quant_algo of MIXED_PRECISION, FP8, FP8_BLOCK_SCALES, FP8_PB_WO, "
-        "FP8_PER_CHANNEL_PER_TOKEN, MXFP8, NVFP4, W4A16_NVFP4, not 'INT4_AWQ'; "
-        f"{INSTEAD}",
+        ".quantization.quant_algo: must be MIXED_PRECISION, FP8, FP8_BLOCK_SCALES, FP8_PB_WO, "
+        f"FP8_PER_CHANNEL_PER_TOKEN, MXFP8, NVFP4, W4A16_NVFP4; {INSTEAD}, in hf_quant_config.json "
+        "(got 'INT4_AWQ')",
     ),
     "modelopt, another group": (
         optimized("NVFP4", group_size=32),
-        "must have group_size 16, not 32",
+        "must have group_size 16, not 32, in hf_quant_config.json",
     ),
     "modelopt, mixed of nothing": (
         optimized("MIXED_PRECISION"),
-        "must have quantized_layers, which MIXED_PRECISION is made of",
+        "must have quantized_layers, which MIXED_PRECISION is made of, in hf_quant_config.json",
     ),
     "modelopt, mixed without words": (
         optimized("MIXED_PRECISION", quantized_layers={"a": {}}),
-        "cannot be read",
+        ".quantization.quantized_layers.a.quant_algo: is required, in hf_quant_config.json",
     ),
-    "no dict": ("fp8", "cannot be read"),
+    "no dict": ("fp8", "must be a dict (got 'fp8')"),
     "a list of other things": (
         {"quant_method": "fp8", "modules_to_not_convert": [1]},
-        "cannot be read",
+        ".modules_to_not_convert: must be a list of names (got [1])",
     ),
-    "half a block": ({"quant_method": "fp8", "weight_block_size": [128]}, "cannot be read"),
+    "half a block": (
+        {"quant_method": "fp8", "weight_block_size": [128]},
+        ".weight_block_size: must be two whole numbers (got [128])",
+    ),
 }
 
 
@@ -395,7 +399,8 @@ def test_older_files_call_it_compression() -> None:
 def test_what_cannot_be_judged_is_a_fault(entry: Any, rule: str) -> None:
     with pytest.raises(SpecError) as caught:
         read_shape(config(quantization_config=entry))
-    assert [str(fault) for fault in caught.value.faults] == [f"config.quantization_config: {rule}"]
+    [fault] = caught.value.faults
+    assert re.sub(r"^config\.quantization_config(: )?", "", str(fault)) == rule
 
 
 @pytest.mark.parametrize(
@@ -429,5 +434,5 @@ def test_what_cannot_be_judged_is_a_fault(entry: Any, rule: str) -> None:
     ids=str,
 )
 def test_nonsense_is_a_fault_and_never_an_error_later(entry: Config) -> None:
-    with pytest.raises(SpecError, match=r"config.quantization_config: "):
+    with pytest.raises(SpecError, match=r"1 fault in .*\n  config\.quantization_config[:.]"):
         read_shape(config(quantization_config=entry))
