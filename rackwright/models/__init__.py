@@ -14,6 +14,7 @@ from rackwright.models.by_hand import Figures, shape_by_hand
 from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
 from rackwright.models.deepseek_v4 import DeepseekV4
+from rackwright.models.deepseek_v41 import DeepseekV41
 from rackwright.models.delta import Glm5Next
 from rackwright.models.diffusion_gemma import NAME as DIFFUSION_GEMMA
 from rackwright.models.diffusion_gemma import with_canvas
@@ -50,6 +51,7 @@ from rackwright.models.quantization import (
 from rackwright.models.quantization.lists import RefusedProduct
 from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
+from rackwright.models.staging import UNSTAGED
 from rackwright.models.states import Mamba2, StatesOnly
 from rackwright.models.step3p5 import Step3p5
 from rackwright.models.unknown import BY_HAND, draft_rule, unknown_rule
@@ -71,6 +73,7 @@ from rackwright.models.wrappers import (
     text_values,
     thinker,
 )
+from rackwright.models.zamba2 import Zamba2
 
 __all__ = [
     "DTYPE_BYTES",
@@ -97,6 +100,7 @@ DECODERS = {
     "BloomForCausalLM": Bloom,
     "DeciLMForCausalLM": Nas,
     "DeepseekV4ForCausalLM": DeepseekV4,
+    "DeepseekV41ForCausalLM": DeepseekV41,
     "Ernie4_5_VLMoeForCausalLM": ErnieVl,
     "FalconForCausalLM": Falcon,
     "FalconH1ForCausalLM": FalconH1,
@@ -132,6 +136,7 @@ DECODERS = {
     "VoyageQwen3BidirectionalEmbedModel": BothWays,
     "WhisperForConditionalGeneration": Whisper,
     "XLMRobertaModel": Roberta,
+    "Zamba2ForCausalLM": Zamba2,
 }
 """Families whose layers are read by a class of their own."""
 
@@ -145,9 +150,11 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     if not isinstance(values, Mapping):
         raise SpecError([Fault(path, "must be a dict, as in config.json", values)])
     architecture = seen_as(_architecture(values, path), values)
+    staged = architecture not in UNSTAGED
     if not is_wrapper(architecture):
-        return _settled(architecture, values, path)
-    shape = replace(_settled(*_text_model(architecture, values, path)), text_only=True)
+        return replace(_settled(architecture, values, path), staged=staged)
+    text = _settled(*_text_model(architecture, values, path))
+    shape = replace(text, text_only=True, staged=staged)
     tower, reason = read_tower(architecture, values, path, shape.hidden_size)
     ear, unhearing = read_ear(architecture, values, path, shape.hidden_size)
     shape = replace(shape, tower=tower, unseeing=reason, ear=ear, unhearing=unhearing)
@@ -239,6 +246,7 @@ def _shape(architecture: str, config: Config) -> Shape:
         quantization=_quantization(config),
         beside=decoder.beside(),
         widths=decoder.widths(),
+        seams=decoder.seams(),
         padded_experts=family.padded_experts,
         least_width=family.least_width,
         answers=family.answers,

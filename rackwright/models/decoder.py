@@ -95,6 +95,10 @@ class Decoder:
             found.append(Tensor("embedding_norm", self.norm_elements))
         return tuple(found)
 
+    def seams(self) -> tuple[int, ...]:
+        """Layers that a stage may begin with, where not all may; empty where all may."""
+        return ()
+
     def _labels(self) -> int:
         """How many scores: transformers writes their names, and takes two where there are none."""
         names = self.config.values.get("id2label")

@@ -64,6 +64,7 @@ DENSE: dict[str, Family] = {
     "FalconMambaForCausalLM": Family(tied=True, second_runner=False),
     "Mamba2ForCausalLM": Family(second_runner=False),
     "MambaForCausalLM": Family(tied=True, second_runner=False),
+    "Zamba2ForCausalLM": Family(tied=True, second_runner=False),
     "Lfm2ForCausalLM": Family(qk_norm="head", tied=True, second_runner=False),
     "InternLM2ForCausalLM": Family(reads_attention_bias=False),
     "InternLM3ForCausalLM": Family(),

@@ -188,6 +188,13 @@ MIXTURES: dict[str, Family] = {
         shared_count="n_shared_experts",
         score_bias=True,
     ),
+    "DeepseekV41ForCausalLM": Family(
+        latent=True,
+        scaled_context=True,
+        experts="n_routed_experts",
+        shared_count="n_shared_experts",
+        score_bias=True,
+    ),
     "GlmMoeDsaForCausalLM": replace(DEEPSEEK, indexer=True),
     "KimiLinearForCausalLM": Family(
         latent=True,

@@ -18,6 +18,7 @@ TEXT_OF = {
         "DeepseekV2ForCausalLM",
     ),
     "AudioFlamingo3ForConditionalGeneration": "Qwen2ForCausalLM",
+    "DeepseekV41ForCausalLM": "DeepseekV41ForCausalLM",
     "DeepseekV4ForConditionalGeneration": "DeepseekV4ForCausalLM",
     "DiffusionGemmaForBlockDiffusion": "Gemma4ForCausalLM",
     "DotsOCRForCausalLM": "Qwen2ForCausalLM",
@@ -108,6 +109,7 @@ ANY_TEXT = (
 )
 """Wrappers of whatever text model the inner file names by its ``model_type``."""
 FLAT = (
+    "DeepseekV41ForCausalLM",
     "DeepseekV4ForConditionalGeneration",
     "DotsOCRForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration",
@@ -156,6 +158,8 @@ BY_TYPE = {
     "smollm3": "SmolLM3ForCausalLM",
 }
 """Text models by what ``text_config`` calls their type."""
+SEES_BESIDE = "DeepseekV41ForCausalLM"
+"""Whose text model is quantized by the whole's type, and has more figures where there is a tower."""
 VERSIONED = "MiniCPMV"
 BY_VERSION = {
     "2.5": "LlamaForCausalLM",
@@ -238,6 +242,10 @@ def text_values(architecture: str, values: Mapping[str, Any]) -> dict[str, Any] 
     whole = {key: values[key] for key in outer_keys(values)}
     dropped = DTYPES if set(DTYPES) & set(whole) else ()
     own = {key: inner[key] for key in inner if key not in dropped}
+    if architecture == SEES_BESIDE:
+        seen = values.get("vision_config")
+        own["model_type"] = values.get("model_type")
+        own["vision_n_layers"] = seen.get("num_hidden_layers") if isinstance(seen, Mapping) else 0
     return {**LEFT_OUT.get(inner_type(values), {}), **own, **whole}
 
 

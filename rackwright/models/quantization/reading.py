@@ -83,12 +83,12 @@ def read_quantization(config: Entry) -> Quantization | None:
 def _own(config: Entry, method: str) -> Quantization | None:
     """What the engine makes of a method for one type of model alone; None for all others.
 
-    Source: DeepseekV4ForCausalLMConfig and KimiK3ForConditionalGenerationConfig in
-    model_executor/models/config.py.
+    Source: DeepseekV4FP8Config.override_quantization_method in vllm/models/deepseek_v41, and
+    KimiK3ForConditionalGenerationConfig in model_executor/models/config.py.
     """
     kind = config.get("model_type")
     entry = config.get("quantization_config") or config[OLDER_KEY]
-    if method == "fp8" and kind == "deepseek_v4":
+    if method == "fp8" and str(kind).startswith("deepseek_v4"):
         return deepseek_v4({**config, "quantization_config": entry})
     packed = entry.get("format") == "mxfp4-pack-quantized"
     if method == "compressed-tensors" and kind == "kimi_linear" and packed:

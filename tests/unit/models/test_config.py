@@ -56,11 +56,12 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         ],
     ),
     "an unknown architecture": (
-        config("Zamba2ForCausalLM"),
+        config("OpenVLAForActionPrediction"),
         [
             "config.architectures: is not supported yet, vLLM 0.32.0 serves it: its files' headers "
             "make an estimate (`tensors`), or figures by hand (docs/planner.md); the nearest by "
-            "name that is known is Mamba2ForCausalLM (got 'Zamba2ForCausalLM')"
+            "name that is known is OpenCUAForConditionalGeneration "
+            "(got 'OpenVLAForActionPrediction')"
         ],
     ),
     "an architecture of a plugin": (

@@ -24,7 +24,12 @@ from tests.samples.configs import (
     usual,
 )
 
-COUNT_AS_TWO = ("FalconH1ForCausalLM", "InklingForCausalLM", "WhisperForConditionalGeneration")
+COUNT_AS_TWO = (
+    "FalconH1ForCausalLM",
+    "InklingForCausalLM",
+    "WhisperForConditionalGeneration",
+    "Zamba2ForCausalLM",
+)
 """Of these a layer is two values: it keeps two kinds of cache."""
 
 
