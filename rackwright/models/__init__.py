@@ -8,9 +8,11 @@ from typing import Any
 
 from rackwright.errors import Fault, SpecError
 from rackwright.models.bailing import Bailing
+from rackwright.models.bailing_hybrid import BailingHybrid, BailingV3
 from rackwright.models.beside import FalconH1, Jamba
 from rackwright.models.bloom import Bloom
 from rackwright.models.by_hand import Figures, shape_by_hand
+from rackwright.models.chatglm import ChatGlm
 from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
 from rackwright.models.deepseek_v4 import DeepseekV4
@@ -31,6 +33,7 @@ from rackwright.models.gpt_bigcode import GptBigCode
 from rackwright.models.hearing import read_ear
 from rackwright.models.hyperclovax import HyperClovaX
 from rackwright.models.inkling import Inkling
+from rackwright.models.k2_horizon import K2Horizon
 from rackwright.models.kimi_k3 import KimiK3
 from rackwright.models.laguna import Laguna
 from rackwright.models.lfm2 import Lfm2, Lfm2Moe
@@ -38,6 +41,7 @@ from rackwright.models.mamba import GraniteHybrid
 from rackwright.models.mimo import MiMoV2
 from rackwright.models.minicpm3 import MiniCpm3
 from rackwright.models.minimax_m3 import MiniMaxM3
+from rackwright.models.molmo2 import Molmo2
 from rackwright.models.nas import Nas
 from rackwright.models.nemotron_h import NemotronH
 from rackwright.models.quantization import (
@@ -53,6 +57,7 @@ from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.staging import UNSTAGED
 from rackwright.models.states import Mamba2, StatesOnly
+from rackwright.models.step3 import Step3Text
 from rackwright.models.step3p5 import Step3p5
 from rackwright.models.unknown import BY_HAND, draft_rule, unknown_rule
 from rackwright.models.vectors import BothWays, Gemma3Text, Gte, JinaV5, Roberta
@@ -97,7 +102,10 @@ __all__ = [
 DECODERS = {
     "BailingMoeForCausalLM": Bailing,
     "BailingMoeV2ForCausalLM": Bailing,
+    "BailingMoeV2_5ForCausalLM": BailingHybrid,
+    "BailingMoeV3ForCausalLM": BailingV3,
     "BloomForCausalLM": Bloom,
+    "ChatGLMModel": ChatGlm,
     "DeciLMForCausalLM": Nas,
     "DeepseekV4ForCausalLM": DeepseekV4,
     "DeepseekV41ForCausalLM": DeepseekV41,
@@ -118,6 +126,7 @@ DECODERS = {
     "InklingForCausalLM": Inkling,
     "JambaForCausalLM": Jamba,
     "JinaEmbeddingsV5Model": JinaV5,
+    "K2HorizonForCausalLM": K2Horizon,
     "KimiLinearForCausalLM": KimiK3,
     "LagunaForCausalLM": Laguna,
     "Lfm2ForCausalLM": Lfm2,
@@ -129,9 +138,11 @@ DECODERS = {
     "MiMoV2FlashForCausalLM": MiMoV2,
     "MiniCPM3ForCausalLM": MiniCpm3,
     "MiniMaxM3SparseForCausalLM": MiniMaxM3,
+    "Molmo2ForConditionalGeneration": Molmo2,
     "NemotronHForCausalLM": NemotronH,
     "Qwen4ExpForCausalLM": Qwen4Exp,
     "RobertaModel": Roberta,
+    "Step3TextForCausalLM": Step3Text,
     "Step3p5ForCausalLM": Step3p5,
     "VoyageQwen3BidirectionalEmbedModel": BothWays,
     "WhisperForConditionalGeneration": Whisper,

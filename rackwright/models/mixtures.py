@@ -52,6 +52,32 @@ MIXTURES: dict[str, Family] = {
         experts_beside=True,
         second_runner=False,
     ),
+    "K2HorizonForCausalLM": Family(
+        qk_norm="all",
+        qk_norm_key="query_key_norm",
+        experts="num_experts",
+        may_be_dense=True,
+        shared_count="num_shared_experts",
+    ),
+    "MiniCPMForCausalLM": Family(
+        tied=True,
+        reads_attention_bias=False,
+        experts="num_experts",
+        expert_width="intermediate_size",
+        may_be_dense=True,
+    ),
+    "GraniteMoeSWAForCausalLM": Family(
+        experts="num_local_experts",
+        expert_width="intermediate_size",
+        shared_width="shared_intermediate_size",
+        sinks=True,
+        windows="from_first",
+        pattern=4,
+    ),
+    "SarvamMLAForCausalLM": DEEPSEEK,
+    "Step3TextForCausalLM": Family(
+        experts="moe_num_experts", active="moe_top_k", shared_width="share_expert_dim"
+    ),
     "GraniteMoeSharedForCausalLM": Family(
         experts="num_local_experts",
         expert_width="intermediate_size",
@@ -81,6 +107,8 @@ MIXTURES: dict[str, Family] = {
     ),
     "BailingMoeForCausalLM": BAILING,
     "BailingMoeV2ForCausalLM": BAILING,
+    "BailingMoeV2_5ForCausalLM": replace(BAILING, latent=True, linear=True),
+    "BailingMoeV3ForCausalLM": replace(BAILING, latent=True, linear=True),
     "ExaoneMoEForCausalLM": EXAONE_MOE,
     "ExaoneMoeForCausalLM": EXAONE_MOE,
     "Lfm2MoeForCausalLM": Family(

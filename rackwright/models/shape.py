@@ -171,10 +171,9 @@ class Shape:
     such a share. ``staged`` is False where vLLM's class has no pipeline stages; ``seams`` are
     the layers that a stage may begin with, where not all may. ``canvas``: tokens of an answer that
     are made together, 0 where one follows another. ``activation_bytes`` is given where it cannot be
-    computed; ``file_bytes`` where it is served from one GGUF file of that size, ``in_file`` what the file's
-    header says of its parts, and ``projector_bytes`` of the file beside it that sees or hears.
-    Compared by identity, so that
-    what is computed of a shape can be remembered.
+    computed; ``file_bytes`` where it is served from one GGUF file of that size, ``in_file`` what
+    the file's header says of its parts, and ``projector_bytes`` of the file beside it that sees or
+    hears. Compared by identity, so that what is computed of a shape can be remembered.
     """
 
     architecture: str

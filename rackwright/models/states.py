@@ -1,7 +1,8 @@
 """Models of states alone: Mamba (arXiv:2312.00752), FalconMamba, Mamba 2 (arXiv:2405.21060).
 
 Source: vllm/model_executor/models/mamba.py, mamba2.py and layers/mamba/mamba_mixer2.py, 0.32. They
-keep the same of a request however long it is, and their configs name no longest one: the engine takes whatever it is told (``_get_and_verify_max_len``, config/model.py).
+keep the same of a request however long it is, and their configs name no longest one: the engine
+takes whatever it is told (``_get_and_verify_max_len``, config/model.py).
 """
 
 from __future__ import annotations

@@ -18,12 +18,19 @@ TEXT_OF = {
         "DeepseekV2ForCausalLM",
     ),
     "AudioFlamingo3ForConditionalGeneration": "Qwen2ForCausalLM",
+    "BagelForConditionalGeneration": "Qwen2ForCausalLM",
+    "BailingMoeV3VLForConditionalGeneration": "BailingMoeV3ForCausalLM",
+    "ClefOmniForJointSchema": "Qwen3MoeForCausalLM",
+    "CohereCompassForConditionalGeneration": "Cohere2ForCausalLM",
+    "Cosmos3ForConditionalGeneration": "Qwen3ForCausalLM",
     "DeepseekV41ForCausalLM": "DeepseekV41ForCausalLM",
     "DeepseekV4ForConditionalGeneration": "DeepseekV4ForCausalLM",
     "DiffusionGemmaForBlockDiffusion": "Gemma4ForCausalLM",
     "DotsOCRForCausalLM": "Qwen2ForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration": "Ernie4_5_VLMoeForCausalLM",
     "Exaone4_5_ForConditionalGeneration": "Exaone4ForCausalLM",
+    "FunAudioChatForConditionalGeneration": "Qwen3ForCausalLM",
+    "GLM4VForCausalLM": "ChatGLMModel",
     "Gemma3ForConditionalGeneration": "Gemma3ForCausalLM",
     "Gemma3nForConditionalGeneration": "Gemma3nForCausalLM",
     "Gemma4ForConditionalGeneration": "Gemma4ForCausalLM",
@@ -35,6 +42,7 @@ TEXT_OF = {
     "GlmOcrForConditionalGeneration": "Glm4ForCausalLM",
     "HunYuanVLForConditionalGeneration": "HunYuanDenseV1ForCausalLM",
     "InklingForConditionalGeneration": "InklingForCausalLM",
+    "InternS2PreviewForConditionalGeneration": "Qwen3_5MoeForCausalLM",
     "IsaacForConditionalGeneration": "Qwen3ForCausalLM",
     "KananaVForConditionalGeneration": "LlamaForCausalLM",
     "KeyeForConditionalGeneration": "Qwen3ForCausalLM",
@@ -47,11 +55,24 @@ TEXT_OF = {
     "Llama_Nemotron_Nano_VL": "LlamaForCausalLM",
     "LlavaOnevision2ForConditionalGeneration": "Qwen3ForCausalLM",
     "MiDashengLMModel": "Qwen2ForCausalLM",
+    "MiMoV2OmniForCausalLM": "MiMoV2FlashForCausalLM",
     "MiniCPMV4_6ForConditionalGeneration": "Qwen3_5ForCausalLM",
+    "MiniCPMV4_7ForConditionalGeneration": "Qwen3_5ForCausalLM",
     "MiniMaxM3SparseForConditionalGeneration": "MiniMaxM3SparseForCausalLM",
     "Mistral3ForConditionalGeneration": "MistralForCausalLM",
+    "Molmo2ForConditionalGeneration": "Molmo2ForConditionalGeneration",
+    "MoonshotKimiaForCausalLM": "Qwen2ForCausalLM",
+    "MossTranscribeDiarizeForConditionalGeneration": "Qwen3ForCausalLM",
     "MuseGlimmerForConditionalGeneration": "MuseGlimmerForCausalLM",
-    "NemotronH_Nano_VL_V2": "NemotronHForCausalLM",
+    **dict.fromkeys(
+        (
+            "NemotronH_Nano_Omni_Reasoning_V3",
+            "NemotronH_Nano_VL_V2",
+            "NemotronH_Omni_Reasoning_V3",
+            "NemotronH_Super_Omni_Reasoning_V3",
+        ),
+        "NemotronHForCausalLM",
+    ),
     "OpenCUAForConditionalGeneration": "Qwen2ForCausalLM",
     "PaddleOCRVLForConditionalGeneration": "Ernie4_5ForCausalLM",
     "Phi3VForCausalLM": "Phi3ForCausalLM",
@@ -70,7 +91,9 @@ TEXT_OF = {
     "Qwen3_5ForConditionalGeneration": "Qwen3_5ForCausalLM",
     "Qwen3_5MoeForConditionalGeneration": "Qwen3_5MoeForCausalLM",
     "Qwen4ExpForConditionalGeneration": "Qwen4ExpForCausalLM",
+    "Step3VLForConditionalGeneration": "Step3TextForCausalLM",
     "Step3p7ForConditionalGeneration": "Step3p5ForCausalLM",
+    "VibeVoiceAsrForConditionalGeneration": "Qwen2ForCausalLM",
     "VoxtralForConditionalGeneration": "LlamaForCausalLM",
 }
 """Wrappers by the architecture of their text model."""
@@ -95,6 +118,7 @@ ANY_TEXT = (
     "LlavaOnevisionForConditionalGeneration",
     "MiniCPMV",
     "NVLM_D",
+    "Ovis",
     "Ovis2_5",
     "Ovis2_6ForCausalLM",
     "Ovis2_6_MoeForCausalLM",
@@ -110,6 +134,9 @@ ANY_TEXT = (
 """Wrappers of whatever text model the inner file names by its ``model_type``."""
 FLAT = (
     "DeepseekV41ForCausalLM",
+    "GLM4VForCausalLM",
+    "Molmo2ForConditionalGeneration",
+    "MoonshotKimiaForCausalLM",
     "DeepseekV4ForConditionalGeneration",
     "DotsOCRForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration",
@@ -159,7 +186,7 @@ BY_TYPE = {
 }
 """Text models by what ``text_config`` calls their type."""
 SEES_BESIDE = "DeepseekV41ForCausalLM"
-"""Whose text model is quantized by the whole's type, and has more figures where there is a tower."""
+"""Its text model is quantized by the whole's type, and has more figures where there is a tower."""
 VERSIONED = "MiniCPMV"
 BY_VERSION = {
     "2.5": "LlamaForCausalLM",

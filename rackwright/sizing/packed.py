@@ -5,7 +5,8 @@ whole. Where such a bucket has as many of every page, buckets that have so too a
 about as large. What a request has one block of, and windows where nothing is dealt so, is dealt to
 groups that fit into the block that the others need. One block of the pool holds the widest group:
 so it is for layouts whose blocks lie outermost, as the indexer of DeepSeek V4 asks. Source:
-_get_packed_kv_cache_groups and _get_kv_cache_bytes_per_block in vllm/v1/core/kv_cache_utils.py, 0.32.
+_get_packed_kv_cache_groups and _get_kv_cache_bytes_per_block in vllm/v1/core/kv_cache_utils.py,
+0.32.
 """
 
 from __future__ import annotations
