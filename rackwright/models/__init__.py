@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
+from rackwright.models.axk1 import Axk1
 from rackwright.models.bailing import Bailing
 from rackwright.models.bailing_hybrid import BailingHybrid, BailingV3
 from rackwright.models.beside import FalconH1, Jamba
@@ -31,6 +32,8 @@ from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
 from rackwright.models.gemma4_unified import embedders
 from rackwright.models.gpt_bigcode import GptBigCode
 from rackwright.models.hearing import read_ear
+from rackwright.models.hrm import HrmText
+from rackwright.models.hy_v4 import HyV4
 from rackwright.models.hyperclovax import HyperClovaX
 from rackwright.models.inkling import Inkling
 from rackwright.models.k2_horizon import K2Horizon
@@ -42,6 +45,7 @@ from rackwright.models.mimo import MiMoV2
 from rackwright.models.minicpm3 import MiniCpm3
 from rackwright.models.minimax_m3 import MiniMaxM3
 from rackwright.models.molmo2 import Molmo2
+from rackwright.models.moondream3 import Moondream3
 from rackwright.models.nas import Nas
 from rackwright.models.nemotron_h import NemotronH
 from rackwright.models.quantization import (
@@ -122,6 +126,9 @@ DECODERS = {
     "GteModel": Gte,
     "GteNewForSequenceClassification": Gte,
     "GteNewModel": Gte,
+    "AXK1ForCausalLM": Axk1,
+    "HYV4ForCausalLM": HyV4,
+    "HrmTextForCausalLM": HrmText,
     "HyperCLOVAXForCausalLM": HyperClovaX,
     "InklingForCausalLM": Inkling,
     "JambaForCausalLM": Jamba,
@@ -139,6 +146,7 @@ DECODERS = {
     "MiniCPM3ForCausalLM": MiniCpm3,
     "MiniMaxM3SparseForCausalLM": MiniMaxM3,
     "Molmo2ForConditionalGeneration": Molmo2,
+    "Moondream3ForCausalLM": Moondream3,
     "NemotronHForCausalLM": NemotronH,
     "Qwen4ExpForCausalLM": Qwen4Exp,
     "RobertaModel": Roberta,

@@ -54,6 +54,8 @@ DENSE: dict[str, Family] = {
     "MambaForCausalLM": Family(tied=True, second_runner=False),
     "ChatGLMModel": Family(output_follows_bias=False),
     "GraniteSWAForCausalLM": Family(tied=True, sinks=True, windows="from_first", pattern=4),
+    "HrmTextForCausalLM": Family(norms=0, final_norm=False),
+    "OlmoHybridForCausalLM": Family(qk_norm="all", linear=True),
     "Molmo2ForConditionalGeneration": Family(bias_key="qkv_bias", output_follows_bias=False),
     "Zamba2ForCausalLM": Family(tied=True, second_runner=False),
     "Lfm2ForCausalLM": Family(qk_norm="head", tied=True, second_runner=False),

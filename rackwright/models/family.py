@@ -29,12 +29,13 @@ class Family:
     Attention: ``qkv_bias`` and ``output_bias`` name the default of ``bias_key``; ``qk_norm``
     is the width of query and key norms: one head, or all heads. ``windows`` says which layers look
     back ``sliding_window`` tokens only, where ``layer_types`` does not: all, every second one from
-    the first, all but each ``pattern``-th (or the first and each after it), those from ``max_window_layers`` on, or all but each
-    fourth, in chunks of ``attention_chunk_size``. ``linear`` models have linear attention where not
-    every ``full_attention_interval``-th layer; ``gated_query`` doubles queries by a gate on the
-    output. ``indexer``: a small attention of its own picks the tokens that ``latent`` attention
-    sees. ``positions`` is a table of them instead of rotations, with ``positions_skip`` rows that
-    no token uses; ``types`` and ``embedding_norm`` stand beside it.
+    the first, all but each ``pattern``-th (or the first and each ``pattern``-th from there), those
+    from ``max_window_layers`` on, or all but each fourth, in chunks of ``attention_chunk_size``.
+    ``linear`` models have linear attention where not every ``full_attention_interval``-th layer;
+    ``gated_query`` doubles queries by a gate on the output. ``indexer``: a small attention of its
+    own picks the tokens that ``latent`` attention sees. ``positions`` is a table of them instead of
+    rotations, with ``positions_skip`` rows that no token uses; ``types`` and ``embedding_norm``
+    stand beside it.
 
     Norms and MLP: ``norms`` a layer are of hidden size, and with ``norm_bias`` they also shift.
     ``mlp_width`` is the key of an MLP's width, ``mlp_times`` the hidden size where it is left out;

@@ -74,6 +74,26 @@ MIXTURES: dict[str, Family] = {
         windows="from_first",
         pattern=4,
     ),
+    "AXK1ForCausalLM": DEEPSEEK,
+    "AriaTextForCausalLM": Family(
+        experts="moe_num_experts",
+        active="moe_topk",
+        expert_width="intermediate_size",
+        shared_count="moe_num_shared_experts",
+    ),
+    "HYV4ForCausalLM": replace(DEEPSEEK, dense_first="", indexer=True),
+    "Moondream3ForCausalLM": Family(
+        mlp="plain",
+        mlp_bias=True,
+        norms=1,
+        norm_bias=True,
+        head_bias=True,
+        qkv_bias=True,
+        output_bias=True,
+        reads_attention_bias=False,
+        experts="num_experts",
+        dense_first="first_k_dense_replace",
+    ),
     "SarvamMLAForCausalLM": DEEPSEEK,
     "Step3TextForCausalLM": Family(
         experts="moe_num_experts", active="moe_top_k", shared_width="share_expert_dim"

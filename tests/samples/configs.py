@@ -8,17 +8,19 @@ from tests.samples.more_configs import MORE
 from tests.samples.sizes import (
     ATTENTION,
     BASE,
+    DELTA,
     HEADS,
-    KEYS,
+    INDEX,
+    INDEXER,
     KV_HEADS,
     LATENT,
     LINEAR,
     MLA,
     MLA_QUERY_RANK,
     MLP,
+    ROUTED,
     TIED,
     UNTIED,
-    VALUES,
     Config,
     D,
     E,
@@ -184,12 +186,6 @@ MAMBA: Config = {
 MIXED = 6 * 10 + 2 * 2 * 12  # what the convolution passes: all heads, and two states a group
 # What goes in, the convolution with its bias, three figures a head, a norm, the output.
 MAMBA_2 = (6 * 10 + MIXED + 6) * H + MIXED * 3 + MIXED + 3 * 6 + 6 * 10 + 6 * 10 * H
-INDEX: Config = {"index_n_heads": 3, "index_head_dim": 128}
-# Of the indexer: queries, keys with the heads' weights, and a norm that also shifts.
-INDEXER = 3 * 128 * 28 + (128 + 3) * H + 2 * 128
-ROUTED = E * H + E * 3 * M * H
-# Gated delta net: what goes in, its gates, the convolution, decay and its bias, norm, output.
-DELTA = (2 * KEYS + 2 * VALUES) * H + 2 * 6 * H + (2 * KEYS + VALUES) * 3 + 6 + 6 + 14 + H * VALUES
 GATED = ATTENTION + Q * H + 2 * D  # queries beside their gates, and norms of both
 SHARED = 3 * S * H + H
 WIDE = 2 * (Q * 2 * H) + 2 * D * H + 2 * 2 * D  # queries, output, one head of keys, both norms

@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
-from tests.samples.sizes import HEADS, LATENT, UNTIED, Config, D, E, F, H, L, M, Q, V
+from tests.samples.sizes import (
+    ATTENTION,
+    BASE,
+    DELTA,
+    HEADS,
+    INDEX,
+    INDEXER,
+    LATENT,
+    LINEAR,
+    MLA,
+    MLA_QUERY_RANK,
+    MLP,
+    ROUTED,
+    TIED,
+    UNTIED,
+    Config,
+    D,
+    E,
+    F,
+    H,
+    K,
+    L,
+    M,
+    Q,
+    S,
+    V,
+)
 
 # Zamba2: Mamba of one group, 6 heads as wide as twice the hidden state by them is; twice in four
 # layers a block of attention that is one and the same, with what adapts it there.
@@ -54,6 +80,82 @@ V41_CHOOSES = 3 * 128 * 28 + 3 * H
 V41_KEYS = 128 * D + 128
 V41_NGRAMS = 500 * 32 + 3 * H * (3 * 2 * 32) + 2 * 2 * H
 
+SIX: Config = {"num_experts": E, "num_experts_per_tok": 2, "moe_intermediate_size": M}
+SINKS = HEADS
+ONE_KEY: Config = {"num_key_value_heads": HEADS}
+# Ling 2.5: three layers of linear attention to a latent one, the first of them dense; 3: the same
+# with delta attention, whose heads are of width D.
+LING: Config = {
+    **SIX,
+    **LATENT,
+    "num_shared_experts": 1,
+    "first_k_dense_replace": 1,
+    "layer_group_size": 4,
+    "q_lora_rank": None,
+    "group_norm_size": 2,
+    "use_qk_norm": True,
+}
+LINEAR_OWN = 3 * Q * H + Q * H + H * Q + Q + 2 * D
+LING_3: Config = {
+    **LING,
+    "no_kda_lora": True,
+    "gated_attention_proj_granularity_type": "head_wise",
+    "short_conv_kernel_size": 3,
+}
+DELTA_OWN = 5 * Q * H + HEADS * H + 3 * Q * 3 + HEADS + Q + D + H * Q
+CHAT_GLM: Config = {
+    "vocab_size": ...,
+    "num_hidden_layers": ...,
+    "intermediate_size": ...,
+    "max_position_embeddings": ...,
+    "head_dim": ...,
+    "num_key_value_heads": ...,
+    "padded_vocab_size": V,
+    "num_layers": L,
+    "ffn_hidden_size": F,
+    "seq_length": 512,
+    "multi_query_attention": True,
+    "multi_query_group_num": 2,
+    "add_qkv_bias": True,
+}
+GLM_HEAD = H // HEADS
+GLM_KEYS = 2 * GLM_HEAD
+MOON: Config = {
+    **dict.fromkeys(BASE, ...),
+    "config": {
+        "text": {
+            "dim": H,
+            "ff_dim": F,
+            "n_layers": L,
+            "vocab_size": V,
+            "n_heads": HEADS,
+            "n_kv_heads": HEADS,
+            "moe": {
+                "start_layer": 1,
+                "n_experts": E,
+                "n_experts_per_tok": 2,
+                "expert_inner_dim": M,
+            },
+        }
+    },
+}
+# Attention with its biases, one norm that also shifts, scales of heads by what they see.
+MOON_OWN = 4 * H * H + 4 * H + 2 * H + HEADS * (6 * H + 1)
+HY: Config = {
+    **LATENT,
+    **INDEX,
+    "n_routed_experts": E,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": M,
+    "n_shared_experts": 1,
+    "q_lora_rank": 28,
+    "hc_mult": 2,
+    "layer_types": ["full_attention", *["deepseek_sparse_attention"] * 3],
+    "indexer_types": ["full", "full", "shared", "shared"],
+}
+# Gate and sinks; what mixes two streams twice a layer.
+HY_OWN = MLA + MLA_QUERY_RANK + HEADS * 10 * H + HEADS + 2 * H + 2 * (4 * 2 * H + 4 + 2)
+
 MORE: list[tuple[str, Config, int]] = [
     (
         "Zamba2ForCausalLM",
@@ -70,5 +172,146 @@ MORE: list[tuple[str, Config, int]] = [
         + (2 * D * H + D)
         + (D * H + D)
         + V41_NGRAMS,
+    ),
+    (
+        "Jais2ForCausalLM",
+        {"attention_bias": True, "mlp_bias": True},
+        UNTIED + H + L * (ATTENTION + Q + 2 * K + H + 2 * F * H + F + H + 4 * H),
+    ),
+    ("CwmForCausalLM", {"sliding_window": 64}, UNTIED + L * (ATTENTION + MLP + 2 * H)),
+    ("VaultGemmaForCausalLM", {"sliding_window": 64}, TIED + L * (ATTENTION + MLP + 2 * H)),
+    (
+        "FlexOlmoForCausalLM",
+        {"num_experts": E, "num_experts_per_tok": 2, "intermediate_size": M},
+        UNTIED + L * (ATTENTION + Q + K + ROUTED + 2 * H),
+    ),
+    (
+        "MellumForCausalLM",
+        {**SIX, "sliding_window": 64, "layer_types": ["sliding_attention"] * L},
+        UNTIED + L * (ATTENTION + 2 * D + ROUTED + 2 * H),
+    ),
+    (
+        "ChatGLMModel",
+        CHAT_GLM,
+        UNTIED + L * (2 * H * H + 2 * GLM_KEYS * H + H + 2 * GLM_KEYS + MLP + 2 * H),
+    ),
+    (
+        "GraniteSWAForCausalLM",
+        {"sliding_window": 64},
+        TIED + L * (ATTENTION + SINKS + MLP + 2 * H),
+    ),
+    (
+        "GraniteMoeSWAForCausalLM",
+        {
+            "num_local_experts": E,
+            "num_experts_per_tok": 2,
+            "intermediate_size": M,
+            "shared_intermediate_size": S,
+            "sliding_window": 64,
+        },
+        UNTIED + L * (ATTENTION + SINKS + ROUTED + 3 * S * H + 2 * H),
+    ),
+    (
+        "Molmo2ForConditionalGeneration",
+        {"qkv_bias": True, "additional_vocab_size": 7},
+        UNTIED + 7 * H + L * (ATTENTION + Q + 2 * K + 2 * D + MLP + 2 * H),
+    ),
+    (  # two stacks of two layers; six passes more of each keep keys and have no weights
+        "HrmTextForCausalLM",
+        {"num_layers_per_stack": 2, "num_hidden_layers": 16},
+        2 * V * H + H + 4 * (5 * Q * H + MLP),
+    ),
+    (
+        "OlmoHybridForCausalLM",
+        {**LINEAR, "layer_types": [*["linear_attention"] * 3, "full_attention"]},
+        UNTIED + 3 * DELTA + ATTENTION + Q + K + L * (MLP + 2 * H),
+    ),
+    (  # the first layer is dense; the others choose also their values, among three products
+        "K2HorizonForCausalLM",
+        {
+            **SIX,
+            "mlp_only_layers": [0],
+            "num_shared_experts": 1,
+            "mova_num_experts": 3,
+            "moe_gate_bias": True,
+            "attention_gate_func": "sigmoid",
+            "query_key_norm": True,
+        },
+        UNTIED
+        + L * (ATTENTION + Q * H + Q + K + 2 * H)
+        + MLP
+        + 3 * (2 * K * H + 3 * H + 3 + ROUTED + E + 3 * M * H),
+    ),
+    ("MiniCPMForCausalLM", {}, TIED + L * (ATTENTION + MLP + 2 * H)),
+    (
+        "AXK1ForCausalLM",
+        {
+            **LATENT,
+            "n_routed_experts": E,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": M,
+            "n_shared_experts": 1,
+            "first_k_dense_replace": 1,
+            "q_lora_rank": 28,
+        },
+        UNTIED + L * (MLA + MLA_QUERY_RANK + 2 * H) + MLP + 3 * (ROUTED + E + 3 * M * H + H),
+    ),
+    (
+        "SarvamMLAForCausalLM",
+        {
+            **LATENT,
+            "n_routed_experts": E,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": M,
+            "n_shared_experts": 1,
+            "first_k_dense_replace": 1,
+        },
+        UNTIED + L * (MLA + 2 * H) + MLP + 3 * (ROUTED + E + 3 * M * H),
+    ),
+    (
+        "AriaTextForCausalLM",
+        {
+            "moe_num_experts": E,
+            "moe_topk": 2,
+            "intermediate_size": M,
+            "moe_num_shared_experts": 2,
+        },
+        UNTIED + L * (ATTENTION + ROUTED + 3 * 2 * M * H + 2 * H),
+    ),
+    (
+        "HYV4ForCausalLM",
+        HY,
+        UNTIED + 2 * 2 * H + 2 + 1 + L * HY_OWN + INDEXER + MLP + 3 * (ROUTED + E + 3 * M * H),
+    ),
+    (
+        "Moondream3ForCausalLM",
+        MOON,
+        UNTIED + H + V + L * MOON_OWN + (2 * F * H + F + H) + 3 * (E * H + E + E * 3 * M * H),
+    ),
+    (  # queries from a product of 20 shared with nothing; layers 1 and 3 have experts
+        "Step3TextForCausalLM",
+        {
+            **ONE_KEY,
+            "share_q_dim": 20,
+            "moe_num_experts": E,
+            "moe_top_k": 2,
+            "moe_intermediate_size": M,
+            "share_expert_dim": S,
+            "moe_layers_enum": "1,3",
+        },
+        UNTIED
+        + L * ((20 + 2 * D) * H + 20 + Q * 20 + H * Q + 2 * H)
+        + 2 * MLP
+        + 2 * (ROUTED + 3 * S * H),
+    ),
+    (
+        "BailingMoeV2_5ForCausalLM",
+        LING,
+        UNTIED + 3 * LINEAR_OWN + MLA + L * 2 * H + MLP + 3 * (ROUTED + 3 * M * H),
+    ),
+    (
+        "BailingMoeV3ForCausalLM",
+        LING_3,
+        UNTIED + 3 * DELTA_OWN + MLA + HEADS * H + L * 2 * H + MLP + 3 * (ROUTED + E + 3 * M * H),
     ),
 ]

@@ -45,3 +45,9 @@ TIED = V * H + H
 # MLA without a query rank: queries, down-projection with its norm, up-projection, output.
 MLA = HEADS * (12 + 8) * H + (20 + 8) * H + 20 + HEADS * (12 + 10) * 20 + H * HEADS * 10
 MLA_QUERY_RANK = 28 * H + 28 + HEADS * (12 + 8) * 28 - HEADS * (12 + 8) * H
+INDEX: Config = {"index_n_heads": 3, "index_head_dim": 128}
+# Of the indexer: queries, keys with the heads' weights, and a norm that also shifts.
+INDEXER = 3 * 128 * 28 + (128 + 3) * H + 2 * 128
+ROUTED = E * H + E * 3 * M * H
+# Gated delta net: what goes in, its gates, the convolution, decay and its bias, norm, output.
+DELTA = (2 * KEYS + 2 * VALUES) * H + 2 * 6 * H + (2 * KEYS + VALUES) * 3 + 6 + 6 + 14 + H * VALUES
