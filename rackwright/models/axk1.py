@@ -1,4 +1,4 @@
-"""A.X K1: DeepSeek V3 with one more norm behind its experts.
+"""A.X K1: DeepSeek V3 with one more norm a layer, behind its MLP or experts.
 
 Source: vllm/model_executor/models/AXK1.py, 0.32.
 """
@@ -19,4 +19,3 @@ class Axk1(Decoder):
         for tensor in super()._routed(experts):
             if biased or not tensor.name.endswith("e_score_correction_bias"):
                 yield tensor
-        yield Tensor("mlp.post_mlp_layernorm", self.hidden)

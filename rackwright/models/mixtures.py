@@ -74,7 +74,7 @@ MIXTURES: dict[str, Family] = {
         windows="from_first",
         pattern=4,
     ),
-    "AXK1ForCausalLM": DEEPSEEK,
+    "AXK1ForCausalLM": replace(DEEPSEEK, norms=3),
     "AriaTextForCausalLM": Family(
         experts="moe_num_experts",
         active="moe_topk",

@@ -254,7 +254,7 @@ MORE: list[tuple[str, Config, int]] = [
             "first_k_dense_replace": 1,
             "q_lora_rank": 28,
         },
-        UNTIED + L * (MLA + MLA_QUERY_RANK + 2 * H) + MLP + 3 * (ROUTED + E + 3 * M * H + H),
+        UNTIED + L * (MLA + MLA_QUERY_RANK + 3 * H) + MLP + 3 * (ROUTED + E + 3 * M * H),
     ),
     (
         "SarvamMLAForCausalLM",
