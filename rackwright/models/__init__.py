@@ -63,7 +63,7 @@ from rackwright.models.staging import UNSTAGED
 from rackwright.models.states import Mamba2, StatesOnly
 from rackwright.models.step3 import Step3Text
 from rackwright.models.step3p5 import Step3p5
-from rackwright.models.unknown import BY_HAND, draft_rule, unknown_rule
+from rackwright.models.unknown import BY_HAND, draft_rule, other_version_rule, unknown_rule
 from rackwright.models.vectors import BothWays, Gemma3Text, Gte, JinaV5, Roberta
 from rackwright.models.vision import Tower, read_tower
 from rackwright.models.whisper import Whisper
@@ -232,9 +232,9 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
     if not (isinstance(named, (list, tuple)) and len(named) == 1 and isinstance(named[0], str)):
         raise SpecError([Fault(where, "must be a list of one name", named)])
     architecture = str(named[0])
-    rule = draft_rule(values)
+    rule = draft_rule(values) or other_version_rule(architecture, values)
     if not rule and not (base_of(architecture) or is_wrapper(architecture)):
-        rule = unknown_rule(architecture, {*FAMILIES, *TEXT_OF, *ANY_TEXT})
+        rule = unknown_rule(architecture, {*FAMILIES, *TEXT_OF, *ANY_TEXT}, values)
     if rule:
         raise SpecError([Fault(where, rule, architecture)])
     return architecture
