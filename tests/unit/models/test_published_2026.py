@@ -13,7 +13,7 @@ import pytest
 
 from rackwright.models import Shape, read_shape
 from rackwright.planning.splitting import indivisible
-from rackwright.sizing import Split
+from rackwright.sizing import Split, tensor_bytes
 from rackwright.sizing.kv_cache import kv_bytes_per_token
 from tests.samples.sizes import Config
 
@@ -371,3 +371,18 @@ def test_windows_stand_where_the_first_of_four_sees_everything() -> None:
 @pytest.mark.parametrize("name", ["Zamba2-1.2B", "HRM-Text-1B", "Aria"])
 def test_what_has_no_stages_is_not_given_any(name: str) -> None:
     assert indivisible(Split(1, 2), shape_of(name)) == "vLLM has no pipeline stages of this model"
+
+
+def test_experts_of_ling_may_have_four_bits_beside_fp8() -> None:
+    """Bits an element by name: MXFP4 with a byte for 32, FP8 with a byte for a block of 128."""
+    ling = CASES["Ling-3.0-tiny"]
+    blocks = {"quant_method": "fp8", "weight_block_size": [128, 128], "ignored_layers": ["b_proj"]}
+    said = {**blocks, "routed_experts_quant_method": "mxfp4"}
+    values = {"architectures": [ling.architecture], **ling.config, "quantization_config": said}
+    shape = read_shape(values)
+    layer, schemes = shape.layers[4], shape.schemes[4]
+    pairs = zip(layer.tensors, schemes, strict=True)
+    held = {t.name: tensor_bytes(shape, t, Split(), scheme) for t, scheme in pairs}
+    assert held["mlp.experts.up_proj"] == 128 * 512 * 1536 * 17 // 32
+    assert held["self_attn.q_proj"] == 2048 * 1536 + 16 * 12
+    assert held["self_attn.b_proj"] == 16 * 1536 * 2
