@@ -71,19 +71,21 @@ class DeepseekV41(DeepseekV4):
 
     def _ratios(self) -> list[int]:
         listed = self.config.values.get("compress_ratios")
-        whole = isinstance(listed, list) and len(listed) >= self.count
-        if whole and all(type(ratio) is int and ratio in RATIOS for ratio in listed):
+        usual = isinstance(listed, list) and len(listed) >= self.count
+        if isinstance(listed, list) and usual and all(map(_is_ratio, listed)):
             found: list[int] = listed[: self.count]
-            for key, layers in (
-                ("kv_source_layer_ids", self.keeping),
-                ("index_source_layer_ids", self.choosing),
-            ):
-                first = next((i for i, ratio in enumerate(found) if ratio), self.count)
-                if first < self.count and min(layers, default=self.count) > first:
-                    self.config.fault(key, f"must have layer {first}, the first that compresses")
+            self._check_sources(found)
             return found
         self.config.fault("compress_ratios", f"must have 0, 1 or 2 for each of {self.count} layers")
         return [0] * self.count
+
+    def _check_sources(self, ratios: list[int]) -> None:
+        """The first layer that compresses must keep and choose, for nobody did before it."""
+        first = next((layer for layer, ratio in enumerate(ratios) if ratio), self.count)
+        keys = ("kv_source_layer_ids", "index_source_layer_ids")
+        for key, layers in zip(keys, (self.keeping, self.choosing), strict=True):
+            if first < self.count and min(layers, default=self.count) > first:
+                self.config.fault(key, f"must have layer {first}, the first that compresses")
 
     def _of(self, kind: Kind) -> Layer:
         tensors = [*self._products(kind), *self._norms()]
@@ -157,3 +159,7 @@ class DeepseekV41(DeepseekV4):
                 pages.append(page(BLOCK, kept * (width + width // INDEX_BLOCK * 4)))
         seen = None if kind.keeps and kind.ratio else window
         return KvCache(1, self.head_dim, latent=True, window=seen, pages=tuple(pages))
+
+
+def _is_ratio(value: object) -> bool:
+    return type(value) is int and value in RATIOS

@@ -40,7 +40,7 @@ class Bucket(NamedTuple):
         return len({len(layers) for layers in self.layers.values()}) == 1
 
     @property
-    def count(self) -> int:
+    def caches(self) -> int:
         """Caches in it."""
         return sum(map(len, self.layers.values()))
 
@@ -96,7 +96,7 @@ def _dealt(shape: Shape) -> tuple[tuple[Bucket, int], ...]:
     repeats = _chunk([bucket.most for bucket in even], least) if least else 0
     dealt = [(bucket, _groups(bucket, repeats)) for bucket in found]
     room = max(
-        bucket.widest(bucket.count if _is_state(bucket, repeats) else groups)
+        bucket.widest(bucket.caches if _is_state(bucket, repeats) else groups)
         for bucket, groups in dealt
     )
     return tuple(
@@ -117,7 +117,7 @@ def _groups(bucket: Bucket, repeats: int) -> int:
 def _fitting(bucket: Bucket, groups: int, room: int) -> int:
     """Groups of such a bucket so that none is wider than the block of the others."""
     each = max(room // next(iter(bucket.layers)), 1)
-    return max(groups, -(-bucket.count // each))
+    return max(groups, -(-bucket.caches // each))
 
 
 def _buckets(shape: Shape) -> list[Bucket]:
