@@ -7,13 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
+from rackwright.models.axk1 import Axk1
 from rackwright.models.bailing import Bailing
+from rackwright.models.bailing_hybrid import BailingHybrid, BailingV3
 from rackwright.models.beside import FalconH1, Jamba
 from rackwright.models.bloom import Bloom
 from rackwright.models.by_hand import Figures, shape_by_hand
+from rackwright.models.chatglm import ChatGlm
 from rackwright.models.config import Config
 from rackwright.models.decoder import Decoder
 from rackwright.models.deepseek_v4 import DeepseekV4
+from rackwright.models.deepseek_v41 import DeepseekV41
 from rackwright.models.delta import Glm5Next
 from rackwright.models.diffusion_gemma import NAME as DIFFUSION_GEMMA
 from rackwright.models.diffusion_gemma import with_canvas
@@ -28,8 +32,11 @@ from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
 from rackwright.models.gemma4_unified import embedders
 from rackwright.models.gpt_bigcode import GptBigCode
 from rackwright.models.hearing import read_ear
+from rackwright.models.hrm import HrmText
+from rackwright.models.hy_v4 import HyV4
 from rackwright.models.hyperclovax import HyperClovaX
 from rackwright.models.inkling import Inkling
+from rackwright.models.k2_horizon import K2Horizon
 from rackwright.models.kimi_k3 import KimiK3
 from rackwright.models.laguna import Laguna
 from rackwright.models.lfm2 import Lfm2, Lfm2Moe
@@ -37,6 +44,8 @@ from rackwright.models.mamba import GraniteHybrid
 from rackwright.models.mimo import MiMoV2
 from rackwright.models.minicpm3 import MiniCpm3
 from rackwright.models.minimax_m3 import MiniMaxM3
+from rackwright.models.molmo2 import Molmo2
+from rackwright.models.moondream3 import Moondream3
 from rackwright.models.nas import Nas
 from rackwright.models.nemotron_h import NemotronH
 from rackwright.models.quantization import (
@@ -52,9 +61,11 @@ from rackwright.models.quantization.lists import RefusedProduct
 from rackwright.models.quantization.misread import UNREAD, misread
 from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
+from rackwright.models.staging import UNSTAGED
 from rackwright.models.states import Mamba2, StatesOnly
+from rackwright.models.step3 import Step3Text
 from rackwright.models.step3p5 import Step3p5
-from rackwright.models.unknown import BY_HAND, draft_rule, unknown_rule
+from rackwright.models.unknown import BY_HAND, draft_rule, other_version_rule, unknown_rule
 from rackwright.models.vectors import BothWays, Gemma3Text, Gte, JinaV5, Roberta
 from rackwright.models.vision import Tower, read_tower
 from rackwright.models.whisper import Whisper
@@ -74,6 +85,7 @@ from rackwright.models.wrappers import (
     text_values,
     thinker,
 )
+from rackwright.models.zamba2 import Zamba2
 
 __all__ = [
     "DTYPE_BYTES",
@@ -97,9 +109,13 @@ __all__ = [
 DECODERS = {
     "BailingMoeForCausalLM": Bailing,
     "BailingMoeV2ForCausalLM": Bailing,
+    "BailingMoeV2_5ForCausalLM": BailingHybrid,
+    "BailingMoeV3ForCausalLM": BailingV3,
     "BloomForCausalLM": Bloom,
+    "ChatGLMModel": ChatGlm,
     "DeciLMForCausalLM": Nas,
     "DeepseekV4ForCausalLM": DeepseekV4,
+    "DeepseekV41ForCausalLM": DeepseekV41,
     "Ernie4_5_VLMoeForCausalLM": ErnieVl,
     "FalconForCausalLM": Falcon,
     "FalconH1ForCausalLM": FalconH1,
@@ -113,10 +129,14 @@ DECODERS = {
     "GteModel": Gte,
     "GteNewForSequenceClassification": Gte,
     "GteNewModel": Gte,
+    "AXK1ForCausalLM": Axk1,
+    "HYV4ForCausalLM": HyV4,
+    "HrmTextForCausalLM": HrmText,
     "HyperCLOVAXForCausalLM": HyperClovaX,
     "InklingForCausalLM": Inkling,
     "JambaForCausalLM": Jamba,
     "JinaEmbeddingsV5Model": JinaV5,
+    "K2HorizonForCausalLM": K2Horizon,
     "KimiLinearForCausalLM": KimiK3,
     "LagunaForCausalLM": Laguna,
     "Lfm2ForCausalLM": Lfm2,
@@ -128,13 +148,17 @@ DECODERS = {
     "MiMoV2FlashForCausalLM": MiMoV2,
     "MiniCPM3ForCausalLM": MiniCpm3,
     "MiniMaxM3SparseForCausalLM": MiniMaxM3,
+    "Molmo2ForConditionalGeneration": Molmo2,
+    "Moondream3ForCausalLM": Moondream3,
     "NemotronHForCausalLM": NemotronH,
     "Qwen4ExpForCausalLM": Qwen4Exp,
     "RobertaModel": Roberta,
+    "Step3TextForCausalLM": Step3Text,
     "Step3p5ForCausalLM": Step3p5,
     "VoyageQwen3BidirectionalEmbedModel": BothWays,
     "WhisperForConditionalGeneration": Whisper,
     "XLMRobertaModel": Roberta,
+    "Zamba2ForCausalLM": Zamba2,
 }
 """Families whose layers are read by a class of their own."""
 
@@ -148,9 +172,11 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     if not isinstance(values, Mapping):
         raise SpecError([Fault(path, "must be a dict, as in config.json", values)])
     architecture = seen_as(_architecture(values, path), values)
+    staged = architecture not in UNSTAGED
     if not is_wrapper(architecture):
-        return _settled(architecture, values, path)
-    shape = replace(_settled(*_text_model(architecture, values, path)), text_only=True)
+        return replace(_settled(architecture, values, path), staged=staged)
+    text = _settled(*_text_model(architecture, values, path))
+    shape = replace(text, text_only=True, staged=staged)
     tower, reason = read_tower(architecture, values, path, shape.hidden_size)
     ear, unhearing = read_ear(architecture, values, path, shape.hidden_size)
     shape = replace(shape, tower=tower, unseeing=reason, ear=ear, unhearing=unhearing)
@@ -213,9 +239,9 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
     if not (isinstance(named, (list, tuple)) and len(named) == 1 and isinstance(named[0], str)):
         raise SpecError([Fault(where, "must be a list of one name", named)])
     architecture = str(named[0])
-    rule = draft_rule(values)
+    rule = draft_rule(values) or other_version_rule(architecture, values)
     if not rule and not (base_of(architecture) or is_wrapper(architecture)):
-        rule = unknown_rule(architecture, {*FAMILIES, *TEXT_OF, *ANY_TEXT})
+        rule = unknown_rule(architecture, {*FAMILIES, *TEXT_OF, *ANY_TEXT}, values)
     if rule:
         raise SpecError([Fault(where, rule, architecture)])
     return architecture
@@ -246,6 +272,7 @@ def _shape(architecture: str, config: Config) -> Shape:
         quantization=_quantization(config),
         beside=decoder.beside(),
         widths=decoder.widths(),
+        seams=decoder.seams(),
         padded_experts=family.padded_experts,
         least_width=family.least_width,
         answers=family.answers,

@@ -28,10 +28,13 @@ class Bailing(Decoder):
         own = self.config.optional("moe_shared_expert_intermediate_size")
         return count * (own or self.experts.width)
 
-    def _routed(self, experts: Experts) -> Iterator[Tensor]:
-        """The router's dtype is ``router_dtype``; it may have no bias."""
+    def _router(self) -> tuple[bool, bool]:
+        """Whether it is in float32, and whether it has a bias."""
         full = self.config.text("router_dtype") == "fp32"
-        biased = self.config.flag("moe_router_enable_expert_bias")
+        return full, self.config.flag("moe_router_enable_expert_bias")
+
+    def _routed(self, experts: Experts) -> Iterator[Tensor]:
+        full, biased = self._router()
         for tensor in super()._routed(experts):
             if tensor.name == "mlp.gate" and full:
                 yield replace(tensor, dtype="float32")

@@ -1,15 +1,15 @@
 """Falcon-H1 and Jamba: Mamba beside attention in each layer, or in most layers instead of it.
 
-Source: vllm/model_executor/models/falcon_h1.py, jamba.py and layers/mamba/mamba_mixer.py, 0.32.
+Source: vllm/model_executor/models/falcon_h1.py, jamba.py, 0.32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.mamba import Mamba
-from rackwright.models.shape import KvCache, Layer, Tensor
+from rackwright.models.mamba1 import Keys, Mamba1
+from rackwright.models.shape import Layer, Tensor
 
 
 class FalconH1(Mamba):
@@ -32,8 +32,18 @@ class FalconH1(Mamba):
         return (tensor for tensor in super()._mamba() if normed or tensor.name != "mixer.norm")
 
 
-class Jamba(Decoder):
-    """Reads the layers of one Jamba: Mamba 1 (arXiv:2312.00752), and attention now and then."""
+class Jamba(Mamba1):
+    """Reads the layers of one Jamba: Mamba 1, and attention now and then."""
+
+    mamba_keys = Keys(
+        name="mamba",
+        state="mamba_d_state",
+        kernel="mamba_d_conv",
+        step="mamba_dt_rank",
+        conv_bias="mamba_conv_bias",
+        bias="mamba_proj_bias",
+        normed=True,
+    )
 
     def layers(self) -> tuple[Layer, ...]:
         """Every layer in order; equal layers are one and the same value."""
@@ -60,6 +70,11 @@ class Jamba(Decoder):
     def _inner(self) -> int:
         return self.config.count("mamba_expand") * self.hidden
 
+    def _step(self) -> int:
+        key = self.mamba_keys.step
+        by_itself = self.config.values.get(key) in (None, "auto")
+        return -(-self.hidden // 16) if by_itself else self.config.count(key)
+
     def _made(self, attends: bool, sparse: bool) -> Layer:
         experts = self.experts if sparse else None
         tensors = [*(self._attention() if attends else self._mixes()), *self._norms()]
@@ -68,28 +83,3 @@ class Jamba(Decoder):
         kept = self._kv(None, False) if attends else self._kept()
         width = 0 if experts else self.dense_width
         return Layer(tuple(tensors), kept, width, queries, queries, experts=experts)
-
-    def _mixes(self) -> Iterator[Tensor]:
-        """Its products are never quantized: the engine's mixer is told of no quantization."""
-        inner, hidden, count = self._inner(), self.hidden, self.config.count
-        state = count("mamba_d_state")
-        rank = self.config.values.get("mamba_dt_rank")
-        step = count("mamba_dt_rank") if rank not in (None, "auto") else -(-hidden // 16)
-        yield Tensor("mamba.in_proj", 2 * inner, hidden, RANKS)
-        yield Tensor("mamba.conv1d", inner, count("mamba_d_conv"), RANKS)
-        if self.config.flag("mamba_conv_bias", True):
-            yield Tensor("mamba.conv1d.bias", inner, sharding=RANKS)
-        yield Tensor("mamba.x_proj", step + 2 * state, inner, RANKS)
-        yield Tensor("mamba.dt_proj", inner, step, RANKS)
-        yield Tensor("mamba.dt_proj.bias", inner, sharding=RANKS)
-        yield Tensor("mamba.A_log", inner, state, RANKS, dtype="float32")
-        yield Tensor("mamba.D", inner, sharding=RANKS)
-        yield Tensor("mamba.layernorms", step + 2 * state)
-        yield Tensor("mamba.out_proj", hidden, inner, RANKS)
-        if self.config.flag("mamba_proj_bias"):
-            yield Tensor("mamba.proj.bias", 2 * inner + hidden)
-
-    def _kept(self) -> KvCache:
-        inner, count = self._inner(), self.config.count
-        elements = inner * (count("mamba_d_state") + count("mamba_d_conv") - 1)
-        return KvCache(0, 0, state_bytes=2 * elements)

@@ -94,6 +94,10 @@ class Decoder:
             found.append(Tensor("embedding_norm", self.norm_elements))
         return tuple(found)
 
+    def seams(self) -> tuple[int, ...]:
+        """Layers that a stage may begin with, where not all may; empty where all may."""
+        return ()
+
     def _labels(self) -> int:
         """How many scores: transformers writes their names, and takes two where there are none."""
         names = self.config.values.get("id2label")
@@ -156,8 +160,8 @@ class Decoder:
             yield Tensor("self_attn.kv_proj.bias", 2 * keys, sharding=KV)
         if output_bias:
             yield Tensor("self_attn.o_proj.bias", self.hidden)
-        if self._has_qk_norm():
-            each = self.family.qk_norm == "head"
+        if normed := self._qk_norm():
+            each = normed == "head"
             yield Tensor("self_attn.q_norm", self.head_dim if each else queries)
             yield Tensor("self_attn.k_norm", self.head_dim if each else keys)
         if self.family.sinks:
@@ -170,9 +174,10 @@ class Decoder:
         bias = self.config.flag(family.bias_key, family.qkv_bias)
         return bias, bias if family.output_follows_bias else family.output_bias
 
-    def _has_qk_norm(self) -> bool:
+    def _qk_norm(self) -> str:
+        """What norms of queries and keys are of: one head, or all; empty where there are none."""
         key = self.family.qk_norm_key
-        return bool(self.family.qk_norm) and (not key or self.config.flag(key))
+        return self.family.qk_norm if not key or self.config.flag(key) else ""
 
     def _latent(self) -> Iterator[Tensor]:
         """Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1).
@@ -329,7 +334,8 @@ class Decoder:
         if not family.experts:
             return None
         named = config.first(family.experts, *EXPERTS_KEYS)
-        if family.experts_beside and not config.values.get(named):
+        optional = family.experts_beside or family.may_be_dense
+        if optional and not config.values.get(named):
             return None
         chosen = config.first(family.active, *ACTIVE_KEYS)
         count, active = config.count(named), config.count(chosen)
@@ -391,6 +397,8 @@ class Decoder:
             return bool((layer + 1) % 4)
         if kind == "upper":
             return config.flag("use_sliding_window") and layer >= config.layer("max_window_layers")
+        if kind == "from_first":
+            return bool(layer % self.family.pattern)
         if kind == "pattern":
             every = config.count(
                 "sliding_window_pattern", "_sliding_window_pattern", default=self.family.pattern

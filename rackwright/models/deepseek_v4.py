@@ -142,14 +142,14 @@ class DeepseekV4(Decoder):
         """A window of keys in every layer; what is compressed, and what is yet to be."""
         packed = self.head_dim + PACKED_POSITIONS + SCALES
         window = self.config.count("sliding_window")
-        pages = [_page(NEAR_BLOCK, NEAR_BLOCK * packed, window)]
+        pages = [page(NEAR_BLOCK, NEAR_BLOCK * packed, window)]
         if ratio > 1:
-            pages.append(_page(BLOCK, BLOCK // ratio * packed))
+            pages.append(page(BLOCK, BLOCK // ratio * packed))
             pages.append(_state(ratio, self.head_dim))
         if ratio == INDEXING:
             width = self.config.count("index_head_dim")
             key = width + width // INDEX_BLOCK * 4
-            pages += [_page(BLOCK, BLOCK // ratio * key), _state(ratio, width)]
+            pages += [page(BLOCK, BLOCK // ratio * key), _state(ratio, width)]
         seen = None if ratio > 1 else window
         return KvCache(1, self.head_dim, latent=True, window=seen, pages=tuple(pages))
 
@@ -161,10 +161,11 @@ def _overlap(ratio: int) -> int:
 def _state(ratio: int, head: int) -> Page:
     """Keys and their weights in float32, of the tokens that go into one that is kept."""
     tokens, width = STATE_BLOCKS[ratio], 2 * _overlap(ratio) * head
-    return _page(tokens, tokens * width * 4, _overlap(ratio) * ratio)
+    return page(tokens, tokens * width * 4, _overlap(ratio) * ratio)
 
 
-def _page(tokens: int, size: int, window: int | None = None) -> Page:
+def page(tokens: int, size: int, window: int | None = None) -> Page:
+    """Rounded up to what ``fp8_ds_mla`` is aligned to."""
     return Page(tokens, -(-size // ALIGNED) * ALIGNED, window)
 
 

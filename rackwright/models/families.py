@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rackwright.models.answering import ANSWERING, WRITING, answer_of, other_heads
+from rackwright.models.by_transformers import BY_TRANSFORMERS
 from rackwright.models.family import Family
 from rackwright.models.mixtures import MIXTURES
 
@@ -35,20 +36,7 @@ DENSE: dict[str, Family] = {
         positions_skip=2,
         tied=True,
     ),
-    "GPTBigCodeForCausalLM": Family(
-        mlp="plain",
-        mlp_bias=True,
-        mlp_times=4,
-        norm_bias=True,
-        qkv_bias=True,
-        output_bias=True,
-        reads_attention_bias=False,
-        positions=True,
-        tied=True,
-    ),
     "LlamaForCausalLM": Family(),
-    "ArceeForCausalLM": Family(mlp="plain"),
-    "GlmForCausalLM": Family(qkv_bias=True, output_follows_bias=False),
     "SolarForCausalLM": Family(),
     "NemotronForCausalLM": Family(mlp="plain", norm_bias=True),
     "GPTJForCausalLM": Family(
@@ -64,6 +52,12 @@ DENSE: dict[str, Family] = {
     "FalconMambaForCausalLM": Family(tied=True, second_runner=False),
     "Mamba2ForCausalLM": Family(second_runner=False),
     "MambaForCausalLM": Family(tied=True, second_runner=False),
+    "ChatGLMModel": Family(output_follows_bias=False),
+    "GraniteSWAForCausalLM": Family(tied=True, sinks=True, windows="from_first", pattern=4),
+    "HrmTextForCausalLM": Family(norms=0, final_norm=False),
+    "OlmoHybridForCausalLM": Family(qk_norm="all", linear=True),
+    "Molmo2ForConditionalGeneration": Family(bias_key="qkv_bias", output_follows_bias=False),
+    "Zamba2ForCausalLM": Family(tied=True, second_runner=False),
     "Lfm2ForCausalLM": Family(qk_norm="head", tied=True, second_runner=False),
     "InternLM2ForCausalLM": Family(reads_attention_bias=False),
     "InternLM3ForCausalLM": Family(),
@@ -71,12 +65,9 @@ DENSE: dict[str, Family] = {
     "MiniCPM3ForCausalLM": Family(tied=True),
     "FalconForCausalLM": Family(mlp="plain", norm_bias=True, tied=True),
     "ExaoneForCausalLM": Family(),
-    "SmolLM3ForCausalLM": Family(tied=True),
     "GemmaForCausalLM": Family(tied=True),
     "Ernie4_5ForCausalLM": Family(tied=True),
-    "HunYuanDenseV1ForCausalLM": Family(qk_norm="head", qk_norm_key="use_qk_norm"),
     "Exaone4ForCausalLM": Family(qk_norm="head"),
-    "OlmoForCausalLM": Family(norms=0, final_norm=False),
     "ApertusForCausalLM": Family(mlp="plain", qk_norm="head", activation=2),
     "StableLmForCausalLM": Family(
         norm_bias=True, bias_key="use_qkv_bias", output_follows_bias=False
@@ -93,33 +84,6 @@ DENSE: dict[str, Family] = {
         tied=True,
     ),
     "MuseGlimmerForCausalLM": Family(norms=4, gated_query=True),
-    "PhiForCausalLM": Family(
-        mlp="plain",
-        mlp_bias=True,
-        norms=1,
-        norm_bias=True,
-        head_bias=True,
-        qkv_bias=True,
-        output_bias=True,
-        reads_attention_bias=False,
-    ),
-    "GPTNeoXForCausalLM": Family(
-        mlp="plain",
-        mlp_bias=True,
-        norm_bias=True,
-        qkv_bias=True,
-        output_bias=True,
-    ),
-    "Starcoder2ForCausalLM": Family(
-        mlp="plain",
-        mlp_bias=True,
-        norm_bias=True,
-        qkv_bias=True,
-        output_bias=True,
-        reads_attention_bias=False,
-        tied=True,
-        windows="all",
-    ),
     "NemotronHForCausalLM": Family(mlp="plain", second_runner=False),
     "MistralForCausalLM": Family(windows="all"),
     "Ministral3ForCausalLM": Family(windows="all"),
@@ -130,8 +94,6 @@ DENSE: dict[str, Family] = {
     "Qwen3ForCausalLM": Family(qk_norm="head", windows="upper"),
     "Phi3ForCausalLM": Family(),
     "GraniteForCausalLM": Family(),
-    "Olmo2ForCausalLM": Family(qk_norm="all"),
-    "Olmo3ForCausalLM": Family(qk_norm="all", windows="pattern"),
     "Gemma2ForCausalLM": Family(norms=4, tied=True, windows="alternate", float16=False),
     "Gemma3ForCausalLM": Family(
         norms=4,
@@ -153,13 +115,12 @@ DENSE: dict[str, Family] = {
     "Glm4ForCausalLM": Family(norms=4, output_follows_bias=False, float16=False),
     "CohereForCausalLM": Family(norms=1, tied=True, qk_norm="all", qk_norm_key="use_qk_norm"),
     "Cohere2ForCausalLM": Family(norms=1, tied=True, windows="pattern", pattern=4),
-    "SeedOssForCausalLM": Family(output_follows_bias=False),
     "Qwen3_5ForCausalLM": Family(
         qk_norm="head", output_follows_bias=False, linear=True, gated_query=True
     ),
 }
 """Families without experts, or with some beside an MLP."""
-FAMILIES = {**DENSE, **MIXTURES, **ANSWERING}
+FAMILIES = {**DENSE, **BY_TRANSFORMERS, **MIXTURES, **ANSWERING}
 """Every family by the architecture that ``config.json`` names."""
 
 

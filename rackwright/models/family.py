@@ -19,7 +19,7 @@ Answer = Literal[
     "masked",
     "projected",
 ]
-Windows = Literal["", "all", "alternate", "pattern", "upper", "chunks"]
+Windows = Literal["", "all", "alternate", "pattern", "from_first", "upper", "chunks"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,13 @@ class Family:
     Attention: ``qkv_bias`` and ``output_bias`` name the default of ``bias_key``; ``qk_norm``
     is the width of query and key norms: one head, or all heads. ``windows`` says which layers look
     back ``sliding_window`` tokens only, where ``layer_types`` does not: all, every second one from
-    the first, all but each ``pattern``-th, those from ``max_window_layers`` on, or all but each
-    fourth, in chunks of ``attention_chunk_size``. ``linear`` models have linear attention where not
-    every ``full_attention_interval``-th layer; ``gated_query`` doubles queries by a gate on the
-    output. ``indexer``: a small attention of its own picks the tokens that ``latent`` attention
-    sees. ``positions`` is a table of them instead of rotations, with ``positions_skip`` rows that
-    no token uses; ``types`` and ``embedding_norm`` stand beside it.
+    the first, all but each ``pattern``-th (or the first and each ``pattern``-th from there), those
+    from ``max_window_layers`` on, or all but each fourth, in chunks of ``attention_chunk_size``.
+    ``linear`` models have linear attention where not every ``full_attention_interval``-th layer;
+    ``gated_query`` doubles queries by a gate on the output. ``indexer``: a small attention of its
+    own picks the tokens that ``latent`` attention sees. ``positions`` is a table of them instead of
+    rotations, with ``positions_skip`` rows that no token uses; ``types`` and ``embedding_norm``
+    stand beside it.
 
     Norms and MLP: ``norms`` a layer are of hidden size, and with ``norm_bias`` they also shift.
     ``mlp_width`` is the key of an MLP's width, ``mlp_times`` the hidden size where it is left out;
@@ -42,7 +43,8 @@ class Family:
     activation has.
 
     Experts: ``experts``, ``active``, ``expert_width`` are their keys, ``shared_gate`` is a gate on
-    the shared one. ``experts_beside`` an MLP that every token passes, in models that may have none.
+    the shared one. ``experts_beside`` an MLP that every token passes, in models that may have none;
+    of those that ``may_be_dense`` whole models are.
     ``padded_experts`` have widths that kernels pad; of those with a ``least_width`` a rank holds
     so much at least.
 
@@ -83,6 +85,7 @@ class Family:
     router_bias: bool = False
     expert_bias: bool = False
     experts_beside: bool = False
+    may_be_dense: bool = False
     score_bias: bool = False
     sinks: bool = False
     dense_first: str = ""

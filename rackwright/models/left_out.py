@@ -14,6 +14,7 @@ _MINIMAX_M3: dict[str, Any] = {
 }
 """What vLLM's own MiniMaxM3TextConfig fills in: transformers 5 saves none of it."""
 LEFT_OUT: dict[str, dict[str, Any]] = {
+    "cohere_compass_text": {"sliding_window_pattern": 1},
     "diffusion_gemma_text": {"attention_k_eq_v": True},
     "gemma": {
         "vocab_size": 256000,

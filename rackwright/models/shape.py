@@ -59,12 +59,14 @@ class Tensor:
 class Page(NamedTuple):
     """One block of one cache of a layer: ``size_bytes`` for ``tokens``, on every rank whole.
 
-    ``window`` is how many tokens back it is kept; None for all of them.
+    ``window`` is how many tokens back it is kept; None for all of them. ``once``: a request has one
+    such block, however long it is.
     """
 
     tokens: int
     size_bytes: int
     window: int | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +168,12 @@ class Shape:
     ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed in that
     instead of bfloat16. ``stored_bytes``: what its files hold of what an engine loads; None where
     nobody looked. ``margin``: its architecture is not known, so this is an estimate, off by up to
-    such a share. ``canvas``: tokens of an answer that are made together, 0 where one follows
-    another. ``activation_bytes`` is given where it cannot be computed;
-    ``file_bytes`` where it is served from one GGUF file of that size, ``in_file`` what the file's
-    header says of its parts, and ``projector_bytes`` of the file beside it that sees or hears.
-    Compared by identity, so that
-    what is computed of a shape can be remembered.
+    such a share. ``staged`` is False where vLLM's class has no pipeline stages; ``seams`` are
+    the layers that a stage may begin with, where not all may. ``canvas``: tokens of an answer that
+    are made together, 0 where one follows another. ``activation_bytes`` is given where it cannot be
+    computed; ``file_bytes`` where it is served from one GGUF file of that size, ``in_file`` what
+    the file's header says of its parts, and ``projector_bytes`` of the file beside it that sees or
+    hears. Compared by identity, so that what is computed of a shape can be remembered.
     """
 
     architecture: str
@@ -204,6 +206,8 @@ class Shape:
     float16: bool = True
     unscaled_context: int | None = None
     activation_bytes: int | None = None
+    staged: bool = True
+    seams: tuple[int, ...] = ()
     canvas: int = 0
     file_bytes: int | None = None
     stored_bytes: int | None = None

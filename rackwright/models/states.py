@@ -1,20 +1,20 @@
 """Models of states alone: Mamba (arXiv:2312.00752), FalconMamba, Mamba 2 (arXiv:2405.21060).
 
-Source: vllm/model_executor/models/mamba.py, mamba2.py, layers/mamba/mamba_mixer.py and
-mamba_mixer2.py, 0.32. They keep the same of a request however long it is, and their configs name no
-longest one: the engine takes whatever it is told (``_get_and_verify_max_len``, config/model.py).
+Source: vllm/model_executor/models/mamba.py, mamba2.py and layers/mamba/mamba_mixer2.py, 0.32. They
+keep the same of a request however long it is, and their configs name no longest one: the engine
+takes whatever it is told (``_get_and_verify_max_len``, config/model.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import lcm
 
 from rackwright.models.config import Config
-from rackwright.models.decoder import RANKS, Decoder
+from rackwright.models.decoder import RANKS
 from rackwright.models.family import Family
 from rackwright.models.mamba import Keys, Mamba
-from rackwright.models.shape import KvCache, Layer, Tensor
+from rackwright.models.mamba1 import Mamba1
+from rackwright.models.shape import Layer, Tensor
 
 ANY_LENGTH = 1 << 20
 NO_HEADS = lcm(128, *range(1, 17))
@@ -27,7 +27,7 @@ def without_attention(config: Config) -> None:
     config.values = {"max_position_embeddings": ANY_LENGTH, **config.values, **fixed}
 
 
-class StatesOnly(Decoder):
+class StatesOnly(Mamba1):
     """Reads the layers of one Mamba or FalconMamba, whose norms inside only scale by what comes."""
 
     def __init__(self, config: Config, family: Family) -> None:
@@ -53,30 +53,6 @@ class StatesOnly(Decoder):
 
     def _inner(self) -> int:
         return self.config.count("intermediate_size")
-
-    def _mixes(self) -> Iterator[Tensor]:
-        """Its products are never quantized: the engine's mixer is told of no quantization."""
-        count, hidden, inner = self.config.count, self.hidden, self._inner()
-        state, step = count("state_size"), count("time_step_rank")
-        yield Tensor("mixer.in_proj", 2 * inner, hidden, RANKS)
-        yield Tensor("mixer.conv1d", inner, count("conv_kernel"), RANKS)
-        if self.config.flag("use_conv_bias", True):
-            yield Tensor("mixer.conv1d.bias", inner, sharding=RANKS)
-        yield Tensor("mixer.x_proj", step + 2 * state, inner, RANKS)
-        yield Tensor("mixer.dt_proj", inner, step, RANKS)
-        yield Tensor("mixer.dt_proj.bias", inner, sharding=RANKS)
-        yield Tensor("mixer.A_log", inner, state, RANKS, dtype="float32")
-        yield Tensor("mixer.D", inner, sharding=RANKS)
-        yield Tensor("mixer.out_proj", hidden, inner, RANKS)
-        if self.config.flag("use_bias"):
-            yield Tensor("mixer.in_proj.bias", 2 * inner, sharding=RANKS)
-            yield Tensor("mixer.out_proj.bias", hidden)
-
-    def _kept(self) -> KvCache:
-        """What was convolved, and a state of so many figures for each of the inner ones."""
-        count = self.config.count
-        elements = self._inner() * (count("state_size") + count("conv_kernel") - 1)
-        return KvCache(0, 0, state_bytes=2 * elements)
 
 
 class Mamba2(Mamba):

@@ -64,19 +64,7 @@ class Step3p5(Decoder):
         return [each == kind for each in types] if types else [False] * self.count
 
     def _sparse(self) -> list[bool]:
-        """Numbers of layers with experts, with commas between; all but the first without."""
-        if not self.experts:
-            return [False] * self.count
-        listed = self.config.values.get("moe_layers_enum")
-        if listed is None:
-            return [layer > 0 for layer in range(self.count)]
-        numbers = listed.split(",") if isinstance(listed, str) else []
-        if not numbers or any(not part.strip().isdecimal() for part in numbers):
-            rule = "must be numbers of layers with commas between"
-            self.config.fault("moe_layers_enum", rule, listed)
-            return [False] * self.count
-        names = {part.strip().lstrip("0") or "0" for part in numbers}
-        return [str(layer) in names for layer in range(self.count)]
+        return listed_layers(self.config, self.count) if self.experts else [False] * self.count
 
     def _made(self, window: int | None, other: bool, sparse: bool) -> Layer:
         heads, groups, head = self.other if other else (self.heads, self.kv_heads, self.head_dim)
@@ -96,3 +84,16 @@ class Step3p5(Decoder):
             self.heads, self.kv_heads, self.head_dim = usual
         if self.config.flag("use_head_wise_attn_gate"):
             yield Tensor("self_attn.g_proj", heads, self.hidden, RANKS, quantizable=True)
+
+
+def listed_layers(config: Config, count: int) -> list[bool]:
+    """Layers with experts: numbers with commas between; all but the first without."""
+    listed = config.values.get("moe_layers_enum")
+    if listed is None:
+        return [layer > 0 for layer in range(count)]
+    numbers = listed.split(",") if isinstance(listed, str) else []
+    if not numbers or any(not part.strip().isdecimal() for part in numbers):
+        config.fault("moe_layers_enum", "must be numbers of layers with commas between", listed)
+        return [False] * count
+    names = {part.strip().lstrip("0") or "0" for part in numbers}
+    return [str(layer) in names for layer in range(count)]

@@ -24,6 +24,7 @@ _STATES = {
     "Mamba2ForCausalLM",
     "MambaForCausalLM",
     "NemotronHForCausalLM",
+    "Zamba2ForCausalLM",
 }
 """With layers that keep a state of a request, where that is no trait of the family."""
 _TABLE = Tensor("embed_tokens", 64, 64, Sharding.VOCABULARY)

@@ -24,7 +24,17 @@ Source: docs/models/supported_models.md and models/registry.py, 0.32.
 _TAILS = re.compile(r"(?:For[A-Z]\w+|LMHeadModel|Model)$")
 
 
-def unknown_rule(architecture: str, known: Collection[str]) -> str:
+ONE_LAYER, OF_A_DRAFT = 1, 2048
+"""A model of one layer that is so wide is no model: EAGLE's drafts have the name and sizes of those
+that they draft for (arXiv:2401.15077), and tensors that those have not.
+"""
+OTHER_THAN = {"HfMoondream": "moondream3"}
+"""Names under which the engine builds the newest of several models, by the type that it has."""
+
+
+def unknown_rule(
+    architecture: str, known: Collection[str], values: Mapping[str, Any] | None = None
+) -> str:
     """The rule that an unknown name breaks, with what can be done, and the nearest known."""
     if own := SERVED_AS.get(architecture):
         override = json.dumps({"architectures": [own]})
@@ -40,18 +50,46 @@ def unknown_rule(architecture: str, known: Collection[str]) -> str:
         return f"is served by no vLLM after {last}"
     if plugin := release.plugins.get(architecture):
         return f"is served by no vLLM without its plugin {plugin}, which is not planned for"
-    return f"is no architecture that is known here or listed by {label}{nearest}: {WAYS}"
+    tried = _tried(values or {}, label)
+    return f"is no architecture that is known here or listed by {label}{tried}{nearest}: {WAYS}"
+
+
+def _tried(values: Mapping[str, Any], label: str) -> str:
+    """How the engine tries a name that it does not list: by its files' code, or transformers'.
+
+    Source: _try_resolve_transformers in vllm/model_executor/models/registry.py, 0.32.
+    """
+    code = values.get("auto_map")
+    if isinstance(code, Mapping) and any(str(key).startswith("AutoModel") for key in code):
+        how = "the code in its files, with --trust-remote-code"
+    else:
+        how = "transformers' class of that name"
+    return f" ({label} tries it by {how}, where its attention can be replaced)"
+
+
+def other_version_rule(architecture: str, values: Mapping[str, Any]) -> str:
+    """The rule that an older model breaks under a name that the engine has for a newer one."""
+    built, kind = OTHER_THAN.get(architecture), values.get("model_type")
+    if built is None or kind in (None, built):
+        return ""
+    return (
+        f"is {built} to vLLM {listed().version}, whose tensors a {kind} has not: no vLLM serves it"
+    )
 
 
 def draft_rule(values: Mapping[str, Any]) -> str:
-    """The rule that a draft in the format of ``speculators`` breaks; empty where it is none.
+    """The rule that a draft breaks, which is no model by itself; empty where it is none.
 
     Source: maybe_override_with_speculators in vllm/transformers_utils/config.py, 0.32: asked to
-    serve one, vLLM serves the model that it names, with it as the draft.
+    serve one, vLLM serves the model that it names, with it as the draft. One that does not say
+    so is known by its one layer.
     """
     said = values.get("speculators_config")
     if not isinstance(said, Mapping):
-        return ""
+        layers, width = values.get("num_hidden_layers"), values.get("hidden_size")
+        wide = type(width) is int and width >= OF_A_DRAFT
+        one = type(layers) is int and layers == ONE_LAYER and wide
+        return f"has one layer as drafts have, which vLLM loads beside {DRAFTED}" if one else ""
     verifier = said.get("verifier")
     named = verifier.get("name_or_path") if isinstance(verifier, Mapping) else None
     drafted = f"{named}: size that one" if isinstance(named, str) and named else DRAFTED

@@ -17,12 +17,22 @@ TEXT_OF = {
         ),
         "DeepseekV2ForCausalLM",
     ),
+    "AriaForConditionalGeneration": "AriaTextForCausalLM",
     "AudioFlamingo3ForConditionalGeneration": "Qwen2ForCausalLM",
+    "BagelForConditionalGeneration": "Qwen2ForCausalLM",
+    "BailingMoeV3VLForConditionalGeneration": "BailingMoeV3ForCausalLM",
+    "ClefOmniForJointSchema": "Qwen3MoeForCausalLM",
+    "CohereCompassForConditionalGeneration": "Cohere2ForCausalLM",
+    "Cosmos3ForConditionalGeneration": "Qwen3ForCausalLM",
+    "DeepseekV41ForCausalLM": "DeepseekV41ForCausalLM",
     "DeepseekV4ForConditionalGeneration": "DeepseekV4ForCausalLM",
     "DiffusionGemmaForBlockDiffusion": "Gemma4ForCausalLM",
     "DotsOCRForCausalLM": "Qwen2ForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration": "Ernie4_5_VLMoeForCausalLM",
+    "Emu3ForConditionalGeneration": "LlamaForCausalLM",
     "Exaone4_5_ForConditionalGeneration": "Exaone4ForCausalLM",
+    "FunAudioChatForConditionalGeneration": "Qwen3ForCausalLM",
+    "GLM4VForCausalLM": "ChatGLMModel",
     "Gemma3ForConditionalGeneration": "Gemma3ForCausalLM",
     "Gemma3nForConditionalGeneration": "Gemma3nForCausalLM",
     "Gemma4ForConditionalGeneration": "Gemma4ForCausalLM",
@@ -34,6 +44,7 @@ TEXT_OF = {
     "GlmOcrForConditionalGeneration": "Glm4ForCausalLM",
     "HunYuanVLForConditionalGeneration": "HunYuanDenseV1ForCausalLM",
     "InklingForConditionalGeneration": "InklingForCausalLM",
+    "InternS2PreviewForConditionalGeneration": "Qwen3_5MoeForCausalLM",
     "IsaacForConditionalGeneration": "Qwen3ForCausalLM",
     "KananaVForConditionalGeneration": "LlamaForCausalLM",
     "KeyeForConditionalGeneration": "Qwen3ForCausalLM",
@@ -46,11 +57,26 @@ TEXT_OF = {
     "Llama_Nemotron_Nano_VL": "LlamaForCausalLM",
     "LlavaOnevision2ForConditionalGeneration": "Qwen3ForCausalLM",
     "MiDashengLMModel": "Qwen2ForCausalLM",
+    "MiMoV2OmniForCausalLM": "MiMoV2FlashForCausalLM",
     "MiniCPMV4_6ForConditionalGeneration": "Qwen3_5ForCausalLM",
+    "MiniCPMV4_7ForConditionalGeneration": "Qwen3_5ForCausalLM",
     "MiniMaxM3SparseForConditionalGeneration": "MiniMaxM3SparseForCausalLM",
     "Mistral3ForConditionalGeneration": "MistralForCausalLM",
+    "HfMoondream": "Moondream3ForCausalLM",
+    "Moondream3ForCausalLM": "Moondream3ForCausalLM",
+    "Molmo2ForConditionalGeneration": "Molmo2ForConditionalGeneration",
+    "MoonshotKimiaForCausalLM": "Qwen2ForCausalLM",
+    "MossTranscribeDiarizeForConditionalGeneration": "Qwen3ForCausalLM",
     "MuseGlimmerForConditionalGeneration": "MuseGlimmerForCausalLM",
-    "NemotronH_Nano_VL_V2": "NemotronHForCausalLM",
+    **dict.fromkeys(
+        (
+            "NemotronH_Nano_Omni_Reasoning_V3",
+            "NemotronH_Nano_VL_V2",
+            "NemotronH_Omni_Reasoning_V3",
+            "NemotronH_Super_Omni_Reasoning_V3",
+        ),
+        "NemotronHForCausalLM",
+    ),
     "OpenCUAForConditionalGeneration": "Qwen2ForCausalLM",
     "PaddleOCRVLForConditionalGeneration": "Ernie4_5ForCausalLM",
     "Phi3VForCausalLM": "Phi3ForCausalLM",
@@ -69,7 +95,9 @@ TEXT_OF = {
     "Qwen3_5ForConditionalGeneration": "Qwen3_5ForCausalLM",
     "Qwen3_5MoeForConditionalGeneration": "Qwen3_5MoeForCausalLM",
     "Qwen4ExpForConditionalGeneration": "Qwen4ExpForCausalLM",
+    "Step3VLForConditionalGeneration": "Step3TextForCausalLM",
     "Step3p7ForConditionalGeneration": "Step3p5ForCausalLM",
+    "VibeVoiceAsrForConditionalGeneration": "Qwen2ForCausalLM",
     "VoxtralForConditionalGeneration": "LlamaForCausalLM",
 }
 """Wrappers by the architecture of their text model."""
@@ -94,6 +122,7 @@ ANY_TEXT = (
     "LlavaOnevisionForConditionalGeneration",
     "MiniCPMV",
     "NVLM_D",
+    "Ovis",
     "Ovis2_5",
     "Ovis2_6ForCausalLM",
     "Ovis2_6_MoeForCausalLM",
@@ -120,6 +149,12 @@ OWN_TEXT = (
 Source: lfm2_vl.py, nemotron_vl.py, mistral3.py, voxtral.py in vllm/model_executor/models, 0.32.
 """
 FLAT = (
+    "DeepseekV41ForCausalLM",
+    "GLM4VForCausalLM",
+    "HfMoondream",
+    "Moondream3ForCausalLM",
+    "Molmo2ForConditionalGeneration",
+    "MoonshotKimiaForCausalLM",
     "DeepseekV4ForConditionalGeneration",
     "DotsOCRForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration",
@@ -169,6 +204,8 @@ BY_TYPE = {
     "smollm3": "SmolLM3ForCausalLM",
 }
 """Text models by what ``text_config`` calls their type."""
+SEES_BESIDE = "DeepseekV41ForCausalLM"
+"""Its text model is quantized by the whole's type, and has more figures where there is a tower."""
 VERSIONED = "MiniCPMV"
 BY_VERSION = {
     "2.5": "LlamaForCausalLM",
@@ -252,6 +289,10 @@ def text_values(architecture: str, values: Mapping[str, Any]) -> dict[str, Any] 
     whole = {key: values[key] for key in outer_keys(values)}
     dropped = DTYPES if set(DTYPES) & set(whole) else ()
     own = {key: inner[key] for key in inner if key not in dropped}
+    if architecture == SEES_BESIDE:
+        seen = values.get("vision_config")
+        own["model_type"] = values.get("model_type")
+        own["vision_n_layers"] = seen.get("num_hidden_layers") if isinstance(seen, Mapping) else 0
     return {**LEFT_OUT.get(inner_type(values), {}), **own, **whole}
 
 

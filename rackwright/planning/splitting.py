@@ -10,6 +10,7 @@ from rackwright.planning.blocks import uneven_blocks
 from rackwright.planning.dealing import context_sizes, groups_of_ranks
 from rackwright.planning.layouts import Site
 from rackwright.sizing import Split, padded_vocab
+from rackwright.sizing.split import stage_range
 from rackwright.spec import ServiceSpec
 
 
@@ -87,11 +88,22 @@ def indivisible(split: Split, shape: Shape) -> str:
         return f"a vocabulary of {vocabulary} (padded) does not divide that way"
     if reason := _uneven_width(split, shape):
         return reason
-    if shape.canvas and split.pipeline > 1:
-        return "vLLM has no stages of a model that makes its answers a canvas at a time"
+    if not shape.staged and split.pipeline > 1:
+        return "vLLM has no pipeline stages of this model"
+    if (begun := _unseamly(split, shape)) is not None:
+        return f"a stage would begin with layer {begun}, which looks at keys of one before it"
     if split.pipeline > len(shape.layers):
         return f"{len(shape.layers)} layers are too few for {split.pipeline} stages"
     return ""
+
+
+def _unseamly(split: Split, shape: Shape) -> int | None:
+    """The first layer of a stage that may not begin one; None where there is none."""
+    count = len(shape.layers)
+    if not shape.seams or not 1 < split.pipeline <= count:
+        return None
+    starts = (stage_range(count, split.pipeline, stage).start for stage in range(split.pipeline))
+    return next((start for start in starts if start not in shape.seams), None)
 
 
 def _uneven_width(split: Split, shape: Shape) -> str:

@@ -41,7 +41,7 @@ def layer_kv_bytes(shape: Shape, kv: KvCache, split: Split, kv_cache_dtype: str)
     Of a layer with several caches that is what it keeps of every token, or else of its window.
     """
     if kv.pages:
-        counted = [page for page in kv.pages if page.window == kv.window]
+        counted = [page for page in kv.pages if page.window == kv.window and not page.once]
         return ceil(sum(page.size_bytes / page.tokens for page in counted))
     heads = 1 if kv.latent else kv_heads_per_rank(kv.heads, split.tensor)
     dtype = shape.kv_cache_dtype if kv_cache_dtype == "auto" else kv_cache_dtype

@@ -2,9 +2,11 @@
 
 Caches with blocks of equal tokens and one window are a bucket, and a bucket of mixed pages stays
 whole. Where such a bucket has as many of every page, buckets that have so too are dealt to groups
-about as large. One block of the pool holds the widest group: so it is for layouts whose blocks lie
-outermost, as the indexer of DeepSeek V4 asks. Source: _get_packed_kv_cache_groups and
-_get_kv_cache_bytes_per_block in vllm/v1/core/kv_cache_utils.py, 0.32.
+about as large. What a request has one block of, and windows where nothing is dealt so, is dealt to
+groups that fit into the block that the others need. One block of the pool holds the widest group:
+so it is for layouts whose blocks lie outermost, as the indexer of DeepSeek V4 asks. Source:
+_get_packed_kv_cache_groups and _get_kv_cache_bytes_per_block in vllm/v1/core/kv_cache_utils.py,
+0.32.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ class Bucket(NamedTuple):
 
     tokens: int
     window: int | None
+    once: bool
     layers: dict[int, list[int]]
 
     @property
@@ -35,6 +38,15 @@ class Bucket(NamedTuple):
     def balanced(self) -> bool:
         """Whether as many layers have each of its pages."""
         return len({len(layers) for layers in self.layers.values()}) == 1
+
+    @property
+    def caches(self) -> int:
+        """Caches in it."""
+        return sum(map(len, self.layers.values()))
+
+    def widest(self, groups: int) -> int:
+        """Bytes of the largest of so many groups."""
+        return sum(-(-len(layers) // groups) * size for size, layers in self.layers.items())
 
 
 def is_packed(shape: Shape) -> bool:
@@ -63,6 +75,9 @@ def packed_blocks(shape: Shape, split: Split, limits: Limits, tokens: int) -> in
     in_flight = (split.pipeline + 1) * limits.max_num_batched_tokens
     needed = 0
     for bucket, groups in _dealt(shape):
+        if bucket.once:
+            needed += groups
+            continue
         kept, begun = tokens, 0
         if bucket.window:
             kept, begun = min(bucket.window - 1 + in_flight, tokens), 1
@@ -74,20 +89,43 @@ def packed_blocks(shape: Shape, split: Split, limits: Limits, tokens: int) -> in
 def _dealt(shape: Shape) -> tuple[tuple[Bucket, int], ...]:
     """Every bucket, and how many groups it is dealt to."""
     found = _buckets(shape)
+    if len({size for bucket in found for size in bucket.layers}) == 1:
+        return tuple((bucket, 1) for bucket in found)
     even = [bucket for bucket in found if bucket.balanced]
     least = max((bucket.most for bucket in even if len(bucket.layers) > 1), default=0)
-    if not least:
-        return tuple((bucket, 1) for bucket in found)
-    repeats = _chunk([bucket.most for bucket in even], least)
-    return tuple((bucket, -(-bucket.most // repeats) if bucket.balanced else 1) for bucket in found)
+    repeats = _chunk([bucket.most for bucket in even], least) if least else 0
+    dealt = [(bucket, _groups(bucket, repeats)) for bucket in found]
+    room = max(
+        bucket.widest(bucket.caches if _is_state(bucket, repeats) else groups)
+        for bucket, groups in dealt
+    )
+    return tuple(
+        (bucket, _fitting(bucket, groups, room) if _is_state(bucket, repeats) else groups)
+        for bucket, groups in dealt
+    )
+
+
+def _is_state(bucket: Bucket, repeats: int) -> bool:
+    """Whether it may be dealt to as many groups as it has caches."""
+    return bucket.once or bool(bucket.window and not repeats)
+
+
+def _groups(bucket: Bucket, repeats: int) -> int:
+    return -(-bucket.most // repeats) if bucket.balanced and repeats else 1
+
+
+def _fitting(bucket: Bucket, groups: int, room: int) -> int:
+    """Groups of such a bucket so that none is wider than the block of the others."""
+    each = max(room // next(iter(bucket.layers)), 1)
+    return max(groups, -(-bucket.caches // each))
 
 
 def _buckets(shape: Shape) -> list[Bucket]:
-    made: dict[tuple[int, int | None], dict[int, list[int]]] = {}
+    made: dict[tuple[int, int | None, bool], dict[int, list[int]]] = {}
     numbered = ((i, page) for i, layer in enumerate(shape.layers) for page in layer.kv.pages)
     for layer, page in numbered:
-        pages = made.setdefault((page.tokens, page.window), defaultdict(list))
-        pages[page.size_bytes].append(layer)
+        key = page.tokens, page.window, page.once
+        made.setdefault(key, defaultdict(list))[page.size_bytes].append(layer)
     return [Bucket(*key, pages) for key, pages in made.items()]
 
 

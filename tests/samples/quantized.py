@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rackwright.models import read_shape
-from tests.samples.configs import F, H, K, L, Q, config
+from tests.samples.configs import config
+from tests.samples.sizes import F, H, K, L, Q
 
 Config = dict[str, Any]
 ATTENTION, MLP = 2 * Q * H + 2 * K * H, 3 * F * H

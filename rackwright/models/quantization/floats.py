@@ -14,6 +14,7 @@ from rackwright.models.quantization.scheme import (
     FP8_ROWS,
     FP8_STATIC,
     MXFP4,
+    MXFP8,
     NVFP4,
     fp8_blocks,
 )
@@ -37,16 +38,20 @@ def fp8(entry: Mapping[str, Any]) -> Quantization:
 def deepseek_v4(config: Mapping[str, Any]) -> Quantization:
     """FP8 in blocks, and experts as ``expert_dtype`` and ``moe_quant_algo`` say.
 
-    Beside experts in 4 bits a block's scale is a byte. Source: DeepseekV4FP8Config in
-    vllm/models/deepseek_v4/quant_config.py, 0.32. Raises ValueError for another ``expert_dtype``.
+    Beside experts in 4 bits a block's scale is a byte; blocks of 32 are held as MXFP8. Source:
+    DeepseekV4FP8Config in quant_config.py of vllm/models/deepseek_v4 and deepseek_v41, 0.32. Raises
+    ValueError for another ``expert_dtype``.
     """
-    entry, experts = config["quantization_config"], config.get("expert_dtype", "fp4")
+    entry = config["quantization_config"]
+    experts = config.get("expert_dtype") or entry.get("expert_dtype") or "fp4"
     read = fp8(entry)
     if experts == "fp8":
         return read
     if experts != "fp4":
         raise ValueError(f"must stand beside an expert_dtype of fp4 or fp8, not {experts!r}")
     usual = replace(read.usual, scale_bytes=1.0) if read.usual.group else read.usual
+    if (usual.group_rows, usual.group) == (MXFP8.group, MXFP8.group):
+        usual = replace(MXFP8, outputs=MXFP8.group, compute="fp8")
     routed = NVFP4 if str(entry.get("moe_quant_algo") or "").upper() == "NVFP4" else MXFP4
     return replace(read, usual=usual, choice=RoutedApart(read.choice, routed))
 

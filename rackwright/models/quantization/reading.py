@@ -84,13 +84,16 @@ def read_quantization(config: Entry) -> Quantization | None:
 def _own(config: Entry, method: str) -> Quantization | None:
     """What the engine makes of a method for one type of model alone; None for all others.
 
-    Source: DeepseekV4ForCausalLMConfig and KimiK3ForConditionalGenerationConfig in
-    model_executor/models/config.py.
+    Source: DeepseekV4FP8Config.override_quantization_method in vllm/models/deepseek_v41,
+    _configure_ling_fp8_quant_config in model_executor/models/bailing_moe_v3.py, and
+    KimiK3ForConditionalGenerationConfig in models/config.py beside it.
     """
     kind = config.get("model_type")
     entry = config.get("quantization_config") or config[OLDER_KEY]
-    if method == "fp8" and kind == "deepseek_v4":
+    if method == "fp8" and str(kind).startswith("deepseek_v4"):
         return deepseek_v4({**config, "quantization_config": entry})
+    if method == "fp8" and entry.get("routed_experts_quant_method") == "mxfp4":
+        return deepseek_v4({"expert_dtype": "fp4", "quantization_config": entry})
     packed = entry.get("format") == "mxfp4-pack-quantized"
     if method == "compressed-tensors" and kind == "kimi_linear" and packed:
         return mxfp4(entry)

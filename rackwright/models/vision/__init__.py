@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rackwright.models.config import Config
-from rackwright.models.vision.deepseek_v4 import deepseek_v4
+from rackwright.models.vision.deepseek_v4 import deepseek_v4, deepseek_v41
 from rackwright.models.vision.gemma4 import gemma4, gemma4_unified
 from rackwright.models.vision.intern import internvl
 from rackwright.models.vision.pixtral import mistral3, pixtral
@@ -18,6 +18,7 @@ from rackwright.models.wrappers import thinker
 __all__ = ["TOWERS", "Tower", "read_tower"]
 
 TOWERS = {
+    "DeepseekV41ForCausalLM": deepseek_v41,
     "DeepseekV4ForConditionalGeneration": deepseek_v4,
     "DiffusionGemmaForBlockDiffusion": gemma4,
     "Gemma3ForConditionalGeneration": gemma3,

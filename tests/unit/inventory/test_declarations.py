@@ -36,10 +36,11 @@ CASES: Cases = {
         "models[tiny].confg: is not a known key, did you mean 'config'?",
     ),
     "an own model of an unknown kind": (
-        with_config(architectures=["Zamba2ForCausalLM"]),
+        with_config(architectures=["OpenVLAForActionPrediction"]),
         "models[tiny].config.architectures: is not supported yet, vLLM 0.32.0 serves it: its "
         "files' headers make an estimate (`tensors`), or figures by hand (docs/planner.md); the "
-        "nearest by name that is known is Mamba2ForCausalLM (got 'Zamba2ForCausalLM')",
+        "nearest by name that is known is OpenCUAForConditionalGeneration "
+        "(got 'OpenVLAForActionPrediction')",
     ),
     "an own model of too many layers": (
         with_config(num_hidden_layers=10**9),

@@ -56,11 +56,12 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         ],
     ),
     "an unknown architecture": (
-        config("Zamba2ForCausalLM"),
+        config("OpenVLAForActionPrediction"),
         [
             "config.architectures: is not supported yet, vLLM 0.32.0 serves it: its files' headers "
             "make an estimate (`tensors`), or figures by hand (docs/planner.md); the nearest by "
-            "name that is known is Mamba2ForCausalLM (got 'Zamba2ForCausalLM')"
+            "name that is known is OpenCUAForConditionalGeneration "
+            "(got 'OpenVLAForActionPrediction')"
         ],
     ),
     "an architecture of a plugin": (
@@ -83,6 +84,29 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
         [
             "config.architectures: is a draft, which vLLM 0.32.0 loads beside Qwen/Qwen3-32B: "
             "size that one (got 'LlamaForCausalLM')"
+        ],
+    ),
+    "a draft under its model's name, which has one layer": (
+        config() | {"num_hidden_layers": 1, "hidden_size": 4096},
+        [
+            "config.architectures: has one layer as drafts have, which vLLM loads beside the model "
+            "that it drafts for: size that one (got 'LlamaForCausalLM')"
+        ],
+    ),
+    "an older model under the name of a newer": (
+        config("HfMoondream") | {"model_type": "moondream1"},
+        [
+            "config.architectures: is moondream3 to vLLM 0.32.0, whose tensors a moondream1 has "
+            "not: no vLLM serves it (got 'HfMoondream')"
+        ],
+    ),
+    "a name of its own code": (
+        config("QuillanForCausalLM") | {"auto_map": {"AutoModelForCausalLM": "m.Quillan"}},
+        [
+            "config.architectures: is no architecture that is known here or listed by vLLM 0.32.0 "
+            "(vLLM 0.32.0 tries it by the code in its files, with --trust-remote-code, where its "
+            "attention can be replaced): its files' headers make an estimate (`tensors`), or "
+            "figures by hand (docs/planner.md) (got 'QuillanForCausalLM')"
         ],
     ),
     "a draft that does not name it": (

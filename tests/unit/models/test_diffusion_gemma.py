@@ -63,7 +63,7 @@ def test_every_token_of_a_canvas_has_logits() -> None:
 def test_it_has_no_stages_and_no_pace() -> None:
     assert shape().canvas == 256
     assert not shape().paced
-    assert "a canvas at a time" in indivisible(Split(1, 2), shape())
+    assert "no pipeline stages" in indivisible(Split(1, 2), shape())
     assert not indivisible(Split(1, 2), read_shape(usual("Gemma4ForCausalLM")))
     assert "a canvas at a time" in unjudged(shape())
 

@@ -10,9 +10,7 @@ from tests.samples.configs import (
     BASE,
     COUNTED,
     HEADS,
-    KEYS,
     UNTIED,
-    VALUES,
     Config,
     F,
     H,
@@ -23,9 +21,16 @@ from tests.samples.configs import (
     config,
     usual,
 )
+from tests.samples.sizes import KEYS, VALUES
 
-COUNT_AS_TWO = ("FalconH1ForCausalLM", "InklingForCausalLM", "WhisperForConditionalGeneration")
-"""Of these a layer is two values: it keeps two kinds of cache."""
+COUNT_AS_TWO = (
+    "FalconH1ForCausalLM",
+    "HrmTextForCausalLM",
+    "InklingForCausalLM",
+    "WhisperForConditionalGeneration",
+    "Zamba2ForCausalLM",
+)
+"""Of these a layer is two values: it keeps two kinds of cache, or is passed more than once."""
 
 
 def windows(shape: Shape) -> list[int | None]:

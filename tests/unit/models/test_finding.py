@@ -253,12 +253,15 @@ def test_a_line_break_after_a_token_does_no_harm(hub: Hub, monkeypatch: pytest.M
 
 
 def test_an_architecture_that_is_not_known_is_said(hub: Hub) -> None:
-    hub.answer = (200, json.dumps({**CONFIG, "architectures": ["Zamba2ForCausalLM"]}).encode())
+    hub.answer = (
+        200,
+        json.dumps({**CONFIG, "architectures": ["OpenVLAForActionPrediction"]}).encode(),
+    )
     with pytest.raises(SpecError) as caught:
         find_model("a/b")
     first, second = map(str, caught.value.faults)
     assert first.startswith("model: cannot be sized: architectures: is not supported yet, vLLM 0.")
-    assert first.endswith("(got 'Zamba2ForCausalLM')")
+    assert first.endswith("(got 'OpenVLAForActionPrediction')")
     assert second.startswith("model: has no tensor headers that could be read: ")
 
 
