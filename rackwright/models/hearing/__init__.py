@@ -19,6 +19,18 @@ EARS = {
     "Qwen3OmniMoeForConditionalGeneration": qwen3_omni,
 }
 """Readers of encoders: each takes the whole config, and the hidden size of the text model."""
+TRANSCRIBES = frozenset(
+    {
+        *("CohereAsrForConditionalGeneration", "FireRedASR2ForConditionalGeneration"),
+        *("FunASRForConditionalGeneration", "Gemma3nForConditionalGeneration"),
+        *("GlmAsrForConditionalGeneration", "GraniteSpeechForConditionalGeneration"),
+        *("KimiAudioForConditionalGeneration", "MossTranscribeDiarizeForConditionalGeneration"),
+        *("Qwen3ASRForConditionalGeneration", "Qwen3OmniMoeForConditionalGeneration"),
+        *("VoxtralForConditionalGeneration", "WhisperForConditionalGeneration"),
+    }
+)
+"""Whose class in vLLM 0.32 has SupportsTranscription, and no other: Qwen2-Audio, Qwen2.5-Omni and
+Gemma 4 take sounds in chats alone."""
 REFUSED = {
     "Gemma4UnifiedForConditionalGeneration": "sound that its embedder takes is not planned yet",
     "VoxtralForConditionalGeneration": "its largest sound is as long as the context, all of which "
