@@ -160,12 +160,6 @@ CASES: Cases = {
         "services[hear].engine: must be vllm: whisper-small answers with transcripts "
         "(got 'sglang')",
     ),
-    "an engine that decodes no sound": (
-        hears(),
-        "services[hear].model: must not hear: rackwright/engines/requirements/"
-        "vllm-0.32.0-cu130.txt has no av and soundfile, which decode sound; name a file that has "
-        "(vllm-0.32.0-cu130-audio.txt is one) (got 'whisper-small')",
-    ),
     "more sounds than one": (
         hears(audios=2),
         "services[hear].audios: must be left out, it hears one sound in each request, whatever is "
