@@ -24,7 +24,9 @@ def wave() -> bytes:
 
 def form(fields: Mapping[str, str]) -> str:
     """A body of multipart/form-data with these fields and the file; it begins with its boundary."""
-    parts = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}' for name in fields]
+    parts = [
+        f'Content-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}' for name in fields
+    ]
     file = 'Content-Disposition: form-data; name="file"; filename="silence.wav"\r\n'
     parts.append(f"{file}Content-Type: audio/wav\r\n\r\n{wave().decode('ascii')}")
     lines = "".join(f"--{BOUNDARY}\r\n{part}\r\n" for part in parts)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rackwright.engines.answers import Canary
 from rackwright.engines.silence import form
+
 if TYPE_CHECKING:
     from rackwright.models import Shape
     from rackwright.spec import ServiceSpec
@@ -34,6 +35,8 @@ _USELESS = {
     ),
 }
 """Flags that a model with an encoder and a decoder is not served with, and why."""
+_SAYS = {"runner": ("auto", "generate"), "convert": ("auto", "none")}
+"""What flags that say what a model is for may be: what it is anyway."""
 
 
 def not_of(shape: Shape) -> tuple[str, ...]:
@@ -53,7 +56,5 @@ def flag_faults(service: ServiceSpec) -> Iterator[tuple[str, str]]:
         flag = given.replace("_", "-").partition(".")[0]
         if flag in _USELESS and value is not False:
             yield given, f"must be left out, the model {_USELESS[flag]}"
-        elif flag == "runner" and value not in ("auto", "generate"):
-            yield given, "must be left out, the model answers with transcripts"
-        elif flag == "convert" and value not in ("auto", "none"):
+        elif flag in _SAYS and value not in _SAYS[flag]:
             yield given, "must be left out, the model answers with transcripts"

@@ -27,9 +27,7 @@ def gateway(up: Any, engines: Engines) -> LocalGateway:
     more = {"paths": [HEAR, OTHER], "canary": canary, "aliases": ["whisper-1"], "sticky": False}
     ears = service("ear", [one.port for one in engines], **more)
     chat = service("chat", [engines[0].port], paths=["/v1/chat/completions"])
-    started: LocalGateway = up(
-        fleet({"ear": ears, "chat": chat}, endpoints={**ENDPOINTS, **FORMS})
-    )
+    started: LocalGateway = up(fleet({"ear": ears, "chat": chat}, endpoints={**ENDPOINTS, **FORMS}))
     return started
 
 

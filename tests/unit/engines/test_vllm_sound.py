@@ -1,7 +1,8 @@
-"""vLLM with a model that hears what is said: what is planned of it, and what it is told and asked."""
+"""vLLM with a model that hears what is said: what is planned of it, what it is told and asked."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def first(**more: Any) -> Replica:
 
 def test_it_is_started_as_any_other_and_told_of_no_runner_and_no_limit_of_sounds() -> None:
     words = VLLM.argv(first(), "/m", settings())
-    said = dict(zip(words, words[1:], strict=False))
+    said = dict(pairwise(words))
     assert said["--max-model-len"] == "448" and said["--dtype"] == "float16"
     assert int(said["--max-num-batched-tokens"]) == 2048
     assert not {"--runner", "--limit-mm-per-prompt", "--language-model-only"} & {*words}

@@ -72,7 +72,10 @@ class Replica(BaseHTTPRequestHandler):
             self.answer(404, "")
 
     def do_POST(self) -> None:
-        sent, kind = self.rfile.read(int(self.headers["Content-Length"])), self.headers["Content-Type"]
+        sent, kind = (
+            self.rfile.read(int(self.headers["Content-Length"])),
+            self.headers["Content-Type"],
+        )
         is_form = kind.startswith("multipart/")
         body = {"model": "", "form": sent.decode(), "kind": kind} if is_form else json.loads(sent)
         self.server.asked.append({"host": self.headers["Host"], "path": self.path, **body})
@@ -370,7 +373,7 @@ def test_what_does_not_write_is_asked_what_it_can_and_not_timed(
 
 
 def test_a_form_is_sent_as_one(tmp_path: Path, server: Server) -> None:
-    body = "--edge\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\near\r\n--edge--\r\n"
+    body = '--edge\r\nContent-Disposition: form-data; name="model"\r\n\r\near\r\n--edge--\r\n'
     path = "/v1/audio/transcriptions"
     more = {"completions_path": path, "question": body, "delivery": None}
     assert replica(asked(server, tmp_path, **more))["completion"]["status"] == 200
