@@ -24,7 +24,12 @@ FORMS = {path: {**ENDPOINTS[HEAR], "usage_option": True} for path in (HEAR, OTHE
 @pytest.fixture(scope="module")
 def gateway(up: Any, engines: Engines) -> LocalGateway:
     canary = {"path": HEAR, "body": form({"model": "canary"})}
-    more = {"paths": [HEAR, OTHER], "canary": canary, "aliases": ["whisper-1"], "sticky": False}
+    more: dict[str, Any] = {
+        "paths": [HEAR, OTHER],
+        "canary": canary,
+        "aliases": ["whisper-1"],
+        "sticky": False,
+    }
     ears = service("ear", [one.port for one in engines], **more)
     chat = service("chat", [engines[0].port], paths=["/v1/chat/completions"])
     started: LocalGateway = up(fleet({"ear": ears, "chat": chat}, endpoints={**ENDPOINTS, **FORMS}))
