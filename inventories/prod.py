@@ -280,7 +280,8 @@ _services = {
         "kv_cache_dtype": "q8_0",
     },
     # A model that answers with vectors or scores (bge-m3, qwen3-embedding-8b, bge-reranker-v2-m3)
-    # is a service like "quick", of vLLM: docs/planner.md says what clients ask of it.
+    # is a service like "quick", of vLLM: docs/planner.md says what clients ask of it. So is
+    # one with transcripts (whisper-large-v3), where vllm_requirements have what decodes sound.
 }
 
 # Your own models: `config` is the model's config.json, as a dict or as the path of the file on the

@@ -158,7 +158,8 @@ local function boundary_of(content_type)
     return boundary and #boundary >= 1 and #boundary <= 70 and boundary or nil
 end
 
--- The value of a part of a multipart form, as {from, to}: name -> place, for the names wanted.
+-- The value of a part of a multipart form, as {from, to}: name -> place, for the names wanted. `start` is
+-- where its first part begins, behind the `line` of its boundary.
 function M.form_outline(body, content_type, wanted)
     local boundary = boundary_of(content_type)
     if not boundary then return nil, "invalid_form", "the form has no plain boundary" end
@@ -166,7 +167,7 @@ function M.form_outline(body, content_type, wanted)
     if sub(body, 1, #line + 2) ~= line .. "\r\n" then
         return nil, "invalid_form", "the form does not begin with its boundary"
     end
-    local parts, at = {}, #line + 3
+    local parts, at = {start = #line + 2, line = line}, #line + 3
     for _ = 1, MOST_MEMBERS do
         local head_end = find(body, "\r\n\r\n", at, true)
         local next_line = find(body, "\r\n" .. line, at, true)
@@ -619,6 +620,7 @@ end
 -- For what -----------------------------------------------------------------------------------------
 
 local WANTED = {model = true, stream = true, stream_options = true, prompt_cache_key = true}
+local WANTED_OF_FORMS = {model = true, stream = true, stream_include_usage = true}
 
 local function read_body()
     local done, why = pcall(ngx.req.read_body)
@@ -639,12 +641,14 @@ local function endpoint_of(uri)
 end
 
 local BOOLEANS = {["true"] = true, ["false"] = true, null = true}
+local TRUE = {["true"] = true, ["1"] = true, t = true, y = true, yes = true, on = true}  -- in a form
 
 local function text_at(body, place) return place and sub(body, place[1], place[2]) end
 
 local function outlined(ctx, body)
     local wanted = {}
-    for name in pairs(WANTED) do wanted[name] = true end
+    local usual = ctx.endpoint.body == "multipart" and WANTED_OF_FORMS or WANTED
+    for name in pairs(usual) do wanted[name] = true end
     for _, name in ipairs(ctx.endpoint.prompt) do wanted[name] = true end
     local members, code, why
     if ctx.endpoint.body == "multipart" then
@@ -690,11 +694,20 @@ local function may_use(key, service, model)
     return not models or models[service.name] or models[model] or models[service.model] or false
 end
 
+-- What asks for the usage of a form's stream, as an edit: forms have a part for it instead of options.
+local function usage_of_form(members)
+    local said = members.stream_include_usage
+    if said then return {said[1], said[2], "true"} end
+    local head = 'Content-Disposition: form-data; name="stream_include_usage"'
+    return {members.start + 1, members.start, head .. "\r\n\r\ntrue\r\n" .. members.line .. "\r\n"}
+end
+
 -- The body as the engine gets it: by its own name of the model, and with usage also of streams.
 local function edited(ctx, body, members, model)
     local edits = {}
     if ctx.endpoint.body == "multipart" then
         if members.model and model ~= ctx.model then edits[1] = {members.model[1], members.model[2], ctx.model} end
+        if ctx.asks_usage and not ctx.outside then edits[#edits + 1] = usage_of_form(members) end
     else
         local insert = ""
         if not members.model then
@@ -732,8 +745,11 @@ end
 
 -- Whether the gateway must ask for the usage of a stream, and take its event out of it again.
 local function must_ask_usage(ctx, body, members)
-    if ctx.endpoint.body ~= "json" or text_at(body, members.stream) ~= "true" then return false end
+    local stream = text_at(body, members.stream)
+    local form = ctx.endpoint.body == "multipart"
+    if not (stream and (stream == "true" or form and TRUE[stream:lower()])) then return false end
     if ctx.service.usage_in_streams ~= "ask" or not ctx.endpoint.usage_option then return false end
+    if form then return not TRUE[(text_at(body, members.stream_include_usage) or ""):lower()] end
     local options = cjson.decode(text_at(body, members.stream_options) or "")
     return not (type(options) == "table" and options.include_usage == true)
 end
@@ -1347,7 +1363,10 @@ function M.body_filter()
     if not ctx or not ctx.reads then return end
     local piece, is_last = ngx.arg[1], ngx.arg[2]
     if piece ~= "" then
-        if not ctx.first_byte then ctx.first_byte = ngx.now() end
+        if not ctx.first_byte then
+            ctx.first_byte = ngx.now()
+            ctx.duration = sub(piece, 1, 256):match('^{[^{}]-"duration"%s*:%s*"?([%d.]+)')
+        end
         ctx.pieces = (ctx.pieces or 0) + 1
         if ctx.replica then ctx.replica.heard = ngx.now() end
         note_usage(ctx, piece)
@@ -1372,6 +1391,15 @@ local function tokens_in(found)
         prompt = prompt + (number(said.cache_read_input_tokens) or 0) + (number(said.cache_creation_input_tokens) or 0)
     end
     return prompt, cached, number(said.completion_tokens) or number(said.output_tokens)
+end
+
+-- Seconds of sound that a transcript says it is of, a part of one as a whole: OpenAI's usage of such, or
+-- what a verbose one calls its duration. 0 where it says nothing.
+local function seconds_of(ctx)
+    if ctx.endpoint.body ~= "multipart" then return 0 end
+    local text = ctx.usage_last and ctx.usage_last.text
+    local said = text and text:match('"seconds"%s*:%s*([%d.]+)') or ctx.duration
+    return ceil(tonumber(said) or 0)
 end
 
 local function tokens_of(ctx)
@@ -1425,7 +1453,7 @@ local function keys_of_usage(client, model)
     if not keys then
         local start, labels = format("day:%s\t%s\t", day, name), format("_total{client=%q,model=%q}", client, model)
         keys = {requests = start .. "requests", overflow = start .. "overflow_requests", days = {}, sums = {}}
-        for place, field in ipairs({"prompt_tokens", "cached_tokens", "completion_tokens"}) do
+        for place, field in ipairs({"prompt_tokens", "cached_tokens", "completion_tokens", "audio_seconds"}) do
             keys.days[place] = start .. field
             keys.sums[place] = "sum:rackwright_gateway_" .. field .. labels
         end
@@ -1448,6 +1476,7 @@ local function count_usage(ctx, prompt, cached, completion)
     add_tokens(keys, 1, prompt)
     add_tokens(keys, 2, cached)
     add_tokens(keys, 3, completion)
+    add_tokens(keys, 4, seconds_of(ctx))
     local all = prompt + completion
     if all == 0 then return end
     if ctx.key ~= NOBODY then
@@ -1595,8 +1624,8 @@ local function ask(host, port, headers, method, path, body, timeout_s)
     return status, text:match("\r\n\r\n(.*)$") or ""
 end
 
-local function ask_replica(replica, method, path, body, timeout_s)
-    local headers = "Content-Type: application/json\r\n"
+local function ask_replica(replica, method, path, body, timeout_s, kind)
+    local headers = format("Content-Type: %s\r\n", kind or "application/json")
     local key = engine_key(replica)
     if key then headers = headers .. "Authorization: Bearer " .. key .. "\r\n" end
     return ask(replica.peer, replica.port, headers, method, path, body, timeout_s)
@@ -1604,9 +1633,16 @@ end
 
 local function completes(replica, timeout_s)
     local canary = replica.service.canary
-    local status, body = ask_replica(replica, "POST", canary.path, cjson.encode(canary.body), timeout_s)
+    local asked, kind = canary.body, nil
+    if type(asked) == "string" then  -- a form, which begins with its boundary
+        kind = "multipart/form-data; boundary=" .. asked:match("^%-%-([^\r\n]*)")
+    else
+        asked = cjson.encode(asked)
+    end
+    local status, body = ask_replica(replica, "POST", canary.path, asked, timeout_s, kind)
     local value = status == 200 and cjson.decode(body)
     if type(value) ~= "table" then return false, status end
+    if kind then return type(value.text) == "string", status end
     for _, part in ipairs({"choices", "data", "output", "content", "results"}) do
         if type(value[part]) == "table" and next(value[part]) then return true, status end
     end
@@ -2107,7 +2143,7 @@ local function state()
                       engine_keys = trusted_secrets.known}}
 end
 
-local FIELDS = {"requests", "prompt_tokens", "cached_tokens", "completion_tokens", "overflow_requests"}
+local FIELDS = {"requests", "prompt_tokens", "cached_tokens", "completion_tokens", "overflow_requests", "audio_seconds"}
 
 -- Of today, as rows: one of each client and model.
 local function rows_of_today()

@@ -15,6 +15,7 @@ COUNTS = (
     "cached_tokens",
     "completion_tokens",
     "overflow_requests",
+    "audio_seconds",
 )
 
 
@@ -22,7 +23,8 @@ class Usage(BaseModel):
     """Requests of a client for a model on a day (UTC, 2026-11-26), and tokens as engines told them.
 
     ``cached_tokens`` are those of the prompts that a replica had in its cache already;
-    ``overflow_requests`` went to an outside API. A part that is not told apart is empty.
+    ``overflow_requests`` went to an outside API; ``audio_seconds`` are of sounds whose transcripts
+    say how long they are. A part that is not told apart is empty.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +37,7 @@ class Usage(BaseModel):
     cached_tokens: int = 0
     completion_tokens: int = 0
     overflow_requests: int = 0
+    audio_seconds: int = 0
 
 
 _rows = TypeAdapter(list[Usage])

@@ -29,8 +29,6 @@ def models(as_json: bool) -> None:
 def engines_of(one: Understood) -> list[str]:
     """Engines for which such a model can be planned; none where it is only sized."""
     task = task_of(one.example)
-    if task is None and one.example.answers != "text":
-        return []
     able = (engine for engine in ENGINES.values() if task is None or task in engine.tasks)
     return [engine.name for engine in able if _serves(engine, one)]
 
@@ -53,7 +51,7 @@ def text() -> str:
         (
             one.architecture,
             _what(one),
-            ", ".join(engines_of(one)) or f"only sized, it answers with {one.example.answers}",
+            ", ".join(engines_of(one)) or "only sized",
             "yes" if one.listed else "by transformers",
         )
         for one in found

@@ -133,7 +133,10 @@ def _item_faults(asked: Mapping[str, Any], model: ModelSpec | FileModel | None) 
             rule = reason or f"{model.name} {senses} that could be planned for"
             faults.append(Fault(f"--{key}", f"must be left out: {rule}", asked[key]))
     step = asked.get("max_num_batched_tokens")
-    least = shape.seeing(asked.get("images") or 0, asked.get("audios") or 0).least_step
+    if asked.get("audios") and shape.answers == "transcripts":
+        rule = f"must be left out: {model.name} hears one sound in each request"
+        faults.append(Fault("--audios", rule, asked["audios"]))
+    least = seeing(shape, asked.get("images") or 0, asked.get("audios") or 0).least_step
     if step and step < least:
         rule = f"must be at least {least}: {model.name} reads an image or a sound in one step"
         faults.append(Fault("--max-num-batched-tokens", rule, step))

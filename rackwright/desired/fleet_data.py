@@ -84,7 +84,7 @@ def service_data(
         "adapters": list(service.adapters),
         "context": service.max_model_len,
         "created": CREATED_UNIX_S,
-        "paths": engine.paths_of(first.model.shape, first.task),
+        "paths": engine.paths_of(service.shape_of(first.model), first.task),
         "health": engine.health_path,
         "canary": engine.canary(service, first.task)._asdict(),
         "usage_in_streams": "ask" if engine.usage_in_streams else "never",
@@ -178,6 +178,8 @@ def slots(replica: Replica) -> int:
         return most  # each slot has its own cache
     if not replica.memory.has_cache:
         return most
+    if replica.task == "transcription":  # whatever is said, a request keeps a whole sound
+        return max(1, min(most, replica.memory.sequences))
     tokens = min(_TYPICAL_TOKENS, replica.limits.max_model_len)
     return max(1, min(most, replica.memory.kv_cache_tokens // tokens))
 

@@ -14,6 +14,7 @@ from rackwright.desired.items import Absent, Directory, File, Item, NoOtherUnits
 from rackwright.desired.render import render
 from rackwright.desired.replicas import READINESS
 from rackwright.engines import ENGINES
+from rackwright.models.tasks import writes
 from rackwright.plan import FleetPlan, Replica
 from rackwright.planning.watchdogs import neighbours, stall_s, step_s, watchdog_port_of
 from rackwright.spec import FleetSpec, Settings
@@ -121,7 +122,7 @@ def _replica(
 ) -> dict[str, Any]:
     engine = ENGINES[replica.service.engine]
     canary, figures = engine.canary(replica.service, replica.task), engine.figures_of(replica.task)
-    life = LIFE[replica.task is None]
+    life = LIFE[writes(replica.task)]
     counts = life in figures
     return {
         "name": replica.name,
@@ -133,7 +134,7 @@ def _replica(
         "metrics_path": engine.metrics_path,
         "figures": {name: list(where) for name, where in figures.items()},
         **({"life": life} if replica.task else {}),
-        "canary": {"path": canary.path, "body": dict(canary.body)},
+        "canary": {"path": canary.path, "body": canary.sent},
         "key_variable": engine.key_variable,
         "environment_path": paths.environment_path(replica, settings),
         "stall_s": stall_s(replica, counts, engine.uses_gpus(settings)),

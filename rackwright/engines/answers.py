@@ -16,10 +16,18 @@ class Ask(NamedTuple):
 
 
 class Canary(NamedTuple):
-    """A POST that proves a replica: its answer is a completion."""
+    """A POST that proves a replica: its answer is a completion.
+
+    A ``body`` of text is a form (multipart/form-data) that begins with its boundary.
+    """
 
     path: str
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | str
+
+    @property
+    def sent(self) -> dict[str, Any] | str:
+        """Its body as JSON has it."""
+        return self.body if isinstance(self.body, str) else dict(self.body)
 
 
 @dataclass(frozen=True)

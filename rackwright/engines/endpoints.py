@@ -17,7 +17,7 @@ class Endpoint:
     """One path. ``prompt`` are the keys of the body that its prompt begins with, in this order.
 
     ``api`` says in whose form errors are told. ``usage_option``: its streams tell their usage where
-    ``stream_options`` asks for it, and not else.
+    ``stream_options`` asks for it (in a form the part ``stream_include_usage``), and not else.
     """
 
     prompt: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Endpoint:
 _RERANK = Endpoint(("query", "documents"))
 _SCORE = Endpoint(("queries", "query", "text_1"))
 _POOL = Endpoint(("messages", "input"))
-_AUDIO = Endpoint(body="multipart")
+_AUDIO = Endpoint(body="multipart", usage_option=True)
 _TOKENIZE = Endpoint(("messages", "prompt", "content"))
 _DETOKENIZE = Endpoint(("tokens",))
 _MESSAGES = Endpoint(("system", "messages"), api="anthropic")

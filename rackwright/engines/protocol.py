@@ -10,7 +10,7 @@ from rackwright.engines import options
 from rackwright.engines.answers import Ask, Canary, Loaded, models_listed
 from rackwright.engines.options import Form, Launch, Option
 from rackwright.engines.splits import Splits
-from rackwright.models.tasks import Task, task_of
+from rackwright.models.tasks import Task, task_of, writes
 
 if TYPE_CHECKING:
     from rackwright.catalog import Capability, GpuType
@@ -201,7 +201,7 @@ class Engine(Protocol):
         return {
             name: where
             for name, where in self.figures.items()
-            if task is None or name != "tokens_generated"
+            if writes(task) or name != "tokens_generated"
         }
 
     def canary(self, service: ServiceSpec, task: Task | None = None) -> Canary:

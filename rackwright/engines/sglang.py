@@ -155,7 +155,7 @@ class SgLang(Engine):
     # srt/entrypoints/http_server.py, 0.5.23.
     paths = (
         *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"),
-        *("/v1/rerank", "/v1/score", "/v1/audio/transcriptions"),
+        *("/v1/rerank", "/v1/score"),
         *("/tokenize", "/v1/tokenize", "/detokenize", "/v1/detokenize"),
         *("/v1/messages", "/v1/messages/count_tokens"),
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from rackwright.catalog import BF16_FROM
-from rackwright.engines import vllm_pooling
+from rackwright.engines import vllm_pooling, vllm_sound
 from rackwright.engines.answers import Canary
 from rackwright.engines.environment import socket_interfaces, torch_caches, visible_gpus
 from rackwright.engines.options import Form, Kind, Launch, Option, refused
@@ -237,12 +237,12 @@ class Vllm(Engine):
         *("vllm/flashinfer_autotune_cache", "torchinductor", "triton", ".cache/flashinfer", "cuda"),
     )
     routers = ("vllm-router",)
-    tasks = vllm_pooling.TASKS
+    tasks = (*vllm_pooling.TASKS, "transcription")
     # The routers of vllm/entrypoints, 0.32; which of them are there depends on the model.
     paths = (
         *("/v1/chat/completions", "/v1/completions", "/v1/responses"),
         *vllm_pooling.POOLING,
-        *("/v1/audio/transcriptions", "/v1/audio/translations", "/tokenize", "/detokenize"),
+        *vllm_sound.PATHS,
         *("/v1/messages", "/v1/messages/count_tokens"),
     )
     version_path = "/version"
@@ -271,17 +271,24 @@ class Vllm(Engine):
         return vllm_pooling.as_loaded(service, shape)
 
     def task_faults(self, service: ServiceSpec, shape: Shape) -> Iterator[tuple[str, str]]:
-        """What its pooling runner refuses or has no use for."""
+        """What its pooling runner, or a model that transcribes, refuses or has no use for."""
+        if shape.answers == "transcripts":
+            return vllm_sound.flag_faults(service)
         return vllm_pooling.flag_faults(service, shape)
 
     def paths_of(self, shape: Shape, task: Task | None) -> tuple[str, ...]:
-        """Its two runners have different ones."""
+        """Its two runners have different ones; those of sound are of models that hear."""
+        if task == "transcription":
+            return vllm_sound.PATHS
         if task:
             return vllm_pooling.paths(task, shape)
-        return tuple(path for path in self.paths if path not in vllm_pooling.POOLING)
+        others = (*vllm_pooling.POOLING, *vllm_sound.not_of(shape))
+        return tuple(path for path in self.paths if path not in others)
 
     def canary(self, service: ServiceSpec, task: Task | None = None) -> Canary:
         """One token; of a model that pools instead of generating, a vector or scores."""
+        if task == "transcription":
+            return vllm_sound.canary(service)
         return vllm_pooling.canary(service, task) if task else super().canary(service)
 
     def version(self, settings: Settings) -> str:

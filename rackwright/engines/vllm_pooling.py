@@ -79,7 +79,8 @@ def as_loaded(service: ServiceSpec, shape: Shape) -> Shape:
 
 def runner(service: ServiceSpec, asked: Task | None) -> str | None:
     """What its runner is told to be; the operator's own flag says it already."""
-    return "pooling" if asked and "runner" not in _plain(service.extra_args) else None
+    pools = asked in TASKS and "runner" not in _plain(service.extra_args)
+    return "pooling" if pools else None
 
 
 def paths(asked: Task, shape: Shape) -> tuple[str, ...]:

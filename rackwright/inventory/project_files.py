@@ -14,7 +14,7 @@ from rackwright.errors import Fault, gathered
 from rackwright.inventory.settings import host_settings
 from rackwright.routers import ROUTERS
 from rackwright.schema.files import text_of
-from rackwright.spec import FleetSpec
+from rackwright.spec import FleetSpec, ServiceSpec
 
 _DECODERS = ("av", "soundfile")
 """What vLLM's extra ``audio`` brings (multimodal/media/audio.py, 0.32): without them, or a system's
@@ -42,15 +42,26 @@ def _sound_faults(spec: FleetSpec) -> Iterator[Fault]:
     """Services of models that hear, where the engine would start and decode no sound."""
     for service in spec.services.values():
         engine = ENGINES.get(service.engine)
-        for host in service.servers if service.audios and engine else ():
+        hears = service.audios or _transcribes(spec, service)
+        for host in service.servers if hears and engine else ():
             settings = spec.settings.get(host)
             content = engine.release(settings).content if engine and settings else None
             if isinstance(content, Venv) and (lacking := _deaf(content.requirements)):
                 rule = (
-                    f"must be left out: {content.requirements} has no {lacking}, which decode "
-                    "sound; name a file that has (vllm-0.32.0-cu130-audio.txt is one)"
+                    f"{content.requirements} has no {lacking}, which decode sound; name a file "
+                    "that has (vllm-0.32.0-cu130-audio.txt is one)"
                 )
-                yield Fault(f"services[{service.name}].audios", rule, service.audios)
+                where = f"services[{service.name}]"
+                if service.audios:
+                    yield Fault(f"{where}.audios", f"must be left out: {rule}", service.audios)
+                else:
+                    yield Fault(f"{where}.model", f"must not hear: {rule}", service.model)
+
+
+def _transcribes(spec: FleetSpec, service: ServiceSpec) -> bool:
+    """Whether it hears whatever it is told; a model that is not known has a fault of its own."""
+    model = spec.models.get(service.model)
+    return model is not None and model.shape.answers == "transcripts"
 
 
 @cache

@@ -31,7 +31,7 @@ from rackwright.models.gemma4 import Gemma4
 from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
 from rackwright.models.gemma4_unified import embedders
 from rackwright.models.gpt_bigcode import GptBigCode
-from rackwright.models.hearing import read_ear
+from rackwright.models.hearing import TRANSCRIBES, read_ear
 from rackwright.models.hrm import HrmText
 from rackwright.models.hy_v4 import HyV4
 from rackwright.models.hyperclovax import HyperClovaX
@@ -179,7 +179,14 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     shape = replace(text, text_only=True, staged=staged)
     tower, reason = read_tower(architecture, values, path, shape.hidden_size)
     ear, unhearing = read_ear(architecture, values, path, shape.hidden_size)
-    shape = replace(shape, tower=tower, unseeing=reason, ear=ear, unhearing=unhearing)
+    shape = replace(
+        shape,
+        tower=tower,
+        unseeing=reason,
+        ear=ear,
+        unhearing=unhearing,
+        transcribes=architecture in TRANSCRIBES,
+    )
     if architecture == DIFFUSION_GEMMA:
         return with_canvas(shape, values, path)
     if architecture != GEMMA4_UNIFIED:
@@ -280,7 +287,7 @@ def _shape(architecture: str, config: Config) -> Shape:
         float16=family.float16,
     )
     _check_schemes(config, shape)
-    return shape
+    return decoder.hearing(shape) if isinstance(decoder, Whisper) else shape
 
 
 def _dtype(config: Config, family: Family) -> str:

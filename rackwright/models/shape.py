@@ -164,7 +164,7 @@ class Shape:
     images; ``tower`` is what sees, where it can be planned, else ``unseeing`` says why not, and
     ``images`` how many a prompt may have where it is served with it; ``ear``, ``unhearing`` and
     ``audios`` are the same of sound. ``answers`` with text, vectors (or scores: it has no head), or
-    transcripts.
+    transcripts; ``transcribes``: where it hears, it also answers with those.
     ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed in that
     instead of bfloat16. ``stored_bytes``: what its files hold of what an engine loads; None where
     nobody looked. ``margin``: its architecture is not known, so this is an estimate, off by up to
@@ -202,6 +202,7 @@ class Shape:
     unhearing: str = ""
     audios: int = 0
     answers: Literal["text", "vectors", "transcripts"] = "text"
+    transcribes: bool = False
     second_runner: bool = True
     float16: bool = True
     unscaled_context: int | None = None
@@ -289,7 +290,7 @@ class Shape:
     @property
     def paced(self) -> bool:
         """It writes token by token: only of such are stages, groups and speed planned."""
-        return self.answers != "vectors" and not self.canvas
+        return self.answers == "text" and not self.canvas
 
     @property
     def towers(self) -> tuple[tuple[Tower, int], ...]:

@@ -1,7 +1,8 @@
-"""What a model that does not write is asked to do, by the names that vLLM has for that.
+"""What a model that does not write text of text is asked to do, by the names that vLLM has for it.
 
 Source: _SUFFIX_TO_DEFAULTS and get_pooling_task in vllm/config/model.py; the poolers of bert.py,
-qwen2_rm.py and internlm2.py in vllm/model_executor/models, 0.32.
+qwen2_rm.py and internlm2.py in vllm/model_executor/models; vllm/tasks.py and
+SupportsTranscription in model_executor/models/interfaces.py, 0.32.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Literal
 
 from rackwright.models.shape import Shape
 
-Task = Literal["embed", "classify", "token_classify"]
-"""A vector of a text; scores of a text; scores of each of its tokens."""
+Task = Literal["embed", "classify", "token_classify", "transcription"]
+"""A vector of a text; scores of a text; scores of each of its tokens; what is said in a sound."""
 IN_WORDS: dict[Task, str] = {
     "embed": "vectors",
     "classify": "scores",
     "token_classify": "scores of each token",
+    "transcription": "transcripts",
 }
 _OF_TOKENS = (
     "BertForMaskedLM",
@@ -34,12 +36,19 @@ SCORES_OF_PAIRS = 1
 
 def task_of(shape: Shape) -> Task | None:
     """What such a model is asked for; None for one that writes, in whatever language."""
+    if shape.answers == "transcripts":
+        return "transcription"
     if shape.answers != "vectors":
         return None
     name = shape.architecture
     if name in _OF_TOKENS or name.endswith("ForTokenClassification"):
         return "token_classify"
     return "classify" if name.endswith(_OF_TEXTS) else "embed"
+
+
+def writes(task: Task | None) -> bool:
+    """Whether tokens are made one after another, which an engine counts."""
+    return task in (None, "transcription")
 
 
 def labels_of(shape: Shape) -> int:

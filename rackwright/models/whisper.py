@@ -1,21 +1,28 @@
 """Whisper: an encoder of sound, and a decoder that looks at what it made of it.
 
 Source: vllm/model_executor/models/whisper.py and CrossAttentionSpec in v1/kv_cache_interface.py,
-0.32.
+0.32. The table of tokens is a plain one there, whole on every rank, and the outputs are tied to it;
+keys get a bias of zeros beside the checkpoint. A sound is padded to ``max_source_positions``
+frames whatever its length, and its encoder reads them in one step (``disable_chunked_mm_input`` of
+models with an encoder and a decoder, config/scheduler.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rackwright.models.config import Config
 from rackwright.models.decoder import MOST_LAYERS, RANKS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.rope import Rope
-from rackwright.models.shape import KvCache, Layer, Tensor
+from rackwright.models.shape import KvCache, Layer, Shape, Sharding, Tensor
+from rackwright.models.vision.tower import Tower
 
 STEP = 3
 """What each of both convolutions sees at once."""
+HALVED = 2
+"""By how much the second of them shortens what the first made."""
 
 
 class Whisper(Decoder):
@@ -31,6 +38,26 @@ class Whisper(Decoder):
         self.experts, self.dense_width = None, config.count("decoder_ffn_dim")
         longest = config.count("max_target_positions")
         self.rope = Rope(0, longest, longest)
+
+    def hearing(self, shape: Shape) -> Shape:
+        """The model with what its encoder takes: it hears one sound in each request, always.
+
+        The encoder's tensors are layers of the model, so that its tower has none of its own.
+        """
+        count, hidden = self.config.count, self.hidden
+        ear = Tower(
+            tensors=(),
+            hidden=hidden,
+            heads=count("encoder_attention_heads"),
+            width=count("encoder_ffn_dim"),
+            gated=False,
+            patches=self.frames,
+            tokens=self.frames,
+            inputs=HALVED * hidden,
+            unbroken=True,
+        )
+        whole = replace(shape.embedding, sharding=Sharding.REPLICATED)
+        return replace(shape, embedding=whole, ear=ear, audios=1, transcribes=True)
 
     def layers(self) -> tuple[Layer, ...]:
         """Those that listen, then of each that writes what looks back and what looks at sound."""
@@ -87,10 +114,10 @@ class Whisper(Decoder):
             Tensor(f"{name}.{part}_proj", hidden, hidden, RANKS, quantizable=True)
             for part in ("q", "k", "v", "out")
         ]
-        biases = [Tensor(f"{name}.qv_proj.bias", 2 * hidden, sharding=RANKS)]
         return [
             *products,
-            *biases,
+            Tensor(f"{name}.qv_proj.bias", 2 * hidden, sharding=RANKS),
+            Tensor(f"{name}.k_proj.bias", hidden, sharding=RANKS, stored=False),
             Tensor(f"{name}.out_proj.bias", hidden),
             Tensor("norm", self.norm_elements),
         ]

@@ -24,13 +24,18 @@ def images_words(shape: Shape, split: Split, limits: Limits) -> list[str]:
     tower, a_prompt = used
     sees = seeing(shape, split, limits, 0)
     size = sees.peak_bytes + sees.kept_bytes + sees.standing_bytes
+    at_once = images_at_once(tower, a_prompt, limits)
+    if shape.answers == "transcripts":
+        return [
+            f"{_hears(tower)}; encoding {at_once} at once takes up to {size / GIB:.1f} GiB, "
+            "an estimate"
+        ]
     prompts = ", ".join(f"{kind}: {many} a prompt" for kind, _, many in _kinds(shape))
     item = "an image" if tower is shape.tower else "a sound"
     words = [
         f"{prompts}, tower {tower_bytes(shape, split) / GIB:.2f} GiB a GPU; "
         f"up to {tower.tokens:,} tokens {item}, {budget_tokens(tower, limits):,} a step; "
-        f"encoding {images_at_once(tower, a_prompt, limits)} at once takes up to "
-        f"{size / GIB:.1f} GiB, an estimate"
+        f"encoding {at_once} at once takes up to {size / GIB:.1f} GiB, an estimate"
     ]
     if tower.tokens > limits.max_model_len:
         items = "images" if tower is shape.tower else "sounds"
@@ -43,10 +48,16 @@ def images_words(shape: Shape, split: Split, limits: Limits) -> list[str]:
 
 def tower_words(shape: Shape) -> list[str]:
     """A sentence of each whole tower, whatever it is split over; none where served as text."""
+    if shape.answers == "transcripts" and shape.ear:
+        return [f"{_hears(shape.ear)}; its encoder is counted with the weights"]
     return [
         f"{kind}: {many} a prompt, of up to {tower.tokens:,} tokens each; {_weighs(shape, tower)}"
         for kind, tower, many in _kinds(shape)
     ]
+
+
+def _hears(tower: Tower) -> str:
+    return f"hears one sound a request, {tower.tokens:,} frames whatever its length"
 
 
 def _weighs(shape: Shape, tower: Tower) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rackwright.clients.usage import COUNTS, PARTS, Usage, summed
 from rackwright.report.table import table_text
 
-HEADINGS = ("REQUESTS", "PROMPT", "CACHED", "COMPLETION", "OVERFLOW")
+HEADINGS = ("REQUESTS", "PROMPT", "CACHED", "COMPLETION", "OVERFLOW", "AUDIO S")
 
 
 def usage_text(rows: Sequence[Usage], by: Sequence[str]) -> str:
@@ -17,11 +17,13 @@ def usage_text(rows: Sequence[Usage], by: Sequence[str]) -> str:
     if not rows:
         return "no usage"
     parts = [part for part in PARTS if part in by]
-    lines = [[*(getattr(row, part) for part in parts), *_counts(row)] for row in rows]
+    (total,) = summed(rows, ())
+    shown = len(HEADINGS) - (not total.audio_seconds)  # only where somebody sends sound
+    lines = [[*(getattr(row, part) for part in parts), *_counts(row)[:shown]] for row in rows]
     if parts and len(rows) > 1:
-        (total,) = summed(rows, ())
-        lines.append(["all", *[" "] * (len(parts) - 1), *_counts(total)])
-    return table_text([*(part.upper() for part in parts), *HEADINGS], lines, HEADINGS)
+        lines.append(["all", *[" "] * (len(parts) - 1), *_counts(total)[:shown]])
+    headings = HEADINGS[:shown]
+    return table_text([*(part.upper() for part in parts), *headings], lines, headings)
 
 
 def usage_csv(rows: Sequence[Usage]) -> str:

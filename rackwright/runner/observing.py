@@ -123,7 +123,7 @@ def _replica_request(replica: Replica, settings: Settings, load: bool) -> dict[s
         "health_path": engine.health_path,
         "models_path": engine.models_path,
         "completions_path": canary.path if canary else engine.completions_path,
-        "question": dict(canary.body) if canary else None,
+        "question": canary.sent if canary else None,
         "version_path": engine.version_path,
         "metrics_path": engine.metrics_path,
         "figures": engine.figures_of(task),
@@ -193,7 +193,7 @@ def _canary_of(upstream: Upstream) -> dict[str, Any]:
     if first.task is None:
         return {}
     canary = ENGINES[upstream.service.engine].canary(upstream.service, first.task)
-    return {"path": canary.path, "question": dict(canary.body)}
+    return {"path": canary.path, "question": canary.sent}
 
 
 def _router_request(fleet: FleetRun, service: ServiceSpec) -> dict[str, Any] | None:

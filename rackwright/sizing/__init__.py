@@ -16,6 +16,7 @@ from rackwright.models.tasks import keeps_tokens
 from rackwright.sizing.kv_cache import (
     BLOCK_TOKENS,
     block_bytes,
+    blocks_as_told,
     blocks_per_request,
     kv_bytes_per_token,
     kv_groups,
@@ -24,7 +25,13 @@ from rackwright.sizing.kv_cache import (
 from rackwright.sizing.split import GIB, Limits, Split, stage_layers
 from rackwright.sizing.vram import GpuMemory
 from rackwright.sizing.weights import is_row_parallel, padded_vocab, tensor_bytes, weights_bytes
-from rackwright.sizing.working import CONTEXT_BYTES, OVERHEAD_BYTES, activation_bytes, graphs
+from rackwright.sizing.working import (
+    CONTEXT_BYTES,
+    OVERHEAD_BYTES,
+    activation_bytes,
+    graph_layers,
+    graphs,
+)
 
 __all__ = [
     "BLOCK_TOKENS",
@@ -76,12 +83,14 @@ def _stage_memory(
     usable = int(total_bytes * limits.gpu_memory_utilization)
     weights = weights_bytes(shape, split, stage)
     activation = activation_bytes(shape, split, limits, stage)
-    captured = graphs(shape, split, layers, limits)
+    captured = graphs(shape, split, graph_layers(shape, layers), limits)
     overhead = OVERHEAD_BYTES[split.gpus > 1]
     left = usable - weights - activation - overhead - captured.inside_bytes
     blocks = max(0, left) // block_bytes(shape, split, stage, limits.kv_cache_dtype)
     requests = blocks / blocks_per_request(shape, split, limits, limits.max_model_len)
-    tokens = int(requests * limits.max_model_len) * split.data
+    told = blocks / blocks_as_told(shape, split, limits, limits.max_model_len)
+    requests = requests if told >= 1 else told
+    tokens = int(told * limits.max_model_len) * split.data
     if not keeps_tokens(shape):
         # A step's, of which nothing is kept: vLLM gives such a model no cache at all, and what
         # would be one stays free (_initialize_kv_caches in vllm/v1/engine/core.py, 0.32).

@@ -112,6 +112,23 @@ def blocks_per_request(shape: Shape, split: Split, limits: Limits, tokens: int) 
     return max(1, needed)
 
 
+def blocks_as_told(shape: Shape, split: Split, limits: Limits, tokens: int) -> int:
+    """Blocks of such a request as the engine counts them where it says how many tokens fit.
+
+    What looks at sound counts there with the tokens of a step instead of a sound's frames, and one
+    such request must fit for it to start (``CrossAttentionSpec.max_memory_usage_bytes`` in
+    vllm/v1/kv_cache_interface.py, 0.32; ``max_num_encoder_input_tokens`` in config/scheduler.py).
+    """
+    held = blocks_per_request(shape, split, limits, tokens)
+    frames = max(layer.kv.fixed_tokens for layer in shape.kinds)
+    if not frames:
+        return held
+    groups = kv_groups(shape, split.pipeline)[0].groups["fixed"]
+    size = kind_tokens(shape, split, limits.kv_cache_dtype, "fixed")
+    step = max(frames, limits.max_num_batched_tokens)
+    return held + groups * (-(-step // size) - -(-frames // size))
+
+
 def kind_tokens(shape: Shape, split: Split, kv_cache_dtype: str, kind: int | str) -> int:
     """Tokens of one block in layers of this kind: more where they keep less of a token.
 

@@ -13,7 +13,8 @@ class GpuMemory(BaseModel):
     outside, as ``context_bytes`` do. ``kv_cache_bytes`` below 0 is what is missing.
     ``kv_cache_tokens`` is of the replica, as vLLM counts them: with requests of the longest
     context; both are 0 of a model that keeps nothing of a token. ``sequences`` is how many such
-    requests fit at once. ``margin_bytes`` of what is free
+    requests fit at once (of what transcribes more than the tokens say, which vLLM counts with a
+    whole step of sound). ``margin_bytes`` of what is free
     may be taken by kernels, as far as the engine itself expects.
     """
 

@@ -57,6 +57,8 @@ def computed_bytes(shape: Shape) -> int:
     plain = replace(shape, stored_bytes=None, padded_experts=False, images=0, audios=0)
     whole, tables = Split(), 1 if shape.tied else 2
     padding = (padded_vocab(shape) - shape.vocab_size) * shape.hidden_size * tables
+    if shape.embedding.sharding is not Sharding.VOCABULARY:
+        padding = 0
     every = [*shape.beside, *(t for layer in shape.layers for t in layer.tensors)]
     made = [shape.rotary, *(tensor for tensor in every if not tensor.stored)]
     beside = sum(tensor_bytes(plain, tensor, whole) for tensor in made)

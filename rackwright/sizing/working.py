@@ -147,6 +147,17 @@ def _joining(shape: Shape, split: Split, limits: Limits) -> int:
     return round(rows * wide)
 
 
+def graph_layers(shape: Shape, layers: int) -> int:
+    """How many of so many layers are captured: of what transcribes only those that write.
+
+    Two of the plan's layers are one of those (``FULL_DECODE_ONLY`` of models with an encoder and
+    a decoder in vllm/config/vllm.py, 0.32: a step with sound in it runs without graphs).
+    """
+    if shape.answers != "transcripts":
+        return layers
+    return sum(layer.kv.kind == "fixed" for layer in shape.layers)
+
+
 def graphs(shape: Shape, split: Split, layers: int, limits: Limits) -> Graphs:
     """CUDA graphs of one GPU that holds so many layers."""
     if limits.enforce_eager:

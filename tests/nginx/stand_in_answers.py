@@ -278,7 +278,10 @@ def transcription(asked: Asked) -> Any:
 
 
 def transcription_events(asked: Asked) -> Iterator[str]:
+    """A form has no ``stream_options``: vLLM has a part of it for that."""
     choices = [{"delta": {"content": word}, "finish_reason": None} for word in words(asked)]
+    tells = asked.get("stream_include_usage") == "true"
+    asked = {**asked, "stream_options": {"include_usage": tells}}
     yield from _chunks(asked, _head(asked, "trsc-1", "transcription.chunk"), choices)
 
 

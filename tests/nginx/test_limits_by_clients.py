@@ -160,6 +160,13 @@ COUNTED: dict[str, tuple[str, Ask, tuple[int, int, int, int]]] = {
         lambda c: c.audio.transcriptions.create(model="voice", file=("a.wav", b"RIFF")),
         (1, 0, 0, 0),
     ),
+    "a stream of a recording": (
+        "voice",
+        lambda c: list(
+            c.audio.transcriptions.create(model="voice", file=("a.wav", b"RIFF"), stream=True)
+        ),
+        (1, PROMPT_TOKENS, CACHED_TOKENS, 3),
+    ),
     "an image": (
         "voice",
         lambda c: c.images.generate(model="voice", prompt="hi"),
@@ -208,6 +215,31 @@ def test_what_is_counted(
     assert (line["client"], line["model"]) == ("counted", model)
     assert tuple(line[name] for name in ROW[1:]) == more[1:]
     wait_until(lambda: row(gateway, model) == expected)  # a worker tells the others once a second
+
+
+def test_seconds_of_sound_are_counted(gateway: LocalGateway) -> None:
+    """A stream tells its tokens instead, and what is no sound has none."""
+
+    def heard() -> tuple[int, int]:
+        rows = [one for one in gateway.ask("GET", "/usage")[1] if one["client"] == "counted"]
+        of = {one["model"]: (one["requests"], one["audio_seconds"]) for one in rows}
+        return of.get("voice", (0, 0))
+
+    before = heard()
+    with of_openai(gateway, "counted") as client:
+        hear = client.audio.transcriptions.create
+        for _ in range(2):
+            hear(model="voice", file=("a.wav", b"RIFF"))
+        list(hear(model="voice", file=("a.wav", b"RIFF"), stream=True))
+        client.chat.completions.create(model="chat", messages=HI)
+    wait_until(lambda: heard() == (before[0] + 3, before[1] + 6))
+    assert all(
+        one["audio_seconds"] == 0
+        for one in gateway.ask("GET", "/usage")[1]
+        if one["model"] == "chat"
+    )
+    series = 'rackwright_gateway_audio_seconds_total{client="counted",model="voice"}'
+    assert series in str(gateway.ask("GET", "/metrics")[1])
 
 
 def test_a_message_of_anthropic_s_counts_what_the_cache_had_as_prompt(

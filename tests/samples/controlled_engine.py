@@ -165,6 +165,8 @@ class ControlledEngine:
             "choices": [{"message": {"content": "hi"}}],
             "usage": how.get("usage", {"prompt_tokens": 10, "completion_tokens": 2}),
         }
+        if request.body.startswith(b"--"):  # a form: what is said in a sound of three seconds
+            answer = {"text": "", "usage": {"type": "duration", "seconds": 3}}
         return _whole(how.get("status", 200), answer)
 
     async def _stream(self, writer: asyncio.StreamWriter, how: dict[str, Any]) -> bytes:

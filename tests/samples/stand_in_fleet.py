@@ -64,7 +64,7 @@ def endpoint(path: str) -> dict[str, Any]:
         "body": "multipart" if path in FORMS else "json",
         "prompt": PROMPTS.get(path, []),
         "api": "anthropic" if path.startswith("/v1/messages") else "openai",
-        "usage_option": path in ("/v1/chat/completions", "/v1/completions"),
+        "usage_option": path in ("/v1/chat/completions", "/v1/completions", *FORMS),
     }
 
 

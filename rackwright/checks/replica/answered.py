@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rackwright.models.tasks import Task
 
-_KEYS: Mapping[Task, str] = {"embed": "embedding", "classify": "probs", "token_classify": "data"}
+_KEYS: Mapping[str, str] = {"embed": "embedding", "classify": "probs", "token_classify": "data"}
 
 
 def words_of(task: Task | None, body: Any, model: str) -> str:
     """What ``model`` made, in words. Raises ValueError with what is wrong."""
     if task is None:
         return f"{tokens_of(body, model)} tokens"
+    if task == "transcription":
+        return f"a transcript of {seconds_of(body)} s of sound"
     numbers = _numbers(task, body, model)
     if task == "embed":
         return f"a vector of {len(numbers):,} numbers"
@@ -31,6 +33,17 @@ def tokens_of(body: Any, model: str) -> int:
     if not isinstance(tokens, int) or tokens < 1 or not body.get("choices"):
         raise ValueError("no token was generated")
     return tokens
+
+
+def seconds_of(body: Any) -> int:
+    """Seconds of sound that were heard, rounded up; silence has no words, and no model is named."""
+    usage = body.get("usage") if isinstance(body, Mapping) else None
+    seconds = usage.get("seconds") if isinstance(usage, Mapping) else None
+    if not isinstance(body, Mapping) or not isinstance(body.get("text"), str):
+        raise ValueError("the answer is no transcript")
+    if type(seconds) is not int or seconds < 1:
+        raise ValueError("no sound was heard")
+    return seconds
 
 
 def _numbers(task: Task, body: Any, model: str) -> list[Any]:

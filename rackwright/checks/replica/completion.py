@@ -28,7 +28,7 @@ CHECK = Check(
     name="completion",
     fine=(
         "a chat completion as the planned model has at least one token; one that answers with "
-        "vectors or scores makes them of a text"
+        "vectors or scores makes them of a text, one that transcribes hears silence"
     ),
     judge=judge,
     healthy=REPLICA,

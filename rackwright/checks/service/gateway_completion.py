@@ -39,7 +39,7 @@ def judge(planned: PlannedService, seen: Observation) -> Finding:
 
 CHECK = Check(
     name="gateway completion",
-    fine="every completion over TLS works (or vector, or score) and every planned replica gave one",
+    fine="every completion (or vector, transcript) over TLS works, and every replica gave one",
     judge=judge,
     healthy=SERVICE,
     examples=(

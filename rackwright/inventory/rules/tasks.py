@@ -1,4 +1,4 @@
-"""Rules of services whose model answers with vectors or scores: what only writing needs."""
+"""Rules of services whose model answers with vectors, scores or transcripts: what others need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rackwright.engines import ENGINES, Engine
 from rackwright.errors import Fault
 from rackwright.models.shape import Shape
 from rackwright.models.spec import ModelSpec
-from rackwright.models.tasks import IN_WORDS, Task, keeps_tokens, task_of
+from rackwright.models.tasks import IN_WORDS, Task, keeps_tokens, task_of, writes
 from rackwright.routers import ROUTERS
 from rackwright.spec import ServiceSpec
 
@@ -19,9 +19,6 @@ def task_faults(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
     """The engine serves such models, and nothing is asked that only those that write can do."""
     path, shape = f"services[{service.name}]", model.shape
     engine = ENGINES.get(service.engine)
-    if shape.answers == "transcripts":
-        rule = "must be a model that writes; one that answers with transcripts is only sized"
-        yield Fault(f"{path}.model", rule, service.model)
     if shape.canvas:
         yield from _canvases(service, model)
     if engine is None:
@@ -38,7 +35,7 @@ def task_faults(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
 
 
 def _of_task(service: ServiceSpec, engine: Engine, model: ModelSpec, task: Task) -> Iterator[Fault]:
-    if service.overflow:
+    if service.overflow and not writes(task):
         rule = f"must be left out, another model's {IN_WORDS[task]} cannot stand in for its own"
         yield Fault(f"services[{service.name}].overflow", rule, service.overflow.model_dump())
     if task in engine.tasks:
@@ -69,6 +66,8 @@ def _keys(service: ServiceSpec, model: ModelSpec, task: Task) -> Iterator[Fault]
     path = f"services[{service.name}]"
     if not isinstance(service.objective, str):
         rule = f"must be latency or throughput, {model.name} writes no tokens to be timed"
+        if writes(task):
+            rule = f"must be latency or throughput, how fast {model.name} hears is not predicted"
         yield Fault(f"{path}.objective", rule, service.objective.model_dump())
     for key, value, why in _unwanted(service, model.shape, IN_WORDS[task]):
         if value:
@@ -90,7 +89,10 @@ def _unwanted(service: ServiceSpec, shape: Shape, what: str) -> Iterator[tuple[s
     yield "servers_per_replica", _above_one(service.servers_per_replica), _MORE
     if shape.tower:
         yield "images", service.images, f"only text is made {what} of yet"
-    if shape.ear:
+    if shape.answers == "transcripts":
+        yield "audios", service.audios, "it hears one sound in each request, whatever is said here"
+        yield "pipeline_parallel_size", _above_one(service.pipeline_parallel_size), _MORE
+    elif shape.ear:
         yield "audios", service.audios, f"only text is made {what} of yet"
 
 

@@ -1,4 +1,4 @@
-"""What hears in Gemma 4 E2B and E4B: a conformer of transformers' own, whole on every rank.
+"""What hears in Gemma 4: of E2B and E4B a conformer of transformers' own, whole on every rank.
 
 Source: Gemma4ForConditionalGeneration in vllm/model_executor/models/gemma4_mm.py, 0.32 (products
 replaced by replicated ones); what a config leaves out is its class's of transformers 5.24.
@@ -52,6 +52,18 @@ def gemma4(config: Config, hidden: int) -> Tower:
     both_ways = text.text("use_bidirectional_attention") == "vision"
     tower = blocks.tower(tensors, TOKENS, TOKENS, inputs)
     return replace(tower, unbroken=both_ways, shared="never")
+
+
+def gemma4_unified(config: Config, hidden: int) -> Tower:
+    """Gemma 4 12B's: no blocks. What projects its frames stands beside the text model always.
+
+    Source: Gemma4UnifiedProcessingInfo and _process_audio_input in
+    vllm/model_executor/models/gemma4_unified.py, 0.32.
+    """
+    width = config.inside("audio_config").count("audio_embed_dim", default=640)
+    both_ways = config.inside("text_config").text("use_bidirectional_attention", "vision")
+    tower = Blocks(0, width, 1, 0, 0).tower([], TOKENS, TOKENS, width)
+    return replace(tower, unbroken=both_ways == "vision", shared="never")
 
 
 def _two(channels: object) -> bool:

@@ -23,7 +23,7 @@ class Tower:
     hand to the text model. ``inputs`` are elements of a patch; ``levels`` are outputs that later
     layers of the text model get besides (deepstack). ``heads`` and ``width`` are what ranks must
     divide, where they always do (``shared``).
-    ``unbroken``: the text model reads an image in one step, for its tokens see one another both
+    ``unbroken``: the text model reads an item in one step, for its tokens see one another both
     ways (``is_mm_prefix_lm`` in transformers_utils/model_arch_config_convertor.py, 0.32, which
     makes platforms/cuda.py disable chunks; compute_mm_encoder_budget then ends where a step is
     shorter).

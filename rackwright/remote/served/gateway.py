@@ -115,7 +115,7 @@ def gateway_call(
     asked: Values,
     method: str,
     path: str,
-    body: Values | None = None,
+    body: Values | str | None = None,
     headers: dict[str, str] | None = None,
 ) -> Values:
     """Over TLS to this host, by the name the certificate is for; trust is judged separately."""

@@ -18,22 +18,29 @@ MOST_WORDS, MOST_NAME, MOST_DIGITS = 500, 200, 100
 Values = dict[str, Any]
 
 
+def _kind_of(body: Values | str | None) -> str:
+    if not isinstance(body, str):
+        return "application/json"
+    return "multipart/form-data; boundary=" + body.partition("\r\n")[0][2:]
+
+
 def http(
     connection: HTTPConnection,
     method: str,
     path: str,
-    body: Values | None = None,
+    body: Values | str | None = None,
     headers: dict[str, str] | None = None,
     read: Callable[[str], Any] | None = None,
 ) -> Values:
     """One request: status, what ``read`` (JSON, or text) makes of it, seconds; or the error.
 
+    A body of text is a form that begins with its boundary.
     All of it has to be done within the connection's timeout.
     """
     started = time.monotonic()
     try:
-        payload = json.dumps(body) if body is not None else None
-        sent = {"Content-Type": "application/json", **(headers or {})}
+        payload = json.dumps(body) if body is not None and not isinstance(body, str) else body
+        sent = {"Content-Type": _kind_of(body), **(headers or {})}
         with hung_up_after(connection, connection.timeout or COMPLETION_TIMEOUT_S) as deadline:
             connection.request(method, path, payload, sent)
             deadline.sent()

@@ -49,12 +49,12 @@ def _rank(asked: Values) -> Values:
 def _answers(asked: Values, key: dict[str, str]) -> Values:
     """Health, models, version, metrics and real completions; null for what it does not offer."""
 
-    def ask(method: str, path: str, body: Values | None = None) -> Values | None:
+    def ask(method: str, path: str, body: Values | str | None = None) -> Values | None:
         timeout_s = COMPLETION_TIMEOUT_S if body else HEALTH_TIMEOUT_S
         connection = EngineConnection(asked, timeout_s)
         return http(connection, method, asked[path], body, key) if asked.get(path) else None
 
-    own = asked.get("question")  # of a model that does not write
+    own = asked.get("question")  # of a model that writes no chats
     question = own or completion_of(asked["served_model_name"], asked["max_tokens"])
     seen = {
         "health": ask("GET", "health_path"),

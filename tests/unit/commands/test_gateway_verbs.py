@@ -155,7 +155,16 @@ def test_usage_is_summed_over_the_gateways(fleet: Fleet) -> None:
         ("2026-11-03", "", "3"),
     ]
     assert list(rows[0]) == ["client", "model", "day", "requests", "prompt_tokens",
-                             "cached_tokens", "completion_tokens", "overflow_requests"]  # fmt: skip
+                             "cached_tokens", "completion_tokens", "overflow_requests",
+                             "audio_seconds"]  # fmt: skip
+
+
+def test_seconds_of_sound_have_a_column_where_somebody_sends_some(fleet: Fleet) -> None:
+    row = {"client": "alice", "model": "ear", "day": "2026-11-02", "requests": 3, **USED}
+    fleet.gateways["gw1"].usage = [{**row, "audio_seconds": 95}]
+    lines = fleet.verbs.run("usage", "--since", "2026-11-01").stdout.splitlines()
+    assert lines[0].endswith("OVERFLOW  AUDIO S")
+    assert lines[1].split()[-1] == "95"
 
 
 def test_usage_says_who_is_missing(fleet: Fleet) -> None:

@@ -36,10 +36,10 @@ def test_engines_are_those_that_would_take_a_real_one() -> None:
         assert said[shape.architecture] == taken, name
 
 
-def test_what_only_is_sized_says_so() -> None:
+def test_what_hears_is_planned_for_the_engine_that_serves_it() -> None:
     text = CliRunner().invoke(main, ["models"]).output
     (line,) = [line for line in text.splitlines() if line.startswith("WhisperForCond")]
-    assert "only sized, it answers with transcripts" in line
+    assert re.search(r"encoder and decoder, for transcripts +vllm  ", line)
     assert re.search(r"^quantizations: .*awq.*, compressed-tensors, ", text, re.MULTILINE)
     assert f"{listed().engine} {listed().version} lists" in text
 

@@ -71,6 +71,15 @@ def test_what_writes_nothing_is_watched_by_what_it_reads(model: str, path: str) 
     assert one["stall_s"] < UNCOUNTED_S, "what it reads is progress"
 
 
+def test_what_hears_is_watched_by_what_it_writes_and_asked_a_form() -> None:
+    more = {"vllm_requirements": "rackwright/engines/requirements/vllm-0.32.0-cu130-audio.txt"}
+    data = hosts(services={"hear": service("whisper-small", max_model_len=448)}, **more)
+    one, *_ = known(data)["replicas"]
+    assert one["life"] == "tokens_generated" in one["figures"]
+    assert one["canary"]["path"] == "/v1/audio/transcriptions"
+    assert one["canary"]["body"].startswith("--rackwright-silence\r\n")
+
+
 def test_its_unit_may_write_where_it_writes() -> None:
     """All else is read-only to it, /run too."""
     files = {item.key: item for item in items(two_services()) if isinstance(item, File)}

@@ -81,6 +81,19 @@ def hearing(requirements: str) -> list[str]:
 LOCKS = "rackwright/engines/requirements/"
 
 
+def test_one_that_transcribes_needs_it_whatever_it_is_told() -> None:
+    chat = service("whisper-small", max_model_len=448)
+    for lock, said in (("", 1), ("-audio", 0)):
+        more = {"vllm_requirements": f"{LOCKS}vllm-0.32.0-cu130{lock}.txt"}
+        spec = load_fleet(hosts({"gpu1": server()}, {"chat": chat}, **more))
+        found = [str(fault) for fault in project_file_faults(spec)]
+        assert len(found) == said
+        assert all(
+            one.startswith("services[chat].model: must not hear: ") and "no av and soundfile" in one
+            for one in found
+        )
+
+
 def test_a_model_that_hears_needs_what_decodes_sound() -> None:
     assert hearing(f"{LOCKS}vllm-0.32.0-cu130-audio.txt") == []
     (fault,) = hearing(f"{LOCKS}vllm-0.32.0-cu130.txt")

@@ -79,3 +79,11 @@ def test_what_hears_nothing_or_too_long_is_said() -> None:
     values = {"audio_config": {"d_model": "x", "encoder_layers": []}}
     _, reason = read_ear("Qwen2AudioForConditionalGeneration", values, "config", 8)
     assert "config.audio_config.d_model" in reason and "encoder_layers" in reason
+
+
+def test_gemma_4_12b_hears_without_an_encoder() -> None:
+    """Its frames of 40 ms are projected by what stands beside its text model always."""
+    values = {"audio_config": {}, "text_config": {}}
+    ear, _ = read_ear("Gemma4UnifiedForConditionalGeneration", values, "config", 3840)
+    assert ear is not None
+    assert (ear.parameters, ear.tokens, ear.inputs, ear.unbroken) == (0, 750, 640, True)

@@ -25,6 +25,7 @@ from tests.samples.fleet import catalog_model
         ("ModernBertForSequenceClassification", "classify"),
         ("XLMRobertaForTokenClassification", "token_classify"),
         ("BertForMaskedLM", "token_classify"),
+        ("WhisperForConditionalGeneration", "transcription"),
         ("LlamaForCausalLM", None),
     ],
 )
@@ -34,7 +35,7 @@ def test_an_architecture_says_what_it_is_asked_for(name: str, task: Task | None)
 
 def test_nothing_that_writes_has_a_task_and_all_else_has_one() -> None:
     for one in understood():
-        assert (task_of(one.example) is None) == (one.example.answers != "vectors"), one
+        assert (task_of(one.example) is None) == (one.example.answers == "text"), one
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,12 @@ class Replica(BaseHTTPRequestHandler):
             self.answer(404, "")
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        sent, kind = (
+            self.rfile.read(int(self.headers["Content-Length"])),
+            self.headers["Content-Type"],
+        )
+        is_form = kind.startswith("multipart/")
+        body = {"model": "", "form": sent.decode(), "kind": kind} if is_form else json.loads(sent)
         self.server.asked.append({"host": self.headers["Host"], "path": self.path, **body})
         if self.server.together:
             self.server.together.wait()
@@ -365,6 +370,15 @@ def test_what_does_not_write_is_asked_what_it_can_and_not_timed(
     seen = replica(asked(server, tmp_path, **more))
     assert (seen["completion"]["status"], seen["delivery"]) == (200, None)
     assert server.asked == [{"host": "localhost", "path": "/v1/embeddings", **question}]
+
+
+def test_a_form_is_sent_as_one(tmp_path: Path, server: Server) -> None:
+    body = '--edge\r\nContent-Disposition: form-data; name="model"\r\n\r\near\r\n--edge--\r\n'
+    path = "/v1/audio/transcriptions"
+    more = {"completions_path": path, "question": body, "delivery": None}
+    assert replica(asked(server, tmp_path, **more))["completion"]["status"] == 200
+    (got,) = server.asked
+    assert (got["form"], got["kind"]) == (body, "multipart/form-data; boundary=edge")
 
 
 def test_a_burst_is_smaller_by_what_runs_already(

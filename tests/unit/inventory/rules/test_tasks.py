@@ -1,4 +1,4 @@
-"""Services of models that answer with vectors or scores: what only writing needs is refused."""
+"""Services of models that do not chat: what only writing needs is refused."""
 
 from __future__ import annotations
 
@@ -13,18 +13,15 @@ from tests.samples.configs import usual
 from tests.samples.faulty import TARGET, Cases, Hosts, faults, with_model
 from tests.samples.fleet import TINY, hosts, service
 
-WHISPER = {
-    "architectures": ["WhisperForConditionalGeneration"],
-    **{"d_model": 384, "encoder_layers": 4, "decoder_layers": 4, "encoder_attention_heads": 6},
-    **{"decoder_attention_heads": 6, "encoder_ffn_dim": 1536, "decoder_ffn_dim": 1536},
-    **{"vocab_size": 51865, "num_mel_bins": 80, "max_target_positions": 448},
-    "max_source_positions": 1500,
-}
 API = {"url": "https://api.example.com/v1", "model": "big", "key_env": "K", "tokens_a_day": 9}
 
 
 def embeds(model: str = "bge-m3", **more: Any) -> Hosts:
     return hosts(services={"embed": service(model, **more)})
+
+
+def hears(**more: Any) -> Hosts:
+    return hosts(services={"hear": service("whisper-small", **{"max_model_len": 448, **more})})
 
 
 def canvases(**more: Any) -> Hosts:
@@ -158,13 +155,55 @@ CASES: Cases = {
         embeds(images=1),
         "services[embed].images: must be left out, bge-m3 sees no images (got 1)",
     ),
-    "transcripts": (
-        hosts(
-            services={"embed": service("whisper", max_model_len=448)},
-            models={"whisper": {"repo": "a/b", "config": WHISPER}},
-        ),
-        "services[embed].model: must be a model that writes; one that answers with transcripts is "
-        "only sized (got 'whisper')",
+    "transcripts of another engine": (
+        hears(engine="sglang"),
+        "services[hear].engine: must be vllm: whisper-small answers with transcripts "
+        "(got 'sglang')",
+    ),
+    "more sounds than one": (
+        hears(audios=2),
+        "services[hear].audios: must be left out, it hears one sound in each request, whatever is "
+        "said here (got 2)",
+    ),
+    "a step in which no sound fits": (
+        hears(max_num_batched_tokens=1499),
+        "services[hear].max_num_batched_tokens: must be at least 1500: whisper-small reads an "
+        "image or a sound in one step (got 1499)",
+    ),
+    "more than it can write": (
+        hears(max_model_len=449),
+        "services[hear].max_model_len: must be at most 448, the longest context of whisper-small "
+        "(got 449)",
+    ),
+    "stages of what hears": (
+        hears(pipeline_parallel_size=2),
+        "services[hear].pipeline_parallel_size: must be left out, more of it is done by replicas "
+        "(got 2)",
+    ),
+    "a target for transcripts": (
+        hears(objective={**TARGET, "tokens": 448}),
+        "services[hear].objective: must be latency or throughput, how fast whisper-small hears is "
+        "not predicted (got {'sequences': 64, 'tokens': 448, 'tpot_ms': 50.0})",
+    ),
+    "a router that passes on no sounds": (
+        hears(router="vllm-router"),
+        "services[hear].router: must be left out, vllm-router passes on no requests for "
+        "transcripts (got 'vllm-router')",
+    ),
+    "prefixes of sounds": (
+        hears(extra_args={"enable_prefix_caching": True}),
+        "services[hear].extra_args.enable_prefix_caching: must be left out, the model keeps "
+        "nothing of a sound for the next (got True)",
+    ),
+    "tools of what hears": (
+        hears(extra_args={"tool-call-parser": "hermes"}),
+        "services[hear].extra_args.tool-call-parser: must be left out, the model answers no chats "
+        "(got 'hermes')",
+    ),
+    "a runner for vectors of sound": (
+        hears(extra_args={"runner": "pooling"}),
+        "services[hear].extra_args.runner: must be left out, the model answers with transcripts "
+        "(got 'pooling')",
     ),
     "a target for canvases": (
         canvases(objective=TARGET),
