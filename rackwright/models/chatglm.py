@@ -30,6 +30,8 @@ class ChatGlm(Decoder):
         }
         if config.flag("multi_query_attention"):
             found["num_key_value_heads"] = config.values.get("multi_query_group_num")
+        names = {**NAMES, "num_key_value_heads": "multi_query_group_num"}
+        config.called = {usual: own for usual, own in names.items() if own in config.values}
         config.values = {**config.values, **found}
         super().__init__(config, family)
         self.head_dim = max(1, self.hidden // self.heads)

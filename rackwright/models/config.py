@@ -19,7 +19,8 @@ class Config:
     """The keys of a decoder's ``config.json``. ``path`` names it in faults.
 
     Wrong or missing keys are noted and read as 1, so that all of them are found in one pass;
-    ``settle`` then raises SpecError.
+    ``settle`` then raises SpecError. ``called`` are the file's own names of keys that are
+    read by others.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Config:
         self.places = places or {}
         self.faults: list[Fault] = []
         self.broken: set[str] = set()
+        self.called: dict[str, str] = {}
 
     def fault(self, key: str, rule: str, value: object = None, by: Iterable[str] = ()) -> None:
         """Note what is wrong with ``key``, unless a key it is judged ``by`` is at fault itself."""
@@ -38,6 +40,7 @@ class Config:
             return
         self.broken.add(key)
         path = self.places.get(key.partition(".")[0], self.path)
+        key = self.called.get(key, key)
         self.faults.append(Fault(f"{path}.{key}" if key else path, rule, value))
 
     def count(self, *keys: str, default: int | None = None, most: int = MOST) -> int:

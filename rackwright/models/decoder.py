@@ -338,10 +338,14 @@ class Decoder:
         if optional and not config.values.get(named):
             return None
         chosen = config.first(family.active, *ACTIVE_KEYS)
-        count, active = config.count(named), config.count(chosen)
+        count = config.count(named)
+        wrong = config.values.get(named) is not None and named in config.broken
+        missing = 1 if wrong else None  # whether any are to be there is not known
+        active = config.count(chosen, default=missing)
+        width = config.count(family.expert_width, default=missing)
         if active > count and config.values.get(named):
             config.fault(chosen, f"must be at most {named} {count}", active, by=(named,))
-        return Experts(count, active, config.count(family.expert_width))
+        return Experts(count, active, width)
 
     def _shared_width(self) -> int:
         family, config = self.family, self.config

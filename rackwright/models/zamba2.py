@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rackwright.models.config import Config
+from rackwright.models.config import LAYERS, Config
 from rackwright.models.decoder import RANKS
 from rackwright.models.family import Family
 from rackwright.models.mamba import Keys, Mamba, older_names
@@ -72,7 +72,8 @@ class Zamba2(Mamba):
         key, known = "layers_block_type", ("mamba", "hybrid")
         kinds = older_names(self.config.names(key, self.count))
         if kinds is None or set(kinds) - set(known):
-            self.config.fault(key, f"must be a list of {' or '.join(known)}", kinds)
+            rule = f"must be a list of {' or '.join(known)}"
+            self.config.fault(key, rule, kinds, by=(key, *LAYERS))
             return ("mamba",) * self.count
         return kinds
 

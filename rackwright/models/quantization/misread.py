@@ -7,7 +7,7 @@ from typing import Any
 
 from rackwright.models.quantization.values import Misread
 
-UNREAD = (ValueError, LookupError, TypeError, AttributeError)
+UNREAD = (Misread, ValueError, LookupError, TypeError, AttributeError)
 """What a reader of a quantization ends with."""
 Place = tuple[str, ...]
 Reader = Callable[[Mapping[str, Any]], object]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rackwright.errors import RackwrightError
 
-class Misread(ValueError):
+
+class Misread(RackwrightError):
     """A value that is not what its key is for; whoever reads the whole knows which key it was."""
 
     def __init__(self, rule: str, value: object) -> None:

@@ -40,12 +40,15 @@ def sizes(least: int, most: int, step: int) -> st.SearchStrategy[int]:
 
 @st.composite
 def configs(draw: st.DrawFn) -> Data:
-    """A Llama, Mixtral, Gemma or DeepSeek of any size, from a toy to one that fits nowhere."""
+    """A Llama, Mixtral, Gemma or DeepSeek of any size, from a toy to one that fits nowhere.
+
+    One layer is a draft's, which is sized with the model that it drafts for.
+    """
     kv_heads = draw(st.sampled_from([1, 2, 3, 4, 8]))
     found: Data = {
         "hidden_size": draw(sizes(256, 12288, 128)),
         "intermediate_size": draw(sizes(256, 32768, 128)),
-        "num_hidden_layers": draw(st.integers(1, 90)),
+        "num_hidden_layers": draw(st.integers(2, 90)),
         "num_attention_heads": kv_heads * draw(st.sampled_from([1, 2, 4, 5, 8])),
         "num_key_value_heads": kv_heads,
         "head_dim": draw(st.sampled_from([64, 128, 256])),
