@@ -12,8 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.samples.commands import Command
+
+settings.register_profile("untimed", deadline=None)  # other work on the machine is no fault
+settings.load_profile("untimed")
 
 GOLDEN = Path(__file__).parent / "data/golden"
 

@@ -117,9 +117,7 @@ VALUES = st.recursive(
 
 
 @example({"canary": None}, False, None)
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(st.text(max_size=8), VALUES, max_size=5),
     st.booleans(),

@@ -270,7 +270,7 @@ LINES = st.lists(st.tuples(st.integers(0, 3), st.one_of(PIECES, st.text(max_size
 
 
 @given(LINES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_that_a_log_says_breaks_the_finder(lines: list[tuple[int, str]]) -> None:
     seen = Sample("", "", "", "", "exit 1", "", "").seen(lines=lines)
     text = account(seen).text()

@@ -158,7 +158,7 @@ def test_a_text_that_breaks_out_is_refused_or_stays_inside(place: str) -> None:
     judge(SOUND, *passed((place, text) for text in TEXTS))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.sampled_from(sorted(PLACES)), hostile | likely), max_size=5))
 def test_any_text_is_refused_or_stays_inside(cases: list[tuple[str, str]]) -> None:
     judge(SOUND, *passed(cases))

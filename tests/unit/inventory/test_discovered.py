@@ -93,7 +93,7 @@ def probes(draw: st.DrawFn) -> Probe:
 NAMES_OF_HOSTS = ["gpu1", "@local", "root@192.0.2.11", "gpu_1", "x@gpu_1", "2001:db8::1", "a" * 70]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(probe=probes(), host=st.sampled_from(NAMES_OF_HOSTS))
 def test_what_discover_prints_is_accepted_by_plan(probe: Probe, host: str) -> None:
     found = entry(discovered(host, probe).text())

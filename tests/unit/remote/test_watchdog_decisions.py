@@ -250,7 +250,7 @@ work = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(work, st.booleans(), st.floats(0.0, RULES.step_s / 2), st.integers(0, 2**16))
 def test_no_load_of_a_sound_engine_has_it_restarted(
     load: list[tuple[int, float, float]], shows_chunks: bool, step_s: float, seed: int
@@ -269,7 +269,7 @@ def test_no_load_of_a_sound_engine_has_it_restarted(
     assert watch.acts == [] and steps.OUT not in watch.states
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 400), st.sampled_from(["stopped", "hangs"]), st.booleans())
 def test_whenever_it_hangs_it_is_found_and_comes_back(
     before_s: int, how: str, has_requests: bool
@@ -531,7 +531,7 @@ def test_what_peers_said_before_it_announced_itself_does_not_count() -> None:
     assert watch.acts == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(2, 4), st.integers(0, 2**32), st.integers(1, 6))
 def test_in_whatever_order_watchdogs_look_no_two_are_restarted_at_once(
     count: int, seed: int, every: int

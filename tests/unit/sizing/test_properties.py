@@ -30,7 +30,7 @@ GPUS = catalog.gpu_types()
 CONTEXT = 65536
 CLOSE = 1.02
 """Layouts whose predictions differ by less count as equal: the smaller group is taken."""
-REPEATABLE = settings(deadline=None, derandomize=True)
+REPEATABLE = settings(derandomize=True)
 BLOCK_FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 
 
