@@ -9,7 +9,7 @@ PACKAGES := debootstrap systemd-container iproute2 nftables openssh-client gcc l
             apt-utils gnupg python3-venv ca-certificates zstd openssl
 COMMANDS := debootstrap systemd-nspawn ip nft ssh gcc apt-ftparchive gpg zstd openssl
 
-.PHONY: help demo deploy test test-gpu unit gateway lint setup system node lab-up lab-down lab-status lock benchmark benchmark-no-change benchmark-planner benchmark-verify benchmark-sideways benchmark-gateway benchmark-scale clean
+.PHONY: help demo deploy test test-gpu unit gateway fuzz lint setup system node lab-up lab-down lab-status lock benchmark benchmark-no-change benchmark-planner benchmark-verify benchmark-sideways benchmark-gateway benchmark-scale clean
 
 help:  ## what can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -42,6 +42,9 @@ unit: setup  ## the unit tests alone: a minute or two, no root
 
 gateway: setup node  ## a real Nginx with the gateway's Lua, asked by real clients
 	@$(BIN)/python -m pytest tests/nginx -n 4 --dist loadfile  # they wait more than they work
+
+fuzz: setup node  ## what hypothesis draws, drawn anew: `make test` draws the same in every run
+	@RACKWRIGHT_EXAMPLES=anew $(BIN)/python -m pytest tests/unit tests/nginx -m hypothesis -n auto
 
 lint: setup  ## ruff, mypy, and the order of the rooms
 	@$(BIN)/ruff format --check .

@@ -16,8 +16,11 @@ from hypothesis import settings
 
 from tests.samples.commands import Command
 
-settings.register_profile("untimed", deadline=None)  # other work on the machine is no fault
-settings.load_profile("untimed")
+# Without a deadline: other work on the machine is no fault. The same examples in every run, so that
+# a change fails by what it changed; `make fuzz` draws others.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("anew", deadline=None)
+settings.load_profile(os.environ.get("RACKWRIGHT_EXAMPLES", "same"))
 
 GOLDEN = Path(__file__).parent / "data/golden"
 

@@ -348,7 +348,7 @@ def mutated(draw: st.DrawFn) -> Any:
     return found
 
 
-@settings(max_examples=600, derandomize=True)
+@settings(max_examples=600)
 @given(mutated() | JSON | st.dictionaries(st.sampled_from(READ), JSON))
 def test_whatever_is_given_is_a_shape_or_a_fault(values: Any) -> None:
     try:

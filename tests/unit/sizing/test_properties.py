@@ -30,7 +30,6 @@ GPUS = catalog.gpu_types()
 CONTEXT = 65536
 CLOSE = 1.02
 """Layouts whose predictions differ by less count as equal: the smaller group is taken."""
-REPEATABLE = settings(derandomize=True)
 BLOCK_FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}
 
 
@@ -252,7 +251,7 @@ def check_server(found: FleetPlan, fleet: FleetSpec, name: str) -> None:
             assert sum(replica.memory.sequences for replica in own) >= service.concurrency
 
 
-@settings(REPEATABLE, max_examples=300)
+@settings(max_examples=300)
 @given(fleets())
 def test_a_plan_is_sound_or_refused_in_words(data: Data) -> None:
     if not (found := made(data)):
@@ -272,7 +271,7 @@ def test_most_random_fleets_that_can_be_planned_are() -> None:
     """Guards the test above against showing nothing."""
     outcomes: list[bool] = []
 
-    @settings(REPEATABLE, max_examples=100)
+    @settings(max_examples=100)
     @given(fleets())
     def count(data: Data) -> None:
         outcomes.append(made(data) is not None)
@@ -299,7 +298,7 @@ def broken(draw: st.DrawFn) -> Data:
     return data
 
 
-@settings(REPEATABLE, max_examples=300)
+@settings(max_examples=300)
 @given(broken())
 def test_junk_is_refused_in_words(data: Data) -> None:
     made(data)
@@ -324,7 +323,7 @@ def with_gpus(box: Data, count: int) -> Data:
     return {**kept, "gpus": {**box["gpus"], "count": count}}
 
 
-@settings(REPEATABLE, max_examples=150)
+@settings(max_examples=150)
 @given(configs(), boxes(), OBJECTIVES)
 def test_every_layout_is_chosen_or_has_a_reason(
     config: Data, box: Data, objective: str | Data
@@ -355,7 +354,7 @@ def better(asked: ServiceSpec, shape: Shape, box: Data) -> tuple[Layout | None, 
     return some, twice
 
 
-@settings(REPEATABLE, max_examples=150)
+@settings(max_examples=150)
 @given(configs(), boxes(), st.sampled_from(["latency", "throughput"]))
 def test_more_gpus_never_give_less(config: Data, box: Data, objective: str) -> None:
     assume(box["interconnect"] != "none")
@@ -392,7 +391,7 @@ SPLITS = st.builds(
 )
 
 
-@settings(REPEATABLE, max_examples=200)
+@settings(max_examples=200)
 @given(configs(), st.sampled_from(sorted(GPUS)), SPLITS, limits())
 def test_a_longer_context_never_has_room_for_more(
     config: Data, gpu: str, split: Split, bounds: Limits
@@ -409,7 +408,7 @@ def test_a_longer_context_never_has_room_for_more(
     assert all(first >= second for first, second in pairwise(fits))
 
 
-@settings(REPEATABLE, max_examples=200)
+@settings(max_examples=200)
 @given(configs(), SPLITS)
 def test_no_rank_or_stage_loses_a_weight(config: Data, split: Split) -> None:
     shape = read_shape(config)
