@@ -4,9 +4,10 @@
 
 The folder holds the model's ``config.json`` and ``case.json``: a name, a model, and optionally
 ``engine`` (arguments that differ from ``ENGINE``), ``load`` (how many requests at once, of 512
-tokens in and 128 out) and ``sampling`` (how tokens are drawn, instead of the likeliest). Once all
-is imported it waits for a line on stdin, and uses the GPU only after it. ``row.json`` in the folder
-is what was measured, or the ``error``.
+tokens in and 128 out) and ``sampling`` (how tokens are drawn, instead of the likeliest); a model
+that hears has ``prompt``, and is given it with 30 s of noise. Once all is imported it waits for a
+line on stdin, and uses the GPU only after it. ``row.json`` in the folder is what was measured, or
+the ``error``.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ import statistics
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 GIB = 1 << 30
 TOKENS_IN, TOKENS_OUT = 512, 128
+SOUND_S, SOUND_HZ = 30, 16_000
 ENGINE = {
     "dtype": "auto",
     "max_model_len": 8192,
@@ -74,7 +76,7 @@ def measure(case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     ) as error:  # another version keeps it elsewhere: its speed is known all the same
         row["accounting_error"] = f"{type(error).__name__}: {error}"
     if case.get("load"):
-        row |= loaded(llm, case["load"], case.get("sampling", {}))
+        row |= loaded(llm, case)
     return row
 
 
@@ -190,22 +192,22 @@ def device_used_gib() -> float:
     return float(round((total - free) / GIB, 2))
 
 
-def loaded(llm: Any, concurrencies: Sequence[int], sampling: Mapping[str, Any]) -> dict[str, Any]:
+def loaded(llm: Any, case: Mapping[str, Any]) -> dict[str, Any]:
     """The speed at each concurrency; an error here does not cost what is known already."""
     try:
-        generate(llm, 8, sampling)
-        speeds = [load(llm, concurrency, sampling) for concurrency in concurrencies]
+        generate(llm, 8, case)
+        speeds = [load(llm, concurrency, case) for concurrency in case["load"]]
     except Exception as error:
         traceback.print_exc()
         return {"load_error": str(error)}
     return {"load": speeds, "device_used_after_load_gib": device_used_gib()}
 
 
-def load(llm: Any, concurrency: int, sampling: Mapping[str, Any]) -> dict[str, float]:
+def load(llm: Any, concurrency: int, case: Mapping[str, Any]) -> dict[str, float]:
     """The speed of that many requests sent at once; of three in a row for one."""
     rounds = 3 if concurrency == 1 else 1
     start = time.perf_counter()
-    outputs = [o for _ in range(rounds) for o in generate(llm, concurrency, sampling)]
+    outputs = [o for _ in range(rounds) for o in generate(llm, concurrency, case)]
     elapsed = time.perf_counter() - start
     stats = [output.metrics for output in outputs]
     between = [(s.last_token_ts - s.first_token_ts) / (TOKENS_OUT - 1) for s in stats]
@@ -217,17 +219,28 @@ def load(llm: Any, concurrency: int, sampling: Mapping[str, Any]) -> dict[str, f
     }
 
 
-def generate(llm: Any, concurrency: int, sampling: Mapping[str, Any]) -> list[Any]:
+def generate(llm: Any, concurrency: int, case: Mapping[str, Any]) -> list[Any]:
     from vllm import SamplingParams
 
-    highest = llm.llm_engine.vllm_config.model_config.get_vocab_size() - 1
-    prompts = [
-        {"prompt_token_ids": [random.randint(1000, highest) for _ in range(TOKENS_IN)]}
-        for _ in range(concurrency)
-    ]
-    wanted = {"temperature": 0, **sampling}
+    make = heard if "prompt" in case else read
+    wanted = {"temperature": 0, **case.get("sampling", {})}
     answer = SamplingParams(**wanted, max_tokens=TOKENS_OUT, ignore_eos=True, detokenize=False)
+    prompts = [make(llm, case) for _ in range(concurrency)]
     return list(llm.generate(prompts, answer, use_tqdm=False))
+
+
+def read(llm: Any, case: Mapping[str, Any]) -> dict[str, Any]:
+    """A prompt of tokens by chance."""
+    highest = llm.llm_engine.vllm_config.model_config.get_vocab_size() - 1
+    return {"prompt_token_ids": [random.randint(1000, highest) for _ in range(TOKENS_IN)]}
+
+
+def heard(llm: Any, case: Mapping[str, Any]) -> dict[str, Any]:
+    """The case's prompt, with noise."""
+    import numpy
+
+    noise = numpy.random.default_rng().normal(0, 0.1, SOUND_S * SOUND_HZ).astype("float32")
+    return {"prompt": case["prompt"], "multi_modal_data": {"audio": (noise, SOUND_HZ)}}
 
 
 def main() -> None:
