@@ -55,6 +55,8 @@ class Row(NamedTuple):
         parts = [run["model"], f"TP {self.split.tensor}"]
         parts += [f"PP {self.split.pipeline}"] if self.split.pipeline > 1 else []
         parts += ["EP"] if self.split.expert_parallel else []
+        parts += [f"DP {self.split.data}"] if self.split.data > 1 else []
+        parts += [f"DCP {self.split.context}"] if self.split.context > 1 else []
         parts += [f"{self.replicas} replicas"] if self.replicas > 1 else []
         parts += [str(run["quantization"])] if run.get("quantization") else []
         parts += ["fp8 KV"] if limits.kv_cache_dtype == "fp8" else []
@@ -156,6 +158,8 @@ def _rows(path: Path) -> Iterator[Row]:
             run["tensor_parallel_size"],
             run["pipeline_parallel_size"],
             bool(run.get("expert_parallel")),
+            run.get("data_parallel", 1),
+            run.get("decode_context_parallel", 1),
         )
         yield Row(path.parent.name, told, run, shape, split, _limits(run))
 
@@ -164,7 +168,7 @@ def _shape(name: str, shapes: dict[str, Any]) -> Shape:
     """The model of a file's own ``shapes``, or that of the catalog."""
     if name not in shapes:
         return ModelSpec(name=name, **model_entries()[name]).shape
-    config = {**SHORT_NAMES, **shapes[name]}
+    config = dict(shapes[name] if "architectures" in shapes[name] else SHORT_NAMES | shapes[name])
     config.setdefault("max_position_embeddings", SERVED["max_model_len"])
     return read_shape(config)
 
