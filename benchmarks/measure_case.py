@@ -42,6 +42,8 @@ FIXED = {
     "generation_config": "vllm",
     "enable_prefix_caching": False,
     "disable_log_stats": False,
+    # Where nvcc and ninja are found vLLM would compile FlashInfer's for minutes, with multicast.
+    "compilation_config": {"pass_config": {"fuse_allreduce_rms": False}},
 }
 LOGGED = {
     "weights_gib": r"Model loading took ([\d.]+) GiB",

@@ -51,7 +51,7 @@ LAYER_S = 25e-6
 """Launches of one layer, that no GPU is fast enough to hide. Rows of one request."""
 EXPERT_LAYER_S = 20e-6
 """What routing adds to a layer with experts. Rows of one request; kernels agree."""
-LATENT_LAYER_S = 25e-6
+LATENT_LAYER_S = 20e-6
 """What latent attention adds to a layer. Rows of one request."""
 UNPACKED_LAYER_S = 15e-6
 """What unpacking MXFP4 into bf16 adds to a layer. Kernels: gpt-oss, one token."""

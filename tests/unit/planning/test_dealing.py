@@ -14,7 +14,7 @@ from rackwright.models import Shape
 from rackwright.planning.choosing import choose
 from rackwright.planning.dealing import undealt
 from rackwright.planning.layouts import split_name, split_names
-from rackwright.planning.messages import Sent, messages_s
+from rackwright.planning.messages import JOINED_LAYER_US, JOINED_PROMPTS_US, Sent, messages_s
 from rackwright.planning.work import work_of
 from rackwright.sizing import Split
 from tests.samples.configs import QWEN_60 as QWEN
@@ -202,12 +202,15 @@ def test_splits_are_named_as_people_write_them() -> None:
     assert split_names(layouts) == "TP 8 DCP 2; DP 8 TP 1 EP"
 
 
-def sent_us(model: Shape, split: Split, tokens: int) -> float:
+def sent_us(model: Shape, split: Split, tokens: int, *, prompts: bool = False) -> float:
     from rackwright.catalog import gpu_types, link
 
     wires = link("nvswitch", gpu_types()["h200-sxm-141gb"])
     work = work_of(model, split, 0, "auto")
-    return messages_s(model, split, wires, work, Sent(tokens, 8 * tokens, tokens)) * 1e6
+    return (
+        messages_s(model, split, wires, work, Sent(tokens, 8 * tokens, 0 if prompts else tokens))
+        * 1e6
+    )
 
 
 def test_what_ranks_say_to_one_another_by_hand() -> None:
@@ -220,7 +223,10 @@ def test_what_ranks_say_to_one_another_by_hand() -> None:
     assert sent_us(model, Split(8), 16) == pytest.approx(sums)
     queries = 16 * 128 * 576 * 2
     joined = 2 * wires.gather_us(queries, 8) + wires.gather_us(8 * 16 * 128 * 4, 8)
+    joined += JOINED_LAYER_US
     assert sent_us(model, Split(8, context=8), 16) == pytest.approx(sums + 61 * joined)
+    read = sent_us(model, Split(8, context=8), 16, prompts=True)
+    assert read == pytest.approx(sums + JOINED_PROMPTS_US)
     dealt = 58 * 2 * wires.gather_us(8 * size, 8)
     assert sent_us(model, Split(1, 1, True, 8), 16) == pytest.approx(dealt)
 

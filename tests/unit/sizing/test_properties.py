@@ -271,7 +271,7 @@ def test_most_random_fleets_that_can_be_planned_are() -> None:
     """Guards the test above against showing nothing."""
     outcomes: list[bool] = []
 
-    @settings(max_examples=100)
+    @settings(max_examples=300)
     @given(fleets())
     def count(data: Data) -> None:
         outcomes.append(made(data) is not None)
