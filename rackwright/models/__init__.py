@@ -7,47 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
-from rackwright.models.axk1 import Axk1
-from rackwright.models.bailing import Bailing
-from rackwright.models.bailing_hybrid import BailingHybrid, BailingV3
-from rackwright.models.beside import FalconH1, Jamba
-from rackwright.models.bloom import Bloom
 from rackwright.models.by_hand import Figures, shape_by_hand
-from rackwright.models.chatglm import ChatGlm
 from rackwright.models.config import Config
-from rackwright.models.decoder import Decoder
-from rackwright.models.deepseek_v4 import DeepseekV4
-from rackwright.models.deepseek_v41 import DeepseekV41
-from rackwright.models.delta import Glm5Next
+from rackwright.models.decoders import decoder_of
 from rackwright.models.diffusion_gemma import NAME as DIFFUSION_GEMMA
 from rackwright.models.diffusion_gemma import with_canvas
-from rackwright.models.encoder import Encoder
-from rackwright.models.ernie_vl import ErnieVl
-from rackwright.models.falcon import Falcon
 from rackwright.models.families import FAMILIES, base_of, family_of
 from rackwright.models.family import Family
-from rackwright.models.gemma3n import Gemma3n
-from rackwright.models.gemma4 import Gemma4
 from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
 from rackwright.models.gemma4_unified import embedders
-from rackwright.models.gpt_bigcode import GptBigCode
 from rackwright.models.hearing import TRANSCRIBES, read_ear
-from rackwright.models.hrm import HrmText
-from rackwright.models.hy_v4 import HyV4
-from rackwright.models.hyperclovax import HyperClovaX
-from rackwright.models.inkling import Inkling
-from rackwright.models.k2_horizon import K2Horizon
-from rackwright.models.kimi_k3 import KimiK3
-from rackwright.models.laguna import Laguna
-from rackwright.models.lfm2 import Lfm2, Lfm2Moe
-from rackwright.models.mamba import GraniteHybrid
-from rackwright.models.mimo import MiMoV2
-from rackwright.models.minicpm3 import MiniCpm3
-from rackwright.models.minimax_m3 import MiniMaxM3
-from rackwright.models.molmo2 import Molmo2
-from rackwright.models.moondream3 import Moondream3
-from rackwright.models.nas import Nas
-from rackwright.models.nemotron_h import NemotronH
 from rackwright.models.quantization import (
     DTYPE_BYTES,
     NAMED,
@@ -59,16 +28,10 @@ from rackwright.models.quantization import (
 )
 from rackwright.models.quantization.lists import RefusedProduct
 from rackwright.models.quantization.misread import UNREAD, misread
-from rackwright.models.qwen4_exp import Qwen4Exp
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.staging import UNSTAGED
-from rackwright.models.states import Mamba2, StatesOnly
-from rackwright.models.step3 import Step3Text
-from rackwright.models.step3p5 import Step3p5
 from rackwright.models.unknown import BY_HAND, draft_rule, other_version_rule, unknown_rule
-from rackwright.models.vectors import BothWays, Gemma3Text, Gte, JinaV5, Roberta
 from rackwright.models.vision import Tower, read_tower
-from rackwright.models.whisper import Whisper
 from rackwright.models.wrappers import (
     ANY_TEXT,
     BY_TYPE,
@@ -85,7 +48,6 @@ from rackwright.models.wrappers import (
     text_values,
     thinker,
 )
-from rackwright.models.zamba2 import Zamba2
 
 __all__ = [
     "DTYPE_BYTES",
@@ -105,62 +67,6 @@ __all__ = [
     "read_shape",
     "shape_by_hand",
 ]
-
-DECODERS = {
-    "BailingMoeForCausalLM": Bailing,
-    "BailingMoeV2ForCausalLM": Bailing,
-    "BailingMoeV2_5ForCausalLM": BailingHybrid,
-    "BailingMoeV3ForCausalLM": BailingV3,
-    "BloomForCausalLM": Bloom,
-    "ChatGLMModel": ChatGlm,
-    "DeciLMForCausalLM": Nas,
-    "DeepseekV4ForCausalLM": DeepseekV4,
-    "DeepseekV41ForCausalLM": DeepseekV41,
-    "Ernie4_5_VLMoeForCausalLM": ErnieVl,
-    "FalconForCausalLM": Falcon,
-    "FalconH1ForCausalLM": FalconH1,
-    "FalconMambaForCausalLM": StatesOnly,
-    "Gemma3TextModel": Gemma3Text,
-    "Gemma3nForCausalLM": Gemma3n,
-    "Gemma4ForCausalLM": Gemma4,
-    "Glm5NextForCausalLM": Glm5Next,
-    "GPTBigCodeForCausalLM": GptBigCode,
-    "GraniteMoeHybridForCausalLM": GraniteHybrid,
-    "GteModel": Gte,
-    "GteNewForSequenceClassification": Gte,
-    "GteNewModel": Gte,
-    "AXK1ForCausalLM": Axk1,
-    "HYV4ForCausalLM": HyV4,
-    "HrmTextForCausalLM": HrmText,
-    "HyperCLOVAXForCausalLM": HyperClovaX,
-    "InklingForCausalLM": Inkling,
-    "JambaForCausalLM": Jamba,
-    "JinaEmbeddingsV5Model": JinaV5,
-    "K2HorizonForCausalLM": K2Horizon,
-    "KimiLinearForCausalLM": KimiK3,
-    "LagunaForCausalLM": Laguna,
-    "Lfm2ForCausalLM": Lfm2,
-    "Lfm2MoeForCausalLM": Lfm2Moe,
-    "LlamaBidirectionalForSequenceClassification": BothWays,
-    "LlamaBidirectionalModel": BothWays,
-    "Mamba2ForCausalLM": Mamba2,
-    "MambaForCausalLM": StatesOnly,
-    "MiMoV2FlashForCausalLM": MiMoV2,
-    "MiniCPM3ForCausalLM": MiniCpm3,
-    "MiniMaxM3SparseForCausalLM": MiniMaxM3,
-    "Molmo2ForConditionalGeneration": Molmo2,
-    "Moondream3ForCausalLM": Moondream3,
-    "NemotronHForCausalLM": NemotronH,
-    "Qwen4ExpForCausalLM": Qwen4Exp,
-    "RobertaModel": Roberta,
-    "Step3TextForCausalLM": Step3Text,
-    "Step3p5ForCausalLM": Step3p5,
-    "VoyageQwen3BidirectionalEmbedModel": BothWays,
-    "WhisperForConditionalGeneration": Whisper,
-    "XLMRobertaModel": Roberta,
-    "Zamba2ForCausalLM": Zamba2,
-}
-"""Families whose layers are read by a class of their own."""
 
 
 def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
@@ -256,8 +162,7 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
 
 def _shape(architecture: str, config: Config) -> Shape:
     family, base = family_of(architecture), base_of(architecture)
-    usual = Encoder if family.encoder else Decoder
-    decoder = DECODERS.get(base, usual)(config, family)
+    decoder = decoder_of(base, family)(config, family)
     vocabulary, hidden = config.count("vocab_size"), decoder.hidden
     tied = config.flag("tie_word_embeddings", family.tied) or family.headless
     layers = decoder.layers()
@@ -287,7 +192,7 @@ def _shape(architecture: str, config: Config) -> Shape:
         float16=family.float16,
     )
     _check_schemes(config, shape)
-    return decoder.hearing(shape) if isinstance(decoder, Whisper) else shape
+    return decoder.hearing(shape)
 
 
 def _dtype(config: Config, family: Family) -> str:

@@ -9,7 +9,7 @@ from rackwright.models.config import HEADS, HIDDEN, LAYERS, Config
 from rackwright.models.family import Family
 from rackwright.models.quantization import DTYPE_BYTES
 from rackwright.models.rope import read_rope
-from rackwright.models.shape import Experts, KvCache, Layer, Sharding, Tensor
+from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
 from rackwright.models.unknown import BY_HAND
 
 MOST_LAYERS = 1000
@@ -97,6 +97,10 @@ class Decoder:
     def seams(self) -> tuple[int, ...]:
         """Layers that a stage may begin with, where not all may; empty where all may."""
         return ()
+
+    def hearing(self, shape: Shape) -> Shape:
+        """The model with what it hears by, where that is no tower of a wrapper."""
+        return shape
 
     def _labels(self) -> int:
         """How many scores: transformers writes their names, and takes two where there are none."""

@@ -13,14 +13,10 @@ from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 from rackwright.errors import Fault, SpecError
 from rackwright.models import Figures, Shape, read_shape, shape_by_hand
 from rackwright.models.gguf import Gguf, Mmproj
-from rackwright.models.gguf_header import read_header
-from rackwright.models.gguf_shape import gguf_shape
 from rackwright.models.mistral_params import PARAMS, config_of_params
 from rackwright.models.quantization import NAMED, QUANTIZATION_FILE, with_file_beside
 from rackwright.models.tasks import pooled
-from rackwright.models.tensors.files import read_headers
 from rackwright.models.tensors.headers import Headers
-from rackwright.models.tensors.shapes import shape_of_files
 from rackwright.schema.depth import TOO_DEEP, too_deep
 from rackwright.schema.fields import (
     Count,
@@ -111,7 +107,18 @@ def _read_json(path: Path, name: str) -> object:
 
 def _headers(value: object) -> object:
     """Headers given as a path are read: a file of ours, or a folder with safetensors files."""
-    return read_headers(Path(value)) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    from rackwright.models.tensors.files import read_headers
+
+    return read_headers(Path(value))
+
+
+def _shape_of_header(path: Path) -> Shape:
+    from rackwright.models.gguf_header import read_header
+    from rackwright.models.gguf_shape import gguf_shape
+
+    return gguf_shape(read_header(path))
 
 
 class ModelSpec(Entry):
@@ -186,10 +193,12 @@ class ModelSpec(Entry):
         if self.figures:
             return shape_by_hand(self.figures)
         if self.header:
-            return gguf_shape(read_header(Path(self.header)))
+            return _shape_of_header(Path(self.header))
         own = {"torch_dtype": self.dtype, "dtype": self.dtype} if self.dtype else {}
         values, path = {**(self.config or {}), **own}, f"models[{self.name}].config"
         if self.tensors:
+            from rackwright.models.tensors.shapes import shape_of_files
+
             return shape_of_files(values, self.tensors, path)
         return read_shape(values, path)
 

@@ -6,12 +6,15 @@ import json
 import re
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from rackwright.catalog.served import listed
 from rackwright.cli import main
 from rackwright.engines import ENGINES
-from rackwright.models import DECODERS, FAMILIES, read_shape
+from rackwright.models import FAMILIES, read_shape
+from rackwright.models.decoder import Decoder
+from rackwright.models.decoders import OWN, decoder_of
 from rackwright.models.understood import understood
 from rackwright.models.wrappers import ANY_TEXT, TEXT_OF
 from tests.samples.fleet import catalog_model
@@ -21,10 +24,17 @@ def document() -> Any:
     return json.loads(CliRunner().invoke(main, ["models", "--json"]).output)
 
 
+@pytest.mark.parametrize("base", OWN)
+def test_a_family_of_its_own_class_finds_it(base: str) -> None:
+    found = decoder_of(base, FAMILIES[base])
+    assert issubclass(found, Decoder)
+    assert f"{found.__module__}.{found.__name__}" == f"rackwright.models.{OWN[base]}"
+
+
 def test_every_architecture_is_listed_once() -> None:
     names = [entry["architecture"] for entry in document()["architectures"]]
     assert names == sorted({*FAMILIES, *TEXT_OF, *ANY_TEXT})
-    assert set(DECODERS) <= set(names)
+    assert set(OWN) <= set(names)
     assert not set(names) & set(document()["not_supported_yet"])
 
 
