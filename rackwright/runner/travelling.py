@@ -21,7 +21,8 @@ from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
-from rackwright.runner.pruning import pruned, words_of
+from rackwright.runner import pruning
+from rackwright.runner.packed_before import Packed, packed
 
 ROOM = "rackwright.remote"
 OF_OTHERS = ("pynvml",)
@@ -59,25 +60,29 @@ def closure(*scripts: str) -> dict[str, str]:
 def _cut_down(modules: dict[str, str]) -> dict[str, str]:
     """The same, without what nothing of them names in modules of others."""
     own = {name: source for name, source in modules.items() if name not in OF_OTHERS}
-    named = set().union(*(words_of(source) for source in own.values() if "nvml" in source))
-    others = {name: pruned(modules[name], named) for name in OF_OTHERS if name in modules}
+    named = set().union(*(pruning.words_of(source) for source in own.values() if "nvml" in source))
+    others = {name: pruning.pruned(modules[name], named) for name in OF_OTHERS if name in modules}
     return {**own, **others}
 
 
 def _source(name: str) -> str:
+    return _file(name).read_text()
+
+
+def _file(name: str) -> Path:
     if name in OF_OTHERS:
         return _of_others(name)
-    path = files("rackwright").joinpath("/".join(name.split(".")[1:]) + ".py")
+    path = Path(str(files("rackwright")), *name.split(".")[1:]).with_suffix(".py")
     if not path.is_file():
         raise ImportError(f"{name} is to travel to hosts, and is no module of {ROOM}")
-    return path.read_text()
+    return path
 
 
-def _of_others(name: str) -> str:
+def _of_others(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise ImportError(f"{name} is to travel to hosts, and is not installed here")
-    return Path(spec.origin).read_text()
+    return Path(spec.origin)
 
 
 def _carried(name: str, source: str) -> list[str]:
@@ -121,14 +126,21 @@ def _is_folder(name: str) -> bool:
 
 
 @cache
-def _packed(*scripts: str) -> dict[str, str]:
+def _packed(*scripts: str) -> Packed:
     """Text for one line of JSON: sources shrink to a fifth, and a host unpacks them in no time.
 
     ``digest`` is what a host keeps the compiled ones by.
     """
-    text = json.dumps(_cut_down(closure(*scripts))).encode()
+    return packed((str(files("rackwright")), *scripts), lambda: _pack(scripts))
+
+
+def _pack(scripts: tuple[str, ...]) -> tuple[Packed, list[Path]]:
+    found = closure(*scripts)
+    text = json.dumps(_cut_down(found)).encode()
     modules = base64.b64encode(zlib.compress(text, LEVEL)).decode()
-    return {"modules": modules, "digest": hashlib.sha256(text).hexdigest()}
+    by = [Path(__file__), Path(pruning.__file__)]
+    made = {"modules": modules, "digest": hashlib.sha256(text).hexdigest()}
+    return made, [*map(_file, found), *by]
 
 
 def message(script: str, *arguments: Any, beside: tuple[str, ...] = ()) -> str:

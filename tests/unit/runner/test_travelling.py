@@ -15,7 +15,7 @@ import pytest
 
 import rackwright.remote
 from rackwright.engines.release import script_text
-from rackwright.runner import travelling
+from rackwright.runner import packed_before, travelling
 from rackwright.runner.travelling import OF_OTHERS, PYTHON, ROOM, closure, program
 from tests.samples.travelling import OWN, run
 
@@ -107,6 +107,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "remote/deep").mkdir(parents=True)
     shutil.copy(REMOTE / "loader.py", tmp_path / "remote")
     monkeypatch.setattr(travelling, "files", lambda _package: tmp_path)
+    monkeypatch.setattr(packed_before, "PLACE", tmp_path / "packed")
     for name in (
         "closure",
         "_is_folder",
