@@ -1,7 +1,7 @@
 """What an earlier run packed from the same files: beside Python's own caches, by their rules.
 
-To find all that travels to hosts and to pack it takes a run 23 ms; to see that none of the files has
-changed, one and a half.
+To find all that travels to hosts and to pack it takes a run 23 ms; to see that none of the files
+has changed, one and a half.
 """
 
 from __future__ import annotations
