@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from rackwright.spec import ServiceSpec
 
 
+NVFP4_CACHE = (
+    "these weights ask for a KV cache in NVFP4, whose kernels FlashInfer would compile: "
+    "set kv_cache_dtype fp8"
+)
+"""FlashInfer's backend alone supports it (supports_kv_cache_dtype in v1/attention/backends of vLLM
+0.32). What else another engine might make of it was not looked up."""
+
+
 def dtype_on(gpu: GpuType, shape: Shape) -> str:
     """What a model is computed in there: float16 for bfloat16 where the GPU has none."""
     old = gpu.compute_capability < BF16_FROM
@@ -48,6 +56,8 @@ def refusals(
     if engine.torch_program and dtype_on(gpu, shape) == "float16" and not shape.float16:
         why = "which is its dtype" if shape.dtype == "float16" else f"{gpu.name} has no bfloat16"
         yield f"{shape.architecture} overflows in float16, {why}{_instead(gpu, engines)}"
+    if service.kv_cache_dtype == "auto" and shape.kv_cache_dtype == "nvfp4":
+        yield NVFP4_CACHE
     yield from engine.gpu_refusals(gpu, shape, service)
 
 

@@ -82,8 +82,10 @@ def kv_cache(entry: Entry) -> str | None:
     """The cache's dtype that it asks for (get_kv_cache_quant_algo_string, utils/torch_utils.py)."""
     own = entry.get("quantization", entry)
     asked = own.get("kv_cache_scheme") or own.get("kv_cache_quant_algo")
-    if isinstance(asked, Mapping):
-        kind = (asked.get("type"), asked.get("num_bits"))
-        still = asked.get("dynamic") is False
-        return "fp8" if kind == ("float", 8) and still else None
-    return "fp8" if str(asked).lower() == "fp8" else None
+    if not isinstance(asked, Mapping):
+        named = str(asked).lower()
+        return named if named in ("fp8", "nvfp4") else None
+    kind = (asked.get("type"), asked.get("num_bits"))
+    if kind == ("float", 4):
+        return "nvfp4"
+    return "fp8" if kind == ("float", 8) and asked.get("dynamic") is False else None

@@ -9,7 +9,7 @@ import pytest
 from rackwright import catalog
 from rackwright.catalog.drivers import drivers
 from rackwright.engines import ENGINES
-from rackwright.engines.abilities import dtype_on, oldest_gpu, refusals
+from rackwright.engines.abilities import NVFP4_CACHE, dtype_on, oldest_gpu, refusals
 from rackwright.engines.release import build_of
 from rackwright.errors import SpecError
 from rackwright.inventory.reading import load_fleet
@@ -118,6 +118,20 @@ def test_formats_that_want_a_newer_gpu() -> None:
     assert said == "Tesla T4 has no FP8 for the KV cache, which these weights ask for"
     # weights alone are unpacked by Marlin from Turing on
     assert not refuse("qwen3-32b-fp8", "t4-16gb")
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+@pytest.mark.parametrize("gpu", ["h100-sxm-80gb", "b200-sxm-180gb"])
+def test_a_kv_cache_of_four_bits_is_asked_for_and_not_had(engine: str, gpu: str) -> None:
+    modelopt = {"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_quant_algo": "NVFP4"}
+    asking = read_shape(config(quantization_config=modelopt))
+
+    def said(**asked: str) -> list[str]:
+        service = spec(model="qwen3-8b", engine=engine, **asked)
+        return list(refusals(ENGINES[engine], None, GPUS[gpu], asking, service, ENGINES.values()))
+
+    assert said() == [NVFP4_CACHE]
+    assert said(kv_cache_dtype="fp8") == []
 
 
 OCTETS = {"dtype": "fp8_e4m3", "qscheme": "per_tensor"}

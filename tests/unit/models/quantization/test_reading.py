@@ -217,6 +217,11 @@ KV: dict[str, tuple[Config, str]] = {
     "modelopt": (optimized("FP8", kv_cache_quant_algo="FP8"), "fp8"),
     "modelopt in small letters": (optimized("NVFP4", kv_cache_quant_algo="fp8"), "fp8"),
     "modelopt without": (optimized("FP8", kv_cache_quant_algo=None), "bfloat16"),
+    "modelopt in four bits": (optimized("NVFP4", kv_cache_quant_algo="NVFP4"), "nvfp4"),
+    "modelopt, a scheme of four bits": (
+        optimized("NVFP4", kv_cache_scheme={"type": "float", "num_bits": 4, "dynamic": False}),
+        "nvfp4",
+    ),
     "modelopt, unknown": (optimized("FP8", kv_cache_quant_algo="INT3"), "bfloat16"),
     "modelopt in config.json": (
         {"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_scheme": STILL},
