@@ -499,6 +499,7 @@ local REFUSALS = {
     queue_timeout = {429, "all replicas were busy for as long as a request may wait"},
     overflow_exhausted = {429, "no replica can take the request, and the budget for others is used up"},
     no_replica = {503, "no replica can take the request now: it was sent to none of them"},
+    replica_refused = {503, "the replica did not take the gateway's key, and did not begin: ask again"},
     replica_lost = {502, "the replica failed after the request had been sent to it: it was not sent again"},
     replica_late = {504, "the replica had the request and did not answer in time: it was not sent again"},
 }
@@ -508,7 +509,7 @@ local NOT_AGAIN = {budget_exceeded = true, overflow_exhausted = true, replica_lo
                    replica_late = true}
 
 -- Said by the gateway of a replica that had the request: its name is told.
-local BY_REPLICA = {replica_lost = true, replica_late = true}
+local BY_REPLICA = {replica_lost = true, replica_late = true, replica_refused = true}
 
 local OPENAI_TYPES = {[401] = "authentication_error", [403] = "permission_error",
                       [429] = "rate_limit_error"}
@@ -542,10 +543,9 @@ local contexts = {}  -- of the requests of this worker: Nginx's own do not outli
 
 local function context() return contexts[ngx.var.request_id] or {} end
 
--- Ends the request. `more`: a sentence instead of the usual one, or headers.
-local function refuse(code, message, headers)
+-- The body of a refusal, whose status and headers are set.
+local function refusal(ctx, code, message, headers)
     local status, usual = REFUSALS[code][1], REFUSALS[code][2]
-    local ctx = context()
     ctx.code = code
     ngx.status = status
     ngx.header["Content-Type"] = "application/json"
@@ -555,7 +555,12 @@ local function refuse(code, message, headers)
     for name, value in pairs(headers or {}) do ngx.header[name] = value end
     local body = error_body(code, status, message or usual, find(ngx.var.uri, "/v1/messages", 1, true))
     ngx.header["Content-Length"] = #body
-    ngx.print(body)
+    return body
+end
+
+-- Ends the request. `message`: a sentence instead of the usual one.
+local function refuse(code, message, headers)
+    ngx.print(refusal(context(), code, message, headers))
     return ngx.exit(ngx.HTTP_OK)
 end
 
@@ -1271,8 +1276,18 @@ local function is_leaving() return (live:get("goodbye_s") or 0) > began_s end
 local BUCKETS_S = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 local note_success  -- below, with the health of replicas
 
+-- Whether a replica refuses the key that the gateway sent it: which is no fault of the client's, whose
+-- own was good, though it would take an engine's 401 for one.
+local function takes_another_key(ctx)
+    return ngx.status == 401 and ctx.replica and not ctx.code and (ctx.engine_key or data.fleet.keys_required)
+end
+
 function M.header_filter()
     local ctx = context()
+    if takes_another_key(ctx) then
+        ngx.header["WWW-Authenticate"] = nil
+        ctx.instead = refusal(ctx, "replica_refused")
+    end
     local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
     ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
     if (ngx.req.http_version() or 1) < 2 then
@@ -1360,6 +1375,7 @@ end
 
 function M.body_filter()
     local ctx = contexts[ngx.var.request_id]
+    if ctx and ctx.instead then ngx.arg[1], ctx.instead = ctx.instead, "" end
     if not ctx or not ctx.reads then return end
     local piece, is_last = ngx.arg[1], ngx.arg[2]
     if piece ~= "" then
@@ -1529,7 +1545,9 @@ function M.log()
     end
     if replica then
         local theirs = tonumber((ngx.var.upstream_status or ""):match("(%d+)$"))
-        if ctx.code == "replica_lost" or theirs and theirs >= 500 and not ctx.code then
+        if ctx.code == "replica_refused" then
+            note_failure(replica, "it takes another key", false, true)
+        elseif ctx.code == "replica_lost" or theirs and theirs >= 500 and not ctx.code then
             note_failure(replica, ctx.code and "it breaks connections off" or "it answers " .. theirs)
         elseif theirs and theirs < 500 then
             note_success(replica)
@@ -1674,10 +1692,11 @@ local function try_failing(replica, why, is_refusal)
     live:delete("failures:" .. replica.name)
 end
 
--- `is_refusal`: nothing was sent.
-function note_failure(replica, why, is_refusal)
+-- `is_refusal`: nothing was sent. `at_once`: one is enough to try it.
+function note_failure(replica, why, is_refusal, at_once)
     add("failed:" .. replica.name, 1)
-    if live:incr("failures:" .. replica.name, 1, 0) >= FAILURES then try(replica, try_failing, why, is_refusal) end
+    local often = live:incr("failures:" .. replica.name, 1, 0) >= FAILURES
+    if often or at_once then try(replica, try_failing, why, is_refusal) end
 end
 
 function note_success(replica)

@@ -67,11 +67,42 @@ def test_each_replica_is_sent_the_key_that_it_has(up: Any, keyed: Engines, old: 
 
 def test_a_replica_that_was_changed_is_told_of_by_its_entry_alone(up: Any, keyed: Engines) -> None:
     gateway = up(chat(keyed, key_id(OLD), key_id(OLD)), secrets=BOTH)
-    assert answers(gateway)[SECOND] == {401}
+    assert answers(gateway)[SECOND] == {503}
     gateway.fleet = chat(keyed, key_id(OLD), key_id(NEW))
     gateway.write_data()
     assert gateway.ask("POST", "/load")[0] == 200
+    wait_until(lambda: set(states(gateway).values()) == {"in"}, BACK_S)
     assert answers(gateway) == {FIRST: {200}, SECOND: {200}}
+
+
+def test_one_that_takes_another_key_is_out_until_it_takes_this_one(up: Any, keyed: Engines) -> None:
+    gateway = up(chat(keyed, None, None), secrets={"engine": OLD})
+    assert answers(gateway, 4)[SECOND] == {503}
+    wait_until(lambda: states(gateway)[SECOND] == "ejected")
+    assert answers(gateway) == {FIRST: {200}}
+    replicas = gateway.ask("GET", "/state")[1]["services"]["chat"]["replicas"]
+    assert replicas[SECOND]["why"] == "it takes another key"
+    keyed[1].key = OLD
+    wait_until(lambda: set(states(gateway).values()) == {"in"}, BACK_S)
+    assert answers(gateway) == {FIRST: {200}, SECOND: {200}}
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/messages"])
+def test_a_client_is_not_told_that_its_own_key_is_wrong(up: Any, keyed: Engines, path: str) -> None:
+    """A client's library gives up at a 401, and sends again what ends so. The last one stays in."""
+    gateway = up(chat(keyed, None, None), secrets={"engine": NEW})
+    gateway.ask("PUT", f"/replicas/{SECOND}", {"drained": True})
+    with httpx.Client(base_url=gateway.url, verify=False, timeout=60) as ask:
+        for _ in range(3):
+            answer = ask.post(path, json={"model": "chat", "max_tokens": 4, "messages": []})
+            assert answer.status_code == 503, answer.text
+            assert answer.headers["x-rackwright-replica"] == FIRST
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.headers["retry-after"] and "x-should-retry" not in answer.headers
+            assert "www-authenticate" not in answer.headers
+            error = answer.json()["error"]
+            assert "did not take the gateway's key" in error["message"]
+            assert path != CHAT or error["code"] == "replica_refused"
 
 
 @pytest.mark.parametrize("number", [0, 1])
