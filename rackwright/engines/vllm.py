@@ -194,6 +194,8 @@ those of AWQ, GPTQ and FP8 to Turing)."""
 _FP8_ALONE = ("quark", "torchao")
 """Quantizations whose FP8 no kernel of 16 bits stands in for."""
 FP8_FROM = (8, 9)
+UNREAD_HEAD = 64
+"""Dimensions of a head whose cache in NVFP4 only data center Blackwell reads."""
 """The compute capability from which there is arithmetic in FP8."""
 
 _PREBUILT = {
@@ -315,6 +317,8 @@ class Vllm(Engine):
         """
         if gpu.compute_capability < FP8_FROM and _needs_fp8(shape):
             yield f"{gpu.name} has no FP8, which these weights need"
+        if service.kv_cache_dtype == "auto" and shape.kv_cache_dtype == "nvfp4":
+            yield from _nvfp4_cache_refusals(gpu, shape)
         if gpu.unified_memory and host_bytes(shape, Split()):
             yield f"{gpu.name} shares the host's memory, and n-grams pinned there are not judged"
         if gpu.compute_capability >= BF16_FROM:
@@ -421,6 +425,26 @@ def _is_ip(address: str) -> bool:
 
 
 VLLM = Vllm()
+
+
+def _nvfp4_cache_refusals(gpu: GpuType, shape: Shape) -> Iterator[str]:
+    """A cache in NVFP4, which weights of ModelOpt ask for, is read by FlashInfer's kernels alone.
+
+    Source: validate_nvfp4_kv_cache_with_mla in vllm/config/vllm.py, supports_combination in
+    v1/attention/backends/flashinfer.py, 0.32.
+    """
+    instead = "set kv_cache_dtype fp8"
+    if any(layer.kv.latent for layer in shape.kinds):
+        yield f"latent attention has no NVFP4 for the KV cache, which these weights ask for: {instead}"
+    elif gpu.compute_capability < BF16_FROM:
+        yield f"{gpu.name} has no NVFP4 for the KV cache, which these weights ask for"
+    elif gpu.compute_capability[0] != 10 and any(
+        layer.kv.elements == 2 * UNREAD_HEAD for layer in shape.kinds
+    ):
+        yield (
+            f"{gpu.name} misreads NVFP4 in the KV cache, which these weights ask for, of heads of"
+            f" {UNREAD_HEAD}: {instead}"
+        )
 
 
 def _needs_fp8(shape: Shape) -> bool:

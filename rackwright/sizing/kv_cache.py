@@ -47,6 +47,8 @@ def layer_kv_bytes(shape: Shape, kv: KvCache, split: Split, kv_cache_dtype: str)
     dtype = shape.kv_cache_dtype if kv_cache_dtype == "auto" else kv_cache_dtype
     if dtype == "fp8" and kv.fp8_bytes:
         return kv.fp8_bytes + kv.beside_bytes
+    if dtype == "nvfp4":  # halves of bytes, and one for the scale of each 16 (torch_utils.py)
+        return heads * (kv.elements // 2 + kv.elements // 16) + kv.beside_bytes
     return heads * kv.elements * DTYPE_BYTES[dtype] + kv.beside_bytes
 
 

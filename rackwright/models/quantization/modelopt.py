@@ -84,6 +84,9 @@ def kv_cache(entry: Entry) -> str | None:
     asked = own.get("kv_cache_scheme") or own.get("kv_cache_quant_algo")
     if isinstance(asked, Mapping):
         kind = (asked.get("type"), asked.get("num_bits"))
+        if kind == ("float", 4):
+            return "nvfp4"
         still = asked.get("dynamic") is False
         return "fp8" if kind == ("float", 8) and still else None
-    return "fp8" if str(asked).lower() == "fp8" else None
+    name = str(asked).lower()
+    return name if name in ("fp8", "nvfp4") else None

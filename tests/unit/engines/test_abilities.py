@@ -120,6 +120,29 @@ def test_formats_that_want_a_newer_gpu() -> None:
     assert not refuse("qwen3-32b-fp8", "t4-16gb")
 
 
+@pytest.mark.parametrize(
+    ("architecture", "head", "gpu", "said"),
+    [
+        ("LlamaForCausalLM", 128, "t4-16gb", ["Tesla T4 has no NVFP4 for the KV cache"]),
+        ("LlamaForCausalLM", 128, "l4-24gb", []),
+        ("LlamaForCausalLM", 64, "l4-24gb", ["misreads NVFP4 in the KV cache"]),
+        ("DeepseekV3ForCausalLM", 128, "l4-24gb", ["latent attention has no NVFP4"]),
+    ],
+)
+def test_a_cache_in_nvfp4_where_weights_ask_for_it(
+    architecture: str, head: int, gpu: str, said: list[str]
+) -> None:
+    asked = {"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_quant_algo": "NVFP4"}
+    made = read_shape({**usual(architecture), "head_dim": head, "quantization_config": asked})
+    found = list(ENGINES["vllm"].gpu_refusals(GPUS[gpu], made, spec(model="qwen3-8b")))
+    found = [line for line in found if "KV cache" in line]
+    assert len(found) == len(said)
+    assert all(part in line for part, line in zip(said, found, strict=True))
+    fp8 = spec(model="qwen3-8b", kv_cache_dtype="fp8")
+    again = ENGINES["vllm"].gpu_refusals(GPUS[gpu], made, fp8)
+    assert not any("NVFP4" in line for line in again)
+
+
 OCTETS = {"dtype": "fp8_e4m3", "qscheme": "per_tensor"}
 FLOAT8 = {"default": {"_type": "Float8DynamicActivationFloat8WeightConfig", "_data": {}}}
 BYTES = {"default": {"_type": "Int8WeightOnlyConfig", "_data": {}}}
