@@ -433,11 +433,11 @@ def _nvfp4_cache_refusals(gpu: GpuType, shape: Shape) -> Iterator[str]:
     Source: validate_nvfp4_kv_cache_with_mla in vllm/config/vllm.py, supports_combination in
     v1/attention/backends/flashinfer.py, 0.32.
     """
-    instead = "set kv_cache_dtype fp8"
+    instead, asked = "set kv_cache_dtype fp8", "for the KV cache, which these weights ask for"
     if any(layer.kv.latent for layer in shape.kinds):
-        yield f"latent attention has no NVFP4 for the KV cache, which these weights ask for: {instead}"
+        yield f"latent attention has no NVFP4 {asked}: {instead}"
     elif gpu.compute_capability < BF16_FROM:
-        yield f"{gpu.name} has no NVFP4 for the KV cache, which these weights ask for"
+        yield f"{gpu.name} has no NVFP4 {asked}"
     elif gpu.compute_capability[0] != 10 and any(
         layer.kv.elements == 2 * UNREAD_HEAD for layer in shape.kinds
     ):
