@@ -32,6 +32,7 @@ ALSO = {
     "NemotronHPuzzleForCausalLM": "",
     "Qwen2ForProcessRewardModel": "Qwen2ForCausalLM",
     "Qwen2ForRewardModel": "Qwen2ForCausalLM",
+    "TeleFLMForCausalLM": "LlamaForCausalLM",
     "TeleChat3ForCausalLM": "LlamaForCausalLM",
     "XLMRobertaForMaskedLM": "",
 }
@@ -105,6 +106,9 @@ ANSWERING: dict[str, Family] = {
     "BertModel": BERT,
     "BertForSequenceClassification": replace(BERT, answer="classified"),
     "BertForMaskedLM": replace(BERT, answer="masked"),
+    "BertSpladeSparseEmbeddingModel": replace(BERT, answer="masked"),
+    "BgeM3EmbeddingModel": replace(ROBERTA, answer="threefold"),
+    "RobertaForMaskedLM": replace(ROBERTA, answer="worded"),
     "BertForTokenClassification": replace(BERT, answer="labelled"),
     "RobertaModel": ROBERTA,
     "RobertaForSequenceClassification": replace(ROBERTA, answer="scored"),

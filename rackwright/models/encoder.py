@@ -39,14 +39,17 @@ class Encoder(Decoder):
     def _answer(self) -> Iterator[Tensor]:
         """The pooler, which is stored also where the engine leaves it, and the classifier."""
         hidden, kind = self.hidden, self.family.answer
-        if kind in ("pooled", "classified"):
+        if kind in ("pooled", "threefold", "classified"):
             yield Tensor("pooler.dense", hidden, hidden)
             yield Tensor("pooler.dense.bias", hidden)
         if kind == "scored":
             yield Tensor("classifier.dense", hidden, hidden)
             yield Tensor("classifier.dense.bias", hidden)
-        if kind == "masked":
+        if kind in ("masked", "worded"):
             yield from self._words()
+        if kind == "threefold":  # beside a vector a weight and a vector of each token
+            yield Tensor("sparse_linear", 1, hidden + 1)
+            yield Tensor("colbert_linear", hidden, hidden + 1)
         if kind == "headed":
             biased = 1 if self.config.flag("classifier_bias") else 0
             yield Tensor("head.dense", hidden, hidden + biased)
@@ -56,11 +59,15 @@ class Encoder(Decoder):
             yield Tensor("classifier.out_proj.bias", self._labels())
 
     def _words(self) -> Iterator[Tensor]:
-        """A score for each word: the table of words once more, which files do not repeat."""
+        """A score for each word: the table of words once more, which files do not repeat.
+
+        Of RoBERTa's (``worded``) the engine has no scores, and no table.
+        """
         hidden, vocabulary = self.hidden, self.config.count("vocab_size")
         yield Tensor("mlm_head.dense", hidden, hidden + 1)
         yield Tensor("mlm_head.layer_norm", 2 * hidden)
-        yield Tensor("mlm_head.decoder", vocabulary, hidden, stored=False)
+        if self.family.answer == "masked":
+            yield Tensor("mlm_head.decoder", vocabulary, hidden, stored=False)
         yield Tensor("mlm_head.decoder.bias", vocabulary)
 
     def _kv(self, window: int | None, indexed: bool) -> KvCache:

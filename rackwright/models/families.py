@@ -83,6 +83,18 @@ DENSE: dict[str, Family] = {
         embedding_norm=True,
         tied=True,
     ),
+    "MolmoForCausalLM": Family(
+        bias_key="qkv_bias",
+        output_follows_bias=False,
+        qk_norm="all",
+        qk_norm_key="attention_layer_norm",
+    ),
+    "OrionForCausalLM": Family(norm_bias=True, reads_attention_bias=False),
+    "PanguEmbeddedForCausalLM": Family(),
+    "Plamo3ForCausalLM": Family(norms=4, qk_norm="head", tied=True, windows="pattern", pattern=8),
+    "Rnj1ForCausalLM": Family(
+        norms=4, qk_norm="head", tied=True, windows="pattern", scaled_context=True
+    ),
     "MuseGlimmerForCausalLM": Family(norms=4, gated_query=True),
     "NemotronHForCausalLM": Family(mlp="plain", second_runner=False),
     "MistralForCausalLM": Family(windows="all"),

@@ -17,6 +17,8 @@ Answer = Literal[
     "rewarded",
     "judged",
     "masked",
+    "worded",
+    "threefold",
     "projected",
 ]
 Windows = Literal["", "all", "alternate", "pattern", "from_first", "upper", "chunks"]

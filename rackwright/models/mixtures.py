@@ -267,6 +267,21 @@ MIXTURES: dict[str, Family] = {
         dense_first="moe_layer_start_index",
         score_bias=True,
     ),
+    "LongcatFlashForCausalLM": Family(
+        latent=True,
+        experts="n_routed_experts",
+        active="moe_topk",
+        score_bias=True,
+    ),
+    "PanguUltraMoEForCausalLM": DEEPSEEK,
+    "Param2MoEForCausalLM": Family(
+        qk_norm="head",
+        qk_norm_key="use_qk_norm",
+        experts="num_experts",
+        shared_count="num_shared_experts",
+        dense_first="first_k_dense_replace",
+        score_bias=True,
+    ),
     "SarvamMoEForCausalLM": Family(
         qk_norm="head",
         qk_norm_key="use_qk_norm",

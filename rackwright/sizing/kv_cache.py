@@ -48,7 +48,7 @@ def layer_kv_bytes(shape: Shape, kv: KvCache, split: Split, kv_cache_dtype: str)
     if dtype == "fp8" and kv.fp8_bytes:
         return kv.fp8_bytes + kv.beside_bytes
     if dtype == "nvfp4":  # with a scale for every 16 (nvfp4_kv_cache_full_dim, vllm, 0.32)
-        return heads * kv.elements * 9 // 16 + kv.beside_bytes
+        return heads * (kv.elements // 2 + kv.elements // 16) + kv.beside_bytes
     return heads * kv.elements * DTYPE_BYTES[dtype] + kv.beside_bytes
 
 

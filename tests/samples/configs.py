@@ -414,6 +414,13 @@ COUNTED: list[tuple[str, Config, int]] = [
         for name in ("RobertaForSequenceClassification", "XLMRobertaForSequenceClassification")
     ),
     ("BertForMaskedLM", BERT, WORDS + L * BIASED + H * H + H + 2 * H + V),
+    ("BertSpladeSparseEmbeddingModel", BERT, WORDS + L * BIASED + H * H + H + 2 * H + V),
+    ("RobertaForMaskedLM", BERT, WORDS + L * BIASED + H * H + H + 2 * H + V),
+    (
+        "BgeM3EmbeddingModel",
+        BERT,
+        WORDS + L * BIASED + (H * H + H) + (H + 1) + (H * H + H),
+    ),
     ("BertForTokenClassification", BERT, WORDS + L * BIASED + 2 * H + 2),
     *(
         (name, {**BERT, "num_labels": 3}, WORDS + L * BIASED + 3 * H + 3)

@@ -9,6 +9,7 @@ from tests.samples.sizes import (
     HEADS,
     INDEX,
     INDEXER,
+    KV_HEADS,
     LATENT,
     LINEAR,
     MLA,
@@ -140,6 +141,7 @@ MOON: Config = {
     },
 }
 # Attention with its biases, one norm that also shifts, scales of heads by what they see.
+MOLMO = KV_HEADS * (H // HEADS)
 MOON_OWN = 4 * H * H + 4 * H + 2 * H + HEADS * (6 * H + 1)
 HY: Config = {
     **LATENT,
@@ -210,6 +212,86 @@ MORE: list[tuple[str, Config, int]] = [
             "sliding_window": 64,
         },
         UNTIED + L * (ATTENTION + SINKS + ROUTED + 3 * S * H + 2 * H),
+    ),
+    (  # two attentions, two MLPs and four norms; of 8 rows of the router two do nothing
+        "LongcatFlashForCausalLM",
+        {
+            **LATENT,
+            "num_hidden_layers": 2 * L,
+            "num_layers": L,
+            "ffn_hidden_size": F,
+            "intermediate_size": None,
+            "expert_ffn_hidden_size": M,
+            "n_routed_experts": E,
+            "moe_topk": 2,
+            "zero_expert_num": 2,
+            "q_lora_rank": 28,
+        },
+        UNTIED
+        + L * (2 * (MLA + MLA_QUERY_RANK) + 2 * MLP + 4 * H + (E + 2) * (H + 1) + E * 3 * M * H),
+    ),
+    (  # the width is of both halves of its MLP, its head's size what heads make of the hidden one
+        "MolmoForCausalLM",
+        {
+            "intermediate_size": 2 * F,
+            "embedding_size": V + 3,
+            "qkv_bias": True,
+            "attention_layer_norm": True,
+            "weight_tying": False,
+            "tie_word_embeddings": True,
+        },
+        UNTIED
+        + 6 * H
+        + 128 * H
+        + L * (2 * H * H + 2 * MOLMO * H + (H + 2 * MOLMO) + (H + MOLMO) + MLP + 2 * H),
+    ),
+    ("OrionForCausalLM", {}, UNTIED + H + L * (ATTENTION + MLP + 4 * H)),
+    (
+        "PanguEmbeddedForCausalLM",
+        {"bias": True},
+        UNTIED + L * (ATTENTION + Q + 2 * K + H + MLP + 2 * H),
+    ),
+    (
+        "PanguEmbeddedForCausalLM",
+        {"bias": True, "qkv_bias": False},
+        UNTIED + L * (ATTENTION + H + MLP + 2 * H),
+    ),
+    ("Plamo3ForCausalLM", {"sliding_window": 8}, TIED + L * (ATTENTION + 2 * D + MLP + 4 * H)),
+    ("Rnj1ForCausalLM", {"sliding_window": 8}, TIED + L * (ATTENTION + 2 * D + MLP + 4 * H)),
+    *(
+        (
+            "PanguUltraMoEForCausalLM",
+            {
+                **LATENT,
+                "n_routed_experts": E,
+                "num_experts_per_tok": 2,
+                "moe_intermediate_size": M,
+                "n_shared_experts": 1,
+                "first_k_dense_replace": 1,
+                "sandwich_norm": True,
+                "router_enable_expert_bias": biased,
+            },
+            UNTIED + L * (MLA + 4 * H) + MLP + (L - 1) * (ROUTED + 3 * M * H + E * biased),
+        )
+        for biased in (True, False)
+    ),
+    *(
+        (
+            "Param2MoEForCausalLM",
+            {
+                "num_experts": E,
+                "num_experts_per_tok": 2,
+                "moe_intermediate_size": M,
+                "use_qk_norm": True,
+                **more,
+            },
+            UNTIED + L * (ATTENTION + 2 * D + 2 * H) + MLP + (L - 1) * (ROUTED + 3 * wide * H + E),
+        )
+        for more, wide in (
+            ({}, M),
+            ({"num_shared_experts": 2}, 2 * M),
+            ({"num_shared_experts": 2, "moe_shared_expert_intermediate_size": S}, S),
+        )
     ),
     (
         "Molmo2ForConditionalGeneration",

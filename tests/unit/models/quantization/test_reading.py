@@ -216,8 +216,16 @@ STILL = {"num_bits": 8, "type": "float", "dynamic": False}
 KV: dict[str, tuple[Config, str]] = {
     "modelopt": (optimized("FP8", kv_cache_quant_algo="FP8"), "fp8"),
     "modelopt in small letters": (optimized("NVFP4", kv_cache_quant_algo="fp8"), "fp8"),
-    "modelopt without": (optimized("FP8", kv_cache_quant_algo=None), "bfloat16"),
     "modelopt in four bits": (optimized("NVFP4", kv_cache_quant_algo="NVFP4"), "nvfp4"),
+    "modelopt in four bits, in config.json": (
+        {
+            "quant_method": "modelopt",
+            "quant_algo": "FP8",
+            "kv_cache_scheme": {"num_bits": 4, "type": "float", "dynamic": True},
+        },
+        "nvfp4",
+    ),
+    "modelopt without": (optimized("FP8", kv_cache_quant_algo=None), "bfloat16"),
     "modelopt, a scheme of four bits": (
         optimized("NVFP4", kv_cache_scheme={"type": "float", "num_bits": 4, "dynamic": False}),
         "nvfp4",
@@ -240,6 +248,15 @@ KV: dict[str, tuple[Config, str]] = {
 @pytest.mark.parametrize(("entry", "dtype"), KV.values(), ids=KV)
 def test_a_checkpoint_says_what_its_cache_is_kept_in(entry: Config, dtype: str) -> None:
     assert read_shape(config(quantization_config=entry)).kv_cache_dtype == dtype
+
+
+def test_a_cache_in_four_bits_has_a_scale_for_each_sixteen() -> None:
+    asked = optimized("FP8", kv_cache_quant_algo="NVFP4")
+    shape = read_shape({**usual("LlamaForCausalLM"), "head_dim": 128, "quantization_config": asked})
+    (layer,) = set(shape.layers)
+    heads, head = layer.kv.heads, 128
+    size = layer_kv_bytes(shape, layer.kv, Split(), "auto")
+    assert size == heads * 2 * (head // 2 + head // 16)
 
 
 def test_sparse_latent_attention_is_packed_in_fp8() -> None:
