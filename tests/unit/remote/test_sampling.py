@@ -33,7 +33,7 @@ def tried(tmp_path: Path, sample: str, free: str = "1, 70", init: str = "pass") 
     (tmp_path / "sample_engine.py").write_text(f"import os\ndef sample(folder):\n    {sample}\n")
     (tmp_path / "sampling.py").write_text((REMOTE / "sampling.py").read_text())
     done = subprocess.run(
-        [sys.executable, str(tmp_path / "sampling.py"), "sample_engine"],
+        [sys.executable, "-B", str(tmp_path / "sampling.py"), "sample_engine"],
         env={**os.environ, "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
