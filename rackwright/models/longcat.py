@@ -14,8 +14,9 @@ from rackwright.models.decoder import Decoder
 from rackwright.models.family import Family
 from rackwright.models.shape import Experts, KvCache, Layer, Tensor
 
+LAYERS_KEY = "num_hidden_layers"
 NAMES = {
-    "num_hidden_layers": "num_layers",
+    LAYERS_KEY: "num_layers",
     "intermediate_size": "ffn_hidden_size",
     "moe_intermediate_size": "expert_ffn_hidden_size",
 }
@@ -26,10 +27,11 @@ class Longcat(Decoder):
     """Reads the layers of one LongCat Flash. Its router is in float32."""
 
     def __init__(self, config: Config, family: Family) -> None:
-        """Keys by their usual names."""
+        """Keys by their usual names. Layers are counted by their own key alone."""
         own = {usual: key for usual, key in NAMES.items() if config.values.get(key) is not None}
+        own[LAYERS_KEY] = NAMES[LAYERS_KEY]
         config.called = own
-        config.values = {**config.values, **{u: config.values[key] for u, key in own.items()}}
+        config.values = {**config.values, **{u: config.values.get(key) for u, key in own.items()}}
         super().__init__(config, family)
 
     def _latent(self) -> Iterator[Tensor]:

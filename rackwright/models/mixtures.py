@@ -41,6 +41,14 @@ QWEN_NEXT = Family(
 )
 """Attention in some layers, gated delta nets in the others, and an expert for every token."""
 
+HUNYUAN = Family(
+    qk_norm="head",
+    experts="num_experts",
+    shared_count="num_shared_experts",
+    dense_first="first_k_dense_replace",
+    score_bias=True,
+)
+
 MIXTURES: dict[str, Family] = {
     "MixtralForCausalLM": Family(
         experts="num_local_experts", expert_width="intermediate_size", windows="all"
@@ -274,29 +282,14 @@ MIXTURES: dict[str, Family] = {
         score_bias=True,
     ),
     "PanguUltraMoEForCausalLM": DEEPSEEK,
-    "Param2MoEForCausalLM": Family(
-        qk_norm="head",
-        qk_norm_key="use_qk_norm",
-        experts="num_experts",
-        shared_count="num_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
-    ),
-    "SarvamMoEForCausalLM": Family(
-        qk_norm="head",
+    "Param2MoEForCausalLM": replace(HUNYUAN, qk_norm_key="use_qk_norm"),
+    "SarvamMoEForCausalLM": replace(
+        HUNYUAN,
         qk_norm_key="use_qk_norm",
         experts="n_routed_experts",
         shared_count="n_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
     ),
-    "HYV3ForCausalLM": Family(
-        qk_norm="head",
-        experts="num_experts",
-        shared_count="num_shared_experts",
-        dense_first="first_k_dense_replace",
-        score_bias=True,
-    ),
+    "HYV3ForCausalLM": HUNYUAN,
     "Glm4MoeForCausalLM": Family(
         output_follows_bias=False,
         qk_norm="head",

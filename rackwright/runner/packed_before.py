@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
@@ -24,14 +25,16 @@ def packed(names: Iterable[str], make: Callable[[], tuple[Packed, list[Path]]]) 
     """What was kept under ``names`` while its files are as they were, or else what ``make`` makes.
 
     ``make`` returns it with the files that it is made of. Files are the same as for Python: by size
-    and time of change. Where nothing can be written nothing is kept.
+    and time of change. Where nothing can be written nothing is kept, and nothing of files that
+    changed since they began to be read.
     """
     place = PLACE.with_suffix(f".{sha256(repr(tuple(names)).encode()).hexdigest()[:16]}")
     if (found := _read(place)) is not None:
         return found
+    began_ns = time.time_ns()
     made, files = make()
     if not sys.dont_write_bytecode:
-        _write(place, made, files)
+        _write(place, made, files, began_ns)
     return made
 
 
@@ -43,10 +46,12 @@ def _read(place: Path) -> Packed | None:
     return None
 
 
-def _write(place: Path, made: Packed, files: list[Path]) -> None:
+def _write(place: Path, made: Packed, files: list[Path], began_ns: int) -> None:
     fresh = place.with_suffix(f"{place.suffix}.{os.getpid()}")
     with suppress(OSError):
         stamps = {str(path): _stamp(path) for path in files}
+        if any(changed_ns >= began_ns for changed_ns, _ in stamps.values()):
+            return
         place.parent.mkdir(exist_ok=True)
         fresh.write_text(json.dumps({"files": stamps, "packed": made}))
         fresh.replace(place)

@@ -34,6 +34,17 @@ def test_a_figure_of_longcat_is_named_as_its_file_has_it() -> None:
     assert [fault.path for fault in caught.value.faults] == ["config.expert_ffn_hidden_size"]
 
 
+def test_layers_of_longcat_are_not_its_attentions() -> None:
+    """Of which the usual key counts two a layer."""
+    config = usual("LongcatFlashForCausalLM")
+    del config["num_layers"]
+    with pytest.raises(SpecError) as caught:
+        read_shape(config)
+    assert [(one.path, one.rule) for one in caught.value.faults] == [
+        ("config.num_layers", "is required")
+    ]
+
+
 def test_ranks_share_no_kv_head_of_param2() -> None:
     shape = read_shape(usual("Param2MoEForCausalLM"))
     assert shape.kv_heads == 2

@@ -61,6 +61,17 @@ def test_what_is_broken_is_made_anew(files: list[Path], text: str) -> None:
     assert made(files) == ("ab", 0)
 
 
+def test_what_changed_while_it_was_read_is_not_kept(files: list[Path]) -> None:
+    def changing() -> tuple[dict[str, str], list[Path]]:
+        read = {"modules": files[0].read_text()}
+        files[0].write_text("b")
+        os.utime(files[0], ns=(2**62, 2**62))
+        return read, files
+
+    assert packed(("looks",), changing) == {"modules": "a"}
+    assert made(files) == ("bb", 1)
+
+
 def test_a_file_that_is_gone_makes_it_anew(files: list[Path]) -> None:
     made(files)
     files[0].unlink()
