@@ -111,17 +111,21 @@ class Store:
             return number if self.have & bits == bits else -1
 
     def compare(self, number: int) -> str:
-        """Whether a file that is all there is the one; else its digest, and it is all forgotten."""
+        """The digest of a file that is all there; empty where it is the right one."""
         file = self.content.files[number]
         found = digest_of(self.path(number), file.digest)
+        if found != file.digest:
+            return found
         with self._lock:
-            if found == file.digest:
-                self.right.add(number)
-                return ""
+            self.right.add(number)
+        return ""
+
+    def forget(self, number: int) -> None:
+        """Have nothing of a file."""
+        with self._lock:
             self.have &= ~self.content.bits_of(number)
             for piece in self.content.of_file[number]:
                 os.pwrite(self._notes, b"0", len(self._heading) + piece)
-        return found
 
     def to_compare(self) -> Iterator[int]:
         """Files that are all there and were not compared in this run, or are empty."""

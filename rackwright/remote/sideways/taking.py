@@ -115,7 +115,11 @@ class Taking:
             self.notice()
             return
         file, known = store.content.files[number], (store.content.key, number)
-        if known in self._spoilt or not self.peers:
+        with self.changed:  # at once: what is lacked and not known as spoilt, peers are asked for
+            again = known in self._spoilt or not self.peers
+            self._spoilt.add(known)
+            store.forget(number)
+        if again:
             kind, digest = file.digest.split(":")
             name = "SHA-256" if kind == "sha256" else "git name"
             self.failed = (
@@ -124,8 +128,6 @@ class Taking:
             )
         else:
             say(f"{file.name} came with the digest {found}: it is fetched from its origin")
-            with self.changed:
-                self._spoilt.add(known)
         self.notice()
 
     def compare_all(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import socket
 import threading
@@ -24,9 +25,12 @@ from rackwright.remote.sideways import peers as peers_module
 from rackwright.remote.sideways.content import Content, File
 from rackwright.remote.sideways.exchange import Exchange, Share
 from rackwright.remote.sideways.giving import STATUS
+from rackwright.remote.sideways.origin import Origin
+from rackwright.remote.sideways.pace import Pace
 from rackwright.remote.sideways.peers import Peer
 from rackwright.remote.sideways.signing import signature
 from rackwright.remote.sideways.store import Store
+from rackwright.remote.sideways.taking import Taking, Wanted
 from rackwright.remote.sideways.words import in_the_end, so_far
 
 REPO, REVISION = "org/name", "0e9e39f249a16976918f6564b8830bc894c89659"
@@ -264,6 +268,29 @@ def test_what_a_peer_has_spoilt_comes_from_the_origin(
         one.join()
     assert taker.why == "" and is_same(taker.folder, repository)
     assert asked.bytes == SIZES["b.safetensors"]
+
+
+def test_a_spoilt_file_is_never_asked_of_peers_again(
+    tmp_path: Path, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even for the moment in which nothing of it is had any more."""
+    content, asked_for = listed(hub), []
+    peer = Peer("gpu1", ("127.0.9.2", 1), TOKEN, {content.key: content.all})
+    wanted = Wanted(Store(content, tmp_path / "gpu0.partial"), ("gpu0",))
+    taking = Taking("gpu0", [wanted], [peer], Origin({}), Pace(None))
+    wanted.store.resume()
+    number = next(n for n, file in enumerate(content.files) if file.name == "b.safetensors")
+    forget = wanted.store.forget
+
+    def then_look(number: int) -> None:
+        forget(number)
+        asked_for.append(taking.lacking(wanted) & ~taking.spoilt(wanted))
+
+    monkeypatch.setattr(wanted.store, "forget", then_look)
+    for piece in content.of_file[number]:
+        taking.write(io.BytesIO(bytes(content.pieces[piece].size_bytes)), wanted.store, piece)
+    (left,) = asked_for
+    assert left and not left & content.bits_of(number)
 
 
 def test_what_the_origin_has_spoilt_never_gets_in_place(tmp_path: Path, repository: Path) -> None:
