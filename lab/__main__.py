@@ -1,4 +1,4 @@
-"""`python -m lab up|down|status|check`: the lab from the command line."""
+"""`python -m lab up|down|take-away|status|check`: the lab from the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from lab import cgroups, host, image, needs, network, nvml, tiny_gguf, tiny_model
 from lab.apt import repository, server
-from lab.fleet import BARE, CACHE, HOSTS, LAB, RUN, LabHost, host_named
+from lab.fleet import BARE, CACHE, HOSTS, LAB, ROOT, RUN, LabHost, host_named
 from lab.keys import write_keys, write_ssh_config
 from lab.nvml.compose import write_profile
 from lab.record import FILE, load, locked
@@ -52,9 +52,9 @@ def _prepare(wanted: Sequence[LabHost]) -> None:
     write_ssh_config()
 
 
-def down(names: Sequence[str]) -> None:
+def down(names: Sequence[str], *, anyones: bool = False) -> None:
     """End the named hosts; with none named, the whole lab, and leave nothing behind."""
-    with locked() as record:
+    with locked(anyones=anyones) as record:
         for name in names or list(record.containers):
             if name in record.containers:
                 with step(f"ending {name}"):
@@ -68,6 +68,11 @@ def down(names: Sequence[str]) -> None:
     say("lab: down" if not names else f"lab: {', '.join(names)} down")
 
 
+def take_away(_: Sequence[str]) -> None:
+    """End the lab whichever folder it is up from: CI's machine may have one that a cut-off job left."""
+    down((), anyones=True)
+
+
 def status(_: Sequence[str]) -> None:
     """Print which hosts are up."""
     record = load()
@@ -76,6 +81,8 @@ def status(_: Sequence[str]) -> None:
         print(f"{container.name:8} {host_named(container.name).address:14} {state}")
     if record is None:
         print("the lab is down")
+    elif record.owner != str(ROOT):
+        print(f"it is up from {record.owner}")
 
 
 def check(_: Sequence[str]) -> None:
@@ -86,7 +93,7 @@ def check(_: Sequence[str]) -> None:
 
 def main() -> None:
     """Entry point."""
-    verbs = {"up": up, "down": down, "status": status, "check": check}
+    verbs = {"up": up, "down": down, "take-away": take_away, "status": status, "check": check}
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     parser.add_argument("verb", choices=verbs)
     parser.add_argument("hosts", nargs="*")

@@ -54,13 +54,14 @@ def load() -> Record | None:
 
 
 @contextmanager
-def locked() -> Iterator[Record]:
-    """Hold the lab alone, with its record; refused when it belongs to another folder."""
+def locked(*, anyones: bool = False) -> Iterator[Record]:
+    """Hold the lab alone, with its record; refused where it is another folder's, unless ``anyones``."""
     RUN.mkdir(mode=0o755, exist_ok=True)
     with (RUN / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         record = load() or Record(owner=str(ROOT))
-        if record.owner != str(ROOT) and Path(record.owner).exists():
+        others = record.owner != str(ROOT) and Path(record.owner).exists()
+        if others and not anyones:
             raise LabError(f"the lab is up from {record.owner}: run `make lab-down` there first")
         record.owner = str(ROOT)
         yield record

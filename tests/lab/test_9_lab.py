@@ -74,6 +74,20 @@ def test_a_dead_host_is_replaced_by_up() -> None:
     assert traces() == []
 
 
+def test_another_folder_s_lab_is_left_alone_and_ci_takes_it_away(tmp_path: Path) -> None:
+    assert lab("up", "spare1").returncode == 0
+    record = json.loads((RUN / "lab.json").read_text())
+    (RUN / "lab.json").write_text(json.dumps(record | {"owner": str(tmp_path)}))
+    for verb in ("up", "down"):
+        refused = lab(verb, "spare1")
+        assert refused.returncode == 1
+        assert f"the lab is up from {tmp_path}" in refused.stderr
+    assert f"it is up from {tmp_path}" in lab("status").stdout
+    assert "dead" not in lab("status").stdout
+    assert lab("take-away").returncode == 0
+    assert traces() == []
+
+
 def test_unknown_host_is_refused_by_name() -> None:
     refused = lab("up", "gpu9")
     assert refused.returncode == 1
