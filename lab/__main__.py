@@ -69,7 +69,7 @@ def down(names: Sequence[str], *, anyones: bool = False) -> None:
 
 
 def take_away(_: Sequence[str]) -> None:
-    """End the lab whichever folder it is up from: CI's machine may have one that a cut-off job left."""
+    """End the lab, whichever folder has it up: a job of CI that was cut off leaves one."""
     down((), anyones=True)
 
 
