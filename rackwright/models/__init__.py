@@ -8,6 +8,7 @@ from typing import Any
 
 from rackwright.errors import Fault, SpecError
 from rackwright.models.by_hand import Figures, shape_by_hand
+from rackwright.models.classes import class_of
 from rackwright.models.config import Config
 from rackwright.models.decoders import decoder_of
 from rackwright.models.diffusion_gemma import NAME as DIFFUSION_GEMMA
@@ -80,8 +81,8 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     architecture = seen_as(_architecture(values, path), values)
     staged = architecture not in UNSTAGED
     if not is_wrapper(architecture):
-        return replace(_settled(architecture, values, path), staged=staged)
-    text = _settled(*_text_model(architecture, values, path))
+        return replace(_settled(architecture, values, path, {}, values), staged=staged)
+    text = _settled(*_text_model(architecture, values, path), values)
     shape = replace(text, text_only=True, staged=staged)
     tower, reason = read_tower(architecture, values, path, shape.hidden_size)
     ear, unhearing = read_ear(architecture, values, path, shape.hidden_size)
@@ -104,9 +105,11 @@ def _settled(
     architecture: str,
     values: Mapping[str, Any],
     path: str,
-    places: Mapping[str, str] | None = None,
+    places: Mapping[str, str],
+    whole: Mapping[str, Any],
 ) -> Shape:
     config = Config(values, path, places)
+    config.read_as(class_of(values, thinker(whole, path)[0]))
     shape = _shape(architecture, config)
     config.settle()
     return shape

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rackwright.errors import Fault, SpecError
+from rackwright.models.classes import left_out, missing, renamed
 
 MOST = 1_000_000_000
 """No figure of a model is larger; what is, was mistyped."""
@@ -20,7 +21,7 @@ class Config:
 
     Wrong or missing keys are noted and read as 1, so that all of them are found in one pass;
     ``settle`` then raises SpecError. ``called`` are the file's own names of keys that are
-    read by others.
+    read by others, ``assumed`` what it leaves out and the engine's class for it has.
     """
 
     def __init__(
@@ -33,6 +34,21 @@ class Config:
         self.faults: list[Fault] = []
         self.broken: set[str] = set()
         self.called: dict[str, str] = {}
+        self.assumed: dict[str, Any] = {}
+
+    def read_as(self, kind: str) -> None:
+        """Read keys by the names and with what is left out that the class of this type has.
+
+        What the engine's model needs and no class has is a fault.
+        """
+        for key in missing(self.values, kind):
+            rule = f"is required: the class of {kind} has none, and vLLM 0.32 asks for it"
+            self.fault(key, rule)
+        self.called = renamed(self.values, kind)
+        own = {key: self.values[other] for key, other in self.called.items()}
+        self.assumed = left_out({**self.values, **own}, kind)
+        if own or self.assumed:
+            self.values = {**self.values, **own, **self.assumed}
 
     def fault(self, key: str, rule: str, value: object = None, by: Iterable[str] = ()) -> None:
         """Note what is wrong with ``key``, unless a key it is judged ``by`` is at fault itself."""
@@ -40,6 +56,8 @@ class Config:
             return
         self.broken.add(key)
         path = self.places.get(key.partition(".")[0], self.path)
+        if self.assumed.get(key, ...) == value:
+            rule += f"; left out, it is {value}, as the class has it that the engine reads it by"
         key = self.called.get(key, key)
         self.faults.append(Fault(f"{path}.{key}" if key else path, rule, value))
 
