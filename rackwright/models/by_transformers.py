@@ -32,7 +32,7 @@ BY_TRANSFORMERS: dict[str, Family] = {
         qkv_bias=True,
         output_bias=True,
     ),
-    "HunYuanDenseV1ForCausalLM": Family(qk_norm="head", qk_norm_key="use_qk_norm"),
+    "HunYuanDenseV1ForCausalLM": Family(qk_norm="head"),
     "Jais2ForCausalLM": Family(mlp="plain", mlp_bias=True, norm_bias=True, qkv_bias=True),
     "MellumForCausalLM": Family(qk_norm="head", experts="num_experts"),
     "OlmoForCausalLM": Family(norms=0, final_norm=False),

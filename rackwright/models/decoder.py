@@ -74,11 +74,6 @@ class Decoder:
             rows = self.config.count("max_position_embeddings", "n_positions")
             beyond = 0 if family.encoder else family.positions_skip
             found.append(Tensor("position_embeddings", rows + beyond, hidden))
-            if self.config.values.get("word_embed_proj_dim", hidden) != hidden:
-                rule = (
-                    f"must be hidden_size {hidden}: another width is not supported yet; {BY_HAND}"
-                )
-                self.config.fault("word_embed_proj_dim", rule, by=HIDDEN)
         if family.types:
             found.append(Tensor("token_types", self.config.count("type_vocab_size"), hidden))
         if family.head_bias:

@@ -75,6 +75,12 @@ class Glm5Next(KimiLinear):
     def _windows(self) -> list[int | None]:
         return [None] * self.count
 
+    def _sparse(self) -> list[bool]:
+        """All but the first three where no list says (Glm5NextTextConfig, transformers 5.24)."""
+        if self.config.values.get("mlp_layer_types") is None:
+            return [layer > 2 for layer in range(self.count)]
+        return super()._sparse()
+
     def _delta_heads(self) -> tuple[int, int, int]:
         count = self.config.count
         return count("linear_num_heads"), count("linear_head_dim"), count("linear_conv_kernel_dim")

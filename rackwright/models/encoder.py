@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rackwright.models.config import Config
-from rackwright.models.decoder import Decoder
+from rackwright.models.decoder import EXPERTS_KEYS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.rope import Rope
 from rackwright.models.shape import KvCache, Tensor
@@ -28,6 +28,7 @@ class Encoder(Decoder):
         if family.positions and kind != POSITIONS:
             rule = f"must be {POSITIONS}: vLLM 0.32 has no other of such encoders"
             config.fault("position_embedding_type", rule, kind)
+        self._none_ignored()
         if family.positions_skip:
             longest = max(1, self.rope.context - family.positions_skip)
             self.rope = Rope(self.rope.positions, longest, longest)
@@ -35,6 +36,14 @@ class Encoder(Decoder):
     def beside(self) -> tuple[Tensor, ...]:
         """Tables beside that of words, and what makes an answer of the last layer."""
         return (*super().beside(), *self._answer())
+
+    def _none_ignored(self) -> None:
+        """No class but Nomic's has experts: what names some would be read as less than it is."""
+        for key in EXPERTS_KEYS:
+            named = self.config.values.get(key)
+            if type(named) is int and named > 1 and key not in self.config.assumed:
+                rule = "must be left out: vLLM 0.32 has no experts in an encoder of this name"
+                self.config.fault(key, rule, named)
 
     def _answer(self) -> Iterator[Tensor]:
         """The pooler, which is stored also where the engine leaves it, and the classifier."""

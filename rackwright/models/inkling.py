@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rackwright.models.config import Config
 from rackwright.models.decoder import EXPERTS, KV, RANKS, Decoder
+from rackwright.models.family import Family
 from rackwright.models.shape import Experts, KvCache, Layer, Tensor
 
 Keys = tuple[tuple[str, ...], tuple[str, ...]]
@@ -21,6 +23,18 @@ ROUTED_PADDING = 8
 
 class Inkling(Decoder):
     """Reads the layers of one Inkling. Each counts as two: what was convolved, and the rest."""
+
+    def __init__(self, config: Config, family: Family) -> None:
+        """What transformers 5 saves of it alone is not read by the engine's own class."""
+        super().__init__(config, family)
+        for key, instead, one in (
+            ("dense_mlp_idx", "mlp_layer_types", "dense"),
+            ("local_layer_ids", "layer_types", "hybrid_sliding"),
+        ):
+            kinds = config.values.get(instead)
+            if config.values.get(key) is None and isinstance(kinds, list) and one in kinds:
+                rule = f"is required: vLLM 0.32 does not read {instead}, which transformers 5 saves"
+                config.fault(key, f"{rule} instead")
 
     def layers(self) -> tuple[Layer, ...]:
         """Of each layer its convolutions' cache, then the rest; a few kinds of both."""

@@ -95,6 +95,15 @@ LEFT_OUT: dict[str, dict[str, Any]] = {
         "head_dim": 128,
         "max_position_embeddings": 32768,
     },
+    "voxtral": {
+        "vocab_size": 131072,
+        "hidden_size": 3072,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 30,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "max_position_embeddings": 131072,
+    },
     **dict.fromkeys(("minimax_m3_text", "minimax_m3_vl_text"), _MINIMAX_M3),
 }
-"""By what it calls its type: transformers 5.24."""
+"""By what it calls its type, or the whole does: transformers 5.24."""

@@ -167,10 +167,10 @@ MIXTURES: dict[str, Family] = {
     "GraniteMoeForCausalLM": Family(experts="num_local_experts", expert_width="intermediate_size"),
     "HunYuanMoEV1ForCausalLM": Family(
         qk_norm="head",
-        qk_norm_key="use_qk_norm",
         experts="num_experts",
         active="moe_topk",
-        shared_count="num_shared_expert",
+        expert_width="intermediate_size",
+        shared_width="intermediate_size",
     ),
     "Ernie4_5_MoeForCausalLM": Family(
         tied=True,

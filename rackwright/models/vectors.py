@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rackwright.models.config import Config
-from rackwright.models.decoder import Decoder
+from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.encoder import Encoder
 from rackwright.models.family import Family
-from rackwright.models.shape import KvCache, Tensor
+from rackwright.models.shape import KvCache, Layer, Tensor
 
 
 class Gte(Encoder):
@@ -33,6 +33,52 @@ class Gte(Encoder):
     def _mlp(self, name: str, width: int) -> Iterator[Tensor]:
         yield from super()._mlp(name, width)
         yield Tensor(f"{name}.down_proj.bias", self.hidden)
+
+
+class NomicBert(Encoder):
+    """Reads the layers of one Nomic BERT: of some, each second layer has experts.
+
+    Source: NomicMoE and BertWithRopeEncoder in bert_with_rope.py, NomicBertModelConfig in
+    models/config.py. Ranks cut each expert's width, and have all of them.
+    """
+
+    def __init__(self, config: Config, family: Family) -> None:
+        """``gelu`` is an MLP without a gate; biases are everywhere or nowhere."""
+        kind = config.text("activation_function", "swiglu")
+        if kind not in ("swiglu", "gelu"):
+            config.fault("activation_function", "must be swiglu or gelu", kind)
+        biased = config.flag("qkv_proj_bias")
+        for key in ("mlp_fc1_bias", "mlp_fc2_bias"):
+            if config.flag(key, biased) != biased:
+                rule = "must be as qkv_proj_bias is: vLLM 0.32 starts with no other"
+                config.fault(key, rule, not biased, by=("qkv_proj_bias",))
+        if kind == "gelu":
+            family = replace(family, mlp="plain")
+        both = {"qkv_bias": biased, "output_bias": biased, "mlp_bias": biased}
+        super().__init__(config, replace(family, **both, reads_attention_bias=False))
+
+    def _none_ignored(self) -> None:
+        """It ignores none."""
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer in order, of two kinds."""
+        every = self.config.optional("moe_every_n_layers") or 0
+        made = {routed: self._made(routed) for routed in ({False, True} if every > 1 else {False})}
+        return tuple(made[every > 1 and layer % every == 1] for layer in range(self.count))
+
+    def _made(self, routed: bool) -> Layer:
+        tensors = [*self._attention(), *self._norms()]
+        tensors += self._choosing() if routed else self._mlp("mlp", self.dense_width)
+        width = self.heads * self.head_dim
+        return Layer(tuple(tensors), self._kv(None, False), self.dense_width, width, width)
+
+    def _choosing(self) -> Iterator[Tensor]:
+        """A router, the experts' two products, and one bias for all."""
+        count, hidden = self.config.count("num_experts"), self.hidden
+        yield Tensor("mlp.router", count, hidden)
+        yield Tensor("mlp.experts.w1", self.dense_width, hidden, RANKS, count)
+        yield Tensor("mlp.experts.w2", hidden, self.dense_width, RANKS, count)
+        yield Tensor("mlp.experts.bias", hidden)
 
 
 class Roberta(Encoder):

@@ -225,7 +225,51 @@ of 2.0 is not known.
 """
 DTYPES = ("dtype", "torch_dtype")
 """The key of a dtype by its names of today and before."""
-_SHARED = (*DTYPES, "tie_word_embeddings", "quantization_config", "compression_config")
+TIED = "tie_word_embeddings"
+_SHARED = (*DTYPES, TIED, "quantization_config", "compression_config")
+TIED_BY_EITHER = {
+    "GlmOcrForConditionalGeneration": False,
+    "Glm4vForConditionalGeneration": False,
+    "Glm4vMoeForConditionalGeneration": False,
+    "HunYuanVLForConditionalGeneration": True,
+    "LlavaForConditionalGeneration": False,
+    "LlavaNextVideoForConditionalGeneration": False,
+    "LlavaOnevisionForConditionalGeneration": False,
+    "PaddleOCRVLForConditionalGeneration": True,
+    "Qwen2VLForConditionalGeneration": False,
+    "Qwen2_5_VLForConditionalGeneration": False,
+}
+"""Wrappers whose class ties where the whole or the text model says so, with what their text model
+has where it says nothing (``__post_init__`` of their classes, transformers 5.24).
+"""
+UNTIED_UNLESS_SAID = (
+    "AriaForConditionalGeneration",
+    "BailingMoeV3VLForConditionalGeneration",
+    "Cosmos3ForConditionalGeneration",
+    "Emu3ForConditionalGeneration",
+    "Exaone4_5_ForConditionalGeneration",
+    "Glm5NextForConditionalGeneration",
+    "Granite4VisionForConditionalGeneration",
+    "Idefics3ForConditionalGeneration",
+    "InklingForConditionalGeneration",
+    "IsaacForConditionalGeneration",
+    "Llama4ForConditionalGeneration",
+    "LlavaNextForConditionalGeneration",
+    "MiniCPMV4_6ForConditionalGeneration",
+    "MiniCPMV4_7ForConditionalGeneration",
+    "Molmo2ForConditionalGeneration",
+    "QianfanOCRForConditionalGeneration",
+    "Qwen3VLForConditionalGeneration",
+    "Qwen3VLMoeForConditionalGeneration",
+    "Qwen3_5ForConditionalGeneration",
+    "Qwen3_5MoeForConditionalGeneration",
+    "Qwen4ExpForConditionalGeneration",
+    "SmolVLMForConditionalGeneration",
+)
+"""Wrappers whose class has ``tie_word_embeddings`` as false: where the whole does not say it, the
+text model's is not looked at (``VllmConfig.with_hf_config``). Of those that have it as true the text
+model's counts: where that is false a head is stored, and a stored head is loaded.
+"""
 
 
 def seen_as(architecture: str, values: Mapping[str, Any]) -> str:
@@ -293,14 +337,28 @@ def text_values(architecture: str, values: Mapping[str, Any]) -> dict[str, Any] 
     inner = values.get(inner_key(values))
     if not isinstance(inner, Mapping):
         return dict(values) if architecture in FLAT else None
-    whole = {key: values[key] for key in outer_keys(values)}
+    whole = {key: values[key] for key in outer_keys(values)} | _tied(architecture, values, inner)
     dropped = DTYPES if set(DTYPES) & set(whole) else ()
     own = {key: inner[key] for key in inner if key not in dropped}
     if architecture == SEES_BESIDE:
         seen = values.get("vision_config")
         own["model_type"] = values.get("model_type")
         own["vision_n_layers"] = seen.get("num_hidden_layers") if isinstance(seen, Mapping) else 0
-    return {**LEFT_OUT.get(inner_type(values), {}), **own, **whole}
+    usual = LEFT_OUT.get(inner_type(values), {}) | LEFT_OUT.get(str(values.get("model_type")), {})
+    return {**usual, **own, **whole}
+
+
+def _tied(
+    architecture: str, values: Mapping[str, Any], inner: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Whether one table is both, where the whole alone does not say it."""
+    said = values.get(TIED)
+    if said is None and architecture in UNTIED_UNLESS_SAID:
+        return {TIED: False}
+    if said is not False or architecture not in TIED_BY_EITHER:
+        return {}
+    own = inner.get(TIED)
+    return {TIED: TIED_BY_EITHER[architecture] if own is None else own}
 
 
 def outer_keys(values: Mapping[str, Any]) -> list[str]:

@@ -781,9 +781,8 @@ COUNTED: list[tuple[str, Config, int]] = [
             "moe_topk": 2,
             "moe_intermediate_size": M,
             "num_shared_expert": 1,
-            "use_qk_norm": True,
-        },
-        UNTIED + L * (ATTENTION + 2 * D + ROUTED + 3 * M * H + 2 * H),
+        },  # as transformers builds it: its MLPs are all as wide as the first, one is shared
+        UNTIED + L * (ATTENTION + 2 * D + E * H + (E + 1) * 3 * F * H + 2 * H),
     ),
     (
         "Ernie4_5_MoeForCausalLM",
