@@ -348,9 +348,7 @@ def text_values(architecture: str, values: Mapping[str, Any]) -> dict[str, Any] 
     return {**usual, **own, **whole}
 
 
-def _tied(
-    architecture: str, values: Mapping[str, Any], inner: Mapping[str, Any]
-) -> dict[str, Any]:
+def _tied(architecture: str, values: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
     """Whether one table is both, where the whole alone does not say it."""
     said = values.get(TIED)
     if said is None and architecture in UNTIED_UNLESS_SAID:

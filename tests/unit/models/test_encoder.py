@@ -50,12 +50,6 @@ def test_only_what_rotates_has_a_table_of_rotations() -> None:
     assert read_shape(usual("NomicBertModel")).rotary.elements > 0
 
 
-def test_an_opt_whose_words_are_narrower_is_refused() -> None:
-    """facebook/opt-350m projects them, and has its norms behind."""
-    with pytest.raises(SpecError, match="word_embed_proj_dim"):
-        read_shape({**usual("OPTForCausalLM"), "word_embed_proj_dim": 8})
-
-
 def test_what_answers_with_vectors_but_reads_as_it_writes_keeps_its_cache() -> None:
     shape = read_shape({**usual("MistralModel"), "tie_word_embeddings": False})
     assert shape.answers == "vectors" and shape.tied
