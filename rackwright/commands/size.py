@@ -70,7 +70,7 @@ class Answer:
         elif shape.margin or self.model.figures:
             size = f"{weights_bytes(shape, Split(), 0) / GIB:,.1f} GiB of weights"
         title = f"{self.model.name}  {size}, {shape.architecture}, {method}"
-        words = [*weights_words(shape), *tower_words(shape)]
+        words = [*weights_words(shape), *tower_words(shape), *_of_its_name(self.model.name, shape)]
         return size_text(title, self.service, self.offers, words=words, task=task_of(shape))
 
     def document(self) -> dict[str, Any]:
@@ -81,6 +81,15 @@ class Answer:
 
 
 Types = Mapping[str, GpuType] | None
+
+
+def _of_its_name(name: str, shape: Shape) -> Iterator[str]:
+    """That a model is named after vectors or scores though its class writes."""
+    if shape.answers == "text" and any(sign in name.lower() for sign in ("embed", "rerank")):
+        yield (
+            "by its config it writes, by its name it does not: declared with `answers: vectors` it "
+            "is planned for vectors; what follows is of writing"
+        )
 
 
 def size_up(name: str, types: Types | Callable[[], Types] = None, **asked: Any) -> Answer:

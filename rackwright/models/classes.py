@@ -1,10 +1,12 @@
 """What a config leaves out, as the class has it by which the engine reads the file.
 
-vLLM 0.32 reads a ``config.json`` by transformers' class for its ``model_type``, or by one of its own
-(``_CONFIG_REGISTRY`` in vllm/transformers_utils/config.py): what the file does not name is what the
-class has then, which is seldom what other models of that build have. Source: the fields of those
-classes, transformers 5.24 and vllm/transformers_utils/configs, 0.32. Of the sizes that every model
-has (width, layers, heads, words, experts) nothing is taken for granted: a file without them was cut.
+vLLM 0.32 reads a ``config.json`` by transformers' class for its ``model_type``, or by one of its
+own (``_CONFIG_REGISTRY`` in vllm/transformers_utils/config.py): what the file does not name is what
+the class has then, seldom what other models of that build have. Source: the fields of the classes,
+transformers 5.19 (which vLLM 0.32 is locked with here; 5.24 has the same but for A.X K1's dense
+layer and MiMo-V2's window) and vllm/transformers_utils/configs, 0.32. A type that 5.19 has not is
+read by the code in its repository, which is not known. Of the sizes that every model has
+(width, layers, heads, words, experts) nothing is taken for granted: a file without them was cut.
 """
 
 from __future__ import annotations
@@ -23,12 +25,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "apertus": {"max_position_embeddings": 65536},
     "arcee": {"max_position_embeddings": 4096},
     "aria_text": {"max_position_embeddings": 2048, "moe_num_shared_experts": 2},
-    "axk1": {"max_position_embeddings": 32768, "n_shared_experts": 1, "q_lora_rank": 1536},
-    "bailing_hybrid": {
-        "first_k_dense_replace": 2,
-        "head_dim": 128,
-        "layer_group_size": 6,
-        "max_position_embeddings": 262144,
+    "axk1": {
+        "first_k_dense_replace": 1,
+        "max_position_embeddings": 32768,
+        "n_shared_experts": 1,
+        "q_lora_rank": 1536,
     },
     "bert": {"max_position_embeddings": 512},
     "chatglm": {"multi_query_group_num": 1, "seq_length": 2048},
@@ -79,7 +80,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "moe_num_shared_experts": 2,
         "num_key_value_heads": 4,
     },
-    "exaone": {"max_position_embeddings": 4096, "num_key_value_heads": 8},
     "exaone4": {"max_position_embeddings": 2048, "num_key_value_heads": 32, "sliding_window": 4096},
     "exaone_moe": {
         "first_k_dense_replace": 1,
@@ -188,7 +188,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "hy_v4": {"max_position_embeddings": 262144, "n_shared_experts": 1},
     "hyperclovax": {"max_position_embeddings": 2048, "use_post_norm": True},
     "inkling_text": {"num_key_value_heads": 4},
-    "internlm3": {"max_position_embeddings": 32768, "num_key_value_heads": 2},
     "jais2": {"max_position_embeddings": 8192},
     "jamba": {
         "attn_layer_offset": 4,
@@ -231,7 +230,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "head_dim": 192,
         "max_position_embeddings": 131072,
         "num_key_value_heads": 4,
-        "sliding_window": 129,
+        "sliding_window": 128,
         "v_head_dim": 128,
     },
     "minicpm3": {"max_position_embeddings": 32768, "q_lora_rank": 768},
@@ -252,7 +251,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "mixtral": {"max_position_embeddings": 131072, "num_key_value_heads": 8},
     "modernbert": {"max_position_embeddings": 8192},
-    "molmo2_text": {"head_dim": 128, "max_position_embeddings": 36864, "num_key_value_heads": 8},
     "muse_glimmer_text": {
         "head_dim": 128,
         "max_position_embeddings": 16384,
@@ -324,18 +322,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "shared_expert_intermediate_size": 512,
     },
     "roberta": {"max_position_embeddings": 512},
-    "sarvam_mla": {
-        "first_k_dense_replace": 1,
-        "max_position_embeddings": 4096,
-        "n_shared_experts": 1,
-    },
-    "sarvam_moe": {
-        "first_k_dense_replace": 1,
-        "max_position_embeddings": 131072,
-        "n_shared_experts": 1,
-        "num_key_value_heads": 4,
-        "use_qk_norm": True,
-    },
     "seed_oss": {
         "attention_bias": True,
         "head_dim": 128,
@@ -363,28 +349,23 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """By ``model_type``: keys that decide tensors, keys and values, or the longest text."""
 ALIASES: dict[str, dict[str, str]] = {
-    "bailing_hybrid": {"n_shared_experts": "num_shared_experts"},
     "bloom": {"n_embed": "hidden_size"},
     "chatglm": {"n_head_kv": "multi_query_group_num"},
     "ernie4_5_vl_moe_text": {"num_experts": "moe_num_experts"},
     "falcon": {"n_embed": "hidden_size"},
     "granitemoehybrid": {"layers_block_type": "layer_types"},
     "hunyuan_vl_text": {"org_vocab_size": "vocab_size"},
-    "internlm3": {"qkv_bias": "attention_bias", "bias": "mlp_bias"},
     "lfm2": {"tie_embedding": "tie_word_embeddings"},
     "lfm2_moe": {"tie_embedding": "tie_word_embeddings"},
     "nemotron_h": {"layer_types": "layers_block_type", "num_local_experts": "n_routed_experts"},
-    "sarvam_mla": {"num_shared_experts": "n_shared_experts"},
-    "sarvam_moe": {"num_shared_experts": "n_shared_experts", "use_qkv_bias": "attention_bias"},
     "zamba2": {"layer_types": "layers_block_type"},
 }
-"""Other names of keys, by what the class reads them as (``attribute_map``, ``__post_init__``); those
-that readers know under every name are left out.
+"""Other names of keys, by what the class reads them as (``attribute_map``, ``__post_init__``); what
+readers know under every name is left out.
 """
 COUNTS_FIRST = ("n_embed", "tie_embedding")
 """Other names that count also where the file has the key itself."""
 NEEDED: dict[str, tuple[str, ...]] = {
-    "axk1": ("first_k_dense_replace",),
     "deepseek_v4": ("n_shared_experts", "num_hash_layers"),
     "glm4_moe_lite": ("first_k_dense_replace",),
     "hy_v3": ("first_k_dense_replace",),
@@ -395,7 +376,7 @@ INSTEAD = "mlp_layer_types"
 """Which says as much as ``first_k_dense_replace``."""
 POSITIONS = ("max_position_embeddings", "n_positions", "model_max_length", "seq_length")
 """Keys of the longest text."""
-ONE_LENGTH = ("bailing_hybrid", "chatglm", "gpt2", "gpt_bigcode", "gptj", "inkling_text")
+ONE_LENGTH = ("chatglm", "gpt2", "gpt_bigcode", "gptj")
 """Types whose class has it once, under any of these names."""
 TEXT_TYPES = {
     "aria": "aria_text",
@@ -419,7 +400,6 @@ TEXT_TYPES = {
     "kimi_k3": "kimi_linear",
     "llama4": "llama4_text",
     "minimax_m3_vl": "minimax_m3_vl_text",
-    "molmo2": "molmo2_text",
     "muse_glimmer": "muse_glimmer_text",
     "paddleocr_vl": "paddleocr_vl_text",
     "qwen2_5_vl": "qwen2_5_vl_text",

@@ -10,7 +10,6 @@ from rackwright.models.family import Family
 from rackwright.models.quantization import DTYPE_BYTES
 from rackwright.models.rope import read_rope
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
-from rackwright.models.unknown import BY_HAND
 
 MOST_LAYERS = 1000
 STEPS = ("decoder_sparse_step", "moe_layer_freq", "interleave_moe_layer_step")

@@ -76,7 +76,7 @@ class Glm5Next(KimiLinear):
         return [None] * self.count
 
     def _sparse(self) -> list[bool]:
-        """All but the first three where no list says (Glm5NextTextConfig, transformers 5.24)."""
+        """All but the first three where no list says (Glm5NextTextConfig, transformers 5.19)."""
         if self.config.values.get("mlp_layer_types") is None:
             return [layer > 2 for layer in range(self.count)]
         return super()._sparse()

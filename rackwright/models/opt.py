@@ -1,7 +1,7 @@
 """OPT: words may be narrower than layers, and the norms and biases may be left out.
 
 Source: OPTDecoder and OPTDecoderLayer in vllm/model_executor/models/opt.py, 0.32; what is left out
-is as OPTConfig of transformers 5.24 has it.
+is as OPTConfig of transformers 5.19 has it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Opt(Decoder):
     def __init__(self, config: Config, family: Family) -> None:
         """Reads also how wide words are, which is as wide as layers where it is not said."""
         biased = config.flag("enable_bias", True)
-        both = {"qkv_bias": biased, "output_bias": biased, "mlp_bias": biased}
-        super().__init__(config, replace(family, **both))
+        family = replace(family, qkv_bias=biased, output_bias=biased, mlp_bias=biased)
+        super().__init__(config, family)
         self.words = config.count("word_embed_proj_dim", default=self.hidden)
         self.weighted = config.flag("layer_norm_elementwise_affine", True)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
+from itertools import takewhile
 from typing import Any
 
 from rackwright.catalog.served import listed
@@ -21,6 +22,19 @@ SERVED_AS = {
 
 Source: docs/models/supported_models.md and models/registry.py, 0.32.
 """
+FIXED_ATTENTION = (
+    *("bigbird", "canine", "convbert", "cpmant", "deberta", "debertav2", "flaubert", "fsmt"),
+    *("funnel", "gptneo", "gptneoxjapanese", "ibert", "layoutlmv2", "led", "lilt", "longformer"),
+    *("luke", "megatronbert", "mpnet", "mpt", "mra", "mvp", "nystromformer", "openaigpt"),
+    *("prophetnet", "reformer", "rembert", "roformer", "rwkv", "squeezebert", "tapas", "xglm"),
+    *("xlm", "xlnet", "yoso"),
+)
+"""Models of text whose class has attention that nobody can replace: neither
+``_supports_attention_backend`` nor ``_can_set_attn_implementation`` in transformers 5.19 and 5.24,
+without which vLLM ends.
+"""
+_TELLING, _MISTYPED = 4, 0.88
+"""Letters that two names must share at their beginning, or how alike they are otherwise."""
 _TAILS = re.compile(r"(?:For[A-Z]\w+|LMHeadModel|Model)$")
 
 
@@ -50,11 +64,11 @@ def unknown_rule(
         return f"is served by no vLLM after {last}"
     if plugin := release.plugins.get(architecture):
         return f"is served by no vLLM without its plugin {plugin}, which is not planned for"
-    tried = _tried(values or {}, label)
+    tried = _tried(architecture, values or {}, label)
     return f"is no architecture that is known here or listed by {label}{tried}{nearest}: {WAYS}"
 
 
-def _tried(values: Mapping[str, Any], label: str) -> str:
+def _tried(architecture: str, values: Mapping[str, Any], label: str) -> str:
     """How the engine tries a name that it does not list: by its files' code, or transformers'.
 
     Source: _try_resolve_transformers in vllm/model_executor/models/registry.py, 0.32.
@@ -62,6 +76,8 @@ def _tried(values: Mapping[str, Any], label: str) -> str:
     code = values.get("auto_map")
     if isinstance(code, Mapping) and any(str(key).startswith("AutoModel") for key in code):
         how = "the code in its files, with --trust-remote-code"
+    elif _stem(architecture) in FIXED_ATTENTION:
+        return f" ({label} cannot use transformers' class: its attention cannot be replaced)"
     else:
         how = "transformers' class of that name"
     return f" ({label} tries it by {how}, where its attention can be replaced)"
@@ -98,7 +114,26 @@ def draft_rule(values: Mapping[str, Any]) -> str:
 
 def nearest_known(architecture: str, known: Collection[str]) -> str:
     """The known name that is most alike in what sets names apart; empty where none is."""
-    bare = {_TAILS.sub("", name).lower(): name for name in sorted(known, reverse=True)}
-    close = get_close_matches(_TAILS.sub("", architecture).lower(), bare, n=1, cutoff=0.6)
-    whole = get_close_matches(architecture, known, n=1, cutoff=0.9)
+    own = _stem(architecture)
+    bare = {_stem(name): name for name in sorted(known, reverse=True)}
+    alike = [name for name in known if _akin(own, _stem(name))]
+    close = get_close_matches(own, [stem for stem in bare if _akin(own, stem)], n=1, cutoff=0.6)
+    whole = get_close_matches(architecture, alike, n=1, cutoff=0.9)
     return whole[0] if whole else bare[close[0]] if close else ""
+
+
+def _stem(architecture: str) -> str:
+    return _TAILS.sub("", architecture).lower()
+
+
+def _akin(one: str, other: str) -> bool:
+    """Whether names begin alike, one ends with the other, or one was mistyped.
+
+    Of letters alone MPNet has most in common with Glm5Next.
+    """
+    pairs = zip(one, other, strict=False)
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    short, long = sorted((one, other), key=len)
+    ends = len(short) >= _TELLING and long.endswith(short)
+    mistyped = SequenceMatcher(None, one, other).ratio() >= _MISTYPED
+    return alike >= _TELLING or ends or mistyped

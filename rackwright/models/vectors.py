@@ -54,8 +54,8 @@ class NomicBert(Encoder):
                 config.fault(key, rule, not biased, by=("qkv_proj_bias",))
         if kind == "gelu":
             family = replace(family, mlp="plain")
-        both = {"qkv_bias": biased, "output_bias": biased, "mlp_bias": biased}
-        super().__init__(config, replace(family, **both, reads_attention_bias=False))
+        family = replace(family, qkv_bias=biased, output_bias=biased, mlp_bias=biased)
+        super().__init__(config, replace(family, reads_attention_bias=False))
 
     def _none_ignored(self) -> None:
         """It ignores none."""

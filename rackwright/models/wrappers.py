@@ -231,7 +231,6 @@ TIED_BY_EITHER = {
     "GlmOcrForConditionalGeneration": False,
     "Glm4vForConditionalGeneration": False,
     "Glm4vMoeForConditionalGeneration": False,
-    "HunYuanVLForConditionalGeneration": True,
     "LlavaForConditionalGeneration": False,
     "LlavaNextVideoForConditionalGeneration": False,
     "LlavaOnevisionForConditionalGeneration": False,
@@ -240,8 +239,10 @@ TIED_BY_EITHER = {
     "Qwen2_5_VLForConditionalGeneration": False,
 }
 """Wrappers whose class ties where the whole or the text model says so, with what their text model
-has where it says nothing (``__post_init__`` of their classes, transformers 5.24).
+has where it says nothing (``__post_init__`` of their classes, transformers 5.19 and 5.24).
 """
+TIED_BY_TEXT = "HunYuanVLForConditionalGeneration"
+"""The wrapper whose text model alone says it, which is tied unless it says it is not (5.19)."""
 UNTIED_UNLESS_SAID = (
     "AriaForConditionalGeneration",
     "BailingMoeV3VLForConditionalGeneration",
@@ -267,8 +268,8 @@ UNTIED_UNLESS_SAID = (
     "SmolVLMForConditionalGeneration",
 )
 """Wrappers whose class has ``tie_word_embeddings`` as false: where the whole does not say it, the
-text model's is not looked at (``VllmConfig.with_hf_config``). Of those that have it as true the text
-model's counts: where that is false a head is stored, and a stored head is loaded.
+text model's is not looked at (``VllmConfig.with_hf_config``). Of those that have it as true the
+text model's counts: where that is false a head is stored, and a stored head is loaded.
 """
 
 
@@ -350,12 +351,13 @@ def text_values(architecture: str, values: Mapping[str, Any]) -> dict[str, Any] 
 
 def _tied(architecture: str, values: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
     """Whether one table is both, where the whole alone does not say it."""
-    said = values.get(TIED)
+    said, own = values.get(TIED), inner.get(TIED)
+    if architecture == TIED_BY_TEXT:
+        return {} if said is None else {TIED: True if own is None else own}
     if said is None and architecture in UNTIED_UNLESS_SAID:
         return {TIED: False}
     if said is not False or architecture not in TIED_BY_EITHER:
         return {}
-    own = inner.get(TIED)
     return {TIED: TIED_BY_EITHER[architecture] if own is None else own}
 
 

@@ -522,3 +522,16 @@ def test_what_keeps_nothing_takes_no_share_of_the_systems_memory(model: str, sha
     for words in ((), ("--gpu", "gb10-128gb")):
         said = CliRunner().invoke(main, ["size", model, *words])
         assert said.exit_code == 0 and ("shares its memory" in said.output) is shares
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("an-Embedder", True), ("reranked", True), ("w", False)]
+)
+def test_a_name_of_vectors_over_a_config_that_writes_is_pointed_out(
+    tmp_path: Path, name: str, said: bool
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(usual("Qwen3ForCausalLM")))
+    output = CliRunner().invoke(main, ["size", str(folder), "--gpu", "l4"]).output
+    assert ("answers: vectors" in " ".join(output.split())) is said

@@ -89,9 +89,8 @@ def test_of_several_lengths_the_least_counts_with_that_of_the_class() -> None:
 
 
 def test_a_class_with_one_length_has_it_by_any_name() -> None:
-    own = of("BailingMoeV3ForCausalLM", "bailing_hybrid", "max_position_embeddings")
-    longer = {**own, "model_max_length": 524288}
-    assert read_shape(longer).max_position_embeddings == 524288
+    own = of("GPT2LMHeadModel", "gpt2", "n_positions", max_position_embeddings=2048)
+    assert read_shape(own).max_position_embeddings == 2048
 
 
 def test_a_length_at_fault_is_one_fault() -> None:
@@ -108,7 +107,6 @@ def test_sizes_that_every_model_has_are_never_taken_for_granted() -> None:
 @pytest.mark.parametrize(("kind", "keys"), NEEDED.items())
 def test_what_only_the_file_says_is_needed(kind: str, keys: tuple[str, ...]) -> None:
     name = {
-        "axk1": "AXK1ForCausalLM",
         "deepseek_v4": "DeepseekV4ForCausalLM",
         "glm4_moe_lite": "Glm4MoeLiteForCausalLM",
         "hy_v3": "HYV3ForCausalLM",
@@ -142,15 +140,14 @@ def test_a_fault_names_the_key_as_the_file_has_it() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "other", "key"),
     [
-        ("SarvamMLAForCausalLM", "sarvam_mla", "num_shared_experts", "n_shared_experts"),
         ("ChatGLMModel", "chatglm", "n_head_kv", "multi_query_group_num"),
-        ("LlamaForCausalLM", "internlm3", "qkv_bias", "attention_bias"),
+        ("Lfm2ForCausalLM", "lfm2", "tie_embedding", "tie_word_embeddings"),
     ],
 )
 def test_a_key_s_other_name_is_read(name: str, kind: str, other: str, key: str) -> None:
     assert ALIASES[kind][other] == key
     own = of(name, kind, key)
-    value = True if key == "attention_bias" else usual(name)[key]
+    value = False if key == "tie_word_embeddings" else usual(name)[key]
     assert repr(read_shape({**own, other: value})) == repr(read_shape({**own, key: value}))
 
 
@@ -303,6 +300,7 @@ def test_where_a_class_ties_unless_told_the_text_model_counts() -> None:
 
 
 def test_hunyuan_that_sees_is_tied_unless_its_text_model_is_not() -> None:
+    """By transformers 5.19, which the engine is locked with; 5.24 looks at the whole as well."""
     inner = {**usual("HunYuanDenseV1ForCausalLM"), "model_type": "hunyuan_vl_text"}
     whole = {
         "architectures": ["HunYuanVLForConditionalGeneration"],
@@ -312,6 +310,7 @@ def test_hunyuan_that_sees_is_tied_unless_its_text_model_is_not() -> None:
     assert read_shape({**whole, "text_config": inner}).tied
     untied = {**inner, "tie_word_embeddings": False}
     assert not read_shape({**whole, "text_config": untied}).tied
+    assert not read_shape({**whole, "tie_word_embeddings": True, "text_config": untied}).tied
     flat = {**usual("HunYuanDenseV1ForCausalLM"), **whole}
     del flat["tie_word_embeddings"]
     assert read_shape(flat).tied
