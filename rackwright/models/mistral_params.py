@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rackwright.models.classes import DEFAULTS
+
 PARAMS = "params.json"
 _NAMES = {
     "dim": "hidden_size",
@@ -53,6 +55,7 @@ def config_of_params(values: Mapping[str, Any]) -> dict[str, Any]:
             "config.json"
         )
     text |= _experts(values) | _positions(values) | _windows(text)
+    text = {**dict.fromkeys(DEFAULTS[text["model_type"]]), **text}  # read by no class: none of its
     quantization = _quantization(values)
     return {**_beside(values, text), **quantization}
 

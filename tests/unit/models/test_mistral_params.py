@@ -165,3 +165,11 @@ def test_a_wrong_value_is_a_fault_and_no_crash(base: str) -> None:
 def test_what_is_no_object_is_said(values: Any, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"params\.json that is a JSON object"):
         find_model(str(folder(tmp_path, values)))
+
+
+def test_what_is_left_out_is_of_no_class() -> None:
+    """The engine makes a plain config of it: Mistral's class would have a window of 4,096."""
+    shape = read_shape(config_of_params(NEMO))
+    assert {layer.kv.window for layer in shape.layers} == {None}
+    heads = {key: value for key, value in NEMO.items() if key != "n_kv_heads"}
+    assert read_shape(config_of_params(heads)).kv_heads == NEMO["n_heads"]
