@@ -55,6 +55,7 @@ DENSE: dict[str, Family] = {
     "ChatGLMModel": Family(output_follows_bias=False),
     "GraniteSWAForCausalLM": Family(tied=True, sinks=True, windows="from_first", pattern=4),
     "HrmTextForCausalLM": Family(norms=0, final_norm=False),
+    "IQuestLoopCoderForCausalLM": Family(reads_attention_bias=False, windows="all"),
     "OlmoHybridForCausalLM": Family(qk_norm="all", linear=True),
     "Molmo2ForConditionalGeneration": Family(bias_key="qkv_bias", output_follows_bias=False),
     "Zamba2ForCausalLM": Family(tied=True, second_runner=False),
@@ -97,6 +98,7 @@ DENSE: dict[str, Family] = {
     ),
     "MuseGlimmerForCausalLM": Family(norms=4, gated_query=True),
     "NemotronHForCausalLM": Family(mlp="plain", second_runner=False),
+    "NemotronHPuzzleForCausalLM": Family(mlp="plain", second_runner=False),
     "MistralForCausalLM": Family(windows="all"),
     "Ministral3ForCausalLM": Family(windows="all"),
     "Qwen2ForCausalLM": Family(

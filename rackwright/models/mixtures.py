@@ -41,6 +41,12 @@ QWEN_NEXT = Family(
 )
 """Attention in some layers, gated delta nets in the others, and an expert for every token."""
 
+LONGCAT = Family(
+    latent=True,
+    experts="n_routed_experts",
+    active="moe_topk",
+    score_bias=True,
+)
 HUNYUAN = Family(
     qk_norm="head",
     experts="num_experts",
@@ -275,12 +281,8 @@ MIXTURES: dict[str, Family] = {
         dense_first="moe_layer_start_index",
         score_bias=True,
     ),
-    "LongcatFlashForCausalLM": Family(
-        latent=True,
-        experts="n_routed_experts",
-        active="moe_topk",
-        score_bias=True,
-    ),
+    "LongcatFlashForCausalLM": LONGCAT,
+    "LongcatFlashNgramForCausalLM": LONGCAT,
     "PanguUltraMoEForCausalLM": DEEPSEEK,
     "Param2MoEForCausalLM": replace(HUNYUAN, qk_norm_key="use_qk_norm"),
     "SarvamMoEForCausalLM": replace(
