@@ -96,6 +96,10 @@ DENSE: dict[str, Family] = {
     "Rnj1ForCausalLM": Family(
         norms=4, qk_norm="head", tied=True, windows="pattern", scaled_context=True
     ),
+    "Step1ForCausalLM": Family(tied=True),
+    "TeleChat2ForCausalLM": Family(
+        reads_attention_bias=False, output_bias=True, mlp_width="ffn_hidden_size"
+    ),
     "MuseGlimmerForCausalLM": Family(norms=4, gated_query=True),
     "NemotronHForCausalLM": Family(mlp="plain", second_runner=False),
     "NemotronHPuzzleForCausalLM": Family(mlp="plain", second_runner=False),

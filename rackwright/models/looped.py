@@ -35,7 +35,9 @@ class Looped(Decoder):
         super().__init__(config, family)
         self.passes = config.count(self.key, default=self.usual, most=MOST_LAYERS)
         if self.passes * self.count > MOST_LAYERS:
-            config.fault(self.key, f"must make at most {MOST_LAYERS} passes of a layer", self.passes)
+            config.fault(
+                self.key, f"must make at most {MOST_LAYERS} passes of a layer", self.passes
+            )
             self.passes = 1
 
     def layers(self) -> tuple[Layer, ...]:
@@ -49,7 +51,7 @@ class Looped(Decoder):
 
 
 class Nanbeige(Looped):
-    """Reads the layers of one Nanbeige 4.2. Its products of keys are cut by rows: none is shared."""
+    """Reads the layers of one Nanbeige 4.2. Keys are cut by rows, and none shared."""
 
     def __init__(self, config: Config, family: Family) -> None:
         """What changes its layers otherwise is refused."""

@@ -213,6 +213,9 @@ MIXTURES: dict[str, Family] = {
     "Qwen3NextForCausalLM": QWEN_NEXT,
     "Qwen4ExpForCausalLM": QWEN_NEXT,
     "Qwen3_5MoeForCausalLM": QWEN_NEXT,
+    "DbrxForCausalLM": Family(
+        reads_attention_bias=False, experts="moe_num_experts", active="moe_top_k"
+    ),
     "OlmoeForCausalLM": Family(
         qk_norm="all", experts="num_experts", expert_width="intermediate_size"
     ),

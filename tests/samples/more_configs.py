@@ -140,8 +140,21 @@ MOON: Config = {
         }
     },
 }
+LONGCAT: Config = {
+    **LATENT,
+    "num_hidden_layers": 2 * L,
+    "num_layers": L,
+    "ffn_hidden_size": F,
+    "intermediate_size": None,
+    "expert_ffn_hidden_size": M,
+    "n_routed_experts": E,
+    "moe_topk": 2,
+    "zero_expert_num": 2,
+    "q_lora_rank": 28,
+}
 # Attention with its biases, one norm that also shifts, scales of heads by what they see.
 MOLMO = KV_HEADS * (H // HEADS)
+NARROW = 2 * H * H + 2 * MOLMO * H
 MOON_OWN = 4 * H * H + 4 * H + 2 * H + HEADS * (6 * H + 1)
 HY: Config = {
     **LATENT,
@@ -215,18 +228,7 @@ MORE: list[tuple[str, Config, int]] = [
     ),
     (  # two attentions, two MLPs and four norms; of 8 rows of the router two do nothing
         "LongcatFlashForCausalLM",
-        {
-            **LATENT,
-            "num_hidden_layers": 2 * L,
-            "num_layers": L,
-            "ffn_hidden_size": F,
-            "intermediate_size": None,
-            "expert_ffn_hidden_size": M,
-            "n_routed_experts": E,
-            "moe_topk": 2,
-            "zero_expert_num": 2,
-            "q_lora_rank": 28,
-        },
+        LONGCAT,
         UNTIED
         + L * (2 * (MLA + MLA_QUERY_RANK) + 2 * MLP + 4 * H + (E + 2) * (H + 1) + E * 3 * M * H),
     ),
@@ -395,5 +397,48 @@ MORE: list[tuple[str, Config, int]] = [
         "BailingMoeV3ForCausalLM",
         LING_3,
         UNTIED + 3 * DELTA_OWN + MLA + HEADS * H + L * 2 * H + MLP + 3 * (ROUTED + E + 3 * M * H),
+    ),
+    ("NanbeigeForCausalLM", {"num_loops": 2}, UNTIED + L * (ATTENTION + MLP + 2 * H)),
+    (  # heads as wide as they make the hidden state, each with what weighs two looks back
+        "IQuestLoopCoderForCausalLM",
+        {"loop_window_size": 16, "mlp_bias": True},
+        UNTIED + L * (NARROW + (H + HEADS) + MLP + 2 * H),
+    ),
+    (  # two splits of pairs and two of triples: tables of 301, 303, 305 and 307 rows
+        "LongcatFlashNgramForCausalLM",
+        {
+            **LONGCAT,
+            "zero_expert_num": None,
+            "ngram_vocab_size_ratio": 3,
+            "emb_neighbor_num": 3,
+            "emb_split_num": 2,
+        },
+        UNTIED
+        + (301 + 303 + 305 + 307) * H // 4
+        + H * H
+        + L * (2 * (MLA + MLA_QUERY_RANK) + 2 * MLP + 4 * H + E * (H + 1) + E * 3 * M * H),
+    ),
+    (
+        "DbrxForCausalLM",
+        {
+            **dict.fromkeys(("hidden_size", "num_attention_heads", "num_hidden_layers"), ...),
+            **{"d_model": H, "n_heads": HEADS, "n_layers": L},
+            "attn_config": {"kv_n_heads": KV_HEADS},
+            "ffn_config": {"moe_num_experts": E, "moe_top_k": 2, "ffn_hidden_size": M},
+        },
+        UNTIED + L * (NARROW + ROUTED + 2 * H),
+    ),
+    (
+        "Step1ForCausalLM",
+        {"num_attention_groups": KV_HEADS, "num_key_value_heads": HEADS},
+        TIED + L * (NARROW + MLP + 2 * H),
+    ),
+    (
+        "TeleChat2ForCausalLM",
+        {
+            **dict.fromkeys(("num_hidden_layers", "num_attention_heads"), ...),
+            **{"n_layer": L, "n_head": HEADS, "ffn_hidden_size": F, "intermediate_size": None},
+        },
+        UNTIED + L * (ATTENTION + H + MLP + H + 2 * H),
     ),
 ]
