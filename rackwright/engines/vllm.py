@@ -191,6 +191,9 @@ _CUDA_BUILDS = (
 _BF16_ONLY = ("mxfp4",)
 """Quantizations whose kernels want bfloat16 (vllm-project/vllm pull request 29901, which brought
 those of AWQ, GPTQ and FP8 to Turing)."""
+_HOPPER, _HOPPER_ALONE = 9, frozenset({"Dots3NoteForCausalLM"})
+"""Models whose own code names FlashAttention 3, with a cache in 16 bits (FlashAttnMLASparseBackend
+in vllm/v1/attention/backends/mla/flashattn_mla_sparse.py, 0.32)."""
 _FP8_ALONE = ("quark", "torchao")
 """Quantizations whose FP8 no kernel of 16 bits stands in for."""
 FP8_FROM = (8, 9)
@@ -315,6 +318,11 @@ class Vllm(Engine):
         """
         if gpu.compute_capability < FP8_FROM and _needs_fp8(shape):
             yield f"{gpu.name} has no FP8, which these weights need"
+        if shape.architecture in _HOPPER_ALONE:
+            if gpu.compute_capability[0] != _HOPPER:
+                yield f"{gpu.name} is no Hopper, for which alone this model's attention is made"
+            if service.kv_cache_dtype == "fp8":
+                yield "this model's attention keeps 16 bits: leave kv_cache_dtype out"
         if gpu.unified_memory and host_bytes(shape, Split()):
             yield f"{gpu.name} shares the host's memory, and n-grams pinned there are not judged"
         if gpu.compute_capability >= BF16_FROM:

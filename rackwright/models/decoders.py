@@ -24,6 +24,7 @@ OWN = {
     "DeciLMForCausalLM": "nas.Nas",
     "DeepseekV41ForCausalLM": "deepseek_v41.DeepseekV41",
     "DeepseekV4ForCausalLM": "deepseek_v4.DeepseekV4",
+    "Dots3NoteForCausalLM": "dots3_note.Dots3Note",
     "Ernie4_5_VLMoeForCausalLM": "ernie_vl.ErnieVl",
     "FalconForCausalLM": "falcon.Falcon",
     "FalconH1ForCausalLM": "beside.FalconH1",

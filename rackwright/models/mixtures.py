@@ -260,6 +260,7 @@ MIXTURES: dict[str, Family] = {
         shared_count="n_shared_experts",
         score_bias=True,
     ),
+    "Dots3NoteForCausalLM": replace(DEEPSEEK, indexer=True),
     "GlmMoeDsaForCausalLM": replace(DEEPSEEK, indexer=True),
     "KimiLinearForCausalLM": Family(
         latent=True,

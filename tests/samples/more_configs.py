@@ -140,6 +140,30 @@ MOON: Config = {
         }
     },
 }
+NOTE: Config = {
+    **LATENT,
+    **INDEX,
+    "index_topk": 16,
+    "q_lora_rank": 28,
+    "attention_gate_type": "headwise",
+    "swa_num_attention_heads": 2,
+    "swa_qk_nope_head_dim": 16,
+    "swa_qk_rope_head_dim": 8,
+    "swa_v_head_dim": 10,
+    "swa_q_lora_rank": 18,
+    "swa_kv_lora_rank": 30,
+    "swa_attention_gate_type": "elementwise",
+    "sliding_window_size": 32,
+    "layer_types": ["full_attention", "full_attention", *["sliding_attention"] * 2],
+    "n_routed_experts": E,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": M,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 1,
+}
+NOTE_OWN = MLA + MLA_QUERY_RANK + 8 + HEADS * H + INDEXER
+NOTE_NEAR = 18 * H + 18 + 2 * (16 + 8) * 18 + (30 + 8) * H + 30 + 2 * (16 + 10) * 30
+NOTE_NEAR += H * 2 * 10 + 8 + 2 * 10 * H
 LONGCAT: Config = {
     **LATENT,
     "num_hidden_layers": 2 * L,
@@ -397,6 +421,11 @@ MORE: list[tuple[str, Config, int]] = [
         "BailingMoeV3ForCausalLM",
         LING_3,
         UNTIED + 3 * DELTA_OWN + MLA + HEADS * H + L * 2 * H + MLP + 3 * (ROUTED + E + 3 * M * H),
+    ),
+    (  # the first layer dense; two that choose tokens, two of a window with figures of their own
+        "Dots3NoteForCausalLM",
+        NOTE,
+        UNTIED + 2 * NOTE_OWN + 2 * NOTE_NEAR + L * 2 * H + MLP + 3 * (ROUTED + E + 3 * M * H),
     ),
     ("NanbeigeForCausalLM", {"num_loops": 2}, UNTIED + L * (ATTENTION + MLP + 2 * H)),
     (  # heads as wide as they make the hidden state, each with what weighs two looks back

@@ -1,4 +1,4 @@
-"""Nanbeige, LoopCoder, LongCat Lite, Puzzle, DBRX, Step 1, TeleChat2 by sizes that are served."""
+"""Looped models, LongCat Lite, Puzzle, DBRX, Step 1, TeleChat2 by sizes that are served."""
 
 from __future__ import annotations
 
