@@ -66,6 +66,7 @@ OWN = {
     "NemotronHForCausalLM": "nemotron_h.NemotronH",
     "NemotronHPuzzleForCausalLM": "nemotron_h.Puzzle",
     "PanguEmbeddedForCausalLM": "pangu.Pangu",
+    "PanguProMoEV2ForCausalLM": "pangu.Pangu",
     "PanguUltraMoEForCausalLM": "pangu.Pangu",
     "Param2MoEForCausalLM": "param2.Param2",
     "Qwen4ExpForCausalLM": "qwen4_exp.Qwen4Exp",

@@ -287,6 +287,7 @@ MIXTURES: dict[str, Family] = {
     ),
     "LongcatFlashForCausalLM": LONGCAT,
     "LongcatFlashNgramForCausalLM": LONGCAT,
+    "PanguProMoEV2ForCausalLM": replace(DEEPSEEK, latent=False),
     "PanguUltraMoEForCausalLM": DEEPSEEK,
     "Param2MoEForCausalLM": replace(HUNYUAN, qk_norm_key="use_qk_norm"),
     "SarvamMoEForCausalLM": replace(

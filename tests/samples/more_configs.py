@@ -422,6 +422,22 @@ MORE: list[tuple[str, Config, int]] = [
         LING_3,
         UNTIED + 3 * DELTA_OWN + MLA + HEADS * H + L * 2 * H + MLP + 3 * (ROUTED + E + 3 * M * H),
     ),
+    (  # three learned tokens; keys of 12 + 8 figures, values of 10
+        "PanguProMoEV2ForCausalLM",
+        {
+            "param_sink_number": 3,
+            "param_sink_with_value": True,
+            **{"qk_nope_dim": 12, "qk_rope_dim": 8, "v_channels": 10},
+            **{"qkv_bias": True, "sandwich_norm": True, "router_enable_expert_bias": True},
+            **{"n_routed_experts": E, "num_experts_per_tok": 2, "moe_intermediate_size": M},
+            **{"n_shared_experts": 2, "first_k_dense_replace": 1},
+        },
+        UNTIED
+        + L * (HEADS * (20 + 10) * H + KV_HEADS * (20 + 10) * (H + 3) + 20 + 4 * H)
+        + L * (HEADS * 20 + KV_HEADS * (20 + 10))
+        + MLP
+        + 3 * (ROUTED + E + 3 * 2 * M * H),
+    ),
     (  # the first layer dense; two that choose tokens, two of a window with figures of their own
         "Dots3NoteForCausalLM",
         NOTE,
