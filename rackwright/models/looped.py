@@ -47,7 +47,7 @@ class Looped(Decoder):
         return own + tuple(again[layer] for layer in own) * (self.passes - 1)
 
     def _again(self, layer: Layer) -> Layer:
-        return replace(layer, tensors=())
+        return replace(layer, tensors=(), back=self.count)
 
 
 class Nanbeige(Looped):
@@ -81,7 +81,7 @@ class LoopCoder(Looped):
 
     def _again(self, layer: Layer) -> Layer:
         window = self.config.count("loop_window_size", default=64)
-        return replace(layer, tensors=(), kv=replace(layer.kv, window=window))
+        return replace(super()._again(layer), kv=replace(layer.kv, window=window))
 
     def _attention(self) -> Iterator[Tensor]:
         yield from super()._attention()

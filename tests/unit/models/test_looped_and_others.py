@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rackwright.errors import SpecError
 from rackwright.models import Shape, read_shape
 from rackwright.planning.dealing import undealt
 from rackwright.planning.splitting import indivisible
+from rackwright.planning.work import work_of
 from rackwright.sizing import Split, tensor_bytes
 from rackwright.sizing.kv_cache import kv_bytes_per_token, kv_groups
 from tests.samples.configs import usual
@@ -74,6 +76,17 @@ def test_ranks_divide_as_the_engine_has_it(name: str, ranks: int, why: str) -> N
 def test_what_passes_its_layers_again_has_no_stages(name: str) -> None:
     assert indivisible(Split(1, 2), served(name)) == "vLLM has no pipeline stages of this model"
     assert not indivisible(Split(1, 2), served("LongCat-Flash-Lite"))
+
+
+@pytest.mark.parametrize("name", ["Nanbeige4.2-3B", "HRM-Text-1B"])
+def test_weights_are_read_in_every_pass(name: str) -> None:
+    shape = served(name)
+    held, passes = {"Nanbeige4.2-3B": (22, 2), "HRM-Text-1B": (2 * 16, 4)}[name]
+    once = replace(shape, layers=shape.layers[:held])
+    tables = tensor_bytes(shape, shape.head, Split())
+    every, one = (work_of(each, Split(), 0, "auto") for each in (shape, once))
+    assert every.read_bytes - tables == passes * (one.read_bytes - tables)
+    assert every.flops == passes * one.flops
 
 
 def test_later_passes_of_loopcoder_look_back_a_window_of_their_own() -> None:
