@@ -1,8 +1,8 @@
 """openPangu: dense ones with biases, and mixtures of experts as DeepSeek V3 made them.
 
 Some have tokens that are learned and stand before all others: then keys and values are of widths of
-their own. Those tokens take their blocks from the pool once (128 tokens are the most that is known),
-which is not counted.
+their own. Those tokens take their blocks from the pool once (128 tokens are the most that is
+known), which is not counted.
 Source: OpenPanguDecoderLayer, OpenPanguSinkAttention and OpenPanguMoE in
 vllm/model_executor/models/openpangu.py, 0.32.
 """
@@ -48,7 +48,7 @@ class Pangu(Decoder):
         return Tensor("rotary", self.rope.positions, self.turned, stored=False)
 
     def widths(self) -> dict[str, int]:
-        """What ranks must divide: beside learned tokens KV heads too, which are never held twice."""
+        """What ranks must divide: beside learned tokens KV heads too, never held twice then."""
         return {**super().widths(), **({"KV heads": self.kv_heads} if self.sinks else {})}
 
     def _attention(self) -> Iterator[Tensor]:
