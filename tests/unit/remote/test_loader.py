@@ -165,8 +165,11 @@ def main(*told):
 
 @pytest.fixture
 def waiting() -> Iterator[subprocess.Popen[str]]:
-    """A script whose arguments are not known yet, which has said that it loaded what it may call."""
-    sources = {"rackwright.remote.own": WAITING, "rackwright.remote.beside": "print('loaded', flush=True)"}
+    """A script whose arguments are not known yet, and which has loaded what it may call."""
+    sources = {
+        "rackwright.remote.own": WAITING,
+        "rackwright.remote.beside": "print('loaded', flush=True)",
+    }
     first: dict[str, Any] = {"modules": packed(**sources), "script": "rackwright.remote.own"}
     first["loads"] = ["rackwright.remote.beside"]
     own = [*OWN, "-c", loader()]
