@@ -1,4 +1,4 @@
-"""Connections that begin while an inventory is judged, where it was right before; hosts: tests/lab."""
+"""Connections that begin while an inventory that was right is judged anew; hosts: tests/lab."""
 
 from __future__ import annotations
 
