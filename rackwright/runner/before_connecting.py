@@ -24,6 +24,7 @@ from pyinfra.connectors.base import BaseConnector
 from rackwright.exits import exits
 from rackwright.runner import early
 from rackwright.runner.each_operation import at_less_cost
+from rackwright.runner.meanwhile import pause
 from rackwright.schema.files import text_of
 
 PROJECT_NAME, ASKS_AHEAD = "rackwright", "ask_ahead("
@@ -48,13 +49,13 @@ def _judging(init: Callable[..., None], connector: type[BaseConnector]) -> Calla
         deploys, asks = _runs_a_deploy_with(PROJECT_NAME), _runs_a_deploy_with(ASKS_AHEAD)
         if asks and early.was_right(inventory):
             init(state, inventory, *args, **kwargs)
-            early.begin(state)
+            right = early.begin(state)
             try:
                 refuse_if_faulty(inventory, deploys)
             except BaseException:
                 early.stop(state)
                 raise
-            early.go_on()
+            early.go_on(right)
         else:
             if deploys or any(host.connector_cls is connector for host in inventory):
                 refuse_if_faulty(inventory, deploys)
@@ -100,31 +101,31 @@ def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
 
 def _load() -> None:
     """What judges an inventory and asks hosts, in parts that take about as long as one another."""
-    early.pause()
+    pause()
     from rackwright import models  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright import spec  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright import engines  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.inventory import settings  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.inventory import reading  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.planning import placing  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.desired import replicas  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.runner import first_looks  # noqa: F401
 
-    early.pause()
+    pause()
 
 
 def _runs_a_deploy_with(word: str) -> bool:
