@@ -15,7 +15,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
 from rackwright.errors import HostError
-from rackwright.runner import early, meanwhile
+from rackwright.runner import before_connecting, early, meanwhile
 from rackwright.runner.access import secrets
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.remote_call import begin, call, give_up
@@ -159,6 +159,43 @@ def test_an_inventory_that_is_wrong_after_all_is_hung_up_on(
     monkeypatch.setattr(meanwhile, "idle", lambda: ended.append("waits for nobody"))
     meanwhile.pause()
     assert ended == ["hung up"]
+
+
+def test_what_was_right_is_judged_again_while_hosts_are_connected_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    wrong: list[SystemExit] = []
+
+    def judge(*_: Any) -> None:
+        done.append("judge")
+        if wrong:
+            raise wrong[0]
+
+    def init(state: Any, inventory: Inventory) -> None:
+        done.append("init")
+
+    monkeypatch.setattr(before_connecting, "refuse_if_faulty", judge)
+    monkeypatch.setattr(before_connecting, "_runs_a_deploy_with", lambda word: True)
+    for name in ("begin", "go_on", "stop"):
+        monkeypatch.setattr(early, name, lambda *_, name=name: done.append(name))
+    judged = before_connecting._judging(init, SshAccess)
+    state = SimpleNamespace(add_callback_handler=lambda handler: done.append("asks ahead"))
+
+    def order(port: int) -> list[str]:
+        done.clear()
+        try:
+            judged(state, inventory(ssh_port=port))
+        except SystemExit:
+            done.append("ended")
+        return list(done)
+
+    first = ["judge", "init", "asks ahead"]
+    assert [order(22), order(2222)] == [first, first]
+    assert order(22) == ["init", "begin", "judge", "go_on", "asks ahead"]
+    wrong.append(SystemExit(1))
+    assert order(22) == ["init", "begin", "judge", "stop", "ended"]
+    assert [order(23), order(23)] == [["judge", "ended"]] * 2, "what is wrong is not kept as right"
 
 
 class Begun:
