@@ -261,13 +261,13 @@ def test_who_asks_as_another_user_is_not_answered_by_what_waits(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = state.inventory.get_host("gpu1")
+    monkeypatch.setattr(host.connector, "begin_command", lambda *_, **__: Begun("2"))
     begin(host, "questions", (), (), lambda: True)
     gevent.idle()
     ask_as = {"_sudo": True, "_sudo_user": "other"}
     monkeypatch.setattr(host, "current_op_global_arguments", ask_as)
     told = SimpleNamespace(stdout_lines=["1"], stderr_lines=[])
     monkeypatch.setattr(host, "run_shell_command", lambda *_, **__: (True, told))
-    monkeypatch.setattr(host.connector, "begin_command", lambda *_, **__: Begun("2"))
     assert call(host, "questions", looks=True) == 1
 
 
