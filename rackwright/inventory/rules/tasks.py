@@ -8,7 +8,14 @@ from rackwright.engines import ENGINES, Engine
 from rackwright.errors import Fault
 from rackwright.models.shape import Shape
 from rackwright.models.spec import ModelSpec
-from rackwright.models.tasks import IN_WORDS, Task, keeps_tokens, task_of, writes
+from rackwright.models.tasks import (
+    IN_WORDS,
+    Task,
+    keeps_tokens,
+    reads_in_one_step,
+    task_of,
+    writes,
+)
 from rackwright.routers import ROUTERS
 from rackwright.spec import ServiceSpec
 
@@ -72,8 +79,8 @@ def _keys(service: ServiceSpec, model: ModelSpec, task: Task) -> Iterator[Fault]
     for key, value, why in _unwanted(service, model.shape, IN_WORDS[task]):
         if value:
             yield Fault(f"{path}.{key}", f"must be left out, {why}", value)
-    if not keeps_tokens(model.shape):
-        yield from _keys_of_one_that_keeps_nothing(service, model)
+    if not writes(task) and reads_in_one_step(model.shape):
+        yield from _keys_of_one_that_reads_at_once(service, model)
 
 
 def _unwanted(service: ServiceSpec, shape: Shape, what: str) -> Iterator[tuple[str, object, str]]:
@@ -100,13 +107,13 @@ def _above_one(size: int | None) -> int | None:
     return size if (size or 1) > 1 else None
 
 
-def _keys_of_one_that_keeps_nothing(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
-    """It reads a text at once, in one step, and has no KV cache."""
+def _keys_of_one_that_reads_at_once(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
+    """It reads a text in one step; most such have no KV cache."""
     path, step = f"services[{service.name}]", service.max_num_batched_tokens
     if step and step < service.max_model_len:
         rule = f"must be at least max_model_len, {service.max_model_len}: {model.name} reads a text"
         yield Fault(f"{path}.max_num_batched_tokens", f"{rule} in one step", step)
-    if service.kv_cache_dtype != "auto":
+    if service.kv_cache_dtype != "auto" and not keeps_tokens(model.shape):
         rule = f"must be left out, {model.name} has no KV cache"
         yield Fault(f"{path}.kv_cache_dtype", rule, service.kv_cache_dtype)
     if stages := _above_one(service.pipeline_parallel_size):
