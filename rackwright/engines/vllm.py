@@ -146,11 +146,11 @@ _OPTIONS = (
         kind=Kind.SHARED,
         form=Form.WORDS,
     ),
+    # Of one that does several things; and of those whose class their files have no name of.
     Option("pooler-config", of=_pooler, kind=Kind.SHARED, form=Form.WORDS),
     Option(
         "hf-overrides",
         of=lambda launch: vllm_pooling.renamed(launch.replica.model.shape),
-        kind=Kind.UNJUDGED,
         form=Form.WORDS,
     ),
     _place("shutdown-timeout", of=lambda launch: launch.settings.stop_timeout_s),

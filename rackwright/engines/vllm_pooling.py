@@ -101,14 +101,10 @@ def told_task(extra_args: Mapping[str, object]) -> object:
     """The task that the operator's ``pooler-config`` names; None where it names none."""
     for given, value in extra_args.items():
         flag, _, key = given.replace("_", "-").partition(".")
-        if flag != POOLER:
-            continue
-        if key:
-            found = value if key == "task" else None
-        else:
-            found = _json(value).get("task")
-        if found is not None:
-            return found
+        if flag == POOLER and key in ("", "task"):
+            found = value if key else _json(value).get("task")
+            if found is not None:
+                return found
     return None
 
 

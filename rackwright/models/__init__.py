@@ -137,7 +137,7 @@ def _text_model(
         rule = f"must be one of {', '.join(sorted(BY_TYPE))}; or {BY_HAND}"
         rule += "; or name its params.json" if architecture in OF_MISTRAL else ""
         raise SpecError([Fault(f"{where}.model_type", rule, inner_type(values))])
-    places = {key: outside if key in whole else path for key in outer_keys(values)}
+    places = {key: outside if key in whole else path for key in outer_keys(architecture, values)}
     return named, inner, where, places
 
 

@@ -34,9 +34,7 @@ LATE: dict[str, Family] = {
         headless=True,
         projection=Projection(("embedding_dim",), usual=128, bias=True),
     ),
-    "ColPaliForRetrieval": Family(
-        tied=True, headless=True, keeps_head=True, projection=_OF_PAGES
-    ),
+    "ColPaliForRetrieval": Family(tied=True, headless=True, keeps_head=True, projection=_OF_PAGES),
     "ColQwen3": _QWEN3,
     "ColQwen3_5": Family(
         qk_norm="head",

@@ -325,9 +325,7 @@ def text_values(architecture: str, values: Mapping[str, Any]) -> dict[str, Any] 
     inner = values.get(inner_key(values))
     if not isinstance(inner, Mapping):
         return dict(values) if architecture in FLAT else None
-    whole = {key: values[key] for key in outer_keys(values)}
-    if architecture in LATE:
-        whole |= {key: values[key] for key in OF_VECTORS if values.get(key) is not None}
+    whole = {key: values[key] for key in outer_keys(architecture, values)}
     dropped = DTYPES if set(DTYPES) & set(whole) else ()
     own = {key: inner[key] for key in inner if key not in dropped}
     if architecture == SEES_BESIDE:
@@ -337,12 +335,13 @@ def text_values(architecture: str, values: Mapping[str, Any]) -> dict[str, Any] 
     return {**LEFT_OUT.get(inner_type(values), {}), **own, **whole}
 
 
-def outer_keys(values: Mapping[str, Any]) -> list[str]:
-    """Keys of the text model that stand beside it.
+def outer_keys(architecture: str, values: Mapping[str, Any]) -> list[str]:
+    """Keys of the text model that stand beside it, and of the vectors made of what it makes.
 
     Source: VllmConfig.with_hf_config for tied tables, get_quantization_config in
     transformers_utils/model_arch_config_convertor.py, vLLM 0.32.
     """
     if not isinstance(values.get(inner_key(values)), Mapping):
         return []
-    return [key for key in _SHARED if values.get(key) is not None]
+    of_vectors = OF_VECTORS if architecture in LATE else ()
+    return [key for key in (*_SHARED, *of_vectors) if values.get(key) is not None]

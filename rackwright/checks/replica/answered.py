@@ -70,10 +70,9 @@ def seconds_of(body: Any) -> int:
 def vectors_of(body: Any, model: str, planned: TokenVectors | None) -> str:
     """Vectors of tokens: as many as tokens were read, all as long as the model's are."""
     rows = body.get("data") if isinstance(body, Mapping) else None
-    texts = [row.get("data") for row in rows or () if isinstance(row, Mapping)]
-    lists = [text for text in texts if isinstance(text, list)]
-    found = list(chain.from_iterable(lists))
-    if not found or len(lists) != len(rows) or not all(isinstance(one, list) for one in found):
+    texts = [row.get("data") if isinstance(row, Mapping) else None for row in rows or ()]
+    found = list(chain.from_iterable(text if isinstance(text, list) else [text] for text in texts))
+    if not found or not all(isinstance(one, list) for one in found):
         raise ValueError("the answer has no vectors")
     _as_named(body, model)
     if not all(found) or not all(map(_is_finite, chain.from_iterable(found))):

@@ -143,4 +143,4 @@ def test_seconds_that_were_heard_prove_it_and_silence_has_no_words() -> None:
 )
 def test_what_is_no_transcript_is_a_fault(said: Any, wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):
-        words_of("transcription", said, "ear")
+        words_of(replace(REPLICA.planned, task="transcription"), said)
