@@ -179,7 +179,9 @@ def _shape(architecture: str, config: Config) -> Shape:
         vocab_size=vocabulary,
         layers=layers,
         embedding=Tensor("embed_tokens", vocabulary, hidden, Sharding.VOCABULARY),
-        head=Tensor("lm_head", vocabulary, hidden, Sharding.VOCABULARY),
+        head=Tensor(
+            "lm_head", vocabulary, hidden, Sharding.VOCABULARY, stored=not family.keeps_head
+        ),
         norm=Tensor("norm", decoder.norm_elements if family.final_norm else 0),
         rotary=decoder.rotary(),
         tied=tied,

@@ -42,6 +42,7 @@ OWN = {
     "GteNewForSequenceClassification": "vectors.Gte",
     "GteNewModel": "vectors.Gte",
     "HrmTextForCausalLM": "hrm.HrmText",
+    "HF_ColBERT": "retrieving.ColBert",
     "HyperCLOVAXForCausalLM": "hyperclovax.HyperClovaX",
     "HYV4ForCausalLM": "hy_v4.HyV4",
     "InklingForCausalLM": "inkling.Inkling",

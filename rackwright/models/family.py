@@ -67,8 +67,8 @@ class Family:
     so much at least.
 
     The whole: ``headless`` models answer with a vector, or a score by their ``answer``, or with a
-    vector of each token by their ``projection``; those whose engine ``keeps_head`` have the table
-    of outputs that they do not use. An
+    vector of each token by their ``projection``; of those with ``keeps_head`` the engine makes the
+    table of outputs too, which their files may not have and nobody uses. An
     ``encoder`` reads a text at once, and what ``hears`` answers with transcripts.
     ``second_runner`` is given where the rule for it does not hold. ``scaled_context``:
     ``max_position_embeddings`` counts the scaling of positions already. ``float16`` is False where

@@ -13,17 +13,17 @@ from rackwright.models.answering import BERT, ROBERTA
 from rackwright.models.family import Family, Projection
 
 _OF_BERTS = Projection(("colbert_dim", "dim", "projection_dim"), guessed=128)
-_OF_QWENS = Projection(("embed_dim", "dims", "dim", "projection_dim", "colbert_dim"))
+_OF_QWENS = Projection(("embed_dim", "dims", "dim", "projection_dim", "colbert_dim"), bias=True)
 _OF_PAGES = Projection(
     ("embedding_dim", "embed_dim", "dim", "projection_dim", "colbert_dim"), bias=True
 )
-"""ColPali's files have a bias, which the engine drops."""
+"""Files have a bias, which the engine drops of some."""
 _QWEN3 = Family(
     qk_norm="head", windows="upper", headless=True, keeps_head=True, projection=_OF_QWENS
 )
 
 LATE: dict[str, Family] = {
-    "HF_ColBERT": replace(BERT, projection=_OF_BERTS),
+    "HF_ColBERT": replace(BERT, projection=_OF_BERTS._replace(keys=())),
     "ColBERTJinaRobertaModel": replace(ROBERTA, projection=_OF_BERTS),
     "ColBERTLfm2Model": Family(
         qk_norm="head", tied=True, second_runner=False, headless=True, projection=_OF_BERTS
@@ -43,7 +43,7 @@ LATE: dict[str, Family] = {
         gated_query=True,
         headless=True,
         keeps_head=True,
-        projection=_OF_QWENS._replace(usual=128, bias=True),
+        projection=_OF_QWENS._replace(usual=128),
     ),
     "JinaForRanking": Family(
         qk_norm="head",

@@ -7,7 +7,8 @@ whole on every rank; jina-reranker-v3's in the model's own dtype.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from rackwright.models.config import Config
@@ -33,6 +34,26 @@ def projected(config: Config, projection: Projection, hidden: int) -> Iterator[T
         yield Tensor("token_projection.inner", inner, hidden)
     columns = inner + (1 if projection.bias else 0)
     yield Tensor(_SAID if said else _GUESSED, width, columns, dtype=dtype)
+
+
+def found_in(shape: Shape, held: Iterable[tuple[str, tuple[int, ...]]]) -> Shape:
+    """The model with what its files hold, by name and shape, where its length was guessed.
+
+    Source: _load_colbert_weights in vllm/model_executor/models/colbert.py, 0.32.
+    """
+    columns = next((one.columns for one in shape.beside if one.name == _GUESSED), 0)
+    rows = [
+        size[0]
+        for name, size in held
+        if name.endswith("linear.weight") and size[1:] == (columns,) and size[0]
+    ]
+    if not columns or not rows:
+        return shape
+    beside = tuple(
+        replace(one, name=_SAID, rows=rows[-1]) if one.name == _GUESSED else one
+        for one in shape.beside
+    )
+    return replace(shape, beside=beside)
 
 
 class TokenVectors(NamedTuple):

@@ -27,6 +27,21 @@ _TEXT: dict[str, Any] = {
 """What ColModernVBertConfig fills in; it reads these keys and ``mlp_bias`` of its text model."""
 
 
+class ColBert(Encoder):
+    """Reads the layers of one ColBERT of BERT's own kind."""
+
+    def __init__(self, config: Config, family: Family) -> None:
+        """Its class makes the projection before it is a module, where the config has its length.
+
+        Tried with the CPU build: "cannot assign module before Module.__init__() call".
+        """
+        super().__init__(config, family)
+        for key in ("colbert_dim", "dim", "projection_dim"):
+            if config.values.get(key):
+                rule = "must be left out: vLLM 0.32 does not start with it, and looks at the files"
+                config.fault(key, rule, config.values[key])
+
+
 class Turned(Roberta):
     """Reads the layers of one Jina ColBERT: an XLM-R whose positions are turned."""
 

@@ -8,7 +8,6 @@ from tests.samples.sizes import (
     LINEAR,
     MLP,
     TIED,
-    UNTIED,
     Config,
     D,
     F,
@@ -48,13 +47,7 @@ HYBRID: Config = {
 }
 
 LATE: list[tuple[str, Config, int]] = [
-    ("HF_ColBERT", {**TYPES, "dim": 10}, WORDS + 512 * H + L * BIASED + POOLER + 10 * H),
     ("HF_ColBERT", TYPES, WORDS + 512 * H + L * BIASED + POOLER + 128 * H),
-    (  # the first key of three counts
-        "HF_ColBERT",
-        {**TYPES, "projection_dim": 7, "dim": 6, "colbert_dim": 5},
-        WORDS + 512 * H + L * BIASED + POOLER + 5 * H,
-    ),
     (
         "ColBERTJinaRobertaModel",
         {**TYPES, "position_embedding_type": "rotary", "dim": 10},
@@ -74,6 +67,11 @@ LATE: list[tuple[str, Config, int]] = [
         {"dim": 10},
         V * H + H + L * (ATTENTION + MLP + 2 * H) + 10 * H,
     ),
+    (  # the first key of three counts
+        "ColBERTModernBertModel",
+        {"projection_dim": 7, "dim": 6, "colbert_dim": 5},
+        V * H + H + L * (ATTENTION + MLP + 2 * H) + 5 * H,
+    ),
     (
         "ColModernVBertForRetrieval",
         {"vision_config": SIGLIP, "pixel_shuffle_factor": 2, "embedding_dim": 10},
@@ -85,12 +83,11 @@ LATE: list[tuple[str, Config, int]] = [
         TIED + L * (ATTENTION + MLP + 2 * H) + 10 * (H + 1),
     ),
     *(
-        (name, {"tie_word_embeddings": True, "dims": 10}, QWEN + 10 * H)
+        (name, {"tie_word_embeddings": True, "dims": 10}, QWEN + 10 * (H + 1))
         for name in ("ColQwen3", "OpsColQwen3Model", "Qwen3VLNemotronEmbedModel")
     ),
-    # a table of outputs that nobody uses; nothing behind it
-    ("Qwen3VLNemotronEmbedModel", {}, QWEN + V * H),
-    ("ColQwen3_5", HYBRID, UNTIED + 2 * DELTA + 2 * GATED + L * (MLP + 2 * H) + 128 * (H + 1)),
+    ("Qwen3VLNemotronEmbedModel", {}, QWEN),  # nothing behind its last layer
+    ("ColQwen3_5", HYBRID, TIED + 2 * DELTA + 2 * GATED + L * (MLP + 2 * H) + 128 * (H + 1)),
     ("JinaForRanking", {}, QWEN + (H // 2) * H + 512 * (H // 2)),
     ("InternLM2ForRewardModel", {}, TIED + L * (ATTENTION + MLP + 2 * H) + H),
     (

@@ -28,8 +28,8 @@ CHECK = Check(
     name="completion",
     fine=(
         "a chat completion as the planned model has at least one token; one that answers with "
-        "vectors or scores makes them of a text (vectors of tokens: one of each, all as long as the "
-        "model's), one that transcribes hears silence"
+        "vectors or scores makes them of a text (vectors of tokens: one of each, all as long as "
+        "planned), one that transcribes hears silence"
     ),
     judge=judge,
     healthy=REPLICA,

@@ -240,8 +240,8 @@ def test_a_task_that_a_model_has_not_is_refused(name: str, task: str, can: str) 
 @pytest.mark.parametrize(
     ("name", "more", "vectors"),
     [
-        ("HF_ColBERT", {"dim": 96}, TokenVectors(96)),
-        ("HF_ColBERT", {"dim": None}, TokenVectors(0)),
+        ("ColBERTModernBertModel", {"dim": 96}, TokenVectors(96)),
+        ("HF_ColBERT", {}, TokenVectors(0)),
         ("ColQwen3_5", {}, TokenVectors(128)),
         ("JinaForRanking", {}, TokenVectors(512, of_all=False)),
         ("BertModel", {}, None),

@@ -9,9 +9,10 @@ import pytest
 from rackwright.errors import SpecError
 from rackwright.models import FAMILIES, read_shape
 from rackwright.models.late import LATE
-from rackwright.models.projection import TokenVectors, token_vectors
+from rackwright.models.projection import TokenVectors, found_in, token_vectors
 from rackwright.models.tasks import keeps_tokens, reads_in_one_step, task_of
-from tests.samples.configs import H, usual
+from rackwright.sizing import Split, weights_bytes
+from tests.samples.configs import H, V, usual
 
 GEMMA: dict[str, Any] = {
     "hidden_size": 2048,
@@ -49,8 +50,8 @@ def test_only_what_is_given_texts_and_a_query_reads_them_in_pieces(name: str) ->
 @pytest.mark.parametrize(
     ("name", "more", "vectors"),
     [
-        ("HF_ColBERT", {"dim": 96}, TokenVectors(96)),
-        ("HF_ColBERT", {"dim": None}, TokenVectors()),  # 128 are counted, and not promised
+        ("HF_ColBERT", {}, TokenVectors()),  # 128 are counted, and not promised
+        ("ColBERTLfm2Model", {"dim": 96}, TokenVectors(96)),
         ("ColBERTModernBertModel", {"dim": None, "projection_dim": 48}, TokenVectors(48)),
         ("ColModernVBertForRetrieval", {"embedding_dim": None}, TokenVectors(128)),
         ("ColQwen3", {"embed_dim": 320, "dims": 10}, TokenVectors(320)),
@@ -66,9 +67,51 @@ def test_how_long_vectors_are(name: str, more: dict[str, Any], vectors: TokenVec
 @pytest.mark.parametrize("wrong", [-1, "128", 1.5, True])
 def test_a_length_that_is_none_is_a_fault_where_it_stands(wrong: Any) -> None:
     rule = "must be a whole number, 1 to 1,000,000,000"
-    assert faults({**usual("HF_ColBERT"), "dim": wrong}) == [("config.dim", rule)]
+    assert faults({**usual("ColBERTModernBertModel"), "dim": wrong}) == [("config.dim", rule)]
     outer = {"architectures": ["ColQwen3"], "embed_dim": wrong, "text_config": usual("ColQwen3")}
     assert faults(outer) == [("config.embed_dim", rule)]
+
+
+@pytest.mark.parametrize("key", ["colbert_dim", "dim", "projection_dim"])
+def test_a_length_that_ends_the_engine_is_refused(key: str) -> None:
+    """Seen with vLLM 0.32: its class for BERT's kind ends where the config says it."""
+    rule = "must be left out: vLLM 0.32 does not start with it, and looks at the files"
+    assert faults({**usual("HF_ColBERT"), key: 96}) == [(f"config.{key}", rule)]
+
+
+@pytest.mark.parametrize(
+    ("held", "length"),
+    [
+        ({"linear.weight": (96, H)}, 96),
+        ({"colbert_linear.weight": (48, H), "bert.pooler.dense.weight": (H, H)}, 48),
+        ({"linear.weight": (96, H + 1)}, 0),
+        ({"linear.weight": (96,), "linear.bias": (96, H)}, 0),
+        ({}, 0),
+    ],
+)
+def test_where_files_are_known_their_length_counts(
+    held: dict[str, tuple[int, ...]], length: int
+) -> None:
+    """answerdotai/answerai-colbert-small-v1 has 96 numbers a vector, and no word of it."""
+    guessed = read_shape(usual("HF_ColBERT"))
+    shape = found_in(guessed, held.items())
+    assert token_vectors(shape) == TokenVectors(length)
+    assert shape.parameters - guessed.parameters == ((length or 128) - 128) * H
+
+
+def test_a_length_that_is_said_is_not_looked_for() -> None:
+    shape = read_shape({**usual("ColBERTModernBertModel"), "dim": 10})
+    assert found_in(shape, [("linear.weight", (96, H))]) is shape
+
+
+def test_a_table_of_outputs_that_nobody_uses_is_loaded_and_in_no_file() -> None:
+    """As of VAGOsolutions/SauerkrautLM-ColQwen3-8b-v0.1, whose count has none."""
+    tied, untied = (
+        read_shape({**usual("ColQwen3"), "tie_word_embeddings": tied}) for tied in (True, False)
+    )
+    assert tied.parameters == untied.parameters
+    more = weights_bytes(untied, Split(), 0) - weights_bytes(tied, Split(), 0)
+    assert more >= 2 * V * H
 
 
 def test_a_colpali_has_its_model_inside_and_the_length_outside() -> None:
