@@ -142,6 +142,9 @@ ANSWERING: dict[str, Family] = {
     "Qwen3ForSequenceClassification": Family(
         qk_norm="head", windows="upper", headless=True, answer="score"
     ),
+    "EmbeddingGemma2Model": Family(
+        windows="pattern", scaled_context=True, encoder=True, headless=True
+    ),
     "GteModel": GTE,
     "GteNewModel": GTE,
     "GteNewForSequenceClassification": replace(GTE, answer="classified"),

@@ -28,6 +28,7 @@ OWN = {
     "DeciLMForCausalLM": "nas.Nas",
     "DeepseekV41ForCausalLM": "deepseek_v41.DeepseekV41",
     "DeepseekV4ForCausalLM": "deepseek_v4.DeepseekV4",
+    "EmbeddingGemma2Model": "embedding_gemma2.EmbeddingGemma2",
     "Ernie4_5_VLMoeForCausalLM": "ernie_vl.ErnieVl",
     "FalconForCausalLM": "falcon.Falcon",
     "FalconH1ForCausalLM": "beside.FalconH1",

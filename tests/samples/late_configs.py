@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.samples.sizes import (
     ATTENTION,
     DELTA,
+    HEADS,
     LINEAR,
     MLP,
     TIED,
@@ -89,6 +90,21 @@ LATE: list[tuple[str, Config, int]] = [
     ("Qwen3VLNemotronEmbedModel", {}, QWEN),  # nothing behind its last layer
     ("ColQwen3_5", HYBRID, TIED + 2 * DELTA + 2 * GATED + L * (MLP + 2 * H) + 128 * (H + 1)),
     ("JinaForRanking", {}, QWEN + (H // 2) * H + 512 * (H // 2)),
+    (  # the third layer sees everything, with wider heads and one key for all of them
+        "EmbeddingGemma2Model",
+        {
+            "sliding_window": 8,
+            "sliding_window_pattern": 3,
+            "global_head_dim": 32,
+            "hidden_size_per_layer_input": 12,
+            "embedding_dim": 10,
+        },
+        TIED
+        + 3 * (ATTENTION + 2 * D)
+        + (2 * HEADS * 32 * H + 2 * 32 * H + 2 * 32)
+        + L * (MLP + 4 * H + 1 + 2 * 12 * H + H)
+        + (L * 12 * H + 12 + 10 * H),
+    ),
     ("InternLM2ForRewardModel", {}, TIED + L * (ATTENTION + MLP + 2 * H) + H),
     (
         "JinaVLForRanking",

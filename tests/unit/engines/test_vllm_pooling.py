@@ -138,7 +138,7 @@ def config(name: str, **more: Any) -> dict[str, Any]:
     return {**usual(name), "max_position_embeddings": 8194, **more}
 
 
-OTHERS = ("InternLM2ForRewardModel", "JinaVLForRanking")
+OTHERS = ("EmbeddingGemma2Model", "InternLM2ForRewardModel", "JinaVLForRanking")
 LATE = sorted({name for name, _, _ in OF_LATE} - set(OTHERS))
 
 
