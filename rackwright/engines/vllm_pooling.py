@@ -60,7 +60,7 @@ _OF_CACHES = ("enable-prefix-caching", "enable-chunked-prefill")
 POOLER = "pooler-config"
 """The flag whose ``task`` says which of several a model does (PoolerConfig in config/pooler.py)."""
 RENAMED = (
-    *("BertSpladeSparseEmbeddingModel", "BgeM3EmbeddingModel", "GteModel", "GteNewModel"),
+    *("BertSpladeSparseEmbeddingModel", "BgeM3EmbeddingModel", "GteNewModel"),
     *("ColBERTJinaRobertaModel", "ColBERTLfm2Model", "ColBERTModernBertModel"),
     "GteNewForSequenceClassification",
 )
