@@ -3,7 +3,8 @@
 Which paths it answers: register_pooling_api_routers in vllm/entrypoints/pooling/factories.py and
 enable_scoring_api in utils.py beside it. What fits no such model: _verify_* and is_*_supported in
 vllm/config/model.py, verify_max_model_len in config/scheduler.py. Tried with the CPU build and
-models of random weights: each answered the paths that are planned, and no other of them.
+models of random weights: each answered the paths that are planned, and no other of them; of late
+interaction HF_ColBERT, those of ModernBERT and LFM2, JinaForRanking, ColQwen3 without its tower.
 """
 
 from __future__ import annotations

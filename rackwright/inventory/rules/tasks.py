@@ -76,25 +76,27 @@ def _keys(service: ServiceSpec, model: ModelSpec, task: Task) -> Iterator[Fault]
         if writes(task):
             rule = f"must be latency or throughput, how fast {model.name} hears is not predicted"
         yield Fault(f"{path}.objective", rule, service.objective.model_dump())
-    for key, value, why in _unwanted(service, model.shape, IN_WORDS[task]):
+    for key, value, why in _unwanted(service, model.shape, task):
         if value:
             yield Fault(f"{path}.{key}", f"must be left out, {why}", value)
     if not writes(task) and reads_in_one_step(model.shape):
         yield from _keys_of_one_that_reads_at_once(service, model)
 
 
-def _unwanted(service: ServiceSpec, shape: Shape, what: str) -> Iterator[tuple[str, object, str]]:
+def _unwanted(service: ServiceSpec, shape: Shape, task: Task) -> Iterator[tuple[str, object, str]]:
     """Key, what it says (nothing where it is left out), and why that is nothing for such models.
 
-    What no such model could do at all other rules say.
+    What no such model could do at all other rules say. Pages are what many make vectors of tokens
+    of: their towers are planned as those of models that write.
     """
+    what = IN_WORDS[task]
     yield "adapters", dict(service.adapters), f"adapters are for models that write, not {what}"
     if shape.experts:
         yield "data_parallel_size", _above_one(service.data_parallel_size), _MORE
         yield "expert_parallel", service.expert_parallel, _MORE
     yield "decode_context_parallel_size", _above_one(service.decode_context_parallel_size), _MORE
     yield "servers_per_replica", _above_one(service.servers_per_replica), _MORE
-    if shape.tower:
+    if shape.tower and task != "token_embed":
         yield "images", service.images, f"only text is made {what} of yet"
     if shape.answers == "transcripts":
         yield "audios", service.audios, "it hears one sound in each request, whatever is said here"

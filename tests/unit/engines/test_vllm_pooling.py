@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.samples.configs import usual
 from tests.samples.fleet import hosts, server, service, settings
 from tests.samples.late_configs import LATE as OF_LATE
 
+REAL = Path(__file__).parents[2] / "data" / "configs" / "real.jsonl"
 Golden = Callable[[str, bytes], None]
 VLLM = ENGINES["vllm"]
 UUIDS = [f"GPU-{index}" for index in range(8)]
@@ -252,3 +254,17 @@ def test_checks_know_what_vectors_come_back(
 ) -> None:
     replica = of(config(name, **more))
     assert planned_replica(replica, settings(), load=False).vectors == vectors
+
+
+def test_vectors_are_made_of_pages_where_their_tower_is_known() -> None:
+    (line,) = [one for one in REAL.read_text().splitlines() if "ColQwen3-2b" in one]
+    pages = json.loads(line)["config"]
+    blind, seeing = of(pages), of(pages, images=2)
+    assert json.loads(value(seeing, "limit-mm-per-prompt"))["image"] == 2
+    assert "--language-model-only" not in words(seeing)
+    assert "--language-model-only" in words(blind)
+    more = seeing.memory.weights_bytes - blind.memory.weights_bytes
+    assert more >= 2 * 406_957_056, "its tower"
+    assert seeing.memory.working_bytes > blind.memory.working_bytes
+    with pytest.raises(SpecError, match="what sees in ColPaliForRetrieval is not known yet"):
+        of(config("ColPaliForRetrieval"), images=1)
