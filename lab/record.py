@@ -55,7 +55,7 @@ def load() -> Record | None:
 
 @contextmanager
 def locked(*, anyones: bool = False) -> Iterator[Record]:
-    """Hold the lab alone, with its record. Refused where it is another folder's, unless ``anyones``."""
+    """Hold the lab alone, with its record; not another folder's, unless it may be ``anyones``."""
     RUN.mkdir(mode=0o755, exist_ok=True)
     with (RUN / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -29,7 +29,6 @@ ALSO = {
     "MiMoV2ForCausalLM": "MiMoV2FlashForCausalLM",
     "LlamaBidirectionalForSequenceClassification": "LlamaForCausalLM",
     "LlamaBidirectionalModel": "LlamaForCausalLM",
-    "NemotronHPuzzleForCausalLM": "",
     "Qwen2ForProcessRewardModel": "Qwen2ForCausalLM",
     "Qwen2ForRewardModel": "Qwen2ForCausalLM",
     "TeleFLMForCausalLM": "LlamaForCausalLM",

@@ -178,11 +178,18 @@ def main(line: str) -> None:
 
     A reply that is a text is printed as it is, any other as JSON. A script that only looks
     (``ONLY_LOOKS``) ends with its connection; one that changes something finishes that, where it
-    does not say that it can be cut off anywhere (``ENDS_WITH_CONNECTION``).
+    does not say that it can be cut off anywhere (``ENDS_WITH_CONNECTION``). Where the message
+    has no arguments they are the next line, if one comes: until then what it ``loads`` is loaded.
     """
     message = json.loads(line)
     sys.meta_path.insert(0, Travelled(message["modules"], message.get("digest", "")))
     script = importlib.import_module(message["script"])
+    if "arguments" not in message:
+        for name in message["loads"]:
+            importlib.import_module(name)
+        if not (rest := sys.stdin.readline()):
+            return
+        message["arguments"] = json.loads(rest)
     if not any(getattr(script, name, False) for name in ENDS_EARLY):
         print(_text(script.main(*message["arguments"])), flush=True)
         return

@@ -22,8 +22,9 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.connectors.base import BaseConnector
 
 from rackwright.exits import exits
+from rackwright.runner import early
 from rackwright.runner.each_operation import at_less_cost
-from rackwright.runner.fleet import fleet_of, fleet_to_deploy, fleet_with_secrets
+from rackwright.runner.meanwhile import pause
 from rackwright.schema.files import text_of
 
 PROJECT_NAME, ASKS_AHEAD = "rackwright", "ask_ahead("
@@ -45,11 +46,23 @@ def judge_inventories_first(connector: type[BaseConnector]) -> None:
 def _judging(init: Callable[..., None], connector: type[BaseConnector]) -> Callable[..., None]:
     @wraps(init)
     def judged(state: State, inventory: Inventory, *args: Any, **kwargs: Any) -> None:
-        deploys = _runs_a_deploy_with(PROJECT_NAME)
-        if deploys or any(host.connector_cls is connector for host in inventory):
-            refuse_if_faulty(inventory, deploys)
-        init(state, inventory, *args, **kwargs)
-        if _runs_a_deploy_with(ASKS_AHEAD):
+        deploys, asks = _runs_a_deploy_with(PROJECT_NAME), _runs_a_deploy_with(ASKS_AHEAD)
+        if asks and early.was_right(inventory):
+            init(state, inventory, *args, **kwargs)
+            right = early.begin(state)
+            try:
+                refuse_if_faulty(inventory, deploys)
+            except BaseException:
+                early.stop(state)
+                raise
+            early.go_on(right)
+        else:
+            if deploys or any(host.connector_cls is connector for host in inventory):
+                refuse_if_faulty(inventory, deploys)
+            init(state, inventory, *args, **kwargs)
+            if asks:
+                early.note_right(inventory)
+        if asks:
             state.add_callback_handler(_AsksAhead())
 
     return judged
@@ -61,6 +74,7 @@ class _AsksAhead(BaseStateCallback):
     @staticmethod
     def host_connect(state: State, host: Host) -> None:
         from rackwright.runner.first_looks import ask_ahead  # loaded while hosts work
+        from rackwright.runner.fleet import fleet_of
         from rackwright.runner.looking import look_now
 
         ask_ahead(fleet_of(state.inventory), state.inventory)
@@ -73,6 +87,9 @@ def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
     So are secrets judged that a run of pyinfra takes to hosts, and what is not locked where it
     ``deploys``; verbs judge what they need.
     """
+    _load()
+    from rackwright.runner.fleet import fleet_of, fleet_to_deploy, fleet_with_secrets
+
     taken = fleet_to_deploy if deploys else fleet_with_secrets
     judged = taken if pyinfra.is_cli else fleet_of
     try:
@@ -80,6 +97,35 @@ def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
             judged(inventory)
     except SystemExit:
         raise SystemExit(_REFUSED) from None
+
+
+def _load() -> None:
+    """What judges an inventory and asks hosts, in parts that take about as long as one another."""
+    pause()
+    from rackwright import models  # noqa: F401
+
+    pause()
+    from rackwright import spec  # noqa: F401
+
+    pause()
+    from rackwright import engines  # noqa: F401
+
+    pause()
+    from rackwright.inventory import settings  # noqa: F401
+
+    pause()
+    from rackwright.inventory import reading  # noqa: F401
+
+    pause()
+    from rackwright.planning import placing  # noqa: F401
+
+    pause()
+    from rackwright.desired import replicas  # noqa: F401
+
+    pause()
+    from rackwright.runner import first_looks  # noqa: F401
+
+    pause()
 
 
 def _runs_a_deploy_with(word: str) -> bool:

@@ -32,6 +32,7 @@ from rackwright.runner.clients import clients_of
 from rackwright.runner.host_by_host import order_fault
 from rackwright.runner.host_data import host_data, jump_faults, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
+from rackwright.runner.meanwhile import pause
 from rackwright.runner.progress import heard_first
 from rackwright.runner.secrets import require_secrets
 from rackwright.runner.ssh_ports import ssh_port_faults
@@ -169,10 +170,14 @@ def fleet_of(inventory: Inventory) -> FleetRun:
     """
     if inventory not in _fleets:
         known = chain(file_faults(inventory), jump_faults(inventory))
+        pause()
         spec = load_fleet(host_data(inventory), pyinfra_keys(), known)
+        pause()
         if faulty := list(project_file_faults(spec)):
             raise SpecError(faulty)
+        pause()
         planned = plan(spec)
+        pause()
         if unknown := list(subject_faults(spec, planned)):
             raise SpecError(unknown)
         if taken := list(ssh_port_faults(inventory, spec, planned)):

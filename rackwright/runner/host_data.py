@@ -12,7 +12,6 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import Fault
-from rackwright.inventory.settings import with_defaults
 
 _UNDECLARED = frozenset({"chroot_directory", "docker_image", "docker_container_id"})
 """What its connectors ask of host data without saying so in their ``data_meta``."""
@@ -22,6 +21,8 @@ JUMPS = "ssh_proxyjump"
 
 def host_data(inventory: Inventory) -> dict[str, dict[str, Any]]:
     """Each host's merged data, and the project's defaults of settings where that has none."""
+    from rackwright.inventory.settings import with_defaults  # a connection needs none of that
+
     return {host.name: with_defaults(host.data.dict()) for host in inventory}
 
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from gevent import spawn
+from gevent import Greenlet, spawn
 from gevent.lock import RLock
 from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import HostError
 from rackwright.runner.asking import GARBLED, SILENT
-from rackwright.runner.remote_call import acts_on, call, of_kind
+from rackwright.runner.remote_call import acts_on, begin, call, of_kind
 
 STATE, AT_ONCE = "state", "questions"
 SCRIPTS = (
@@ -39,6 +39,8 @@ SCRIPTS = (
     "weights",
 )
 """What may be asked so: each only looks, as it is asked here."""
+LOADED = (STATE, "firewall", "names", "release", "weights")
+"""What about every host is asked."""
 AGE_S = 60
 """Older than that is no look at a host: somebody else may have been there."""
 LIMIT_S = 180
@@ -90,6 +92,11 @@ def look_now(host: Host) -> None:
     run = _runs.get(host.inventory)
     if run is not None and host.name not in run.looked and host.state.is_host_in_limit(host):
         spawn(_look_early, host, run)
+
+
+def begin_looking(host: Host, connected: Greenlet[..., Exception | None]) -> None:
+    """Have a host load what it will be asked with, once it is ``connected`` without an error."""
+    begin(host, AT_ONCE, SCRIPTS, LOADED, lambda: connected.get() is None)
 
 
 def _look_early(host: Host, run: _Run) -> None:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
+from gevent import Greenlet, spawn
+from paramiko.ssh_exception import SSHException
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 
 from rackwright.errors import HostError
+from rackwright.runner.access.connector import Running, SshAccess
 from rackwright.runner.host_data import command_arguments
-from rackwright.runner.travelling import loader, message
+from rackwright.runner.travelling import loader, message, opening
 
 PROGRESS = "\r"
 """In a line of how far something is: no reason why it failed."""
@@ -77,12 +82,13 @@ def _called(
     kind: type,
     beside: tuple[str, ...],
 ) -> Any:
-    given: dict[str, Any] = dict(host.current_op_global_arguments or command_arguments(host))
-    options = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
-    options |= {"_stdin": message(script, *arguments, beside=beside), "_timeout": timeout_s}
-    command = StringCommand("python3", *ISOLATED, "-c", QuoteString(loader()))
+    options = _options(host)
+    waiting = _taken(host, script, beside, options)
     try:
-        done, output = host.run_shell_command(command, print_output=show, **options)
+        if waiting is not None and (told := _told(waiting, arguments, timeout_s)):
+            return _read(host, script, told, kind)
+        options |= {"_stdin": message(script, *arguments, beside=beside), "_timeout": timeout_s}
+        done, output = host.run_shell_command(_python(), print_output=show, **options)
     except OSError as error:  # includes TimeoutError; a broken connection is one too
         raise HostError(f"{host.name}: {script} gave no answer: {error!r}") from None
     if not done or not output.stdout_lines:
@@ -90,6 +96,80 @@ def _called(
         words = "\n".join(said[-5:] or output.stdout_lines[-1:]) or "no output"
         raise HostError(f"{host.name}: {script} failed: {words}")
     return output.stdout_lines[-1] if show else _read(host, script, output.stdout_lines[-1], kind)
+
+
+def _options(host: Host) -> dict[str, Any]:
+    given: dict[str, Any] = dict(host.current_op_global_arguments or command_arguments(host))
+    return {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
+
+
+def _python() -> StringCommand:
+    return StringCommand("python3", *ISOLATED, "-c", QuoteString(loader()))
+
+
+class _Waiting(NamedTuple):
+    """A script on a host that waits for its arguments; None where it was not begun."""
+
+    script: str
+    beside: tuple[str, ...]
+    options: dict[str, Any]
+    begun: Greenlet[..., Running | None]
+
+
+_waiting: WeakKeyDictionary[Host, _Waiting] = WeakKeyDictionary()
+
+
+def begin(
+    host: Host,
+    script: str,
+    beside: tuple[str, ...],
+    loaded: tuple[str, ...],
+    connected: Callable[[], bool],
+) -> None:
+    """Have a host load what it will be asked with, before it is known what it is asked.
+
+    In the background, once it is ``connected``. The next ``call`` of this script is answered from
+    there; where that fails it is asked as ever, so it has to be one that only looks.
+    """
+
+    def begun() -> Running | None:
+        if not connected() or not isinstance(access := host.connector, SshAccess):
+            return None
+        try:
+            opened = opening(script, beside, loaded)
+            return access.begin_command(_python(), opened, **options)
+        except (PyinfraError, SSHException, EOFError, OSError):
+            return None
+
+    options = _options(host)
+    _waiting[host] = _Waiting(script, beside, options, spawn(begun))
+
+
+def give_up(host: Host) -> None:
+    """Begin nothing more on a host. What it was begun with ends with its connection."""
+    if waiting := _waiting.pop(host, None):
+        waiting.begun.kill()
+
+
+def _taken(
+    host: Host, script: str, beside: tuple[str, ...], options: dict[str, Any]
+) -> Running | None:
+    waiting = _waiting.get(host)
+    if waiting is None or waiting[:3] != (script, beside, options):
+        return None
+    del _waiting[host]
+    running: Running | None = waiting.begun.get()
+    return running
+
+
+def _told(running: Running, arguments: Sequence[Any], timeout_s: int | None) -> str | None:
+    """The last line that it said, where it ended well."""
+    try:
+        answer = running.answer(json.dumps(arguments).encode() + b"\n", timeout_s)
+    except OSError:
+        return None
+    lines = answer.output.stdout_lines
+    return lines[-1] if lines and answer.status == 0 else None
 
 
 def _read(host: Host, script: str, text: str, kind: type) -> Any:

@@ -152,6 +152,12 @@ def message(script: str, *arguments: Any, beside: tuple[str, ...] = ()) -> str:
     return json.dumps({**_packed(script, *beside), **own})
 
 
+def opening(script: str, beside: tuple[str, ...], loaded: tuple[str, ...]) -> str:
+    """The same without arguments, which come on the next line; what is ``loaded`` until then."""
+    own = {"script": f"{ROOM}.{script}", "loads": [f"{ROOM}.{name}" for name in loaded]}
+    return json.dumps({**_packed(script, *beside), **own})
+
+
 @cache
 def loader(line: str = "sys.stdin.readline()") -> str:
     """The program that takes a message; ``line`` is the expression it has it from."""

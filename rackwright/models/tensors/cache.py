@@ -13,15 +13,9 @@ from pathlib import Path
 
 from rackwright.models.tensors.files import read_headers
 from rackwright.models.tensors.headers import Headers
+from rackwright.own_cache import cache_folder
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-
-
-def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/rackwright/tensors``, below ``~/.cache`` where that is not set."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path.home() / ".cache"
-    return root / "rackwright" / "tensors"
 
 
 def cached(repo: str, revision: str) -> Headers | None:
@@ -52,4 +46,4 @@ def keep(headers: Headers) -> None:
 
 
 def _path(repo: str, revision: str) -> Path:
-    return cache_folder() / repo / f"{revision}.json"
+    return cache_folder("tensors") / repo / f"{revision}.json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rackwright.remote.host.certificates import is_for, is_ip
-from rackwright.remote.host.running import ended, run
+from rackwright.remote.host.certificates import is_ip, validity
+from rackwright.remote.host.running import run
 
 MONTH_S = 30 * 86400
 
@@ -18,10 +18,8 @@ def seen(query: Values) -> Values:
     path = Path(query["key"])
     if not (path.exists() and Path(query["key_path"]).exists()):
         return {}
-    lasts = ended("openssl", "x509", "-noout", "-in", str(path), "-checkend", str(MONTH_S))
-    pem = path.read_text(errors="replace")
-    not_for = [name for name in query["names"] if not is_for(name, pem)]
-    return {"ends_soon": lasts.returncode != 0, "not_for": not_for}
+    left_s, not_for = validity(path.read_text(errors="replace"), query["names"])
+    return {"ends_soon": left_s <= MONTH_S, "not_for": not_for}
 
 
 def make(change: Values) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from gevent import Greenlet, spawn
+from gevent.event import Event
 from gevent.lock import RLock
 from paramiko import AuthenticationException, SSHClient, Transport
 from pyinfra.api.exceptions import ConnectError
@@ -55,6 +57,8 @@ class Connection(SSHConnector):
     _tunnel: Tunnel | None = None
     _passphrase: str | None = None
     _config_file = ""
+    may_ask: Callable[[], object] = staticmethod(bool)
+    """Returns once the operator may be asked for something."""
 
     def __init__(self, *given: Any, **more: Any) -> None:
         """As pyinfra makes it."""
@@ -62,9 +66,37 @@ class Connection(SSHConnector):
         self._one_connects = RLock()  # another would close what this one opens
         self._commands: Counter[SSHClient] = Counter()
         self._left: dict[SSHClient, Tunnel | None] = {}
+        self._begun: Greenlet[..., Exception | None] | None = None
+
+    def begin(self, may_ask: Event) -> Greenlet[..., Exception | None]:
+        """Connect in the background, asking nobody until ``may_ask``; ``connect`` waits for it."""
+        self.may_ask = may_ask.wait
+        self._begun = spawn(self._outcome)
+        return self._begun
+
+    def give_up(self) -> None:
+        """End what was begun, and hang up."""
+        if self._begun is not None:
+            self._begun.kill()
+            self._begun = None
+        self.disconnect()
+
+    def _outcome(self) -> Exception | None:
+        try:
+            self._connected()
+        except Exception as error:  # raised where it is waited for
+            return error
+        return None
 
     def connect(self) -> None:
-        """Connect anew. Raises ConnectError, which says what to do."""
+        """Connect, anew after the first time. Raises ConnectError, which says what to do."""
+        begun, self._begun = self._begun, None
+        if begun is None:
+            self._connected()
+        elif (error := begun.get()) is not None:
+            raise error
+
+    def _connected(self) -> None:
         with self._one_connects:
             self._connect_anew()
 
@@ -101,7 +133,7 @@ class Connection(SSHConnector):
                 if key is None:
                     told = why(self.host.name, self.settings, cause, str(error), self._tunnel)
                     raise HostError(told) from None
-        self._passphrase = secrets.passphrase(key)
+        self._passphrase = secrets.passphrase(key, self.may_ask)
         if not opens(key, self._passphrase):
             raise HostError(f"the passphrase does not open {key}")
         self._reach()

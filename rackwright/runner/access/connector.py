@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any, NamedTuple
 
 from gevent import Timeout
@@ -44,15 +45,65 @@ class Answer(NamedTuple):
     output: CommandOutput
 
 
+class Running:
+    """A command that was begun on a host. It is to be given an end: ``answer``, or ``close``."""
+
+    def __init__(
+        self,
+        in_use: AbstractContextManager[SSHClient],
+        line: str,
+        given: bytes,
+        terminal: bool,
+        print_prefix: str,
+    ) -> None:
+        """With the client of ``in_use`` while it runs. Raises OSError where it does not begin."""
+        self._terminal, self._print_prefix = terminal, print_prefix
+        with ExitStack() as opened:
+            client = opened.enter_context(in_use)
+            self._stdin, self._stdout, self._stderr = _begun(client, line, terminal)
+            # What still runs there then finds that nobody hears it.
+            opened.callback(self._stdout.channel.close)
+            if given:
+                self._stdin.write(given)
+            self._open = opened.pop_all()
+
+    def answer(self, given: bytes, timeout_s: int | None, show: bool = False) -> Answer:
+        """What it ended with, once it was given the rest. Raises OSError, as in TimeoutError."""
+        with self._open:
+            if given:
+                self._stdin.write(given)
+            self._let_go_of_input()
+            output = read_output_buffers(
+                login_shell.after_begin(self._stdout),
+                () if self._terminal else login_shell.after_begin(self._stderr),
+                timeout=timeout_s,
+                print_output=show,
+                print_prefix=self._print_prefix,
+            )
+            return Answer(self._stdout.channel.recv_exit_status(), output)
+
+    def close(self) -> None:
+        """End it without an answer."""
+        with self._open, suppress(OSError):
+            self._let_go_of_input()
+
+    def _let_go_of_input(self) -> None:
+        """paramiko closes it once more when it is collected: too late for gevent at the end."""
+        if self._stdin is not None:
+            self._stdin.close()
+        self._stdin = None
+
+
 class SshAccess(Connection):
     """SSH with sudo and any login shell; counts the commands it sends."""
 
     commands_sent = 0
     _way: sudo.Way | None = None
+    _waiting: Running | None = None
 
-    def connect(self) -> None:
-        """Connect, and find out how sudo is called where host data says ``_sudo``."""
-        super().connect()
+    def _connected(self) -> None:
+        """And find out how sudo is called where host data says ``_sudo``."""
+        super()._connected()
         arguments = command_arguments(self.host)
         if arguments.get("_sudo"):
             self._sudo_way(arguments)
@@ -80,6 +131,25 @@ class SshAccess(Connection):
         )
         return answer.status in (control.get("_success_exit_codes") or [0]), answer.output
 
+    def begin_command(self, command: StringCommand, given: str, **arguments: Any) -> Running:
+        """Have a command begin that reads ``given``, and waits for more on its standard input."""
+        extract_control_arguments(arguments)  # type: ignore[arg-type]
+        way = self._sudo_way(arguments) if arguments.get("_sudo") else None
+        first = (way.standard_input if way else b"") + as_bytes(given)
+        self._waiting = self._begin(_line(command, way, arguments), first)
+        return self._waiting
+
+    def disconnect(self) -> None:
+        """End what waits for more that never came, and hang up."""
+        if self._waiting is not None:
+            self._waiting.close()
+        super().disconnect()
+
+    def _begin(self, line: str, given: bytes, terminal: bool = False) -> Running:
+        self.commands_sent += 1
+        sent = login_shell.line(line, one_stream=terminal)
+        return Running(self._in_use(), sent, given, terminal, self.host.print_prefix)
+
     def _run(
         self,
         line: str,
@@ -88,21 +158,7 @@ class SshAccess(Connection):
         terminal: bool = False,
         show: bool = False,
     ) -> Answer:
-        self.commands_sent += 1
-        sent = login_shell.line(line, one_stream=terminal)
-        with self._in_use() as client:
-            stdout, stderr = _begun(client, sent, given, terminal)
-            try:
-                output = read_output_buffers(
-                    login_shell.after_begin(stdout),
-                    () if terminal else login_shell.after_begin(stderr),
-                    timeout=timeout_s,
-                    print_output=show,
-                    print_prefix=self.host.print_prefix,
-                )
-                return Answer(stdout.channel.recv_exit_status(), output)
-            finally:
-                stdout.channel.close()  # what still runs there finds that nobody hears it
+        return self._begin(line, given, terminal).answer(b"", timeout_s, show)
 
     def _sudo_way(self, arguments: Mapping[str, Any]) -> sudo.Way:
         """How sudo is called here; asked once a host. Raises ConnectError in sudo's words."""
@@ -110,7 +166,8 @@ class SshAccess(Connection):
             given = arguments.get("_sudo_password")
             try:
                 self._way = sudo.find_way(
-                    lambda way: self._refusal(way, arguments), lambda: secrets.sudo_password(given)
+                    lambda way: self._refusal(way, arguments),
+                    lambda: secrets.sudo_password(given, self.may_ask),
                 )
             except HostError as error:
                 self.disconnect()
@@ -178,16 +235,10 @@ class DiscoveredConnector(SshAccess):
         yield name, {}, []
 
 
-def _begun(client: SSHClient, line: str, given: bytes, terminal: bool) -> tuple[Any, Any]:
-    """Both streams of a command that has all it is given.
+def _begun(client: SSHClient, line: str, terminal: bool) -> tuple[Any, Any, Any]:
+    """The streams of a command. Raises TimeoutError where the host does not begin it.
 
-    Its standard input is let go of here: paramiko closes it once more when it is collected,
-    which at the end of the program is too late for gevent's locks. Raises TimeoutError where the
-    host does not begin it: paramiko waits for that without end, also where the connection died.
+    paramiko waits for that without end, also where the connection died.
     """
     with Timeout(BEGIN_S, TimeoutError(f"no command begins within {BEGIN_S} s")):
-        stdin, stdout, stderr = client.exec_command(line, get_pty=terminal)
-    if given:
-        stdin.write(given)
-    stdin.close()
-    return stdout, stderr
+        return client.exec_command(line, get_pty=terminal)

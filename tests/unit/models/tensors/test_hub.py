@@ -10,8 +10,9 @@ import pytest
 
 from rackwright.errors import SpecError
 from rackwright.models.tensors import hub as asking
-from rackwright.models.tensors.cache import cache_folder, cached
+from rackwright.models.tensors.cache import cached
 from rackwright.models.tensors.hub import hub_headers
+from rackwright.own_cache import cache_folder
 from tests.samples.safetensors import file_of, model_files, raw
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -77,7 +78,7 @@ def test_where_the_hub_sends_on_to_no_token_follows(
     assert {token for _, _, token in hub.asked} == {"Bearer hf_secret"}
     assert {token for _, _, token in store.asked} == {None}
     assert all(asked for _, asked, _ in store.asked)
-    kept = "".join(file.read_text() for file in cache_folder().rglob("*.json"))
+    kept = "".join(file.read_text() for file in cache_folder("tensors").rglob("*.json"))
     assert kept and "hf_secret" not in kept
 
 
@@ -94,7 +95,7 @@ def test_what_is_kept_of_a_commit_is_not_asked_again(hub: Any) -> None:
 def test_a_kept_file_that_is_broken_is_asked_for_again(hub: Any) -> None:
     hub.files = model_files(SHARDS)
     hub_headers("owner/model")
-    (kept,) = cache_folder().rglob("*.json")
+    (kept,) = cache_folder("tensors").rglob("*.json")
     kept.write_text(kept.read_text()[:100])
     assert cached("owner/model", COMMIT) is None
     assert hub_headers("owner/model", COMMIT).total_bytes == 12288
@@ -126,7 +127,7 @@ def test_a_refusal_is_one_fault(status: dict[str, int], words: str, hub: Any) ->
     hub.files, hub.status = model_files(SHARDS), status
     said = f"model: has no tensor headers that could be read: {words} (got 'owner/model')"
     assert fault() == said
-    assert not list(cache_folder().rglob("*.json"))
+    assert not list(cache_folder("tensors").rglob("*.json"))
 
 
 GARBAGE: dict[str, tuple[bytes, str]] = {

@@ -1,0 +1,13 @@
+"""Where this project keeps what it may forget, in the user's own cache."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder(of: str) -> Path:
+    """``$XDG_CACHE_HOME/rackwright/OF``, below ``~/.cache`` where that is not set."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(base) if base.startswith("/") else Path.home() / ".cache"
+    return root / "rackwright" / of
