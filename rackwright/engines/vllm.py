@@ -97,6 +97,10 @@ def _items(launch: Launch) -> str | None:
     return json.dumps(most, separators=(",", ":")) if images or audios else None
 
 
+def _pooler(launch: Launch) -> str | None:
+    return vllm_pooling.pooler(launch.service, launch.replica.model.shape, launch.replica.task)
+
+
 # fmt: off
 # Those that no replica is given.
 _REFUSED = (
@@ -110,7 +114,7 @@ _REFUSED = (
         "data-parallel-multi-port-external-lb", "data-parallel-rpc-port",
         "data-parallel-size-local", "data-parallel-start-rank",
         "dcp-kv-cache-interleave-size", "device-ids",
-        "device-memory-utilization", "engram-config", "hf-config-path", "hf-overrides",
+        "device-memory-utilization", "engram-config", "hf-config-path",
         "kv-cache-memory-bytes", "kv-offloading-size", "max-cudagraph-capture-size",
         "mm-encoder-only", "mm-encoder-tp-mode", "mm-processor-kwargs", "enable-mm-embeds",
         "num-gpu-blocks-override", "prefill-context-parallel-size", "quantization-config",
@@ -140,6 +144,13 @@ _OPTIONS = (
         "runner",
         of=lambda launch: vllm_pooling.runner(launch.service, launch.replica.task),
         kind=Kind.SHARED,
+        form=Form.WORDS,
+    ),
+    # Of one that does several things; and of those whose class their files have no name of.
+    Option("pooler-config", of=_pooler, kind=Kind.SHARED, form=Form.WORDS),
+    Option(
+        "hf-overrides",
+        of=lambda launch: vllm_pooling.renamed(launch.replica.model.shape),
         form=Form.WORDS,
     ),
     _place("shutdown-timeout", of=lambda launch: launch.settings.stop_timeout_s),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from rackwright.models.answering import ANSWERING, WRITING, answer_of, other_heads
 from rackwright.models.by_transformers import BY_TRANSFORMERS
 from rackwright.models.family import Family
+from rackwright.models.late import LATE
 from rackwright.models.mixtures import MIXTURES
 
 DENSE: dict[str, Family] = {
@@ -138,7 +139,7 @@ DENSE: dict[str, Family] = {
     ),
 }
 """Families without experts, or with some beside an MLP."""
-FAMILIES = {**DENSE, **BY_TRANSFORMERS, **MIXTURES, **ANSWERING}
+FAMILIES = {**DENSE, **BY_TRANSFORMERS, **MIXTURES, **ANSWERING, **LATE}
 """Every family by the architecture that ``config.json`` names."""
 
 

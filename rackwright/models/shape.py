@@ -236,7 +236,7 @@ class Shape:
         for layer in self.layers:
             yield from (tensor for tensor in layer.tensors if tensor.stored)
         yield self.norm
-        if not self.tied:
+        if not self.tied and self.head.stored:
             yield self.head
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.samples.late_configs import LATE
 from tests.samples.more_configs import MORE
 from tests.samples.sizes import (
     ATTENTION,
@@ -1083,6 +1084,7 @@ COUNTED: list[tuple[str, Config, int]] = [
     ("LlamaModel", {}, TIED + L * (ATTENTION + MLP + 2 * H)),
     ("Qwen2Model", {}, TIED + L * (ATTENTION + (Q + 2 * K) + MLP + 2 * H)),
     *MORE,
+    *LATE,
 ]
 
 
