@@ -22,7 +22,6 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.connectors.base import BaseConnector
 
 from rackwright.exits import exits
-from rackwright.runner import early
 from rackwright.runner.each_operation import at_less_cost
 from rackwright.runner.meanwhile import pause
 from rackwright.schema.files import text_of
@@ -46,26 +45,43 @@ def judge_inventories_first(connector: type[BaseConnector]) -> None:
 def _judging(init: Callable[..., None], connector: type[BaseConnector]) -> Callable[..., None]:
     @wraps(init)
     def judged(state: State, inventory: Inventory, *args: Any, **kwargs: Any) -> None:
-        deploys, asks = _runs_a_deploy_with(PROJECT_NAME), _runs_a_deploy_with(ASKS_AHEAD)
-        if asks and early.was_right(inventory):
+        def start() -> None:
             init(state, inventory, *args, **kwargs)
-            right = early.begin(state)
-            try:
-                refuse_if_faulty(inventory, deploys)
-            except BaseException:
-                early.stop(state)
-                raise
-            early.go_on(right)
-        else:
+
+        def judge() -> None:
+            deploys = _runs_a_deploy_with(PROJECT_NAME)
             if deploys or any(host.connector_cls is connector for host in inventory):
                 refuse_if_faulty(inventory, deploys)
-            init(state, inventory, *args, **kwargs)
-            if asks:
-                early.note_right(inventory)
-        if asks:
+
+        if _runs_a_deploy_with(ASKS_AHEAD):
+            _judge_and_connect(state, inventory, start, judge)
             state.add_callback_handler(_AsksAhead())
+        else:
+            judge()
+            start()
 
     return judged
+
+
+def _judge_and_connect(
+    state: State, inventory: Inventory, start: Callable[[], None], judge: Callable[[], None]
+) -> None:
+    """One after the other; where the inventory was right before, it is judged meanwhile."""
+    from rackwright.runner import early  # a plan connects to nobody
+
+    if not early.was_right(inventory):
+        judge()
+        start()
+        early.note_right(inventory)
+        return
+    start()
+    right = early.begin(state)
+    try:
+        judge()
+    except BaseException:
+        early.stop(state)
+        raise
+    early.go_on(right)
 
 
 class _AsksAhead(BaseStateCallback):
