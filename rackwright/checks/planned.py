@@ -10,6 +10,7 @@ from rackwright.checks.observed import Observation, of_declared, part_of
 
 if TYPE_CHECKING:
     from rackwright.catalog import GpuType
+    from rackwright.models.projection import TokenVectors
     from rackwright.models.tasks import Task
     from rackwright.plan import Speed
     from rackwright.planning.firewall import Firewall
@@ -67,8 +68,8 @@ class PlannedReplica:
     ``version`` and ``figures`` (of the metrics) are what the engine tells of itself: None and
     empty for one that does not. ``predicted`` is None for an engine built for CPUs, of which
     nothing was. ``gpus`` are indexes; ``burst`` says that requests were sent to load them.
-    ``task`` is what it is asked for where its model does not write, ``keeps_tokens`` says that it
-    has a KV cache.
+    ``task`` is what it is asked for where its model does not write, ``vectors`` what comes back of
+    one that makes them of tokens; ``keeps_tokens`` says that it has a KV cache.
     """
 
     KIND: ClassVar[str] = "replica"
@@ -88,6 +89,7 @@ class PlannedReplica:
     version: str | None = None
     figures: tuple[str, ...] = ()
     task: Task | None = None
+    vectors: TokenVectors | None = None
     keeps_tokens: bool = True
     predicted: Predicted | None = None
     gpus: tuple[int, ...] = ()
@@ -248,7 +250,7 @@ class PlannedService:
     ``addresses`` (``192.0.2.11:8000``) are those of ``replicas``, one each; by name where they are
     declared so. A worker must hold so many ``connections``. ``renewer`` is who renews the gateway's
     certificate: the operator (``files``), a CA by certbot (``acme``), the deploy (``self``).
-    ``task`` is what its model is asked for, where that does not write.
+    ``task`` is what its model is asked for, where that does not write, ``vectors`` as of a replica.
     ``lacks_key``: it asks for keys, and those who check were given none. Where it has a ``router``
     that is its only replica there.
     """
@@ -266,6 +268,7 @@ class PlannedService:
     renewer: Literal["files", "acme", "self"] = "self"
     lacks_key: bool = False
     task: Task | None = None
+    vectors: TokenVectors | None = None
     router: PlannedRouter | None = None
 
     def part_of(self, seen: Observation) -> Observation:

@@ -97,6 +97,10 @@ def _items(launch: Launch) -> str | None:
     return json.dumps(most, separators=(",", ":")) if images or audios else None
 
 
+def _pooler(launch: Launch) -> str | None:
+    return vllm_pooling.pooler(launch.service, launch.replica.model.shape, launch.replica.task)
+
+
 # fmt: off
 # Those that no replica is given.
 _REFUSED = (
@@ -110,7 +114,7 @@ _REFUSED = (
         "data-parallel-multi-port-external-lb", "data-parallel-rpc-port",
         "data-parallel-size-local", "data-parallel-start-rank",
         "dcp-kv-cache-interleave-size", "device-ids",
-        "device-memory-utilization", "engram-config", "hf-config-path", "hf-overrides",
+        "device-memory-utilization", "engram-config", "hf-config-path",
         "kv-cache-memory-bytes", "kv-offloading-size", "max-cudagraph-capture-size",
         "mm-encoder-only", "mm-encoder-tp-mode", "mm-processor-kwargs", "enable-mm-embeds",
         "num-gpu-blocks-override", "prefill-context-parallel-size", "quantization-config",
@@ -140,6 +144,13 @@ _OPTIONS = (
         "runner",
         of=lambda launch: vllm_pooling.runner(launch.service, launch.replica.task),
         kind=Kind.SHARED,
+        form=Form.WORDS,
+    ),
+    # Of one that does several things; and of those whose class their files have no name of.
+    Option("pooler-config", of=_pooler, kind=Kind.SHARED, form=Form.WORDS),
+    Option(
+        "hf-overrides",
+        of=lambda launch: vllm_pooling.renamed(launch.replica.model.shape),
         form=Form.WORDS,
     ),
     _place("shutdown-timeout", of=lambda launch: launch.settings.stop_timeout_s),
@@ -191,6 +202,12 @@ _CUDA_BUILDS = (
 _BF16_ONLY = ("mxfp4",)
 """Quantizations whose kernels want bfloat16 (vllm-project/vllm pull request 29901, which brought
 those of AWQ, GPTQ and FP8 to Turing)."""
+_HOPPER, _HOPPER_ALONE = 9, frozenset({"Dots3NoteForCausalLM"})
+"""Models whose own code names FlashAttention 3, with a cache in 16 bits (FlashAttnMLASparseBackend
+in vllm/v1/attention/backends/mla/flashattn_mla_sparse.py, 0.32)."""
+_TWO_WIDTHS = (9, 10)
+"""Compute capabilities on which keys and values beside learned tokens have widths of their own
+(FlashAttentionDiffKVBackend in vllm/v1/attention/backends/flash_attn_diffkv.py, 0.32)."""
 _FP8_ALONE = ("quark", "torchao")
 """Quantizations whose FP8 no kernel of 16 bits stands in for."""
 FP8_FROM = (8, 9)
@@ -315,6 +332,13 @@ class Vllm(Engine):
         """
         if gpu.compute_capability < FP8_FROM and _needs_fp8(shape):
             yield f"{gpu.name} has no FP8, which these weights need"
+        if shape.architecture in _HOPPER_ALONE:
+            if gpu.compute_capability[0] != _HOPPER:
+                yield f"{gpu.name} is no Hopper, for which alone this model's attention is made"
+            if service.kv_cache_dtype == "fp8":
+                yield "this model's attention keeps 16 bits: leave kv_cache_dtype out"
+        if _has_learned_tokens(shape) and gpu.compute_capability[0] not in _TWO_WIDTHS:
+            yield f"{gpu.name} is neither Hopper nor Blackwell 10, which its attention is made for"
         if gpu.unified_memory and host_bytes(shape, Split()):
             yield f"{gpu.name} shares the host's memory, and n-grams pinned there are not judged"
         if gpu.compute_capability >= BF16_FROM:
@@ -421,6 +445,11 @@ def _is_ip(address: str) -> bool:
 
 
 VLLM = Vllm()
+
+
+def _has_learned_tokens(shape: Shape) -> bool:
+    """Whether some stand before all others, as openPangu's do."""
+    return any(one.name == "self_attn.param_sink_key" for one in shape.layers[0].tensors)
 
 
 def _needs_fp8(shape: Shape) -> bool:

@@ -18,6 +18,8 @@ from rackwright.models.family import Family
 from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
 from rackwright.models.gemma4_unified import embedders
 from rackwright.models.hearing import TRANSCRIBES, read_ear
+from rackwright.models.modernvbert import NAME as MODERN_VBERT
+from rackwright.models.modernvbert import tower_of
 from rackwright.models.quantization import (
     DTYPE_BYTES,
     NAMED,
@@ -96,6 +98,8 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     )
     if architecture == DIFFUSION_GEMMA:
         return with_canvas(shape, values, path)
+    if architecture == MODERN_VBERT:
+        return replace(shape, beside=(*shape.beside, *tower_of(values, path, shape.hidden_size)))
     if architecture != GEMMA4_UNIFIED:
         return shape
     return replace(shape, beside=(*shape.beside, *embedders(values, path, shape.hidden_size)))
@@ -136,7 +140,7 @@ def _text_model(
         rule = f"must be one of {', '.join(sorted(BY_TYPE))}; or {BY_HAND}"
         rule += "; or name its params.json" if architecture in OF_MISTRAL else ""
         raise SpecError([Fault(f"{where}.model_type", rule, inner_type(values))])
-    places = {key: outside if key in whole else path for key in outer_keys(values)}
+    places = {key: outside if key in whole else path for key in outer_keys(architecture, values)}
     return named, inner, where, places
 
 
@@ -167,7 +171,8 @@ def _shape(architecture: str, config: Config) -> Shape:
     family, base = family_of(architecture), base_of(architecture)
     decoder = decoder_of(base, family)(config, family)
     vocabulary, hidden = config.count("vocab_size"), decoder.hidden
-    tied = config.flag("tie_word_embeddings", family.tied) or family.headless
+    untabled = family.headless and not family.keeps_head
+    tied = config.flag("tie_word_embeddings", family.tied) or untabled
     layers = decoder.layers()
     shape = Shape(
         architecture=architecture,
@@ -177,7 +182,9 @@ def _shape(architecture: str, config: Config) -> Shape:
         vocab_size=vocabulary,
         layers=layers,
         embedding=Tensor("embed_tokens", vocabulary, hidden, Sharding.VOCABULARY),
-        head=Tensor("lm_head", vocabulary, hidden, Sharding.VOCABULARY),
+        head=Tensor(
+            "lm_head", vocabulary, hidden, Sharding.VOCABULARY, stored=not family.keeps_head
+        ),
         norm=Tensor("norm", decoder.norm_elements if family.final_norm else 0),
         rotary=decoder.rotary(),
         tied=tied,

@@ -29,7 +29,6 @@ ALSO = {
     "MiMoV2ForCausalLM": "MiMoV2FlashForCausalLM",
     "LlamaBidirectionalForSequenceClassification": "LlamaForCausalLM",
     "LlamaBidirectionalModel": "LlamaForCausalLM",
-    "NemotronHPuzzleForCausalLM": "",
     "Qwen2ForProcessRewardModel": "Qwen2ForCausalLM",
     "Qwen2ForRewardModel": "Qwen2ForCausalLM",
     "TeleFLMForCausalLM": "LlamaForCausalLM",
@@ -142,6 +141,9 @@ ANSWERING: dict[str, Family] = {
     "Qwen3ForSequenceClassification": Family(
         qk_norm="head", windows="upper", headless=True, answer="score"
     ),
+    "EmbeddingGemma2Model": Family(
+        windows="pattern", scaled_context=True, encoder=True, headless=True
+    ),
     "GteModel": GTE,
     "GteNewModel": GTE,
     "GteNewForSequenceClassification": replace(GTE, answer="classified"),
@@ -154,6 +156,16 @@ ANSWERING: dict[str, Family] = {
         scaled_context=True,
         float16=False,
         headless=True,
+    ),
+    "InternLM2ForRewardModel": Family(reads_attention_bias=False, headless=True, answer="valued"),
+    "JinaVLForRanking": Family(
+        qkv_bias=True,
+        reads_attention_bias=False,
+        output_follows_bias=False,
+        windows="upper",
+        headless=True,
+        keeps_head=True,
+        answer="ranked",
     ),
     "LlamaBidirectionalModel": Family(headless=True),
     "LlamaBidirectionalForSequenceClassification": Family(headless=True, answer="score"),

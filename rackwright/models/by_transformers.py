@@ -35,6 +35,7 @@ BY_TRANSFORMERS: dict[str, Family] = {
     "HunYuanDenseV1ForCausalLM": Family(qk_norm="head"),
     "Jais2ForCausalLM": Family(mlp="plain", mlp_bias=True, norm_bias=True, qkv_bias=True),
     "MellumForCausalLM": Family(qk_norm="head", experts="num_experts"),
+    "NanbeigeForCausalLM": Family(),
     "OlmoForCausalLM": Family(norms=0, final_norm=False),
     "Olmo2ForCausalLM": Family(qk_norm="all"),
     "Olmo3ForCausalLM": Family(qk_norm="all", windows="pattern"),

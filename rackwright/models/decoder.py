@@ -7,6 +7,7 @@ from itertools import chain
 
 from rackwright.models.config import HEADS, HIDDEN, LAYERS, Config
 from rackwright.models.family import Family
+from rackwright.models.projection import projected
 from rackwright.models.quantization import DTYPE_BYTES
 from rackwright.models.rope import read_rope
 from rackwright.models.shape import Experts, KvCache, Layer, Shape, Sharding, Tensor
@@ -84,8 +85,15 @@ class Decoder:
         if family.answer in ("rewarded", "judged"):
             found.append(Tensor("score.0", hidden, hidden + 1, RANKS))
             found.append(Tensor("score.2", 1 if family.answer == "rewarded" else 2, hidden + 1))
+        if family.answer == "valued":
+            found.append(Tensor("v_head", 1, hidden, dtype="float32"))
+        if family.answer == "ranked":
+            found.append(Tensor("score.dense", hidden, hidden + 1, RANKS, dtype="float32"))
+            found.append(Tensor("score", 1, hidden + 1, dtype="float32"))
         if family.embedding_norm:
             found.append(Tensor("embedding_norm", self.norm_elements))
+        if family.projection:
+            found += projected(self.config, family.projection, hidden)
         return tuple(found)
 
     def seams(self) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from rackwright.models.answering import ANSWERING, WRITING, answer_of, other_heads
 from rackwright.models.by_transformers import BY_TRANSFORMERS
 from rackwright.models.family import Family
+from rackwright.models.late import LATE
 from rackwright.models.mixtures import MIXTURES
 
 DENSE: dict[str, Family] = {
@@ -55,6 +56,7 @@ DENSE: dict[str, Family] = {
     "ChatGLMModel": Family(output_follows_bias=False),
     "GraniteSWAForCausalLM": Family(tied=True, sinks=True, windows="from_first", pattern=4),
     "HrmTextForCausalLM": Family(norms=0, final_norm=False),
+    "IQuestLoopCoderForCausalLM": Family(reads_attention_bias=False, windows="all"),
     "OlmoHybridForCausalLM": Family(qk_norm="all", linear=True),
     "Molmo2ForConditionalGeneration": Family(bias_key="qkv_bias", output_follows_bias=False),
     "Zamba2ForCausalLM": Family(tied=True, second_runner=False),
@@ -95,8 +97,13 @@ DENSE: dict[str, Family] = {
     "Rnj1ForCausalLM": Family(
         norms=4, qk_norm="head", tied=True, windows="pattern", scaled_context=True
     ),
+    "Step1ForCausalLM": Family(tied=True),
+    "TeleChat2ForCausalLM": Family(
+        reads_attention_bias=False, output_bias=True, mlp_width="ffn_hidden_size"
+    ),
     "MuseGlimmerForCausalLM": Family(norms=4, gated_query=True),
     "NemotronHForCausalLM": Family(mlp="plain", second_runner=False),
+    "NemotronHPuzzleForCausalLM": Family(mlp="plain", second_runner=False),
     "MistralForCausalLM": Family(windows="all"),
     "Ministral3ForCausalLM": Family(windows="all"),
     "Qwen2ForCausalLM": Family(
@@ -132,7 +139,7 @@ DENSE: dict[str, Family] = {
     ),
 }
 """Families without experts, or with some beside an MLP."""
-FAMILIES = {**DENSE, **BY_TRANSFORMERS, **MIXTURES, **ANSWERING}
+FAMILIES = {**DENSE, **BY_TRANSFORMERS, **MIXTURES, **ANSWERING, **LATE}
 """Every family by the architecture that ``config.json`` names."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 MlpKind = Literal["gated", "plain"]
 Answer = Literal[
@@ -20,8 +20,24 @@ Answer = Literal[
     "worded",
     "threefold",
     "projected",
+    "valued",
+    "ranked",
 ]
 Windows = Literal["", "all", "alternate", "pattern", "from_first", "upper", "chunks"]
+
+
+class Projection(NamedTuple):
+    """What makes a vector of each token: a product, or two where it ``narrows`` by half before.
+
+    ``keys`` say how many numbers a vector has, the first that is there; else there are ``usual``.
+    Without either the engine looks at the files: ``guessed`` many are counted.
+    """
+
+    keys: tuple[str, ...] = ()
+    usual: int = 0
+    guessed: int = 0
+    bias: bool = False
+    narrows: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,9 @@ class Family:
     ``padded_experts`` have widths that kernels pad; of those with a ``least_width`` a rank holds
     so much at least.
 
-    The whole: ``headless`` models answer with a vector, or a score by their ``answer``; an
+    The whole: ``headless`` models answer with a vector, or a score by their ``answer``, or with a
+    vector of each token by their ``projection``; of those with ``keeps_head`` the engine makes the
+    table of outputs too, which their files may not have and nobody uses. An
     ``encoder`` reads a text at once, and what ``hears`` answers with transcripts.
     ``second_runner`` is given where the rule for it does not hold. ``scaled_context``:
     ``max_position_embeddings`` counts the scaling of positions already. ``float16`` is False where
@@ -103,6 +121,8 @@ class Family:
     headless: bool = False
     hears: bool = False
     answer: Answer = ""
+    projection: Projection | None = None
+    keeps_head: bool = False
     second_runner: bool | None = None
     scaled_context: bool = False
     float16: bool = True

@@ -34,7 +34,8 @@ class HrmText(Decoder):
     def layers(self) -> tuple[Layer, ...]:
         """Both stacks with their weights, then passes without."""
         own = super().layers()
-        again = {layer: replace(layer, tensors=()) for layer in dict.fromkeys(own)}
+        back = 2 * self.stack
+        again = {layer: replace(layer, tensors=(), back=back) for layer in dict.fromkeys(own)}
         passed = tuple(again[layer] for layer in own)
         return own * 2 + passed * (self.passes - 2)
 

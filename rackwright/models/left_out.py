@@ -15,6 +15,19 @@ _MINIMAX_M3: dict[str, Any] = {
 """What vLLM's own MiniMaxM3TextConfig fills in: transformers 5 saves none of it."""
 LEFT_OUT: dict[str, dict[str, Any]] = {
     "cohere_compass_text": {"sliding_window_pattern": 1},
+    "embedding_gemma2_text": {
+        "vocab_size": 262144,
+        "hidden_size": 512,
+        "intermediate_size": 2048,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 256,
+        "max_position_embeddings": 262144,
+        "sliding_window": 512,
+        "hidden_size_per_layer_input": 512,
+        "embedding_dim": 768,
+    },
     "diffusion_gemma_text": {"attention_k_eq_v": True},
     "gemma": {
         "vocab_size": 256000,

@@ -1,7 +1,8 @@
 """LongCat Flash: two attentions and two MLPs a layer, beside experts some of which do nothing.
 
 Source: vllm/model_executor/models/longcat_flash.py, 0.32: FlashDecoderLayer, LongcatRouter, and
-LongCatFlashModelArchConfigConvertor in transformers_utils/model_arch_config_convertor.py.
+LongCatFlashModelArchConfigConvertor in transformers_utils/model_arch_config_convertor.py;
+NgramEmbedding in longcat_flash_ngram.py.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rackwright.models.config import Config
-from rackwright.models.decoder import Decoder
+from rackwright.models.decoder import RANKS, Decoder
 from rackwright.models.family import Family
 from rackwright.models.shape import Experts, KvCache, Layer, Tensor
 
@@ -61,6 +62,29 @@ class Longcat(Decoder):
     def _kv(self, window: int | None, indexed: bool) -> KvCache:
         kept = super()._kv(window, indexed)
         return replace(kept, elements=2 * kept.elements)
+
+
+class LongcatNgram(Longcat):
+    """Reads the layers of one LongCat Flash Lite, which also looks up the words before a word.
+
+    All those tables are one to the engine, its rows divided by the ranks; what makes hidden states
+    of them is whole on each.
+    """
+
+    def beside(self) -> tuple[Tensor, ...]:
+        """A table for each split of each n-gram, of two rows more than the one before."""
+        ratio = self.config.optional("ngram_vocab_size_ratio")
+        if not ratio:
+            return super().beside()
+        longest, splits = self.config.count("emb_neighbor_num"), self.config.count("emb_split_num")
+        tables = max(1, splits * (longest - 1))
+        rows = tables * ratio * self.config.count("vocab_size") + tables * tables
+        width = self.hidden // tables
+        return (
+            *super().beside(),
+            Tensor("ngram_embeddings.embedders", rows, width, RANKS),
+            Tensor("ngram_embeddings.post_projs", self.hidden, width, copies=tables),
+        )
 
 
 def _twice(tensors: Iterator[Tensor]) -> Iterator[Tensor]:

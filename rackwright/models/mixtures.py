@@ -41,6 +41,12 @@ QWEN_NEXT = Family(
 )
 """Attention in some layers, gated delta nets in the others, and an expert for every token."""
 
+LONGCAT = Family(
+    latent=True,
+    experts="n_routed_experts",
+    active="moe_topk",
+    score_bias=True,
+)
 HUNYUAN = Family(
     qk_norm="head",
     experts="num_experts",
@@ -207,6 +213,9 @@ MIXTURES: dict[str, Family] = {
     "Qwen3NextForCausalLM": QWEN_NEXT,
     "Qwen4ExpForCausalLM": QWEN_NEXT,
     "Qwen3_5MoeForCausalLM": QWEN_NEXT,
+    "DbrxForCausalLM": Family(
+        reads_attention_bias=False, experts="moe_num_experts", active="moe_top_k"
+    ),
     "OlmoeForCausalLM": Family(
         qk_norm="all", experts="num_experts", expert_width="intermediate_size"
     ),
@@ -251,6 +260,7 @@ MIXTURES: dict[str, Family] = {
         shared_count="n_shared_experts",
         score_bias=True,
     ),
+    "Dots3NoteForCausalLM": replace(DEEPSEEK, indexer=True),
     "GlmMoeDsaForCausalLM": replace(DEEPSEEK, indexer=True),
     "KimiLinearForCausalLM": Family(
         latent=True,
@@ -275,12 +285,9 @@ MIXTURES: dict[str, Family] = {
         dense_first="moe_layer_start_index",
         score_bias=True,
     ),
-    "LongcatFlashForCausalLM": Family(
-        latent=True,
-        experts="n_routed_experts",
-        active="moe_topk",
-        score_bias=True,
-    ),
+    "LongcatFlashForCausalLM": LONGCAT,
+    "LongcatFlashNgramForCausalLM": LONGCAT,
+    "PanguProMoEV2ForCausalLM": replace(DEEPSEEK, latent=False),
     "PanguUltraMoEForCausalLM": DEEPSEEK,
     "Param2MoEForCausalLM": replace(HUNYUAN, qk_norm_key="use_qk_norm"),
     "SarvamMoEForCausalLM": replace(

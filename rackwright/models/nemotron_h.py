@@ -5,10 +5,14 @@ Source: vllm/model_executor/models/nemotron_h.py and layers/mamba/mamba_mixer2.p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from math import gcd
+from typing import Any
 
-from rackwright.models.config import LAYERS
-from rackwright.models.decoder import EXPERTS
+from rackwright.models.config import LAYERS, Config
+from rackwright.models.decoder import EXPERTS, MOST_LAYERS
+from rackwright.models.family import Family
 from rackwright.models.mamba import Keys, Mamba, older_names
 from rackwright.models.shape import Experts, KvCache, Layer, Tensor
 
@@ -108,3 +112,61 @@ class NemotronH(Mamba):
             yield Tensor(full, rows, columns, EXPERTS, count, quantizable=True)
         if self._shared():
             yield from self._mlp("mixer.shared_experts", self._shared())
+
+
+class Puzzle(NemotronH):
+    """Reads the layers of one Nemotron that Puzzle made: each has keys of its own.
+
+    Those stand in ``block_configs``, and count before the model's. Layers of Mamba are built by the
+    model's keys alone, and so is what ranks divide.
+    """
+
+    def __init__(self, config: Config, family: Family) -> None:
+        """Kinds of layers are named there, and how many there are."""
+        blocks = config.values.get("block_configs")
+        self.blocks: list[Mapping[str, Any]] = [{}]
+        if isinstance(blocks, list) and all(isinstance(one, Mapping) for one in blocks) and blocks:
+            self.blocks = blocks[:MOST_LAYERS]
+        else:
+            config.fault("block_configs", "must be a list of a dict for each layer", blocks)
+        kinds = [one.get("block_type") for one in self.blocks]
+        counted = {"layers_block_type": kinds, "num_hidden_layers": len(kinds)}
+        config.values = {**config.values, **counted}
+        super().__init__(config, family)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer in order; equal layers are one and the same value."""
+        made: dict[str, Layer] = {}
+        found = []
+        for number, (kind, block) in enumerate(zip(self._kinds(), self.blocks, strict=True)):
+            name = repr(sorted(block.items(), key=repr))
+            if name not in made:
+                made[name] = self._of_block(kind, number, block)
+            found.append(made[name])
+        return tuple(found)
+
+    def widths(self) -> dict[str, int]:
+        """What ranks must divide: of shared experts and of MLPs those of every layer."""
+        found = super().widths()
+        every = [one for one in dict.fromkeys(self.layers()) if one.mlp_width]
+        for name, routed in (("MLP width", False), ("shared expert width", True)):
+            widths = [one.mlp_width for one in every if bool(one.experts) is routed]
+            found.pop(name, None)
+            if widths:
+                found[name] = gcd(*widths)
+        return found
+
+    def _of_block(self, kind: str, number: int, block: Mapping[str, Any]) -> Layer:
+        config, whole, called = self.config, self.config.values, self.config.called
+        own = {key: value for key, value in block.items() if value is not None}
+        if kind != "mamba":
+            config.values = {**whole, **own}
+            config.called = {**called, **{key: f"block_configs[{number}].{key}" for key in own}}
+        if kind == "mlp":
+            self.dense_width = config.count("intermediate_size")
+        made = self._made(kind)
+        if kind == "attention":
+            window = config.optional("sliding_window")
+            made = replace(made, kv=replace(made.kv, window=window))
+        config.values, config.called = whole, called
+        return made

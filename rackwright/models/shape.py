@@ -121,7 +121,8 @@ class Layer:
 
     ``query_width`` is the queries of all heads together, ``output_width`` what attention sums up
     of all heads (for latent attention still latent), ``unfolded_width`` the keys and values that
-    latent attention unfolds of a token.
+    latent attention unfolds of a token. One that a token passes once more holds no tensors: its
+    weights lie ``back`` layers before it.
     """
 
     tensors: tuple[Tensor, ...]
@@ -131,6 +132,7 @@ class Layer:
     output_width: int
     unfolded_width: int = 0
     experts: Experts | None = None
+    back: int = 0
 
     def __hash__(self) -> int:
         """By a few of its widths: layers are compared often, and those of a model are few kinds."""
@@ -234,7 +236,7 @@ class Shape:
         for layer in self.layers:
             yield from (tensor for tensor in layer.tensors if tensor.stored)
         yield self.norm
-        if not self.tied:
+        if not self.tied and self.head.stored:
             yield self.head
 
     @cached_property

@@ -24,6 +24,7 @@ _STATES = {
     "Mamba2ForCausalLM",
     "MambaForCausalLM",
     "NemotronHForCausalLM",
+    "NemotronHPuzzleForCausalLM",
     "Zamba2ForCausalLM",
 }
 """With layers that keep a state of a request, where that is no trait of the family."""

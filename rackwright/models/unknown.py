@@ -42,8 +42,10 @@ ONE_LAYER, OF_A_DRAFT = 1, 2048
 """A model of one layer that is so wide is no model: EAGLE's drafts have the name and sizes of those
 that they draft for (arXiv:2401.15077), and tensors that those have not.
 """
-OTHER_THAN = {"HfMoondream": "moondream3"}
-"""Names under which the engine builds the newest of several models, by the type that it has."""
+OTHER_THAN = {"HF_ColBERT": "bert", "HfMoondream": "moondream3"}
+"""Names under which the engine builds one of several models, by the type that it has."""
+COLBERT, TURNED = "HF_ColBERT", "ColBERTJinaRobertaModel"
+"""What ColBERTs of any kind are called, and the engine's name for an XLM-R of Jina's among them."""
 
 
 def unknown_rule(
@@ -51,8 +53,7 @@ def unknown_rule(
 ) -> str:
     """The rule that an unknown name breaks, with what can be done, and the nearest known."""
     if own := SERVED_AS.get(architecture):
-        override = json.dumps({"architectures": [own]})
-        return f"must be {own}, under which vLLM serves it with --hf-overrides '{override}'"
+        return _named(own)
     release, close = listed(), nearest_known(architecture, known)
     label = f"vLLM {release.version}"
     nearest = f"; the nearest by name that is known is {close}" if close else ""
@@ -66,6 +67,11 @@ def unknown_rule(
         return f"is served by no vLLM without its plugin {plugin}, which is not planned for"
     tried = _tried(architecture, values or {}, label)
     return f"is no architecture that is known here or listed by {label}{tried}{nearest}: {WAYS}"
+
+
+def _named(own: str) -> str:
+    override = json.dumps({"architectures": [own]})
+    return f"must be {own}, under which vLLM serves it with --hf-overrides '{override}'"
 
 
 def _tried(architecture: str, values: Mapping[str, Any], label: str) -> str:
@@ -88,6 +94,8 @@ def other_version_rule(architecture: str, values: Mapping[str, Any]) -> str:
     built, kind = OTHER_THAN.get(architecture), values.get("model_type")
     if built is None or kind in (None, built):
         return ""
+    if architecture == COLBERT and values.get("position_embedding_type") == "rotary":
+        return _named(TURNED)
     return (
         f"is {built} to vLLM {listed().version}, whose tensors a {kind} has not: no vLLM serves it"
     )

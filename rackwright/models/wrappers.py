@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rackwright.models.late import LATE
 from rackwright.models.left_out import LEFT_OUT
 
 TEXT_OF = {
@@ -22,11 +23,25 @@ TEXT_OF = {
     "BagelForConditionalGeneration": "Qwen2ForCausalLM",
     "BailingMoeV3VLForConditionalGeneration": "BailingMoeV3ForCausalLM",
     "ClefOmniForJointSchema": "Qwen3MoeForCausalLM",
+    **{
+        name: name
+        for name in (
+            "ColModernVBertForRetrieval",
+            "ColPaliForRetrieval",
+            "ColQwen3",
+            "ColQwen3_5",
+            "EmbeddingGemma2Model",
+            "JinaVLForRanking",
+            "OpsColQwen3Model",
+            "Qwen3VLNemotronEmbedModel",
+        )
+    },
     "CohereCompassForConditionalGeneration": "Cohere2ForCausalLM",
     "Cosmos3ForConditionalGeneration": "Qwen3ForCausalLM",
     "DeepseekV41ForCausalLM": "DeepseekV41ForCausalLM",
     "DeepseekV4ForConditionalGeneration": "DeepseekV4ForCausalLM",
     "DiffusionGemmaForBlockDiffusion": "Gemma4ForCausalLM",
+    "Dots3NoteForCausalLM": "Dots3NoteForCausalLM",
     "DotsOCRForCausalLM": "Qwen2ForCausalLM",
     "Ernie4_5_VLMoeForConditionalGeneration": "Ernie4_5_VLMoeForCausalLM",
     "Emu3ForConditionalGeneration": "LlamaForCausalLM",
@@ -154,6 +169,10 @@ OWN_TEXT = (
 Source: lfm2_vl.py, nemotron_vl.py, mistral3.py, voxtral.py in vllm/model_executor/models, 0.32.
 """
 FLAT = (
+    "ColModernVBertForRetrieval",
+    "ColPaliForRetrieval",
+    "ColQwen3",
+    "ColQwen3_5",
     "DeepseekV41ForCausalLM",
     "GLM4VForCausalLM",
     "HfMoondream",
@@ -163,25 +182,37 @@ FLAT = (
     "OpenPanguVLForConditionalGeneration",
     "MoonshotKimiaForCausalLM",
     "DeepseekV4ForConditionalGeneration",
+    "Dots3NoteForCausalLM",
     "DotsOCRForCausalLM",
+    "EmbeddingGemma2Model",
     "Ernie4_5_VLMoeForConditionalGeneration",
     "HunYuanVLForConditionalGeneration",
     "IsaacForConditionalGeneration",
+    "JinaVLForRanking",
     "KeyeForConditionalGeneration",
     "KeyeVL1_5ForConditionalGeneration",
     "MiniCPMV",
+    "OpsColQwen3Model",
     "PaddleOCRVLForConditionalGeneration",
     "Phi3VForCausalLM",
     "Phi4ForCausalLMV",
     "Phi4MMForCausalLM",
     "Qwen2VLForConditionalGeneration",
     "Qwen2_5_VLForConditionalGeneration",
+    "Qwen3VLNemotronEmbedModel",
 )
 """Wrappers whose files have the text model's keys beside their own, or had before they moved."""
 INNER = ("text_config", "llm_config", "language_config")
 """Where the text model's keys stand; the engine takes the first that is there."""
 THINKER = "thinker_config"
 """Where models that also speak have what listens, sees and writes: all that the engine loads."""
+PALI = "vlm_config"
+"""Where a ColPali has the model that sees (ColPaliConfig in vllm/transformers_utils/configs)."""
+OF_VECTORS = (
+    *("embedding_dim", "embed_dim", "dims", "dim", "projection_dim", "colbert_dim"),
+    "retrieval_attention_contract",
+)
+"""Keys that stand beside the text model of one that answers with a vector of each token."""
 BY_TYPE = {
     "cohere": "CohereForCausalLM",
     "cohere2": "Cohere2ForCausalLM",
@@ -290,10 +321,15 @@ def is_wrapper(architecture: str) -> bool:
 
 
 def thinker(values: Mapping[str, Any], path: str) -> tuple[Mapping[str, Any], str]:
-    """The keys of what writes in a model that also speaks, and where they stand.
+    """The keys of what writes in a model that also speaks, or sees in one that retrieves, and
+    where they stand.
 
-    Source: vllm/model_executor/models/qwen3_omni_moe_thinker.py, qwen2_5_omni_thinker.py, 0.32.
+    Source: vllm/model_executor/models/qwen3_omni_moe_thinker.py, qwen2_5_omni_thinker.py,
+    ColPaliConfig in transformers_utils/configs/colpali.py, 0.32.
     """
+    if isinstance(inner := values.get(PALI), Mapping):
+        own = {key: values[key] for key in (*_SHARED, *OF_VECTORS) if key in values}
+        return {**inner, **own}, f"{path}.{PALI}"
     inner = values.get(THINKER)
     if not isinstance(inner, Mapping):
         return values, path
@@ -338,7 +374,8 @@ def text_values(architecture: str, values: Mapping[str, Any]) -> dict[str, Any] 
     inner = values.get(inner_key(values))
     if not isinstance(inner, Mapping):
         return dict(values) if architecture in FLAT else None
-    whole = {key: values[key] for key in outer_keys(values)} | _tied(architecture, values, inner)
+    whole = {key: values[key] for key in outer_keys(architecture, values)}
+    whole |= _tied(architecture, values, inner)
     dropped = DTYPES if set(DTYPES) & set(whole) else ()
     own = {key: inner[key] for key in inner if key not in dropped}
     if architecture == SEES_BESIDE:
@@ -361,12 +398,13 @@ def _tied(architecture: str, values: Mapping[str, Any], inner: Mapping[str, Any]
     return {TIED: TIED_BY_EITHER[architecture] if own is None else own}
 
 
-def outer_keys(values: Mapping[str, Any]) -> list[str]:
-    """Keys of the text model that stand beside it.
+def outer_keys(architecture: str, values: Mapping[str, Any]) -> list[str]:
+    """Keys of the text model that stand beside it, and of the vectors made of what it makes.
 
     Source: VllmConfig.with_hf_config for tied tables, get_quantization_config in
     transformers_utils/model_arch_config_convertor.py, vLLM 0.32.
     """
     if not isinstance(values.get(inner_key(values)), Mapping):
         return []
-    return [key for key in _SHARED if values.get(key) is not None]
+    of_vectors = OF_VECTORS if architecture in LATE else ()
+    return [key for key in (*_SHARED, *of_vectors) if values.get(key) is not None]

@@ -18,6 +18,9 @@ CALLED = {
     "mlp.shared_experts.up_proj": "shared expert width",
 }
 """What a product's divided side is called, where it has a name of its own."""
+PADDED = frozenset({"Dots3NoteForCausalLM"})
+"""Whose MLPs, and shared experts, are padded until each rank has whole blocks (_padded_mlp_size in
+vllm/models/dots3_note/nvidia/model.py, 0.32)."""
 JOINED = frozenset(
     {"q_proj", "k_proj", "v_proj", "gate_proj", "up_proj", "in_proj_qkvz", "in_proj"}
 )
@@ -27,7 +30,10 @@ JOINED = frozenset(
 @lru_cache(maxsize=4096)
 def uneven_blocks(split: Split, shape: Shape) -> str:
     """Which part of a product is no whole number of its blocks; empty where all are."""
+    padded = CALLED if shape.architecture in PADDED else ()
     for tensor, scheme in _quantized(shape):
+        if tensor.name in padded:
+            continue
         if reason := _uneven(tensor, scheme, split, shape):
             return reason
     return ""

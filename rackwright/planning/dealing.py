@@ -21,6 +21,9 @@ from rackwright.spec import ServiceSpec
 EVEN_ALONE = frozenset({"GptOssForCausalLM"})
 """Whose weights are cut into equal shares while they are loaded (_load_weights_mxfp4 in
 vllm/model_executor/models/gpt_oss.py, 0.32)."""
+CUT_ALONE = frozenset({"DbrxForCausalLM"})
+"""Whose experts are cut by the ranks of their group, all of them on each, whatever is asked for
+(DbrxExperts.weight_loader in vllm/model_executor/models/dbrx.py, 0.32)."""
 
 
 @lru_cache(maxsize=4096)
@@ -73,6 +76,8 @@ def undealt(split: Split, shape: Shape, can: Splits) -> str:
     if not split.expert_parallel and split.context == 1:
         return ""
     if shape.experts and split.expert_parallel:
+        if shape.architecture in CUT_ALONE:
+            return "vLLM divides experts of this model over ranks, and deals none whole"
         count, ranks = shape.experts.count, split.expert_ranks
         if count < ranks:
             return f"{count} experts are too few for {ranks} ranks"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import gcd
 
 from rackwright.engines import ENGINES
 from rackwright.models import Shape
@@ -110,7 +111,8 @@ def _uneven_width(split: Split, shape: Shape) -> str:
     """Which width the ranks cannot share evenly, in whole blocks of its quantization."""
     ranks, widths = split.tensor, dict(shape.widths)
     if shape.experts and not split.expert_parallel:
-        widths["expert width"] = shape.experts.width
+        each = (layer.experts.width for layer in shape.kinds if layer.experts)
+        widths["expert width"] = gcd(*each)
     for name, width in widths.items():
         if width % ranks:
             return f"{name} {width} does not divide that way"

@@ -60,9 +60,10 @@ def work_of(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> Work
     # A rank does the same in every layer of a kind, however many stages there are.
     done: dict[tuple[int, int], _LayerWork] = {}
     for number, layer in zip(numbers, layers, strict=True):
-        key = shape.kind_numbers[number], id(held[number])
+        weights = held[_weighty(shape, number)]
+        key = shape.kind_numbers[number], id(weights)
         if key not in done:
-            done[key] = _layer_work(shape, layer, held[number], split)
+            done[key] = _layer_work(shape, layer, weights, split)
         own = done[key]
         share = own.share or share
         read, expert_read = read + own.read, expert_read + own.expert_read
@@ -90,6 +91,13 @@ def work_of(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> Work
         sum(layer.experts is not None for layer in layers),
         sum(layer.kv.latent for layer in layers),
     )
+
+
+def _weighty(shape: Shape, number: int) -> int:
+    """The layer that holds the weights of one: itself, but where a token passes it again."""
+    while back := shape.layers[number].back:
+        number -= back
+    return number
 
 
 def _all_is_read(kv: KvCache) -> bool:

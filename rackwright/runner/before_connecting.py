@@ -22,8 +22,8 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.connectors.base import BaseConnector
 
 from rackwright.exits import exits
-from rackwright.runner import early
 from rackwright.runner.each_operation import at_less_cost
+from rackwright.runner.meanwhile import pause
 from rackwright.schema.files import text_of
 
 PROJECT_NAME, ASKS_AHEAD = "rackwright", "ask_ahead("
@@ -45,26 +45,43 @@ def judge_inventories_first(connector: type[BaseConnector]) -> None:
 def _judging(init: Callable[..., None], connector: type[BaseConnector]) -> Callable[..., None]:
     @wraps(init)
     def judged(state: State, inventory: Inventory, *args: Any, **kwargs: Any) -> None:
-        deploys, asks = _runs_a_deploy_with(PROJECT_NAME), _runs_a_deploy_with(ASKS_AHEAD)
-        if asks and early.was_right(inventory):
+        def start() -> None:
             init(state, inventory, *args, **kwargs)
-            early.begin(state)
-            try:
-                refuse_if_faulty(inventory, deploys)
-            except BaseException:
-                early.stop(state)
-                raise
-            early.go_on()
-        else:
+
+        def judge() -> None:
+            deploys = _runs_a_deploy_with(PROJECT_NAME)
             if deploys or any(host.connector_cls is connector for host in inventory):
                 refuse_if_faulty(inventory, deploys)
-            init(state, inventory, *args, **kwargs)
-            if asks:
-                early.note_right(inventory)
-        if asks:
+
+        if _runs_a_deploy_with(ASKS_AHEAD):
+            _judge_and_connect(state, inventory, start, judge)
             state.add_callback_handler(_AsksAhead())
+        else:
+            judge()
+            start()
 
     return judged
+
+
+def _judge_and_connect(
+    state: State, inventory: Inventory, start: Callable[[], None], judge: Callable[[], None]
+) -> None:
+    """One after the other; where the inventory was right before, it is judged meanwhile."""
+    from rackwright.runner import early  # a plan connects to nobody
+
+    if not early.was_right(inventory):
+        judge()
+        start()
+        early.note_right(inventory)
+        return
+    start()
+    right = early.begin(state)
+    try:
+        judge()
+    except BaseException:
+        early.stop(state)
+        raise
+    early.go_on(right)
 
 
 class _AsksAhead(BaseStateCallback):
@@ -100,31 +117,31 @@ def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
 
 def _load() -> None:
     """What judges an inventory and asks hosts, in parts that take about as long as one another."""
-    early.pause()
+    pause()
     from rackwright import models  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright import spec  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright import engines  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.inventory import settings  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.inventory import reading  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.planning import placing  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.desired import replicas  # noqa: F401
 
-    early.pause()
+    pause()
     from rackwright.runner import first_looks  # noqa: F401
 
-    early.pause()
+    pause()
 
 
 def _runs_a_deploy_with(word: str) -> bool:

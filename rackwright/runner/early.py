@@ -15,7 +15,6 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any
 
-from gevent import idle
 from gevent.event import Event
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
@@ -23,12 +22,12 @@ from pyinfra.api.state import State
 from rackwright.own_cache import cache_folder
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.looking import begin_looking
+from rackwright.runner.meanwhile import others_go_on
 from rackwright.runner.remote_call import give_up
 
 MOST_KEPT = 64
 SECRETS = frozenset({"ssh_password", "ssh_key_password", "_sudo_password", "_su_password"})
 """Host data that nothing is kept of, not even a digest."""
-_judging: list[Event] = []
 
 
 def was_right(inventory: Inventory) -> bool:
@@ -69,30 +68,25 @@ def _told(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key not in SECRETS}
 
 
-def begin(state: State) -> None:
-    """Connect to the hosts of a run in the background; nobody is asked a password meanwhile."""
+def begin(state: State) -> Event:
+    """Connect to the hosts of a run in the background; nobody is asked before that event."""
     judged = Event()
-    _judging.append(judged)
+    others_go_on(True)
     for host in islice(filter(state.is_host_in_limit, state.inventory), state.config.PARALLEL):
         if isinstance(host.connector, SshAccess):
             begin_looking(host, host.connector.begin(judged))
+    return judged
 
 
-def pause() -> None:
-    """Between two parts of judging: connections that were begun go on."""
-    if _judging:
-        idle()
-
-
-def go_on() -> None:
+def go_on(judged: Event) -> None:
     """The inventory is right: who has to be asked for a password may be."""
-    while _judging:
-        _judging.pop().set()
+    others_go_on(False)
+    judged.set()
 
 
 def stop(state: State) -> None:
     """It is wrong after all: hang up."""
-    _judging.clear()
+    others_go_on(False)
     for host in state.inventory:
         if isinstance(host.connector, SshAccess):
             give_up(host)

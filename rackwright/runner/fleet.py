@@ -29,10 +29,10 @@ from rackwright.planning.placing import plan
 from rackwright.planning.watchdogs import watchdog_port_of
 from rackwright.report import plan_text
 from rackwright.runner.clients import clients_of
-from rackwright.runner.early import pause
 from rackwright.runner.host_by_host import order_fault
 from rackwright.runner.host_data import host_data, jump_faults, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
+from rackwright.runner.meanwhile import pause
 from rackwright.runner.progress import heard_first
 from rackwright.runner.secrets import require_secrets
 from rackwright.runner.ssh_ports import ssh_port_faults

@@ -25,6 +25,7 @@ from rackwright.desired.failover import UNIT
 from rackwright.desired.fleet_data import ROUTER_HOST
 from rackwright.desired.gateway import connections
 from rackwright.engines import ENGINES
+from rackwright.models.projection import TokenVectors, token_vectors
 from rackwright.plan import Replica, Upstream
 from rackwright.planning.firewall import firewall_of
 from rackwright.planning.topology import islands
@@ -107,6 +108,7 @@ def _planned_service(upstream: Upstream, gateway: GatewaySpec, fleet: FleetRun) 
         replicas=tuple(to),
         engine=service.engine,
         task=upstream.replicas[0].task,
+        vectors=_vectors(upstream.replicas[0]),
         addresses=tuple(to.values()),
         connections=connections(fleet.plan.upstreams, settings),
         renewer=gateway.renewer,
@@ -199,6 +201,7 @@ def planned_replica(replica: Replica, settings: Settings, load: bool) -> Planned
         version=engine.version(settings) if engine.version_path else None,
         figures=tuple(engine.figures_of(replica.task)),
         task=replica.task,
+        vectors=_vectors(replica),
         keeps_tokens=replica.memory.has_cache,
         predicted=predicted(replica, settings),
         gpus=replica.gpus,
@@ -210,6 +213,10 @@ def planned_replica(replica: Replica, settings: Settings, load: bool) -> Planned
         slots=replica.limits.max_num_seqs if replica.gguf else None,
         digest=replica.gguf.sha256 if replica.gguf else None,
     )
+
+
+def _vectors(replica: Replica) -> TokenVectors | None:
+    return token_vectors(replica.model.shape) if replica.task == "token_embed" else None
 
 
 def predicted(replica: Replica, settings: Settings) -> Predicted | None:

@@ -82,12 +82,12 @@ def _called(
     kind: type,
     beside: tuple[str, ...],
 ) -> Any:
-    options = _options(host) | {"_timeout": timeout_s}
-    waiting = _taken(host, script, beside)
+    options = _options(host)
+    waiting = _taken(host, script, beside, options)
     try:
         if waiting is not None and (told := _told(waiting, arguments, timeout_s)):
             return _read(host, script, told, kind)
-        options["_stdin"] = message(script, *arguments, beside=beside)
+        options |= {"_stdin": message(script, *arguments, beside=beside), "_timeout": timeout_s}
         done, output = host.run_shell_command(_python(), print_output=show, **options)
     except OSError as error:  # includes TimeoutError; a broken connection is one too
         raise HostError(f"{host.name}: {script} gave no answer: {error!r}") from None
@@ -112,6 +112,7 @@ class _Waiting(NamedTuple):
 
     script: str
     beside: tuple[str, ...]
+    options: dict[str, Any]
     begun: Greenlet[..., Running | None]
 
 
@@ -136,11 +137,12 @@ def begin(
             return None
         try:
             opened = opening(script, beside, loaded)
-            return access.begin_command(_python(), opened, **_options(host))
+            return access.begin_command(_python(), opened, **options)
         except (PyinfraError, SSHException, EOFError, OSError):
             return None
 
-    _waiting[host] = _Waiting(script, beside, spawn(begun))
+    options = _options(host)
+    _waiting[host] = _Waiting(script, beside, options, spawn(begun))
 
 
 def give_up(host: Host) -> None:
@@ -149,9 +151,11 @@ def give_up(host: Host) -> None:
         waiting.begun.kill()
 
 
-def _taken(host: Host, script: str, beside: tuple[str, ...]) -> Running | None:
+def _taken(
+    host: Host, script: str, beside: tuple[str, ...], options: dict[str, Any]
+) -> Running | None:
     waiting = _waiting.get(host)
-    if waiting is None or waiting[:2] != (script, beside):
+    if waiting is None or waiting[:3] != (script, beside, options):
         return None
     del _waiting[host]
     running: Running | None = waiting.begun.get()

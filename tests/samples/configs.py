@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.samples.late_configs import LATE
 from tests.samples.more_configs import MORE
 from tests.samples.sizes import (
     ATTENTION,
@@ -662,6 +663,34 @@ COUNTED: list[tuple[str, Config, int]] = [
         },
         UNTIED + 3 * H + 2 * (MAMBA_2 - MIXED) + E * H + E + E * 2 * M * H,
     ),
+    (  # each layer with keys of its own, which count before the model's
+        "NemotronHPuzzleForCausalLM",
+        {
+            **MAMBA,
+            "num_hidden_layers": None,
+            "n_routed_experts": E,
+            "moe_latent_size": 30,
+            "n_shared_experts": 1,
+            "moe_shared_expert_intermediate_size": S,
+            "block_configs": [
+                {"block_type": "mamba", "ssm_state_size": None},
+                {"block_type": "moe", "moe_intermediate_size": M, "num_experts_per_tok": 2},
+                {"block_type": "attention"},
+                {
+                    "block_type": "moe",
+                    "moe_intermediate_size": 2 * M,
+                    "num_experts_per_tok": 1,
+                    "moe_shared_expert_intermediate_size": 2 * S,
+                },
+            ],
+        },
+        UNTIED
+        + L * H
+        + MAMBA_2
+        + ATTENTION
+        + 2 * (E * H + E + 2 * 30 * H)
+        + (E * 2 * M * 30 + 2 * S * H) * (1 + 2),
+    ),
     (  # every second layer has experts, with a shared one as wide as they are
         "Llama4ForCausalLM",
         {
@@ -1054,6 +1083,7 @@ COUNTED: list[tuple[str, Config, int]] = [
     ("LlamaModel", {}, TIED + L * (ATTENTION + MLP + 2 * H)),
     ("Qwen2Model", {}, TIED + L * (ATTENTION + (Q + 2 * K) + MLP + 2 * H)),
     *MORE,
+    *LATE,
 ]
 
 

@@ -37,12 +37,29 @@ HEARS: Mapping[str, Any] = {
     "models": {"hears": {"path": "/srv/models/hears", "config": HEARING}},
 }
 """A service of a model that hears: Qwen2-Audio 7B."""
+SEVERAL: Mapping[str, Any] = {
+    "model": "several",
+    "revision": ...,
+    "models": {
+        "several": {
+            "path": "/srv/models/several",
+            "config": {
+                **{"architectures": ["BgeM3EmbeddingModel"], "model_type": "xlm-roberta"},
+                **{"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24},
+                **{"num_attention_heads": 16, "vocab_size": 250002, "type_vocab_size": 1},
+                "max_position_embeddings": 8194,
+            },
+        }
+    },
+}
+"""One of a model that makes vectors and scores, by a name that its files have not: BGE-M3."""
 SERVICES: tuple[Mapping[str, Any], ...] = (
     {},
     {"kv_cache_dtype": "fp8"},
     {"kv_cache_dtype": "q8_0"},
     {"model": "gemma-3-27b-it"},  # sees images
     {"model": "bge-m3"},  # writes nothing
+    SEVERAL,
     {"tensor_parallel_size": 2, "box": server(gpu="rtx-4090-24gb", link="pcie")},  # no peers
     {"pipeline_parallel_size": 2},
     {"model": "qwen3-30b-a3b", "tensor_parallel_size": 2, "expert_parallel": True},

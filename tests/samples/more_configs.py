@@ -140,8 +140,45 @@ MOON: Config = {
         }
     },
 }
+NOTE: Config = {
+    **LATENT,
+    **INDEX,
+    "index_topk": 16,
+    "q_lora_rank": 28,
+    "attention_gate_type": "headwise",
+    "swa_num_attention_heads": 2,
+    "swa_qk_nope_head_dim": 16,
+    "swa_qk_rope_head_dim": 8,
+    "swa_v_head_dim": 10,
+    "swa_q_lora_rank": 18,
+    "swa_kv_lora_rank": 30,
+    "swa_attention_gate_type": "elementwise",
+    "sliding_window_size": 32,
+    "layer_types": ["full_attention", "full_attention", *["sliding_attention"] * 2],
+    "n_routed_experts": E,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": M,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 1,
+}
+NOTE_OWN = MLA + MLA_QUERY_RANK + 8 + HEADS * H + INDEXER
+NOTE_NEAR = 18 * H + 18 + 2 * (16 + 8) * 18 + (30 + 8) * H + 30 + 2 * (16 + 10) * 30
+NOTE_NEAR += H * 2 * 10 + 8 + 2 * 10 * H
+LONGCAT: Config = {
+    **LATENT,
+    "num_hidden_layers": 2 * L,
+    "num_layers": L,
+    "ffn_hidden_size": F,
+    "intermediate_size": None,
+    "expert_ffn_hidden_size": M,
+    "n_routed_experts": E,
+    "moe_topk": 2,
+    "zero_expert_num": 2,
+    "q_lora_rank": 28,
+}
 # Attention with its biases, one norm that also shifts, scales of heads by what they see.
 MOLMO = KV_HEADS * (H // HEADS)
+NARROW = 2 * H * H + 2 * MOLMO * H
 MOON_OWN = 4 * H * H + 4 * H + 2 * H + HEADS * (6 * H + 1)
 HY: Config = {
     **LATENT,
@@ -215,18 +252,7 @@ MORE: list[tuple[str, Config, int]] = [
     ),
     (  # two attentions, two MLPs and four norms; of 8 rows of the router two do nothing
         "LongcatFlashForCausalLM",
-        {
-            **LATENT,
-            "num_hidden_layers": 2 * L,
-            "num_layers": L,
-            "ffn_hidden_size": F,
-            "intermediate_size": None,
-            "expert_ffn_hidden_size": M,
-            "n_routed_experts": E,
-            "moe_topk": 2,
-            "zero_expert_num": 2,
-            "q_lora_rank": 28,
-        },
+        LONGCAT,
         UNTIED
         + L * (2 * (MLA + MLA_QUERY_RANK) + 2 * MLP + 4 * H + (E + 2) * (H + 1) + E * 3 * M * H),
     ),
@@ -395,5 +421,69 @@ MORE: list[tuple[str, Config, int]] = [
         "BailingMoeV3ForCausalLM",
         LING_3,
         UNTIED + 3 * DELTA_OWN + MLA + HEADS * H + L * 2 * H + MLP + 3 * (ROUTED + E + 3 * M * H),
+    ),
+    (  # three learned tokens; keys of 12 + 8 figures, values of 10
+        "PanguProMoEV2ForCausalLM",
+        {
+            "param_sink_number": 3,
+            "param_sink_with_value": True,
+            **{"qk_nope_dim": 12, "qk_rope_dim": 8, "v_channels": 10},
+            **{"qkv_bias": True, "sandwich_norm": True, "router_enable_expert_bias": True},
+            **{"n_routed_experts": E, "num_experts_per_tok": 2, "moe_intermediate_size": M},
+            **{"n_shared_experts": 2, "first_k_dense_replace": 1},
+        },
+        UNTIED
+        + L * (HEADS * (20 + 10) * H + KV_HEADS * (20 + 10) * (H + 3) + 20 + 4 * H)
+        + L * (HEADS * 20 + KV_HEADS * (20 + 10))
+        + MLP
+        + 3 * (ROUTED + E + 3 * 2 * M * H),
+    ),
+    (  # the first layer dense; two that choose tokens, two of a window with figures of their own
+        "Dots3NoteForCausalLM",
+        NOTE,
+        UNTIED + 2 * NOTE_OWN + 2 * NOTE_NEAR + L * 2 * H + MLP + 3 * (ROUTED + E + 3 * M * H),
+    ),
+    ("NanbeigeForCausalLM", {"num_loops": 2}, UNTIED + L * (ATTENTION + MLP + 2 * H)),
+    (  # heads as wide as they make the hidden state, each with what weighs two looks back
+        "IQuestLoopCoderForCausalLM",
+        {"loop_window_size": 16, "mlp_bias": True},
+        UNTIED + L * (NARROW + (H + HEADS) + MLP + 2 * H),
+    ),
+    (  # two splits of pairs and two of triples: tables of 301, 303, 305 and 307 rows
+        "LongcatFlashNgramForCausalLM",
+        {
+            **LONGCAT,
+            "zero_expert_num": None,
+            "ngram_vocab_size_ratio": 3,
+            "emb_neighbor_num": 3,
+            "emb_split_num": 2,
+        },
+        UNTIED
+        + (301 + 303 + 305 + 307) * H // 4
+        + H * H
+        + L * (2 * (MLA + MLA_QUERY_RANK) + 2 * MLP + 4 * H + E * (H + 1) + E * 3 * M * H),
+    ),
+    (
+        "DbrxForCausalLM",
+        {
+            **dict.fromkeys(("hidden_size", "num_attention_heads", "num_hidden_layers"), ...),
+            **{"d_model": H, "n_heads": HEADS, "n_layers": L},
+            "attn_config": {"kv_n_heads": KV_HEADS},
+            "ffn_config": {"moe_num_experts": E, "moe_top_k": 2, "ffn_hidden_size": M},
+        },
+        UNTIED + L * (NARROW + ROUTED + 2 * H),
+    ),
+    (
+        "Step1ForCausalLM",
+        {"num_attention_groups": KV_HEADS, "num_key_value_heads": HEADS},
+        TIED + L * (NARROW + MLP + 2 * H),
+    ),
+    (
+        "TeleChat2ForCausalLM",
+        {
+            **dict.fromkeys(("num_hidden_layers", "num_attention_heads"), ...),
+            **{"n_layer": L, "n_head": HEADS, "ffn_hidden_size": F, "intermediate_size": None},
+        },
+        UNTIED + L * (ATTENTION + H + MLP + H + 2 * H),
     ),
 ]

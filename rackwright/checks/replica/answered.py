@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from rackwright.models.projection import TokenVectors
     from rackwright.models.tasks import Task
 
 _KEYS: Mapping[str, str] = {"embed": "embedding", "classify": "probs", "token_classify": "data"}
 
 
-def words_of(task: Task | None, body: Any, model: str) -> str:
-    """What ``model`` made, in words. Raises ValueError with what is wrong."""
+class Asked(Protocol):
+    """What is known of what was asked: a replica, or a service."""
+
+    @property
+    def task(self) -> Task | None:
+        """What it was asked for; None where its model writes."""
+
+    @property
+    def served_model_name(self) -> str:
+        """Under which name."""
+
+    @property
+    def vectors(self) -> TokenVectors | None:
+        """What vectors its model makes of tokens, where it was asked for those."""
+
+
+def words_of(asked: Asked, body: Any) -> str:
+    """What the model made, in words. Raises ValueError with what is wrong."""
+    task, model = asked.task, asked.served_model_name
     if task is None:
         return f"{tokens_of(body, model)} tokens"
     if task == "transcription":
         return f"a transcript of {seconds_of(body)} s of sound"
+    if task == "token_embed":
+        return vectors_of(body, model, asked.vectors)
     numbers = _numbers(task, body, model)
     if task == "embed":
         return f"a vector of {len(numbers):,} numbers"
@@ -44,6 +65,26 @@ def seconds_of(body: Any) -> int:
     if type(seconds) is not int or seconds < 1:
         raise ValueError("no sound was heard")
     return seconds
+
+
+def vectors_of(body: Any, model: str, planned: TokenVectors | None) -> str:
+    """Vectors of tokens: as many as tokens were read, all as long as the model's are."""
+    rows = body.get("data") if isinstance(body, Mapping) else None
+    texts = [row.get("data") if isinstance(row, Mapping) else None for row in rows or ()]
+    found = list(chain.from_iterable(text if isinstance(text, list) else [text] for text in texts))
+    if not found or not all(isinstance(one, list) for one in found):
+        raise ValueError("the answer has no vectors")
+    _as_named(body, model)
+    if not all(found) or not all(map(_is_finite, chain.from_iterable(found))):
+        raise ValueError("what came back are not numbers")
+    length = (planned.length if planned else 0) or len(found[0])
+    if wrong := next((len(one) for one in found if len(one) != length), 0):
+        raise ValueError(f"a vector has {wrong:,} numbers, not {length:,}")
+    usage = body.get("usage")
+    read = usage.get("prompt_tokens") if isinstance(usage, Mapping) else None
+    if planned and planned.of_all and read is not None and read != len(found):
+        raise ValueError(f"{len(found):,} vectors came back of {read} tokens")
+    return f"{len(found):,} vectors of {length:,} numbers"
 
 
 def _numbers(task: Task, body: Any, model: str) -> list[Any]:

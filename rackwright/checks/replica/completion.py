@@ -18,7 +18,7 @@ def judge(planned: PlannedReplica, seen: Observation) -> Finding:
     if reply is None:
         return Finding(status, why, remedy)
     try:
-        made = words_of(planned.task, reply.get("body"), planned.served_model_name)
+        made = words_of(planned, reply.get("body"))
     except ValueError as wrong:
         return Finding(Status.CRITICAL, str(wrong), remedy)
     return Finding(Status.OK, f"{made} in {reply.get('seconds')} s")
@@ -28,7 +28,8 @@ CHECK = Check(
     name="completion",
     fine=(
         "a chat completion as the planned model has at least one token; one that answers with "
-        "vectors or scores makes them of a text, one that transcribes hears silence"
+        "vectors or scores makes them of a text (vectors of tokens: one of each, all as long as "
+        "planned), one that transcribes hears silence"
     ),
     judge=judge,
     healthy=REPLICA,

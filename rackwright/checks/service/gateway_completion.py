@@ -24,7 +24,7 @@ def judge(planned: PlannedService, seen: Observation) -> Finding:
         if reply is None:
             return Finding(status, why, remedy(observed))
         try:
-            words_of(planned.task, reply.get("body"), planned.served_model_name)
+            words_of(planned, reply.get("body"))
         except ValueError as wrong:
             return Finding(Status.CRITICAL, str(wrong), LOOK)
         answered[str(reply.get("replica"))] += 1

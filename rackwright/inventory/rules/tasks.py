@@ -8,7 +8,14 @@ from rackwright.engines import ENGINES, Engine
 from rackwright.errors import Fault
 from rackwright.models.shape import Shape
 from rackwright.models.spec import ModelSpec
-from rackwright.models.tasks import IN_WORDS, Task, keeps_tokens, task_of, writes
+from rackwright.models.tasks import (
+    IN_WORDS,
+    Task,
+    keeps_tokens,
+    reads_in_one_step,
+    task_of,
+    writes,
+)
 from rackwright.routers import ROUTERS
 from rackwright.spec import ServiceSpec
 
@@ -69,25 +76,27 @@ def _keys(service: ServiceSpec, model: ModelSpec, task: Task) -> Iterator[Fault]
         if writes(task):
             rule = f"must be latency or throughput, how fast {model.name} hears is not predicted"
         yield Fault(f"{path}.objective", rule, service.objective.model_dump())
-    for key, value, why in _unwanted(service, model.shape, IN_WORDS[task]):
+    for key, value, why in _unwanted(service, model.shape, task):
         if value:
             yield Fault(f"{path}.{key}", f"must be left out, {why}", value)
-    if not keeps_tokens(model.shape):
-        yield from _keys_of_one_that_keeps_nothing(service, model)
+    if not writes(task) and reads_in_one_step(model.shape):
+        yield from _keys_of_one_that_reads_at_once(service, model)
 
 
-def _unwanted(service: ServiceSpec, shape: Shape, what: str) -> Iterator[tuple[str, object, str]]:
+def _unwanted(service: ServiceSpec, shape: Shape, task: Task) -> Iterator[tuple[str, object, str]]:
     """Key, what it says (nothing where it is left out), and why that is nothing for such models.
 
-    What no such model could do at all other rules say.
+    What no such model could do at all other rules say. Pages are what many make vectors of tokens
+    of: their towers are planned as those of models that write.
     """
+    what = IN_WORDS[task]
     yield "adapters", dict(service.adapters), f"adapters are for models that write, not {what}"
     if shape.experts:
         yield "data_parallel_size", _above_one(service.data_parallel_size), _MORE
         yield "expert_parallel", service.expert_parallel, _MORE
     yield "decode_context_parallel_size", _above_one(service.decode_context_parallel_size), _MORE
     yield "servers_per_replica", _above_one(service.servers_per_replica), _MORE
-    if shape.tower:
+    if shape.tower and task != "token_embed":
         yield "images", service.images, f"only text is made {what} of yet"
     if shape.answers == "transcripts":
         yield "audios", service.audios, "it hears one sound in each request, whatever is said here"
@@ -100,13 +109,13 @@ def _above_one(size: int | None) -> int | None:
     return size if (size or 1) > 1 else None
 
 
-def _keys_of_one_that_keeps_nothing(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
-    """It reads a text at once, in one step, and has no KV cache."""
+def _keys_of_one_that_reads_at_once(service: ServiceSpec, model: ModelSpec) -> Iterator[Fault]:
+    """It reads a text in one step; most such have no KV cache."""
     path, step = f"services[{service.name}]", service.max_num_batched_tokens
     if step and step < service.max_model_len:
         rule = f"must be at least max_model_len, {service.max_model_len}: {model.name} reads a text"
         yield Fault(f"{path}.max_num_batched_tokens", f"{rule} in one step", step)
-    if service.kv_cache_dtype != "auto":
+    if service.kv_cache_dtype != "auto" and not keeps_tokens(model.shape):
         rule = f"must be left out, {model.name} has no KV cache"
         yield Fault(f"{path}.kv_cache_dtype", rule, service.kv_cache_dtype)
     if stages := _above_one(service.pipeline_parallel_size):

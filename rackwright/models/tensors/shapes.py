@@ -8,6 +8,7 @@ from typing import Any
 
 from rackwright.errors import Fault, SpecError
 from rackwright.models import is_known, read_shape
+from rackwright.models.projection import found_in
 from rackwright.models.quantization import DTYPE_BYTES
 from rackwright.models.shape import Shape
 from rackwright.models.tensors.estimate import estimated
@@ -26,6 +27,7 @@ def shape_of_files(values: Mapping[str, Any], headers: Headers, path: str) -> Sh
     one = named[0] if isinstance(named, (list, tuple)) and len(named) == 1 else None
     if is_known(values) or not isinstance(one, str):
         shape = read_shape(values, path)
+        shape = found_in(shape, ((one.name, one.shape) for one in headers.tensors))
         return replace(shape, stored_bytes=stored_bytes(shape, headers))
     try:
         return estimated(one, values, headers, path)

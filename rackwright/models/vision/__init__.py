@@ -18,6 +18,9 @@ from rackwright.models.wrappers import thinker
 __all__ = ["TOWERS", "Tower", "read_tower"]
 
 TOWERS = {
+    **dict.fromkeys(
+        ("ColQwen3", "ColQwen3_5", "OpsColQwen3Model", "Qwen3VLNemotronEmbedModel"), qwen3
+    ),
     "DeepseekV41ForCausalLM": deepseek_v41,
     "DeepseekV4ForConditionalGeneration": deepseek_v4,
     "DiffusionGemmaForBlockDiffusion": gemma4,

@@ -69,7 +69,7 @@ class Connection(SSHConnector):
         self._begun: Greenlet[..., Exception | None] | None = None
 
     def begin(self, may_ask: Event) -> Greenlet[..., Exception | None]:
-        """Connect in the background: ``connect`` waits for it. Nobody is asked before that event."""
+        """Connect in the background, asking nobody until ``may_ask``; ``connect`` waits for it."""
         self.may_ask = may_ask.wait
         self._begun = spawn(self._outcome)
         return self._begun

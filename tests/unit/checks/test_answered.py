@@ -14,12 +14,14 @@ from rackwright.checks.replica.healthy import REPLICA, answer
 from rackwright.checks.results import Status
 from rackwright.checks.service import gateway_completion
 from rackwright.checks.service.healthy import SERVICE
+from rackwright.models.projection import TokenVectors
 from rackwright.models.tasks import Task
 
 OK, CRITICAL, UNKNOWN = Status.OK, Status.CRITICAL, Status.UNKNOWN
 VECTOR = {"object": "embedding", "index": 0, "embedding": [0.25, -1, 0.0]}
 SCORES = {"index": 0, "label": "LABEL_0", "probs": [0.75], "num_classes": 1}
 TOKENS = {"object": "pooling", "index": 0, "data": [[0.5, 0.5], [0.25, 0.75]]}
+THIRD = {"object": "pooling", "index": 1, "data": [[0.5, -1]]}
 
 
 def planned(task: Task, **more: Any) -> PlannedReplica:
@@ -32,8 +34,13 @@ def body(*rows: Any, model: str = "llama") -> dict[str, Any]:
     return {"object": "list", "model": model, "data": list(rows), "usage": {"prompt_tokens": 3}}
 
 
-def judged(task: Task, said: Any) -> tuple[Status, str]:
-    result = completion.CHECK.ask(planned(task), {**REPLICA.seen, "completion": answer(said)})
+def told(vectors: TokenVectors | None, said: Any) -> tuple[Status, str]:
+    return judged("token_embed", said, vectors=vectors)
+
+
+def judged(task: Task, said: Any, **more: Any) -> tuple[Status, str]:
+    asked = planned(task, **more)
+    result = completion.CHECK.ask(asked, {**REPLICA.seen, "completion": answer(said)})
     assert bool(result.remedy) == (result.status is not OK)
     return result.status, result.evidence
 
@@ -68,6 +75,44 @@ def test_what_a_model_makes_proves_it(task: Task, row: Any, words: str) -> None:
 )
 def test_what_is_none_of_it_is_a_fault(task: Task, said: Any, words: str) -> None:
     assert judged(task, said) == (CRITICAL, words)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "rows", "words"),
+    [
+        (None, (TOKENS, THIRD), "3 vectors of 2 numbers in 0.05 s"),
+        (TokenVectors(2), (TOKENS, THIRD), "3 vectors of 2 numbers in 0.05 s"),
+        (TokenVectors(), (TOKENS, THIRD), "3 vectors of 2 numbers in 0.05 s"),
+        (TokenVectors(2, of_all=False), (TOKENS,), "2 vectors of 2 numbers in 0.05 s"),
+    ],
+)
+def test_each_token_has_a_vector(
+    vectors: TokenVectors | None, rows: tuple[Any, ...], words: str
+) -> None:
+    assert told(vectors, body(*rows)) == (OK, words)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "said", "words"),
+    [
+        (TokenVectors(128), body(TOKENS, THIRD), "a vector has 2 numbers, not 128"),
+        (TokenVectors(2), body(TOKENS), "2 vectors came back of 3 tokens"),
+        (None, body(TOKENS, {"data": [[0.5]]}), "a vector has 1 numbers, not 2"),
+        (None, body(TOKENS, VECTOR), "the answer has no vectors"),
+        (None, body({"data": [0.5, 0.5]}), "the answer has no vectors"),
+        (None, body({"data": []}), "the answer has no vectors"),
+        (None, body(), "the answer has no vectors"),
+        (None, {"data": {"data": [[1.0]]}}, "the answer has no vectors"),
+        (None, "text", "the answer has no vectors"),
+        (None, body({"data": [[], []]}), "what came back are not numbers"),
+        (None, body({"data": [[None, 1.0]]}), "what came back are not numbers"),
+        (None, body(TOKENS, model="other"), "answered as other, not llama"),
+    ],
+)
+def test_other_vectors_of_tokens_are_a_fault(
+    vectors: TokenVectors | None, said: Any, words: str
+) -> None:
+    assert told(vectors, said) == (CRITICAL, words)
 
 
 def test_a_completion_is_no_vector_and_a_vector_no_completion() -> None:

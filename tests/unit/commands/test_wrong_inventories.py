@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,7 @@ class Ending(NamedTuple):
 def ends_of(paths: list[Path]) -> list[Ending]:
     done = subprocess.run(
         [sys.executable, "-c", ENDED],
+        env={**os.environ, "XDG_CACHE_HOME": "/dev/null"},  # none was found right before
         input=json.dumps([str(path.relative_to(ROOT)) for path in paths]),
         cwd=ROOT,
         capture_output=True,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from rackwright.checks.replica.answered import words_of
+from rackwright.checks.replica.healthy import REPLICA
 from rackwright.desired.fleet_data import service_data, slots
 from rackwright.engines import ENGINES
 from rackwright.engines.endpoints import ENDPOINTS
@@ -123,7 +125,8 @@ def test_tokens_are_made_so_an_engine_tells_them() -> None:
 
 def test_seconds_that_were_heard_prove_it_and_silence_has_no_words() -> None:
     heard = {"text": "", "usage": {"type": "duration", "seconds": 1}}
-    assert words_of("transcription", heard, "ear") == "a transcript of 1 s of sound"
+    hearing = replace(REPLICA.planned, task="transcription")
+    assert words_of(hearing, heard) == "a transcript of 1 s of sound"
 
 
 @pytest.mark.parametrize(
@@ -140,4 +143,4 @@ def test_seconds_that_were_heard_prove_it_and_silence_has_no_words() -> None:
 )
 def test_what_is_no_transcript_is_a_fault(said: Any, wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):
-        words_of("transcription", said, "ear")
+        words_of(replace(REPLICA.planned, task="transcription"), said)

@@ -26,7 +26,9 @@ from tests.samples.sizes import KEYS, VALUES
 COUNT_AS_TWO = (
     "FalconH1ForCausalLM",
     "HrmTextForCausalLM",
+    "IQuestLoopCoderForCausalLM",
     "InklingForCausalLM",
+    "NanbeigeForCausalLM",
     "WhisperForConditionalGeneration",
     "Zamba2ForCausalLM",
 )

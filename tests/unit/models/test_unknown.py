@@ -16,7 +16,7 @@ KNOWN = {*FAMILIES, *TEXT_OF, *ANY_TEXT}
     [
         ("LamaForCausalLM", "LlamaForCausalLM"),
         ("Qwen9ForCausalLM", "Qwen3ForCausalLM"),
-        ("JinaBertForMaskedLM", "BertForMaskedLM"),
+        ("MyBertForMaskedLM", "BertForMaskedLM"),
         ("XLMRobertaForMaskedLM", "RobertaForMaskedLM"),
         ("JinaEmbeddingsV4Model", "JinaEmbeddingsV5Model"),
         ("MPNetForMaskedLM", ""),

@@ -9,6 +9,7 @@ from rackwright.models import FAMILIES, read_shape
 from rackwright.models.diffusion_gemma import NAME as DIFFUSION_GEMMA
 from rackwright.models.gemma4_unified import NAME as GEMMA4_UNIFIED
 from rackwright.models.left_out import LEFT_OUT
+from rackwright.models.modernvbert import NAME as MODERN_VBERT
 from rackwright.models.wrappers import (
     ANY_TEXT,
     BY_TYPE,
@@ -32,8 +33,10 @@ def test_every_text_model_inside_is_a_family() -> None:
 @pytest.mark.parametrize("wrapper", TEXT_OF)
 def test_a_wrapper_is_read_by_its_text_model(wrapper: str) -> None:
     inner = usual(TEXT_OF[wrapper])
-    outer = {"architectures": [wrapper], "text_config": inner, "vision_config": {}}
-    shape = read_shape(outer)
+    seen = inner.get("vision_config", {})
+    outer = {"architectures": [wrapper], "text_config": inner, "vision_config": seen}
+    own = {key: inner[key] for key in ("pixel_shuffle_factor",) if key in inner}
+    shape = read_shape({**outer, **own})
     assert (shape.architecture, shape.text_only) == (TEXT_OF[wrapper], True)
     beside = {GEMMA4_UNIFIED: EMBEDDERS, DIFFUSION_GEMMA: H + 3 * H * 96}.get(wrapper, 0)
     assert shape.parameters == read_shape(inner).parameters + beside
@@ -67,7 +70,8 @@ def test_of_what_also_speaks_only_what_thinks_is_loaded() -> None:
 
 @pytest.mark.parametrize("wrapper", [name for name in FLAT if name in TEXT_OF])
 def test_an_older_file_has_the_text_models_keys_beside_its_own(wrapper: str) -> None:
-    outer = {"architectures": [wrapper], "vision_config": {"hidden_size": 7}}
+    seen = {} if wrapper == MODERN_VBERT else {"vision_config": {"hidden_size": 7}}
+    outer = {"architectures": [wrapper], **seen}
     shape = read_shape({**usual(TEXT_OF[wrapper]), **outer})
     assert shape.parameters == read_shape(usual(TEXT_OF[wrapper])).parameters
 

@@ -155,6 +155,41 @@ def test_a_reply_that_took_its_time_is_the_last_line_and_whole(connected: Any) -
     assert running.wait(WITHIN_S) == 0
 
 
+WAITING = """
+import sys
+ONLY_LOOKS = True
+def main(*told):
+    return {"told": told, "loaded": "rackwright.remote.beside" in sys.modules}
+"""
+
+
+@pytest.fixture
+def waiting() -> Iterator[subprocess.Popen[str]]:
+    """A script whose arguments are not known yet, and which has loaded what it may call."""
+    sources = {
+        "rackwright.remote.own": WAITING,
+        "rackwright.remote.beside": "print('loaded', flush=True)",
+    }
+    first: dict[str, Any] = {"modules": packed(**sources), "script": "rackwright.remote.own"}
+    first["loads"] = ["rackwright.remote.beside"]
+    own = [*OWN, "-c", loader()]
+    with subprocess.Popen(own, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdin is not None and running.stdout is not None
+        print(json.dumps(first), file=running.stdin, flush=True)
+        assert running.stdout.readline() == "loaded\n"
+        yield running
+
+
+def test_a_script_may_be_told_later_what_it_is_called_with(waiting: Any) -> None:
+    out, _ = waiting.communicate('["a", 1]\n', WITHIN_S)
+    assert json.loads(out) == {"told": ["a", 1], "loaded": True}
+
+
+def test_one_that_is_told_nothing_ends_without_a_word(waiting: Any) -> None:
+    assert waiting.communicate("", WITHIN_S)[0] == ""
+    assert waiting.returncode == 0
+
+
 @pytest.mark.parametrize("script", [serving, watching, probe, glance, starts, bandwidth, burn_in])
 def test_whatever_only_looks_says_so(script: Any) -> None:
     assert script.ONLY_LOOKS

@@ -679,6 +679,15 @@ def expire(item: Certificate, days: int) -> None:
     openssl(*make, "-out", item.key)
 
 
+def test_what_is_no_certificate_is_made_anew(host: Path) -> None:
+    item = certificate(host)
+    converge([item])
+    Path(item.key).write_text("none")
+    said = f"certificate {item.key}: is not for llm.example.com"
+    assert converge([item])[0] == [said]
+    assert converge([item])[0] == []
+
+
 def test_a_certificate_near_its_end_is_made_anew_and_loaded(host: Path, systemd: Systemd) -> None:
     item = certificate(host)
     items = [item, Unit("a.service", reload_on=(item,))]

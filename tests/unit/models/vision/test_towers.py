@@ -21,6 +21,9 @@ SEEING = {
 
 
 COUNTED_ELSEWHERE = {
+    "ColQwen3_5",
+    "OpsColQwen3Model",
+    "Qwen3VLNemotronEmbedModel",
     "DiffusionGemmaForBlockDiffusion",
     "DeepseekV4ForConditionalGeneration",
     "Gemma4UnifiedForConditionalGeneration",

@@ -208,3 +208,24 @@ def test_a_host_that_begins_no_command_is_given_up(
     with pytest.raises(TimeoutError, match="no command begins within"):
         connector.run_shell_command(StringCommand("true"))
     assert not client.is_open
+
+
+def test_a_command_that_waits_for_more_is_given_it(connector: SshAccess) -> None:
+    client = Client()
+    connector.client = client  # type: ignore[assignment]
+    running = connector.begin_command(StringCommand("cat"), "first")
+    assert client.given.getvalue() == b"first\n"
+    assert running.answer(b"second\n", None).output.stdout == "told"
+    assert client.given.getvalue() == b"first\nsecond\n"
+    assert client.is_open
+
+
+def test_who_hangs_up_lets_go_of_what_waits(connector: SshAccess) -> None:
+    """Its standard input too: paramiko would close it when gevent is gone already."""
+    client = Client()
+    connector.client = client  # type: ignore[assignment]
+    running = connector.begin_command(StringCommand("cat"), "first")
+    connector.disconnect()
+    assert running._stdin is None and not client.is_open
+    assert not connector._commands and not connector._left
+    connector.disconnect()
