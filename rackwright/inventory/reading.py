@@ -18,6 +18,7 @@ from rackwright.inventory.declarations import (
     read_services,
 )
 from rackwright.inventory.settings import Hosts, read_settings
+from rackwright.parts import pause
 from rackwright.schema.depth import TOO_DEEP, too_deep
 from rackwright.spec import FleetSpec
 
@@ -48,6 +49,7 @@ def load_fleet(
     faults = list(known)
     fleet = _read(hosts, runner_keys, faults)
     broken = tuple(faults)
+    pause()
     judged = rules.check(fleet, rules.Declared.of(hosts))
     faults.extend(fault for fault in judged if not _follows(fault, broken))
     if faults:
@@ -83,10 +85,14 @@ def load_gpu_types(hosts: Hosts) -> dict[str, GpuType]:
 
 def _read(hosts: Hosts, runner_keys: Collection[str], faults: list[Fault]) -> FleetSpec:
     models = read_models(_shared(hosts, "models", faults), faults)
+    pause()
     services = read_services(_shared(hosts, "services", faults), faults)
+    pause()
+    servers, gateways = read_servers(hosts, faults), read_gateways(hosts, faults)
+    pause()
     return FleetSpec(
-        servers=read_servers(hosts, faults),
-        gateways=read_gateways(hosts, faults),
+        servers=servers,
+        gateways=gateways,
         services=services,
         models=models,
         gpu_types=read_gpu_types(_shared(hosts, "gpu_types", faults), faults),

@@ -22,8 +22,8 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.connectors.base import BaseConnector
 
 from rackwright.exits import exits
+from rackwright.parts import pause
 from rackwright.runner.each_operation import at_less_cost
-from rackwright.runner.meanwhile import pause
 from rackwright.schema.files import text_of
 
 PROJECT_NAME, ASKS_AHEAD = "rackwright", "ask_ahead("
@@ -116,7 +116,13 @@ def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
 
 
 def _load() -> None:
-    """What judges an inventory and asks hosts, in parts that take about as long as one another."""
+    """What judges an inventory and asks hosts, in parts of some milliseconds."""
+    pause()
+    import pydantic  # noqa: F401
+
+    pause()
+    from rackwright.models import shape  # noqa: F401
+
     pause()
     from rackwright import models  # noqa: F401
 
@@ -124,10 +130,10 @@ def _load() -> None:
     from rackwright import spec  # noqa: F401
 
     pause()
-    from rackwright import engines  # noqa: F401
+    from rackwright.engines import options  # noqa: F401
 
     pause()
-    from rackwright.inventory import settings  # noqa: F401
+    from rackwright import engines  # noqa: F401
 
     pause()
     from rackwright.inventory import reading  # noqa: F401
@@ -136,7 +142,13 @@ def _load() -> None:
     from rackwright.planning import placing  # noqa: F401
 
     pause()
-    from rackwright.desired import replicas  # noqa: F401
+    from rackwright.runner import fleet  # noqa: F401
+
+    pause()
+    from rackwright.desired import items  # noqa: F401
+
+    pause()
+    from rackwright.runner import firewall  # noqa: F401
 
     pause()
     from rackwright.runner import first_looks  # noqa: F401

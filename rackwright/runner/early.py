@@ -15,14 +15,15 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any
 
+from gevent import idle
 from gevent.event import Event
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
 from rackwright.own_cache import cache_folder
+from rackwright.parts import between_parts
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.looking import begin_looking
-from rackwright.runner.meanwhile import others_go_on
 from rackwright.runner.remote_call import give_up
 
 MOST_KEPT = 64
@@ -71,7 +72,7 @@ def _told(data: Mapping[str, Any]) -> dict[str, Any]:
 def begin(state: State) -> Event:
     """Connect to the hosts of a run in the background; nobody is asked before that event."""
     judged = Event()
-    others_go_on(True)
+    between_parts(idle)
     for host in islice(filter(state.is_host_in_limit, state.inventory), state.config.PARALLEL):
         if isinstance(host.connector, SshAccess):
             begin_looking(host, host.connector.begin(judged))
@@ -80,13 +81,13 @@ def begin(state: State) -> Event:
 
 def go_on(judged: Event) -> None:
     """The inventory is right: who has to be asked for a password may be."""
-    others_go_on(False)
+    between_parts(None)
     judged.set()
 
 
 def stop(state: State) -> None:
     """It is wrong after all: hang up."""
-    others_go_on(False)
+    between_parts(None)
     for host in state.inventory:
         if isinstance(host.connector, SshAccess):
             give_up(host)

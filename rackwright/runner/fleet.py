@@ -23,6 +23,7 @@ from rackwright.exits import tell
 from rackwright.inventory.project_files import project_file_faults
 from rackwright.inventory.reading import load_fleet
 from rackwright.inventory.rules.accepted import subject_faults
+from rackwright.parts import pause
 from rackwright.plan import FleetPlan, Replica, Router
 from rackwright.planning.firewall import Firewall, firewall_of
 from rackwright.planning.placing import plan
@@ -32,7 +33,6 @@ from rackwright.runner.clients import clients_of
 from rackwright.runner.host_by_host import order_fault
 from rackwright.runner.host_data import host_data, jump_faults, pyinfra_keys
 from rackwright.runner.inventory_file import file_faults
-from rackwright.runner.meanwhile import pause
 from rackwright.runner.progress import heard_first
 from rackwright.runner.secrets import require_secrets
 from rackwright.runner.ssh_ports import ssh_port_faults
@@ -171,7 +171,9 @@ def fleet_of(inventory: Inventory) -> FleetRun:
     if inventory not in _fleets:
         known = chain(file_faults(inventory), jump_faults(inventory))
         pause()
-        spec = load_fleet(host_data(inventory), pyinfra_keys(), known)
+        hosts = host_data(inventory)
+        pause()
+        spec = load_fleet(hosts, pyinfra_keys(), known)
         pause()
         if faulty := list(project_file_faults(spec)):
             raise SpecError(faulty)

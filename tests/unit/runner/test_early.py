@@ -15,7 +15,8 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
 from rackwright.errors import HostError
-from rackwright.runner import before_connecting, early, meanwhile
+from rackwright.parts import pause
+from rackwright.runner import before_connecting, early
 from rackwright.runner.access import secrets
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.remote_call import begin, call, give_up
@@ -152,12 +153,12 @@ def test_an_inventory_that_is_wrong_after_all_is_hung_up_on(
     monkeypatch.setattr(access, "_connect_anew", Event().wait)
     monkeypatch.setattr(access, "disconnect", lambda: ended.append("hung up"))
     early.begin(state)
-    meanwhile.pause()
+    pause()
     early.stop(state)
     assert ended == ["hung up"]
     assert access._begun is None
-    monkeypatch.setattr(meanwhile, "idle", lambda: ended.append("waits for nobody"))
-    meanwhile.pause()
+    monkeypatch.setattr(early, "idle", lambda: ended.append("waits for nobody"))
+    pause()
     assert ended == ["hung up"]
 
 
