@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
+from rackwright.models.late import LATE
 from rackwright.models.shape import Shape
 
 Task = Literal["embed", "classify", "token_classify", "token_embed", "transcription"]
@@ -34,18 +35,7 @@ _OF_TOKENS = (
 _OF_TEXTS = ("ForSequenceClassification", "ClassificationModel", "JinaVLForRanking")
 OF_PAIRED_TEXTS = "JinaForRanking"
 """Which is given texts and a query together, and makes one vector of each of them."""
-_IN_ONE_STEP = (
-    "ColBERTJinaRobertaModel",
-    "ColBERTLfm2Model",
-    "ColBERTModernBertModel",
-    "ColModernVBertForRetrieval",
-    "ColPaliForRetrieval",
-    "ColQwen3",
-    "ColQwen3_5",
-    "HF_ColBERT",
-    "OpsColQwen3Model",
-    "Qwen3VLNemotronEmbedModel",
-)
+_IN_ONE_STEP = frozenset(LATE) - {OF_PAIRED_TEXTS}
 """Which make a vector of each token, and read a text in one step, decoders among them too.
 
 Source: their ``default_pooling_type``, and attn_type in vllm/config/model.py, 0.32.

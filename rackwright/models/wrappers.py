@@ -8,6 +8,17 @@ from typing import Any
 from rackwright.models.late import LATE
 from rackwright.models.left_out import LEFT_OUT
 
+BY_THEIR_OWN_NAME = (
+    "ColModernVBertForRetrieval",
+    "ColPaliForRetrieval",
+    "ColQwen3",
+    "ColQwen3_5",
+    "EmbeddingGemma2Model",
+    "JinaVLForRanking",
+    "OpsColQwen3Model",
+    "Qwen3VLNemotronEmbedModel",
+)
+"""Which answer with vectors or scores, by a text model that no other name builds."""
 TEXT_OF = {
     **dict.fromkeys(
         (
@@ -23,19 +34,7 @@ TEXT_OF = {
     "BagelForConditionalGeneration": "Qwen2ForCausalLM",
     "BailingMoeV3VLForConditionalGeneration": "BailingMoeV3ForCausalLM",
     "ClefOmniForJointSchema": "Qwen3MoeForCausalLM",
-    **{
-        name: name
-        for name in (
-            "ColModernVBertForRetrieval",
-            "ColPaliForRetrieval",
-            "ColQwen3",
-            "ColQwen3_5",
-            "EmbeddingGemma2Model",
-            "JinaVLForRanking",
-            "OpsColQwen3Model",
-            "Qwen3VLNemotronEmbedModel",
-        )
-    },
+    **{name: name for name in BY_THEIR_OWN_NAME},
     "CohereCompassForConditionalGeneration": "Cohere2ForCausalLM",
     "Cosmos3ForConditionalGeneration": "Qwen3ForCausalLM",
     "DeepseekV41ForCausalLM": "DeepseekV41ForCausalLM",
@@ -169,10 +168,7 @@ OWN_TEXT = (
 Source: lfm2_vl.py, nemotron_vl.py, mistral3.py, voxtral.py in vllm/model_executor/models, 0.32.
 """
 FLAT = (
-    "ColModernVBertForRetrieval",
-    "ColPaliForRetrieval",
-    "ColQwen3",
-    "ColQwen3_5",
+    *BY_THEIR_OWN_NAME,
     "DeepseekV41ForCausalLM",
     "GLM4VForCausalLM",
     "HfMoondream",
@@ -184,15 +180,12 @@ FLAT = (
     "DeepseekV4ForConditionalGeneration",
     "Dots3NoteForCausalLM",
     "DotsOCRForCausalLM",
-    "EmbeddingGemma2Model",
     "Ernie4_5_VLMoeForConditionalGeneration",
     "HunYuanVLForConditionalGeneration",
     "IsaacForConditionalGeneration",
-    "JinaVLForRanking",
     "KeyeForConditionalGeneration",
     "KeyeVL1_5ForConditionalGeneration",
     "MiniCPMV",
-    "OpsColQwen3Model",
     "PaddleOCRVLForConditionalGeneration",
     "Phi3VForCausalLM",
     "Phi4ForCausalLMV",
@@ -209,7 +202,7 @@ THINKER = "thinker_config"
 PALI = "vlm_config"
 """Where a ColPali has the model that sees (ColPaliConfig in vllm/transformers_utils/configs)."""
 OF_VECTORS = (
-    *("embedding_dim", "embed_dim", "dims", "dim", "projection_dim", "colbert_dim"),
+    *dict.fromkeys(key for one in LATE.values() if one.projection for key in one.projection.keys),
     "retrieval_attention_contract",
 )
 """Keys that stand beside the text model of one that answers with a vector of each token."""

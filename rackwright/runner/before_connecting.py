@@ -22,7 +22,6 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.connectors.base import BaseConnector
 
 from rackwright.exits import exits
-from rackwright.parts import pause
 from rackwright.runner.each_operation import at_less_cost
 from rackwright.schema.files import text_of
 
@@ -77,6 +76,7 @@ def _judge_and_connect(
     start()
     right = early.begin(state)
     try:
+        early.load()
         judge()
     except BaseException:
         early.stop(state)
@@ -103,7 +103,6 @@ def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
     So are secrets judged that a run of pyinfra takes to hosts, and what is not locked where it
     ``deploys``; verbs judge what they need.
     """
-    _load()
     from rackwright.runner.fleet import fleet_of, fleet_to_deploy, fleet_with_secrets
 
     taken = fleet_to_deploy if deploys else fleet_with_secrets
@@ -113,47 +112,6 @@ def refuse_if_faulty(inventory: Inventory, deploys: bool = False) -> None:
             judged(inventory)
     except SystemExit:
         raise SystemExit(_REFUSED) from None
-
-
-def _load() -> None:
-    """What judges an inventory and asks hosts, in parts of some milliseconds."""
-    pause()
-    import pydantic  # noqa: F401
-
-    pause()
-    from rackwright.models import shape  # noqa: F401
-
-    pause()
-    from rackwright import models  # noqa: F401
-
-    pause()
-    from rackwright import spec  # noqa: F401
-
-    pause()
-    from rackwright.engines import options  # noqa: F401
-
-    pause()
-    from rackwright import engines  # noqa: F401
-
-    pause()
-    from rackwright.inventory import reading  # noqa: F401
-
-    pause()
-    from rackwright.planning import placing  # noqa: F401
-
-    pause()
-    from rackwright.runner import fleet  # noqa: F401
-
-    pause()
-    from rackwright.desired import items  # noqa: F401
-
-    pause()
-    from rackwright.runner import firewall  # noqa: F401
-
-    pause()
-    from rackwright.runner import first_looks  # noqa: F401
-
-    pause()
 
 
 def _runs_a_deploy_with(word: str) -> bool:

@@ -21,7 +21,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
 from rackwright.own_cache import cache_folder
-from rackwright.parts import between_parts
+from rackwright.parts import between_parts, pause
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.looking import begin_looking
 from rackwright.runner.remote_call import give_up
@@ -77,6 +77,47 @@ def begin(state: State) -> Event:
         if isinstance(host.connector, SshAccess):
             begin_looking(host, host.connector.begin(judged))
     return judged
+
+
+def load() -> None:
+    """Import in parts what judging the inventory and asking hosts will need."""
+    pause()
+    import pydantic  # noqa: F401
+
+    pause()
+    from rackwright.models import shape  # noqa: F401
+
+    pause()
+    from rackwright import models  # noqa: F401
+
+    pause()
+    from rackwright import spec  # noqa: F401
+
+    pause()
+    from rackwright.engines import options  # noqa: F401
+
+    pause()
+    from rackwright import engines  # noqa: F401
+
+    pause()
+    from rackwright.inventory import reading  # noqa: F401
+
+    pause()
+    from rackwright.planning import placing  # noqa: F401
+
+    pause()
+    from rackwright.runner import fleet  # noqa: F401
+
+    pause()
+    from rackwright.desired import items  # noqa: F401
+
+    pause()
+    from rackwright.runner import firewall  # noqa: F401
+
+    pause()
+    from rackwright.runner import first_looks  # noqa: F401
+
+    pause()
 
 
 def go_on(judged: Event) -> None:
