@@ -17,7 +17,11 @@ TOGETHER = {
     "spares": {14, 15, 18, 19, 20, 21},
     "hosts without a driver": {10, 12},  # and the archive, which starts anew with each of them
 }
-"""Modules, by their numbers, that share hosts. All others have theirs to themselves."""
+"""Modules, by their numbers, that share hosts. All others have theirs to themselves.
+
+A host that an inventory names and its module does not have (``fresh``) is to be in no lab: a verb
+would ask the host that another module has.
+"""
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:

@@ -31,7 +31,7 @@ STAND_IN = Path(__file__).with_name("stand_in_replica.py")
 HOST = "spare1"
 NAME = "llm.lab.example"
 WHERE = (host_named(HOST).address, 443)
-REPLICAS = {"192.0.2.11": "chat-rack1-0", "192.0.2.12": "chat-rack2-0"}
+REPLICAS = {"192.0.2.11": "chat-absent1-0", "192.0.2.12": "chat-absent2-0"}
 CHAT = "/v1/chat/completions"
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1, 7
 SETTINGS = {
@@ -459,13 +459,13 @@ def test_a_name_that_is_not_known_ends_the_deploy_and_nginx_goes_on(gateway: Run
     try:
         refused = run("--data", "nginx_read_timeout_s=9")
         assert refused.code != 0
-        assert "servers[rack2].address: is a name that spare1 cannot look up" in refused.words
+        assert "servers[absent2].address: is a name that spare1 cannot look up" in refused.words
         assert "Nginx goes on as it was" in refused.words and "Traceback" not in refused.words
         assert (main_pid(HOST, "nginx"), ssh(HOST, config)) == (nginx, before)
         ssh(HOST, "systemctl restart nginx")  # as at a boot without a name server
         assert answering(6).keys() == set(REPLICAS.values())
         status, evidence = said_of_nginx()["upstream"]
-        assert status == "WARN" and "chat-rack2-0" in evidence
+        assert status == "WARN" and "chat-absent2-0" in evidence
     finally:
         ssh(HOST, "cat /run/hosts > /etc/hosts")
     assert run().changed() == {}
@@ -505,5 +505,5 @@ def test_no_query_is_in_a_log(gateway: Run) -> None:
     log = ssh(HOST, "cat /var/log/nginx/rackwright.log")
     lines = [json.loads(line) for line in log.splitlines()]
     served = {(one["method"], one["path"], one["status"], one["replica"]) for one in lines}
-    assert ("POST", CHAT, 200, "chat-rack2-0") in served
+    assert ("POST", CHAT, 200, "chat-absent2-0") in served
     assert not [one["path"] for one in lines if set("?#@") & set(one["path"])]

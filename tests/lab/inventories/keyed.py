@@ -7,7 +7,7 @@ _services = {
     "chat": {
         "model": "tiny-llama",
         "engine": "vllm",
-        "servers": ["rack1", "rack2"],
+        "servers": ["absent1", "absent2"],
         "max_model_len": 1024,
         "objective": "latency",
         "enforce_eager": True,
@@ -26,8 +26,8 @@ def _server(address: str) -> dict[str, object]:
 
 
 lab = [
-    ("@rackwright/rack1", _server("192.0.2.11")),
-    ("@rackwright/rack2", _server("192.0.2.12")),
+    ("@rackwright/absent1", _server("192.0.2.11")),
+    ("@rackwright/absent2", _server("192.0.2.12")),
     (
         "@rackwright/spare1",
         {"gateway": {"server_name": "llm.lab.example", "ask_keys": True}, **_key},

@@ -9,7 +9,7 @@ _services = {
     "chat": {
         "model": "tiny-llama",
         "engine": "vllm",
-        "servers": ["rack1", "rack2"],
+        "servers": ["absent1", "absent2"],
         "max_model_len": 1024,
         "objective": "latency",
         "enforce_eager": True,
@@ -37,8 +37,8 @@ def _gateway() -> dict[str, object]:
 
 
 lab = [
-    ("@rackwright/rack1", _server("198.18.0.111")),
-    ("@rackwright/rack2", _server("198.18.0.112")),
+    ("@rackwright/absent1", _server("198.18.0.111")),
+    ("@rackwright/absent2", _server("198.18.0.112")),
     ("@rackwright/spare1", _gateway()),
     ("@rackwright/spare2", _gateway()),
 ]

@@ -11,7 +11,7 @@ _services = {
     "chat": {
         "model": "tiny-llama",
         "engine": "vllm",
-        "servers": ["rack1"],
+        "servers": ["absent1"],
         "max_model_len": 1024,
         "objective": "latency",
         "enforce_eager": True,
@@ -41,7 +41,7 @@ else:
     }
 
 lab = [
-    ("@rackwright/rack1", {"server": {"address": "192.0.2.11", "gpus": _gpus}}),
+    ("@rackwright/absent1", {"server": {"address": "192.0.2.11", "gpus": _gpus}}),
     ("@rackwright/spare3", {"gateway": _gateway}),
 ]
 
