@@ -3,10 +3,9 @@
 Another value for some hosts goes into a file named like their group, or like the inventory; for one
 host into its data. A setting that stands here and, with another value, in an inventory's own `all`
 is refused. What Python code reads has its type in rackwright/spec/settings.py (or in its engine's
-module); what only templates read has it here, beside the value. docs/inventory.md says more.
+module); what only templates read has it here, beside the value: a type of Python, or the name of
+one of rackwright/schema/fields.py. docs/inventory.md says more.
 """
-
-from rackwright.schema import fields as _fields
 
 # Where hosts have locked packages from (docs/lock.md) that their archives have replaced since: the
 # snapshot service of their distribution, or a mirror that keeps what was, as a URL with {archive}
@@ -107,8 +106,8 @@ router_base_port = 8700
 # The gateway.
 # Seconds. The first is what a server that is down costs a request before the next one is asked; the
 # second how long a replica may say nothing: a long answer that is not streamed comes at its end.
-nginx_connect_timeout_s: _fields.Seconds = 2
-nginx_read_timeout_s: _fields.Seconds = 1800
+nginx_connect_timeout_s: "Seconds" = 2
+nginx_read_timeout_s: "Seconds" = 1800
 client_max_body_size = "32m"
 # Requests of a service that wait in the gateway while its replicas are full, and for how long; the
 # next is answered 429. A service's own `queue` goes before. 0: none waits.
@@ -144,3 +143,6 @@ stages = "all"
 
 # On the machine that runs pyinfra.
 report_dir = "reports"
+
+# For pyinfra, which else reads this file anew for each name that it defines.
+__all__ = [name for name in dir() if not name.startswith("__")]

@@ -21,7 +21,7 @@ def execute(path: Path, names: dict[str, Any]) -> None:
         text = text_of(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-    code = compile(text, str(path), "exec")
+    code = compile(text, str(path), "exec", dont_inherit=True)
     printed = StringIO()
     try:
         with redirect_stdout(printed):

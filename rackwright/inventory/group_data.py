@@ -17,6 +17,7 @@ from typing import Any
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import InputError
 from rackwright.inventory.execution import execute
+from rackwright.schema import fields
 
 FILE = PROJECT / "group_data/all.py"
 
@@ -36,7 +37,8 @@ def group_data(path: Path = FILE) -> GroupData:
     module.__file__ = str(path)
     try:
         execute(path, vars(module))
-        types = inspect.get_annotations(module, eval_str=True)
+        named = {**vars(fields), **vars(module)}
+        types = inspect.get_annotations(module, globals=named, eval_str=True)
     except (InputError, KeyboardInterrupt):
         raise
     except BaseException as error:  # the file is the operator's code: anything can come out

@@ -33,9 +33,17 @@ def packed(names: Iterable[str], make: Callable[[], tuple[Packed, list[Path]]]) 
         return found
     began_ns = time.time_ns()
     made, files = make()
-    if not sys.dont_write_bytecode:
+    if not asked_not_to():
         _write(place, made, files, began_ns)
     return made
+
+
+def asked_not_to() -> bool:
+    """Whether whoever runs this wants nothing written beside it.
+
+    Not ``sys.dont_write_bytecode``: pyinfra sets that in every run, for the sake of deploy.py.
+    """
+    return bool(sys.flags.dont_write_bytecode)
 
 
 def _read(place: Path) -> Packed | None:

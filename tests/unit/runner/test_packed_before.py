@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from rackwright.runner.packed_before import packed
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     monkeypatch.setattr(packed_before, "PLACE", tmp_path / "kept/packed_before.pyc")
-    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    monkeypatch.setattr(packed_before, "asked_not_to", lambda: False)
     for name in "ab":
         (tmp_path / name).write_text(name)
     return [tmp_path / "a", tmp_path / "b"]
@@ -85,5 +86,15 @@ def test_where_nothing_can_be_written_nothing_is_kept(
     if why == "no folder":
         packed_before.PLACE.parent.write_text("a file")
     else:
-        monkeypatch.setattr("sys.dont_write_bytecode", True)
+        monkeypatch.setattr(packed_before, "asked_not_to", lambda: True)
     assert [made(files), made(files)] == [("ab", 1), ("ab", 1)]
+
+
+def test_pyinfra_s_own_wish_for_its_files_is_none_for_these(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sets that as it begins, so that no deploy's own file is written; its runs keep these."""
+    monkeypatch.undo()
+    before = packed_before.asked_not_to()
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    assert packed_before.asked_not_to() == before == bool(sys.flags.dont_write_bytecode)
