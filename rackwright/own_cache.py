@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
@@ -11,3 +12,11 @@ def cache_folder(of: str) -> Path:
     base = os.environ.get("XDG_CACHE_HOME", "")
     root = Path(base) if base.startswith("/") else Path.home() / ".cache"
     return root / "rackwright" / of
+
+
+def asked_not_to() -> bool:
+    """Whether whoever runs this wants nothing written beside the program, as Python's caches are.
+
+    Not ``sys.dont_write_bytecode``: pyinfra sets that in every run, for the sake of deploy.py.
+    """
+    return bool(sys.flags.dont_write_bytecode)

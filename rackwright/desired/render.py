@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, compiler
+from jinja2.bccache import Bucket, FileSystemBytecodeCache
 
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import RenderError
+from rackwright.own_cache import asked_not_to
 
 
 def systemd_quote(word: object) -> str:
@@ -48,7 +52,31 @@ def literal(text: object) -> str:
     return re.sub(r"([.\[\]])", r"\\\1", str(text))
 
 
+class Compiled(FileSystemBytecodeCache):
+    """What templates were compiled to, beside Python's own caches and by their rules."""
+
+    def __init__(self) -> None:
+        """Of this module's options and this release of Jinja2: of others it is made anew."""
+        super().__init__(str(Path(cache_from_source(__file__)).parent), "render.%s")
+        self._by = self.stamps()
+
+    @staticmethod
+    def stamps() -> list[int]:
+        """When what compiles templates was last changed, in ns."""
+        return [Path(path).stat().st_mtime_ns for path in (__file__, compiler.__file__)]
+
+    def get_source_checksum(self, source: str) -> str:
+        """Of a template, and of what compiles it."""
+        return super().get_source_checksum(f"{self._by}{source}")
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Where nothing can be written nothing is kept."""
+        with suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
 _environment = Environment(
+    bytecode_cache=None if asked_not_to() else Compiled(),
     finalize=one_line,
     loader=FileSystemLoader(PROJECT / "templates"),
     undefined=StrictUndefined,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from importlib.util import cache_from_source
 from pathlib import Path
+
+from rackwright.own_cache import asked_not_to
 
 Packed = dict[str, str]
 PLACE = Path(cache_from_source(__file__))
@@ -36,14 +37,6 @@ def packed(names: Iterable[str], make: Callable[[], tuple[Packed, list[Path]]]) 
     if not asked_not_to():
         _write(place, made, files, began_ns)
     return made
-
-
-def asked_not_to() -> bool:
-    """Whether whoever runs this wants nothing written beside it.
-
-    Not ``sys.dont_write_bytecode``: pyinfra sets that in every run, for the sake of deploy.py.
-    """
-    return bool(sys.flags.dont_write_bytecode)
 
 
 def _read(place: Path) -> Packed | None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from jinja2 import DictLoader, Environment
 
-from rackwright.desired.render import environment_quote, render, systemd_quote
+from rackwright.desired.render import Compiled, environment_quote, render, systemd_quote
 from rackwright.errors import RenderError
 
 WORDS = [
@@ -98,3 +101,51 @@ def test_a_template_that_is_not_there_is_named() -> None:
 def test_text_is_utf8_and_ends_with_a_newline() -> None:
     made = render("replica.env.j2", {"variables": {"A": "ü"}, "replica": {"name": "chat"}})
     assert made.endswith('A="ü"\n'.encode())
+
+
+# --- what was compiled before ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def compiled(tmp_path: Path) -> Callable[[str], tuple[str, int]]:
+    """What a text of a template gives in a new process; and how many files are kept then."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+
+    def of(text: str) -> tuple[str, int]:
+        cache = Compiled()
+        cache.directory = str(kept)
+        templates = DictLoader({"one": text})
+        said = Environment(loader=templates, bytecode_cache=cache).get_template("one").render()
+        return said, len(list(kept.iterdir())) if kept.is_dir() else 0
+
+    return of
+
+
+def test_a_template_is_compiled_once(
+    compiled: Callable[[str], tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compiled("{{ 1 }}") == ("1", 1)
+    monkeypatch.setattr(Environment, "compile", None)
+    assert compiled("{{ 1 }}") == ("1", 1)
+
+
+def test_one_that_changed_is_compiled_anew(compiled: Callable[[str], tuple[str, int]]) -> None:
+    assert [compiled("{{ 1 }}"), compiled("{{ 2 }}")] == [("1", 1), ("2", 1)]
+
+
+def test_so_is_one_of_other_options_or_another_jinja(
+    compiled: Callable[[str], tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled("{{ 1 }}")
+    monkeypatch.setattr(Compiled, "stamps", staticmethod(lambda: [1, 2]))
+    monkeypatch.setattr(Environment, "compile", None)
+    with pytest.raises(TypeError):
+        compiled("{{ 1 }}")
+
+
+def test_where_nothing_can_be_written_it_is_compiled(
+    tmp_path: Path, compiled: Callable[[str], tuple[str, int]]
+) -> None:
+    (tmp_path / "kept").rmdir()
+    assert compiled("{{ 1 }}") == ("1", 0)

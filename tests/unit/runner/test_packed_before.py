@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -88,13 +87,3 @@ def test_where_nothing_can_be_written_nothing_is_kept(
     else:
         monkeypatch.setattr(packed_before, "asked_not_to", lambda: True)
     assert [made(files), made(files)] == [("ab", 1), ("ab", 1)]
-
-
-def test_pyinfra_s_own_wish_for_its_files_is_none_for_these(
-    files: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It sets that as it begins, so that no deploy's own file is written; its runs keep these."""
-    monkeypatch.undo()
-    before = packed_before.asked_not_to()
-    monkeypatch.setattr("sys.dont_write_bytecode", True)
-    assert packed_before.asked_not_to() == before == bool(sys.flags.dont_write_bytecode)
