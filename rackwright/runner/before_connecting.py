@@ -66,12 +66,12 @@ def _judge_and_connect(
     state: State, inventory: Inventory, start: Callable[[], None], judge: Callable[[], None]
 ) -> None:
     """One after the other; where the inventory was right before, it is judged meanwhile."""
-    from rackwright.runner import early  # a plan connects to nobody
+    from rackwright.runner import as_before, early  # a plan connects to nobody
 
-    if not early.was_right(inventory):
+    if not as_before.was_right(inventory):
         judge()
         start()
-        early.note_right(inventory)
+        as_before.note_right(inventory)
         return
     start()
     right = early.begin(state)

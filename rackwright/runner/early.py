@@ -1,76 +1,28 @@
 """Connections that begin while their inventory is judged anew: it was right when it last was.
 
-To judge and plan takes this process longer than hosts take to let it in and to start a Python, and
-they need it little meanwhile. So a run whose inventory is, to the last value, one that an earlier
-run found right has its hosts connected to at once, and each load what it is about to be asked with;
-what it is asked it learns once the inventory is judged. Any other inventory is judged first.
+To judge and plan takes this process longer than hosts take to let it in, to start a Python and to
+answer, and they need it little meanwhile. So a run whose inventory is, to the last value, one that
+an earlier run found right has its hosts connected to at once, and each asked what it was then asked
+first (``as_before``); a host of which that is not known loads what it is about to be asked with.
+Nothing is changed on any before the inventory is judged. Any other inventory is judged first.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from contextlib import suppress
-from hashlib import sha256
 from itertools import islice
-from typing import Any
 
 from gevent import idle
 from gevent.event import Event
-from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
-from rackwright.own_cache import cache_folder
 from rackwright.parts import between_parts, pause
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.looking import begin_looking
 from rackwright.runner.remote_call import give_up
 
-MOST_KEPT = 64
-SECRETS = frozenset({"ssh_password", "ssh_key_password", "_sudo_password", "_su_password"})
-"""Host data that nothing is kept of, not even a digest."""
-
-
-def was_right(inventory: Inventory) -> bool:
-    """Whether an earlier run of this user found the same hosts, with the same data, to be right."""
-    digest = _digest(inventory)
-    return digest is not None and (cache_folder("right") / digest).exists()
-
-
-def note_right(inventory: Inventory) -> None:
-    """Keep that it is; where nothing can be kept the next run judges first, too."""
-    if (digest := _digest(inventory)) is None:
-        return
-    folder = cache_folder("right")
-    with suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / digest).touch(mode=0o600)
-        by_age = sorted((path.stat().st_mtime, path) for path in folder.iterdir())
-        for _, path in by_age[:-MOST_KEPT]:
-            path.unlink()
-
-
-def _digest(inventory: Inventory) -> str | None:
-    """Of all that is said of the hosts; None where it cannot be told from other such data."""
-    said = [
-        [(host.name, host.connector_cls.__name__, host.groups) for host in inventory],
-        {name: _told(data) for name, data in inventory.host_data.items()},
-        {name: _told(data) for name, data in inventory.group_data.items()},
-        _told(inventory.data),
-        _told(inventory.override_data),
-    ]
-    try:
-        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-    except (TypeError, ValueError, RecursionError):
-        return None
-
-
-def _told(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if key not in SECRETS}
-
 
 def begin(state: State) -> Event:
-    """Connect to the hosts of a run in the background; nobody is asked before that event."""
+    """Connect to the hosts of a run in the background; no operator is asked before that event."""
     judged = Event()
     between_parts(idle)
     for host in islice(filter(state.is_host_in_limit, state.inventory), state.config.PARALLEL):
@@ -85,19 +37,37 @@ def load() -> None:
     import pydantic  # noqa: F401
 
     pause()
+    from pydantic import BaseModel  # noqa: F401
+
+    pause()
+    from pydantic import Field  # noqa: F401
+
+    pause()
+    from rackwright import catalog  # noqa: F401
+
+    pause()
     from rackwright.models import shape  # noqa: F401
 
     pause()
-    from rackwright import models  # noqa: F401
+    from rackwright.models import vision  # noqa: F401
+
+    pause()
+    from rackwright.models import reading as _shapes  # noqa: F401
+
+    pause()
+    from rackwright.models import gguf  # noqa: F401
 
     pause()
     from rackwright import spec  # noqa: F401
 
     pause()
-    from rackwright.engines import options  # noqa: F401
+    from rackwright import sizing  # noqa: F401
 
     pause()
     from rackwright import engines  # noqa: F401
+
+    pause()
+    from rackwright.inventory import rules  # noqa: F401
 
     pause()
     from rackwright.inventory import reading  # noqa: F401
@@ -106,10 +76,16 @@ def load() -> None:
     from rackwright.planning import placing  # noqa: F401
 
     pause()
+    from rackwright import clients  # noqa: F401
+
+    pause()
     from rackwright.runner import fleet  # noqa: F401
 
     pause()
     from rackwright.desired import items  # noqa: F401
+
+    pause()
+    from rackwright.desired import render  # noqa: F401
 
     pause()
     from rackwright.runner import firewall  # noqa: F401

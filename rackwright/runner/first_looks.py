@@ -32,7 +32,7 @@ from rackwright.errors import RackwrightError
 from rackwright.planning.firewall import firewall_of
 from rackwright.runner.firewall import question
 from rackwright.runner.fleet import FleetRun
-from rackwright.runner.looking import STATE, Question, look_ahead
+from rackwright.runner.looking import STATE, Question, look_ahead, to_observe
 from rackwright.runner.manifests import is_whole
 from rackwright.runner.secrets import key_files
 from rackwright.runner.weights import request_of as weights_of
@@ -110,7 +110,7 @@ def _releases(used: Any, fleet: FleetRun, name: str) -> Looks:
     if items := lock_items(used, settings):
         yield Items(items)
     if request := release_request(used, settings):
-        yield ["release", {**request, "do": "observe"}]
+        yield ["release", to_observe(request)]
 
 
 def _engines(fleet: FleetRun, name: str) -> Looks:
@@ -119,7 +119,7 @@ def _engines(fleet: FleetRun, name: str) -> Looks:
 
 def _models(fleet: FleetRun, name: str) -> Looks:
     if request := weights_of(fleet, name):
-        yield ["weights", {**request, "do": "observe"}]
+        yield ["weights", to_observe(request)]
 
 
 def _replicas(fleet: FleetRun, name: str) -> Looks:

@@ -21,6 +21,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import HostError
+from rackwright.runner.as_before import asked_before, note_asked
 from rackwright.runner.asking import GARBLED, SILENT
 from rackwright.runner.remote_call import acts_on, begin, call, of_kind
 
@@ -81,6 +82,21 @@ class _Run:
 _runs: WeakKeyDictionary[Inventory, _Run] = WeakKeyDictionary()
 
 
+UNNEEDED = frozenset({"environment", "sample"})
+"""What a request has for those who act on it, secrets among that."""
+
+
+def to_observe(request: Mapping[str, Any]) -> dict[str, Any]:
+    """A request as a script has it that only looks: with nothing that is not to be kept."""
+    return {**_needed(request), "do": "observe"}
+
+
+def _needed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _needed(one) for key, one in value.items() if key not in UNNEEDED}
+    return [_needed(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def look_ahead(inventory: Inventory, questions: Questions) -> None:
     """Have the hosts of this run asked all of these at once, each when its first look comes."""
     if inventory not in _runs:
@@ -95,8 +111,15 @@ def look_now(host: Host) -> None:
 
 
 def begin_looking(host: Host, connected: Greenlet[..., Exception | None]) -> None:
-    """Have a host load what it will be asked with, once it is ``connected`` without an error."""
-    begin(host, AT_ONCE, SCRIPTS, LOADED, lambda: connected.get() is None)
+    """Have a host asked as it was before, once it is ``connected`` without an error.
+
+    Where that is not known it loads what it will be asked with.
+    """
+
+    def is_connected() -> bool:
+        return connected.get() is None
+
+    begin(host, AT_ONCE, SCRIPTS, LOADED, is_connected, asked_before(host), LIMIT_S)
 
 
 def _look_early(host: Host, run: _Run) -> None:
@@ -158,6 +181,7 @@ def _asked(host: Host, questions: Questions) -> _Looked:
     looked = _Looked(time.monotonic(), _moment(host))
     wanted = _merged(questions(host))
     try:
+        note_asked(host, json.dumps([wanted]))
         said = ask_at_once(host, wanted, SCRIPTS, LIMIT_S) if wanted else []
     except HostError:
         return looked

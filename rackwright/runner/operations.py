@@ -18,7 +18,7 @@ from rackwright.errors import HostError
 from rackwright.exits import tell
 from rackwright.runner.fleet import as_locked, note_failure, note_items, without_manifest
 from rackwright.runner.looking import STATE as STATE
-from rackwright.runner.looking import look
+from rackwright.runner.looking import look, to_observe
 from rackwright.runner.progress import in_one_line
 from rackwright.runner.remote_call import call
 
@@ -179,7 +179,7 @@ def unless_done(
         host.noop("not for this host")
         return
     try:
-        missing = look(host, script, {**request, "do": "observe"})
+        missing = look(host, script, to_observe(request))
     except HostError as error:
         yield refuse(str(error))
         return

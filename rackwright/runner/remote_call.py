@@ -21,7 +21,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 
 from rackwright.errors import HostError
-from rackwright.runner.access.connector import Running, SshAccess
+from rackwright.runner.access.connector import Answer, Running, SshAccess
 from rackwright.runner.host_data import command_arguments
 from rackwright.runner.travelling import loader, message, opening
 
@@ -107,13 +107,22 @@ def _python() -> StringCommand:
     return StringCommand("python3", *ISOLATED, "-c", QuoteString(loader()))
 
 
+Begun = Running | Answer | None
+"""A script on a host that waits for its arguments; what it answered to those that were guessed;
+or nothing, where it was not begun or gave no answer."""
+
+
 class _Waiting(NamedTuple):
-    """A script on a host that waits for its arguments; None where it was not begun."""
+    """A script that was begun before it was called; ``guess`` are arguments as JSON, if it has any.
+
+    ``options`` say as whom.
+    """
 
     script: str
     beside: tuple[str, ...]
     options: dict[str, Any]
-    begun: Greenlet[..., Running | None]
+    guess: str | None
+    begun: Greenlet[..., Begun]
 
 
 _waiting: WeakKeyDictionary[Host, _Waiting] = WeakKeyDictionary()
@@ -125,24 +134,29 @@ def begin(
     beside: tuple[str, ...],
     loaded: tuple[str, ...],
     connected: Callable[[], bool],
+    guess: str | None = None,
+    timeout_s: int | None = None,
 ) -> None:
     """Have a host load what it will be asked with, before it is known what it is asked.
 
     In the background, once it is ``connected``. The next ``call`` of this script is answered from
-    there; where that fails it is asked as ever, so it has to be one that only looks.
+    there; where that fails it is asked as ever, so it has to be one that only looks. Where there is
+    a ``guess`` of the arguments, as JSON, it is asked that at once, and has ``timeout_s`` seconds:
+    the answer is that of the next call if it is of these very arguments.
     """
 
-    def begun() -> Running | None:
+    def begun() -> Begun:
         if not connected() or not isinstance(access := host.connector, SshAccess):
             return None
         try:
             opened = opening(script, beside, loaded)
-            return access.begin_command(_python(), opened, **options)
+            running = access.begin_command(_python(), opened, **options)
+            return running if guess is None else running.answer(f"{guess}\n".encode(), timeout_s)
         except (PyinfraError, SSHException, EOFError, OSError):
             return None
 
     options = _options(host)
-    _waiting[host] = _Waiting(script, beside, options, spawn(begun))
+    _waiting[host] = _Waiting(script, beside, options, guess, spawn(begun))
 
 
 def give_up(host: Host) -> None:
@@ -153,19 +167,22 @@ def give_up(host: Host) -> None:
 
 def _taken(
     host: Host, script: str, beside: tuple[str, ...], options: dict[str, Any]
-) -> Running | None:
+) -> _Waiting | None:
+    """What was begun for such a call. It is of one call."""
     waiting = _waiting.get(host)
     if waiting is None or waiting[:3] != (script, beside, options):
         return None
-    del _waiting[host]
-    running: Running | None = waiting.begun.get()
-    return running
+    return _waiting.pop(host)
 
 
-def _told(running: Running, arguments: Sequence[Any], timeout_s: int | None) -> str | None:
-    """The last line that it said, where it ended well."""
+def _told(waiting: _Waiting, arguments: Sequence[Any], timeout_s: int | None) -> str | None:
+    """The last line that it said, where it was asked this and ended well."""
+    begun, asked = waiting.begun.get(), json.dumps(arguments)
+    if begun is None or (isinstance(begun, Answer) and asked != waiting.guess):
+        return None
     try:
-        answer = running.answer(json.dumps(arguments).encode() + b"\n", timeout_s)
+        given = f"{asked}\n".encode()
+        answer = begun if isinstance(begun, Answer) else begun.answer(given, timeout_s)
     except OSError:
         return None
     lines = answer.output.stdout_lines

@@ -41,6 +41,6 @@ def test_no_name_is_that_of_a_module_beside_it(package: Path) -> None:
 
 
 def test_a_name_that_is_none_is_an_attribute_error() -> None:
-    assert len(PACKAGES) == 4
+    assert len(PACKAGES) == 5
     with pytest.raises(AttributeError, match=r"'rackwright\.report' has no attribute 'nothing'"):
         exports("rackwright.report", {"page": "page"})("nothing")
