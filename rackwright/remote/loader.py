@@ -36,10 +36,15 @@ class Travelled:
     What only has modules below it is an empty package.
     """
 
-    def __init__(self, packed: str, digest: str = "") -> None:
-        """``packed`` are sources by the full names of their modules; see ``travelling.message``."""
+    def __init__(
+        self, packed: str, digest: str = "", codes: dict[str, bytes] | None = None
+    ) -> None:
+        """``packed`` are sources by the full names of their modules; see ``travelling.message``.
+
+        None travelled where ``codes`` are: compiled ones that were here.
+        """
         self._packed = packed
-        self.codes = kept(digest) if digest else {}
+        self.codes = codes or (kept(digest) if digest else {})
         if not self.codes:
             self.codes = compiled(self.sources())
             if digest:
@@ -47,6 +52,8 @@ class Travelled:
 
     def sources(self) -> dict[str, str]:
         """The text of each module; unpacked only where one is compiled or quoted."""
+        if not self._packed:
+            return {}
         unpacked: dict[str, str] = json.loads(zlib.decompress(base64.b64decode(self._packed)))
         return unpacked
 
@@ -173,16 +180,18 @@ class Listener(threading.Thread):
         print(text, flush=True)
 
 
-def main(line: str) -> None:
+def main(line: str, codes: dict[str, bytes] | None = None) -> None:
     """Call the script of a message (``travelling.message``) and print its reply.
 
     A reply that is a text is printed as it is, any other as JSON. A script that only looks
     (``ONLY_LOOKS``) ends with its connection; one that changes something finishes that, where it
     does not say that it can be cut off anywhere (``ENDS_WITH_CONNECTION``). Where the message
     has no arguments they are the next line, if one comes: until then what it ``loads`` is loaded.
+    ``codes`` are modules that were here (``boot``), where none travelled.
     """
     message = json.loads(line)
-    sys.meta_path.insert(0, Travelled(message["modules"], message.get("digest", "")))
+    packed, digest = message.get("modules", ""), message.get("digest", "")
+    sys.meta_path.insert(0, Travelled(packed, digest, codes))
     script = importlib.import_module(message["script"])
     if "arguments" not in message:
         for name in message["loads"]:

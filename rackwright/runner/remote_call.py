@@ -23,7 +23,7 @@ from pyinfra.api.host import Host
 from rackwright.errors import HostError
 from rackwright.runner.access.connector import Answer, Running, SshAccess
 from rackwright.runner.host_data import command_arguments
-from rackwright.runner.travelling import loader, message, opening
+from rackwright.runner.travelling import loader, message, opening, starter
 
 PROGRESS = "\r"
 """In a line of how far something is: no reason why it failed."""
@@ -88,7 +88,7 @@ def _called(
         if waiting is not None and (told := _told(waiting, arguments, timeout_s)):
             return _read(host, script, told, kind)
         options |= {"_stdin": message(script, *arguments, beside=beside), "_timeout": timeout_s}
-        done, output = host.run_shell_command(_python(), print_output=show, **options)
+        done, output = host.run_shell_command(_python(loader()), print_output=show, **options)
     except OSError as error:  # includes TimeoutError; a broken connection is one too
         raise HostError(f"{host.name}: {script} gave no answer: {error!r}") from None
     if not done or not output.stdout_lines:
@@ -103,8 +103,8 @@ def _options(host: Host) -> dict[str, Any]:
     return {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
 
 
-def _python() -> StringCommand:
-    return StringCommand("python3", *ISOLATED, "-c", QuoteString(loader()))
+def _python(program: str) -> StringCommand:
+    return StringCommand("python3", *ISOLATED, "-c", QuoteString(program))
 
 
 Begun = Running | Answer | None
@@ -142,15 +142,16 @@ def begin(
     In the background, once it is ``connected``. The next ``call`` of this script is answered from
     there; where that fails it is asked as ever, so it has to be one that only looks. Where there is
     a ``guess`` of the arguments, as JSON, it is asked that at once, and has ``timeout_s`` seconds:
-    the answer is that of the next call if it is of these very arguments.
+    the answer is that of the next call if it is of these very arguments. Nothing of the script
+    travels: a host that was not sent it since it booted gives no answer here.
     """
 
     def begun() -> Begun:
         if not connected() or not isinstance(access := host.connector, SshAccess):
             return None
         try:
-            opened = opening(script, beside, loaded)
-            running = access.begin_command(_python(), opened, **options)
+            program = _python(starter(script, beside))
+            running = access.begin_command(program, opening(script, loaded), **options)
             return running if guess is None else running.answer(f"{guess}\n".encode(), timeout_s)
         except (PyinfraError, SSHException, EOFError, OSError):
             return None

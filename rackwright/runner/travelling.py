@@ -27,12 +27,15 @@ from rackwright.runner.packed_before import Packed, packed
 ROOM = "rackwright.remote"
 OF_OTHERS = ("pynvml",)
 """What a script may import that is not ours: one file each, of the standard library's imports."""
+LOADER, BOOT = "loader", "boot"
 LEVEL = 3
 """Of compression: twice as fast as the usual, for a tenth more."""
 PYTHON = (3, 9)
 """The oldest that hosts have: Debian 11's."""
 STANDARD = sys.stdlib_module_names - {"tomllib"}
 """The standard library, without what came after that."""
+_ANY = "\nfrom typing import Any\n"
+"""What annotations name alone: a host need not load a module of types for it."""
 _IMPORT = re.compile(
     r"^[ \t]*(?:import[ \t]+(?P<plain>[^\n#;]+)"
     r"|from[ \t]+(?P<origin>[.\w]+)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n#;]+))",
@@ -66,7 +69,7 @@ def _cut_down(modules: dict[str, str]) -> dict[str, str]:
 
 
 def _source(name: str) -> str:
-    return _file(name).read_text()
+    return _file(name).read_text().replace(_ANY, "\nAny = object\n")
 
 
 def _file(name: str) -> Path:
@@ -135,7 +138,7 @@ def _packed(*scripts: str) -> Packed:
 
 
 def _pack(scripts: tuple[str, ...]) -> tuple[Packed, list[Path]]:
-    found = closure(*scripts)
+    found = closure(*scripts, LOADER)
     text = json.dumps(_cut_down(found)).encode()
     modules = base64.b64encode(zlib.compress(text, LEVEL)).decode()
     by = [Path(__file__), Path(pruning.__file__)]
@@ -152,16 +155,28 @@ def message(script: str, *arguments: Any, beside: tuple[str, ...] = ()) -> str:
     return json.dumps({**_packed(script, *beside), **own})
 
 
-def opening(script: str, beside: tuple[str, ...], loaded: tuple[str, ...]) -> str:
-    """The same without arguments, which come on the next line; what is ``loaded`` until then."""
-    own = {"script": f"{ROOM}.{script}", "loads": [f"{ROOM}.{name}" for name in loaded]}
-    return json.dumps({**_packed(script, *beside), **own})
+def opening(script: str, loaded: tuple[str, ...]) -> str:
+    """One line for ``starter``: of the arguments, which come on the next, nothing is said.
+
+    Until then what is ``loaded`` is.
+    """
+    names = [f"{ROOM}.{name}" for name in loaded]
+    return json.dumps({"script": f"{ROOM}.{script}", "loads": names})
 
 
 @cache
 def loader(line: str = "sys.stdin.readline()") -> str:
     """The program that takes a message; ``line`` is the expression it has it from."""
-    return f"{_source(f'{ROOM}.loader')}\n\nmain({line})\n"
+    return f"{_source(f'{ROOM}.{LOADER}')}\n\nmain({line})\n"
+
+
+def starter(script: str, beside: tuple[str, ...]) -> str:
+    """The program that takes an ``opening``, on a host that was sent these scripts before.
+
+    On any other it ends without a word.
+    """
+    digest = _packed(script, *beside)["digest"]
+    return f"{_source(f'{ROOM}.{BOOT}')}\n\nmain({digest!r}, sys.stdin.readline())\n"
 
 
 def program(script: str, *arguments: Any) -> str:

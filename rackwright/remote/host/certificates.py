@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from calendar import timegm
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,8 @@ def validity(pem: str, names: Sequence[str]) -> tuple[float, list[str]]:
 
     The first name is asked for together with the end: each call of openssl takes a host 20 ms.
     """
+    from calendar import timegm  # asked of gateways alone
+
     first = _asked(pem, "-enddate", *(_check(names[0]) if names else ()))
     not_for = [] if _matches(first) else list(names[:1])
     not_for += [name for name in names[1:] if not is_for(name, pem)]
