@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rackwright.checks.host.firewall import differences
 from rackwright.desired.render import render
 from rackwright.planning.firewall import Table
+from rackwright.planning.loaded_firewall import differences
 from rackwright.spec import Settings
 
 TYPES = {"ports": "inet_service", "4": "ipv4_addr", "6": "ipv6_addr"}

@@ -41,9 +41,10 @@ if TYPE_CHECKING:
         LockedSystem,
         LockedVenv,
     )
-    from rackwright.locking.lock_file import lock_path, read_lock, write_lock
+    from rackwright.locking.lock_file import read_lock, write_lock
     from rackwright.locking.pinned import pins_of
     from rackwright.locking.pins import HostPins, ModelPin, Pins, ReleasePin
+    from rackwright.locking.place import lock_path
 else:
     __getattr__ = exports(
         __name__,
@@ -57,7 +58,7 @@ else:
             "LockedModel": "lock",
             "LockedSystem": "lock",
             "LockedVenv": "lock",
-            "lock_path": "lock_file",
+            "lock_path": "place",
             "read_lock": "lock_file",
             "write_lock": "lock_file",
             "pins_of": "pinned",

@@ -13,13 +13,7 @@ from rackwright.locking.lock import Lock, LockedArchive, LockedVenv
 from rackwright.schema.files import must_be_writable, text_of
 from rackwright.schema.validation import parse
 
-SUFFIX = ".lock.json"
 HEADING = "in the lock file; no host was touched"
-
-
-def lock_path(inventory: Path) -> Path:
-    """Where the lock of an inventory is: ``prod.py`` has ``prod.lock.json`` beside it."""
-    return inventory.with_name(f"{inventory.stem}{SUFFIX}")
 
 
 def read_lock(path: Path) -> Lock | None:

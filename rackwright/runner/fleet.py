@@ -15,7 +15,6 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.context import host as current_host
 
-from rackwright.causes.secrets import redacted
 from rackwright.checks.results import CheckResult
 from rackwright.clients import Clients
 from rackwright.errors import PlanError, RackwrightError, SpecError
@@ -246,6 +245,8 @@ def note_failure(host: Host, what: str, remedy: str) -> None:
     """Keep why a host does not go on, for the report; the first word on it counts."""
     fleet = _fleets.get(host.inventory)
     if fleet is not None:
+        from rackwright.causes.secrets import redacted  # of failures alone
+
         short = " ".join(redacted(what).split())[:MOST_CHARACTERS]
         fleet.failed.setdefault(host.name, StageFailure(_operation(host), short, remedy))
 

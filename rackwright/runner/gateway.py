@@ -24,7 +24,6 @@ from rackwright.runner.fleet import FleetRun, this_fleet
 from rackwright.runner.gateway_turns import in_turn
 from rackwright.runner.looking import look
 from rackwright.runner.manifests import with_manifest
-from rackwright.runner.observing import gateway_request
 from rackwright.runner.operations import converge, fail, refuse
 from rackwright.runner.remote_call import LOOK_UP_S
 from rackwright.runner.secrets import engine_key_id, key_files
@@ -85,10 +84,15 @@ def converge_gateway() -> Generator[FunctionCommand]:
     first, second = items
     items = first, with_manifest(fleet, host, second, also=first)
     alone = len(fleet.spec.gateways) == 1
-    request = gateway_request(fleet, settings)
     for part in filter(None, items):
         for command in converge._inner(items=part):
-            yield command if alone else FunctionCommand(in_turn, (command, request), {})
+            yield command if alone else _proven(command, fleet, settings)
+
+
+def _proven(change: FunctionCommand, fleet: FleetRun, settings: Settings) -> FunctionCommand:
+    from rackwright.runner.observing import gateway_request  # of what changes alone
+
+    return FunctionCommand(in_turn, (change, gateway_request(fleet, settings)), {})
 
 
 def _learn(state: Any, host: Host) -> bool:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyinfra.api.inventory import Inventory
 
 from rackwright.errors import InputError, SpecError
-from rackwright.locking.lock import Lock
-from rackwright.locking.lock_file import HEADING, lock_path, read_lock
+from rackwright.locking.place import lock_path
 from rackwright.plan import FleetPlan
 from rackwright.runner.inventory_file import path_of
 from rackwright.spec import FleetSpec
+
+if TYPE_CHECKING:
+    from rackwright.locking.lock import Lock
 
 
 def lock_file_of(inventory: Inventory) -> Path | None:
@@ -27,12 +30,15 @@ def lock_of(inventory: Inventory, spec: FleetSpec, plan: FleetPlan) -> Lock | No
     read.
     """
     path = lock_file_of(inventory)
-    lock = read_lock(path) if path else None
-    if path is None or lock is None:
+    if path is None or not path.exists():
         return None
     from rackwright.locking.judging import lock_faults  # many a fleet is not locked
+    from rackwright.locking.lock_file import HEADING, read_lock
     from rackwright.locking.pinned import pins_of
 
+    lock = read_lock(path)
+    if lock is None:
+        return None
     try:
         pins = pins_of(spec, plan)
     except OSError as error:

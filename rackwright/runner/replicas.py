@@ -15,7 +15,6 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host, state
 
 from rackwright.checks.observed import part_of
-from rackwright.checks.server.quarantine import quarantine_words
 from rackwright.desired import paths
 from rackwright.desired.addresses import is_ip, own_name_fault
 from rackwright.desired.items import Unit
@@ -129,6 +128,8 @@ def prepared(fleet: FleetRun, host: Host) -> Work:
         raise HostError(str(fault))
     observed = gpu_names(host, paths.watchdog_dir(settings))
     if (told := part_of(observed, "quarantine")).get("there") is True:
+        from rackwright.checks.server.quarantine import quarantine_words  # checks: others need none
+
         words = f"{host.name} is in quarantine, its replicas were left as they are"
         raise LeftAlone(f"{words}: {quarantine_words(told)}")
     uuids = [(gpu and gpu["uuid"]) or "" for gpu in observed["gpus"]]

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from rackwright.checks.host.firewall import differences
 from rackwright.desired.base import base_items
 from rackwright.desired.firewall import changes, is_there, ruleset, unit
 from rackwright.inventory.reading import load_fleet
 from rackwright.planning.firewall import Firewall, firewall_of
+from rackwright.planning.loaded_firewall import differences
 from rackwright.planning.placing import plan
 from rackwright.remote.host.nftables import table_of
 from tests.samples.fleet import cluster, hosts, server, service, settings
