@@ -69,14 +69,15 @@ def _cut_down(modules: dict[str, str]) -> dict[str, str]:
 
 
 def _source(name: str) -> str:
-    return _file(name).read_text().replace(_ANY, "\nAny = object\n")
+    return file_of(name).read_text().replace(_ANY, "\nAny = object\n")
 
 
-def _file(name: str) -> Path:
+def file_of(name: str) -> Path:
+    """Of a module that travels. Raises ImportError for any other."""
     if name in OF_OTHERS:
         return _of_others(name)
     path = Path(str(files("rackwright")), *name.split(".")[1:]).with_suffix(".py")
-    if not path.is_file():
+    if not path.isfile_of():
         raise ImportError(f"{name} is to travel to hosts, and is no module of {ROOM}")
     return path
 
@@ -143,7 +144,7 @@ def _pack(scripts: tuple[str, ...]) -> tuple[Packed, list[Path]]:
     modules = base64.b64encode(zlib.compress(text, LEVEL)).decode()
     by = [Path(__file__), Path(pruning.__file__)]
     made = {"modules": modules, "digest": hashlib.sha256(text).hexdigest()}
-    return made, [*map(_file, found), *by]
+    return made, [*map(file_of, found), *by]
 
 
 def message(script: str, *arguments: Any, beside: tuple[str, ...] = ()) -> str:

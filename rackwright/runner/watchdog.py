@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pyinfra.api.command import FunctionCommand
@@ -18,11 +19,12 @@ from rackwright.checks.observed import part_of
 from rackwright.desired.paths import watchdog_dir
 from rackwright.desired.watchdog import PROGRAM_MARK, watchdog_items
 from rackwright.errors import HostError
+from rackwright.runner import packed_before, travelling
 from rackwright.runner.fleet import FleetRun
 from rackwright.runner.operations import converge, refuse
 from rackwright.runner.probing import gpu_names
 from rackwright.runner.replicas import LeftAlone
-from rackwright.runner.travelling import ROOM, closure
+from rackwright.runner.travelling import ROOM, closure, file_of
 
 SCRIPT = "watchdog"
 HEAD = f"""#!/usr/bin/python3 -IB
@@ -73,7 +75,18 @@ def gpus_to_watch(fleet: FleetRun, server: Host) -> list[Any]:
 @cache
 def packed() -> bytes:
     """The program as one file: modules as they are, the same bytes on every machine."""
-    modules = {_place(name): source for name, source in closure(SCRIPT).items()}
+    made = packed_before.packed((str(file_of(f"{ROOM}.{SCRIPT}")), "program"), _pack)
+    return base64.b64decode(made["program"])
+
+
+def _pack() -> tuple[packed_before.Packed, list[Path]]:
+    found = closure(SCRIPT)
+    made = {"program": base64.b64encode(_archive(found)).decode()}
+    return made, [*map(file_of, found), *(Path(by) for by in (__file__, travelling.__file__))]
+
+
+def _archive(found: Mapping[str, str]) -> bytes:
+    modules = {_place(name): source for name, source in found.items()}
     folders = {parent for place in modules for parent in place.parents} - {PurePosixPath(".")}
     empty = {folder / "__init__.py": "" for folder in folders}
     content = {**empty, **modules, PurePosixPath("__main__.py"): MAIN}
