@@ -77,7 +77,7 @@ def file_of(name: str) -> Path:
     if name in OF_OTHERS:
         return _of_others(name)
     path = Path(str(files("rackwright")), *name.split(".")[1:]).with_suffix(".py")
-    if not path.isfile_of():
+    if not path.is_file():
         raise ImportError(f"{name} is to travel to hosts, and is no module of {ROOM}")
     return path
 
