@@ -16,7 +16,17 @@ from typing import Any
 
 import pytest
 
-from rackwright.remote import bandwidth, burn_in, glance, probe, serving, starts, state, watching
+from rackwright.remote import (
+    bandwidth,
+    boot,
+    burn_in,
+    glance,
+    probe,
+    serving,
+    starts,
+    state,
+    watching,
+)
 from rackwright.remote import loader as loader_script
 from rackwright.remote.loader import Travelled
 from rackwright.runner.travelling import loader
@@ -266,3 +276,58 @@ def test_the_oldest_make_way(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         os.utime(loader_script._place(f"digest{number}"), (number, number))
     names = {path.name.partition("-")[0] for path in kept.iterdir()}
     assert names == {"digest2", "digest3"}
+
+
+# --- where it was compiled before, nothing travels again ---------------------------------------
+
+BOOT = Path(boot.__file__).read_text()
+ASKED = json.dumps({"script": "rackwright.remote.own", "loads": []})
+
+
+@pytest.fixture
+def booted(kept: Path) -> Any:
+    """Starts a script by what is kept of a digest here."""
+
+    def start(digest: str, told: str = '["a"]\n') -> subprocess.CompletedProcess[str]:
+        text = BOOT.replace(f'"{boot.KEPT}"', repr(str(kept)))
+        text += f"\nmain({digest!r}, sys.stdin.readline())\n"
+        given = f"{ASKED}\n{told}"
+        return subprocess.run([*OWN, "-c", text], input=given, capture_output=True, text=True)
+
+    return start
+
+
+def keep_one(digest: str = "digest") -> None:
+    loader_source = Path(loader_script.__file__).read_text()
+    Travelled(packed(**{"rackwright.remote.own": WAITING, boot.LOADER: loader_source}), digest)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="what is kept is root's alone")
+def test_a_host_that_has_it_is_sent_nothing(booted: Any) -> None:
+    keep_one()
+    done = booted("digest")
+    assert (json.loads(done.stdout)["told"], done.stderr) == (["a"], "")
+    assert booted("digest", "").stdout == "", "told nothing, it ends"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="what is kept is root's alone")
+@pytest.mark.parametrize("what", ["absent", "broken", "without loader", "open to others"])
+def test_one_that_has_not_ends_without_a_word(kept: Path, booted: Any, what: str) -> None:
+    if what != "absent":
+        keep_one()
+        (file,) = kept.iterdir()
+    if what == "broken":
+        file.write_bytes(b"half")
+    if what == "without loader":
+        file.write_bytes(marshal.dumps({"rackwright.remote.own": b""}))
+    if what == "open to others":
+        kept.chmod(0o755)
+    done = booted("digest")
+    assert (done.returncode, done.stdout, done.stderr) == (boot.LACKS, "", "")
+
+
+def test_both_look_in_the_same_place(kept: Path) -> None:
+    own = Path(boot.__file__).read_text()
+    assert str(loader_script.KEPT) == str(kept) and 'KEPT = "/run/rackwright-code"' in own
+    line = 'f"{digest}-{sys.implementation.cache_tag}-{sys.hexversion:x}.parts"'
+    assert line in Path(loader_script.__file__).read_text() and line[2:] in own

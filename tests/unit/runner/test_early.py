@@ -18,61 +18,18 @@ from rackwright.errors import HostError
 from rackwright.parts import pause
 from rackwright.runner import before_connecting, early
 from rackwright.runner.access import secrets
-from rackwright.runner.access.connector import SshAccess
+from rackwright.runner.access.connector import Answer, SshAccess
 from rackwright.runner.remote_call import begin, call, give_up
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "rackwright" / "right"
 
 
 def inventory(*names: str, group: Any = 1, override: Any = None, **data: Any) -> Inventory:
     hosts = [(f"@rackwright-discover/{name}", data) for name in names or ("gpu1", "gw1")]
     return Inventory((hosts, {}), override_data=override, rack=(hosts, {"a": group}))
-
-
-def test_only_an_inventory_that_is_the_same_to_the_last_value_was_right() -> None:
-    assert not early.was_right(inventory())
-    early.note_right(inventory())
-    assert early.was_right(inventory())
-    others = [
-        inventory("gpu1"),
-        inventory("gpu1", "gpu2"),
-        inventory(ssh_port=22),
-        inventory(group=2),
-        inventory(group={"deep": [1]}),
-        inventory(override={"stages": "base"}),
-    ]
-    assert not any(map(early.was_right, others))
-
-
-def test_nothing_is_kept_of_a_password(cache: Path) -> None:
-    for name in early.SECRETS:
-        early.note_right(inventory(**{name: "s3cret"}))
-    (kept,) = cache.iterdir()
-    assert early.was_right(inventory())
-    assert (kept.stat().st_size, kept.stat().st_mode & 0o777) == (0, 0o600)
-    assert cache.stat().st_mode & 0o777 == 0o700
-
-
-def test_data_that_cannot_be_told_from_others_is_never_known() -> None:
-    for odd in ({1, 2}, Path("/x"), object()):
-        early.note_right(inventory(group=odd))
-        assert not early.was_right(inventory(group=odd))
-
-
-def test_the_oldest_make_way_and_without_a_cache_all_are_judged_first(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(early, "MOST_KEPT", 2)
-    for port in range(4):
-        early.note_right(inventory(ssh_port=port))
-    assert len(list(cache.iterdir())) == 2
-    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
-    early.note_right(inventory())
-    assert not early.was_right(inventory())
 
 
 @pytest.fixture
@@ -205,16 +162,20 @@ class Begun:
     def __init__(self, said: str | OSError, status: int = 0) -> None:
         self.said, self.status, self.given = said, status, b""
 
-    def answer(self, given: bytes, timeout_s: int | None) -> Any:
+    def answer(self, given: bytes, timeout_s: int | None) -> Answer:
         self.given = given
         if isinstance(self.said, OSError):
             raise self.said
-        output = SimpleNamespace(stdout_lines=self.said.splitlines())
-        return SimpleNamespace(status=self.status, output=output)
+        output: Any = SimpleNamespace(stdout_lines=self.said.splitlines())
+        return Answer(self.status, output)
 
 
 def ask(
-    state: State, monkeypatch: pytest.MonkeyPatch, begun: Begun | OSError, script: str = "questions"
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+    begun: Begun | OSError,
+    script: str = "questions",
+    guess: str | None = None,
 ) -> tuple[Any, list[Any]]:
     """What is answered, and with what a Python was started anew for it."""
     host = state.inventory.get_host("gpu1")
@@ -231,7 +192,7 @@ def ask(
 
     monkeypatch.setattr(host.connector, "begin_command", begin_command)
     monkeypatch.setattr(host, "run_shell_command", run)
-    begin(host, "questions", ("names",), ("names",), lambda: True)
+    begin(host, "questions", ("names",), ("names",), lambda: True, guess)
     gevent.idle()
     return call(host, script, ["names"], beside=("names",), looks=True), anew
 
@@ -279,3 +240,29 @@ def test_another_question_is_not_what_was_waited_for(
     assert ask(state, monkeypatch, begun, "glance")[0] == "anew"
     assert begun.given == b""
     give_up(state.inventory.get_host("gpu1"))
+
+
+# --- asked before it is known what it is to be asked ----------------------------------------------
+
+
+def test_what_was_guessed_is_asked_at_once_and_answers_that_question(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Begun('"there"')
+    assert ask(state, monkeypatch, begun, guess='[["names"]]') == ("there", [])
+    assert begun.given == b'[["names"]]\n'
+
+
+@pytest.mark.parametrize("said", ['"there"', OSError("gone"), ""])
+def test_what_was_guessed_wrongly_or_is_not_answered_is_asked_as_ever(
+    state: State, monkeypatch: pytest.MonkeyPatch, said: Any
+) -> None:
+    guess = '[["other"]]' if said == '"there"' else '[["names"]]'
+    answer, anew = ask(state, monkeypatch, Begun(said), guess=guess)
+    assert answer == "anew" and len(anew) == 1
+
+
+def test_an_answer_is_of_one_call(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(state, monkeypatch, Begun('"there"'), guess='[["names"]]')
+    host = state.inventory.get_host("gpu1")
+    assert call(host, "questions", ["names"], beside=("names",), looks=True) == "anew"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +21,8 @@ from rackwright.inventory.reading import load_fleet
 from rackwright.planning.placing import plan
 from rackwright.runner import first_looks, looking
 from rackwright.runner.fleet import FleetRun
-from rackwright.runner.looking import SCRIPTS, _found, _item_key, _key
+from rackwright.runner.looking import SCRIPTS, _found, _item_key, _key, to_observe
+from rackwright.runner.weights import request_of as weights_of
 from tests.samples.fleet import DEFAULTS, hosts, server, service
 
 GPUS = [{"uuid": f"GPU-{n:036}", "pci_bus_id": f"0000:{n:02}"} for n in range(8)]
@@ -81,7 +83,7 @@ def test_a_server_is_asked_all_that_its_stages_compare(monkeypatch: pytest.Monke
         ("release", release_request(used, own)),
         ("weights", weights_request(replicas, own, {})),
     ):
-        assert request and _key(script, [{**request, "do": "observe"}]) in found
+        assert request and _key(script, [to_observe(request)]) in found
     assert _key("gpu_names", [f"{own.state_dir}/watchdog"]) in found
     assert _key("names", [["two.lab.example"]]) in found
     assert _key("driver", [{"do": "observe"}]) in found
@@ -118,3 +120,14 @@ def test_a_stage_that_cannot_be_foreseen_costs_the_others_nothing(
     monkeypatch.setattr(first_looks, "gateway_items", broken)
     left = asked(run, "gw1", monkeypatch)
     assert left and left.keys() < before.keys()
+
+
+def test_no_secret_is_in_what_is_asked_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub's token, and whatever stands in an engine's environment."""
+    monkeypatch.setenv("OWN_TOKEN", "hf_of-the-hub")
+    private = {"PROXY": "http://me:pass-word@proxy.example"}
+    run = fleet(hf_token_env="OWN_TOKEN", engine_environment=private)
+    for name in ("gpu2", "gw1"):
+        found = json.dumps(list(asked(run, name, monkeypatch)))
+        assert "hf_of" not in found and "pass-word" not in found
+    assert "hf_of-the-hub" in json.dumps(weights_of(run, "gpu2")), "who fetches has it"

@@ -6,9 +6,11 @@ import base64
 import io
 import logging
 import re
+import socket
 from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock, call
 
 import gevent
 import pytest
@@ -19,6 +21,7 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.connectors.sshuserclient import SSHClient
 
+from rackwright.runner.access.connection import QUICK_ACK, _quick
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.access.login_shell import BEGINS
 from rackwright.runner.access.sudo import Way
@@ -229,3 +232,23 @@ def test_who_hangs_up_lets_go_of_what_waits(connector: SshAccess) -> None:
     assert running._stdin is None and not client.is_open
     assert not connector._commands and not connector._left
     connector.disconnect()
+
+
+def test_neither_end_of_a_connection_waits_with_what_is_small() -> None:
+    """A server that answers in small parts says each once the last was acknowledged (Nagle)."""
+    ours = Mock(spec=socket.socket, family=socket.AF_INET)
+    ours.recv.side_effect = [b"said", b"more", b""]
+    quick = _quick(lambda sock: sock, ours)
+    acknowledged = call(socket.IPPROTO_TCP, QUICK_ACK, 1)
+    told = [call(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    for words in (b"said", b"more", b""):
+        assert ours.setsockopt.mock_calls == told
+        assert quick.recv(100) == words
+        told.append(acknowledged)
+    ours.recv.side_effect = [b"last"]
+    ours.setsockopt.side_effect = OSError("the other end has gone")
+    assert quick.recv(100) == b"last"
+    quick.settimeout(1)
+    assert ours.settimeout.mock_calls == [call(1)], "all else is the socket's"
+    channel = object()
+    assert _quick(lambda sock: sock, channel) is channel, "of a jump host"  # type: ignore[arg-type]
