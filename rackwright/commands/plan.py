@@ -11,6 +11,7 @@ import json
 import click
 
 from rackwright.exits import tell
+from rackwright.installed import loading
 from rackwright.report import plan_document, plan_text
 from rackwright.runner.fleet import fleet_of, fleet_to_deploy
 from rackwright.runner.inventory import load_inventory
@@ -26,10 +27,11 @@ from rackwright.runner.secrets import secret_faults
 )
 def plan(inventory: str, as_json: bool, without_secrets: bool) -> None:
     """Validate an inventory and print its plan. Connects to no host."""
-    read = load_inventory(inventory)
-    fleet = fleet_of(read) if without_secrets else fleet_to_deploy(read)
-    if without_secrets:
-        lock_of(read, fleet.spec, fleet.plan)
+    with loading():  # what is read stays until the end
+        read = load_inventory(inventory)
+        fleet = fleet_of(read) if without_secrets else fleet_to_deploy(read)
+        if without_secrets:
+            lock_of(read, fleet.spec, fleet.plan)
     for fault in secret_faults(fleet.spec):
         tell(f"warning: {fault}; a deploy is refused until then", err=True)
     if as_json:

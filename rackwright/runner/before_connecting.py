@@ -22,6 +22,7 @@ from pyinfra.api.state import BaseStateCallback, State
 from pyinfra.connectors.base import BaseConnector
 
 from rackwright.exits import exits
+from rackwright.installed import loading
 from rackwright.runner.each_operation import at_less_cost
 from rackwright.schema.files import text_of
 
@@ -50,7 +51,8 @@ def _judging(init: Callable[..., None], connector: type[BaseConnector]) -> Calla
         def judge() -> None:
             deploys = _runs_a_deploy_with(PROJECT_NAME)
             if deploys or any(host.connector_cls is connector for host in inventory):
-                refuse_if_faulty(inventory, deploys)
+                with loading():
+                    refuse_if_faulty(inventory, deploys)
 
         if _runs_a_deploy_with(ASKS_AHEAD):
             _judge_and_connect(state, inventory, start, judge)
@@ -76,7 +78,8 @@ def _judge_and_connect(
     start()
     right = early.begin(state)
     try:
-        early.load()
+        with loading():
+            early.load()
         judge()
     except BaseException:
         early.stop(state)

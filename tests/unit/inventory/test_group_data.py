@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from pyinfra_cli import inventory
 
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import Fault, InputError, nearest
@@ -27,6 +28,12 @@ TYPES = (
 def test_every_setting_has_its_default_in_group_data() -> None:
     absent = set(host_settings().model_fields) - set(group_data().values)
     assert not absent, f"{sorted(absent)}: give it a value in group_data/all.py, with a comment"
+
+
+def test_pyinfra_is_given_all_of_it_and_reads_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would read the file anew for each name, to leave out those that are imported."""
+    monkeypatch.setattr(inventory, "_get_imported_names", None)
+    assert inventory._get_group_data(str(FILE)) == {"all": group_data().values}
 
 
 def test_every_value_in_group_data_has_a_type() -> None:
