@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from pyinfra_cli import inventory
 
 from rackwright.desired.paths import PROJECT
 from rackwright.errors import Fault, InputError, nearest
@@ -30,10 +31,19 @@ def test_every_setting_has_its_default_in_group_data() -> None:
     assert not absent, f"{sorted(absent)}: give it a value in group_data/all.py, with a comment"
 
 
-def test_pyinfra_is_given_all_of_it_and_reads_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pyinfra_is_given_all_of_it_and_reads_it_once() -> None:
     """It would read the file anew for each name, to leave out those that are imported."""
-    monkeypatch.setattr(inventory, "_get_imported_names", None)
-    assert inventory._get_group_data(str(FILE)) == {"all": group_data().values}
+    code = (
+        "import sys, pyinfra_cli.inventory as own\n"
+        "from pyinfra.api.state import State\n"
+        "from pyinfra.context import ctx_state\n"
+        "own._get_imported_names = None\n"
+        "with ctx_state.use(State()):\n"
+        "    print(*own._get_group_data(sys.argv[1])['all'])\n"
+    )
+    argv = [sys.executable, "-c", code, str(FILE)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == list(group_data().values)
 
 
 def test_every_value_in_group_data_has_a_type() -> None:
