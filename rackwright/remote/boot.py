@@ -6,6 +6,7 @@ run that changes nothing, to send, unpack and parse the rest once more was a ten
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import stat
@@ -19,6 +20,7 @@ LACKS = 75
 
 def main(digest: str, line: str) -> None:
     """Have the loader that is kept here call what a message names (``travelling.opening``)."""
+    gc.disable()  # it ends with its answer: what it loads is no garbage until then
     place = f"{KEPT}/{digest}-{sys.implementation.cache_tag}-{sys.hexversion:x}.parts"
     try:
         folder = os.lstat(KEPT)
