@@ -153,8 +153,8 @@ def begin(
             program = _python(starter(script, beside))
             running = access.begin_command(program, opening(script, loaded), **options)
             return running if guess is None else running.answer(f"{guess}\n".encode(), timeout_s)
-        except (PyinfraError, SSHException, EOFError, OSError):
-            return None
+        except (PyinfraError, SSHException, EOFError, OSError, ValueError):
+            return None  # also what is no text: asked again, it is that call's to say
 
     options = _options(host)
     _waiting[host] = _Waiting(script, beside, options, guess, spawn(begun))

@@ -159,12 +159,12 @@ def test_what_was_right_is_judged_again_while_hosts_are_connected_to(
 class Begun:
     """A script that waits on a host, and what it says."""
 
-    def __init__(self, said: str | OSError, status: int = 0) -> None:
+    def __init__(self, said: str | Exception, status: int = 0) -> None:
         self.said, self.status, self.given = said, status, b""
 
     def answer(self, given: bytes, timeout_s: int | None) -> Answer:
         self.given = given
-        if isinstance(self.said, OSError):
+        if isinstance(self.said, Exception):
             raise self.said
         output: Any = SimpleNamespace(stdout_lines=self.said.splitlines())
         return Answer(self.status, output)
@@ -253,7 +253,7 @@ def test_what_was_guessed_is_asked_at_once_and_answers_that_question(
     assert begun.given == b'[["names"]]\n'
 
 
-@pytest.mark.parametrize("said", ['"there"', OSError("gone"), ""])
+@pytest.mark.parametrize("said", ['"there"', OSError("gone"), ValueError("no text"), ""])
 def test_what_was_guessed_wrongly_or_is_not_answered_is_asked_as_ever(
     state: State, monkeypatch: pytest.MonkeyPatch, said: Any
 ) -> None:
