@@ -7,6 +7,8 @@ module); what only templates read has it here, beside the value: a type of Pytho
 one of rackwright/schema/fields.py. docs/inventory.md says more.
 """
 
+_imported = {*dir()}  # imports go above this line: they are no settings
+
 # Where hosts have locked packages from (docs/lock.md) that their archives have replaced since: the
 # snapshot service of their distribution, or a mirror that keeps what was, as a URL with {archive}
 # and {time} ("debian", "20261125T021059Z"). None: nowhere.
@@ -145,4 +147,4 @@ stages = "all"
 report_dir = "reports"
 
 # For pyinfra, which else reads this file anew for each name that it defines.
-__all__ = [name for name in dir() if not name.startswith("__")]
+__all__ = [name for name in {*dir()} - _imported - {"_imported"} if not name.startswith("__")]

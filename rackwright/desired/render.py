@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import cache_from_source
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, compiler
@@ -68,6 +69,13 @@ class Compiled(FileSystemBytecodeCache):
     def get_source_checksum(self, source: str) -> str:
         """Of a template, and of what compiles it."""
         return super().get_source_checksum(f"{self._by}{source}")
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """What is damaged is compiled anew."""
+        try:
+            super().load_bytecode(bucket)
+        except (OSError, EOFError, ValueError, TypeError, UnpicklingError):
+            bucket.reset()
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Where nothing can be written nothing is kept."""

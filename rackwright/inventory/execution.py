@@ -11,8 +11,10 @@ from rackwright.errors import InputError
 from rackwright.schema.files import text_of
 
 
-def execute(path: Path, names: dict[str, Any]) -> None:
+def execute(path: Path, names: dict[str, Any], types: bool = False) -> None:
     """Run a file in ``names``. Raises InputError where it cannot be read, and whatever it raises.
+
+    Annotations are not looked at, as pyinfra does not; with ``types`` they are what they name.
 
     pyinfra executes the same files, so what one prints is said here only where it fails; else it
     would be printed twice.
@@ -21,7 +23,7 @@ def execute(path: Path, names: dict[str, Any]) -> None:
         text = text_of(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
-    code = compile(text, str(path), "exec", dont_inherit=True)
+    code = compile(text, str(path), "exec", dont_inherit=types)
     printed = StringIO()
     try:
         with redirect_stdout(printed):

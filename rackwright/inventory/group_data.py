@@ -36,7 +36,7 @@ def group_data(path: Path = FILE) -> GroupData:
     module = ModuleType(path.stem)
     module.__file__ = str(path)
     try:
-        execute(path, vars(module))
+        execute(path, vars(module), types=True)
         named = {**vars(fields), **vars(module)}
         types = inspect.get_annotations(module, globals=named, eval_str=True)
     except (InputError, KeyboardInterrupt):

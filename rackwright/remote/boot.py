@@ -18,6 +18,12 @@ LACKS = 75
 """The exit code where it is not here: EX_TEMPFAIL of sysexits.h."""
 
 
+def _lacks() -> None:
+    """End once all was said: what is still written to a closed channel ends the connection."""
+    sys.stdin.read()
+    sys.exit(LACKS)
+
+
 def main(digest: str, line: str) -> None:
     """Have the loader that is kept here call what a message names (``travelling.opening``)."""
     gc.disable()  # it ends with its answer: what it loads is no garbage until then
@@ -25,11 +31,12 @@ def main(digest: str, line: str) -> None:
     try:
         folder = os.lstat(KEPT)
         if not stat.S_ISDIR(folder.st_mode) or folder.st_uid != 0 or folder.st_mode & 0o077:
-            sys.exit(LACKS)
+            _lacks()
         with open(place, "rb") as file:  # noqa: PTH123 (pathlib takes longer to load than this)
             codes = marshal.loads(file.read())
         names = {"__name__": LOADER}
         exec(marshal.loads(codes[LOADER]), names)
     except (OSError, EOFError, ValueError, TypeError, KeyError):
-        sys.exit(LACKS)
+        _lacks()
+        return
     names["main"](line, codes)  # type: ignore[operator]

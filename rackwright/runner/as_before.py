@@ -22,7 +22,15 @@ from pyinfra.api.inventory import Inventory
 from rackwright.own_cache import cache_folder
 
 MOST_KEPT = 64
-SECRETS = frozenset({"ssh_password", "ssh_key_password", "_sudo_password", "_su_password"})
+SECRETS = frozenset(
+    {
+        "ssh_password",
+        "ssh_key_password",
+        "ssh_paramiko_connect_kwargs",
+        "_sudo_password",
+        "_su_password",
+    }
+)
 """Host data that nothing is kept of, not even a digest."""
 _places: WeakKeyDictionary[Inventory, Path | None] = WeakKeyDictionary()
 
@@ -47,7 +55,8 @@ def note_right(inventory: Inventory) -> None:
         place.parent.chmod(0o700)
         by_age = sorted((path.stat().st_mtime, path) for path in place.parent.iterdir())
         for _, path in by_age[:-MOST_KEPT]:
-            _forget(path)
+            with suppress(OSError):
+                _forget(path)
 
 
 def _forget(place: Path) -> None:
@@ -70,11 +79,13 @@ def asked_before(host: Host) -> str | None:
 def note_asked(host: Host, asked: str) -> None:
     """Keep what a host was asked first; it must say no secret. Of what was not right nothing is."""
     place = _places.get(host.inventory)
-    if place is None or not place.is_dir() or asked_before(host) == asked:
+    if place is None:
         return
     path = _file(place, host)
     fresh = path.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
+        if not place.is_dir() or asked_before(host) == asked:
+            return
         fresh.touch(mode=0o600)
         fresh.write_text(asked)
         fresh.replace(path)

@@ -82,7 +82,7 @@ class _Run:
 _runs: WeakKeyDictionary[Inventory, _Run] = WeakKeyDictionary()
 
 
-UNNEEDED = frozenset({"environment", "sample"})
+UNNEEDED = frozenset({"amendment", "downloads", "environment", "sample", "smoke_test"})
 """What a request has for those who act on it, secrets among that."""
 
 

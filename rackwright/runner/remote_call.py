@@ -178,8 +178,12 @@ def _taken(
 
 def _told(waiting: _Waiting, arguments: Sequence[Any], timeout_s: int | None) -> str | None:
     """The last line that it said, where it was asked this and ended well."""
-    begun, asked = waiting.begun.get(), json.dumps(arguments)
-    if begun is None or (isinstance(begun, Answer) and asked != waiting.guess):
+    asked = json.dumps(arguments)
+    if waiting.guess not in (None, asked):
+        waiting.begun.kill(block=False)  # what it was asked instead ends with its channel
+        return None
+    begun = waiting.begun.get()
+    if begun is None:
         return None
     try:
         given = f"{asked}\n".encode()

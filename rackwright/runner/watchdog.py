@@ -75,7 +75,7 @@ def gpus_to_watch(fleet: FleetRun, server: Host) -> list[Any]:
 @cache
 def packed() -> bytes:
     """The program as one file: modules as they are, the same bytes on every machine."""
-    made = packed_before.packed((str(file_of(f"{ROOM}.{SCRIPT}")), "program"), _pack)
+    made = packed_before.packed((str(file_of(f"{ROOM}.{SCRIPT}")), HEAD, MAIN), _pack)
     return base64.b64decode(made["program"])
 
 

@@ -31,8 +31,12 @@ def test_every_setting_has_its_default_in_group_data() -> None:
     assert not absent, f"{sorted(absent)}: give it a value in group_data/all.py, with a comment"
 
 
-def test_pyinfra_is_given_all_of_it_and_reads_it_once() -> None:
+@pytest.mark.parametrize("imports", ["", "import os\nfrom pathlib import Path as _Path\n"])
+def test_pyinfra_is_given_all_of_it_and_reads_it_once(tmp_path: Path, imports: str) -> None:
     """It would read the file anew for each name, to leave out those that are imported."""
+    (tmp_path / "all.py").write_text(
+        FILE.read_text().replace("_imported =", f"{imports}_imported =", 1)
+    )
     code = (
         "import sys, pyinfra_cli.inventory as own\n"
         "from pyinfra.api.state import State\n"
@@ -41,7 +45,7 @@ def test_pyinfra_is_given_all_of_it_and_reads_it_once() -> None:
         "with ctx_state.use(State()):\n"
         "    print(*own._get_group_data(sys.argv[1])['all'])\n"
     )
-    argv = [sys.executable, "-c", code, str(FILE)]
+    argv = [sys.executable, "-c", code, str(tmp_path / "all.py")]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert done.stdout.split() == list(group_data().values)
 
