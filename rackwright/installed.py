@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module, metadata
@@ -43,6 +43,14 @@ def loading() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def load_each(names: Iterable[str], between: Callable[[], object]) -> None:
+    """Import modules one by one, with a call before each and at the end."""
+    for name in names:
+        between()
+        import_module(name)
+    between()
 
 
 class _Later:

@@ -15,10 +15,35 @@ from gevent import idle
 from gevent.event import Event
 from pyinfra.api.state import State
 
+from rackwright.installed import load_each
 from rackwright.parts import between_parts, pause
 from rackwright.runner.access.connector import SshAccess
 from rackwright.runner.looking import begin_looking
 from rackwright.runner.remote_call import give_up
+
+PARTS = (
+    "pydantic",
+    "pydantic.main",
+    "pydantic.fields",
+    "rackwright.catalog",
+    "rackwright.models.shape",
+    "rackwright.models.vision",
+    "rackwright.models.reading",
+    "rackwright.models.gguf",
+    "rackwright.spec",
+    "rackwright.sizing",
+    "rackwright.engines",
+    "rackwright.inventory.rules",
+    "rackwright.inventory.reading",
+    "rackwright.planning.placing",
+    "rackwright.clients",
+    "rackwright.runner.fleet",
+    "rackwright.desired.items",
+    "rackwright.desired.render",
+    "rackwright.runner.firewall",
+    "rackwright.runner.first_looks",
+)
+"""Each of some milliseconds, with what the one before has not loaded."""
 
 
 def begin(state: State) -> Event:
@@ -33,67 +58,7 @@ def begin(state: State) -> Event:
 
 def load() -> None:
     """Import in parts what judging the inventory and asking hosts will need."""
-    pause()
-    import pydantic  # noqa: F401
-
-    pause()
-    from pydantic import BaseModel  # noqa: F401
-
-    pause()
-    from pydantic import Field  # noqa: F401
-
-    pause()
-    from rackwright import catalog  # noqa: F401
-
-    pause()
-    from rackwright.models import shape  # noqa: F401
-
-    pause()
-    from rackwright.models import vision  # noqa: F401
-
-    pause()
-    from rackwright.models import reading as _shapes  # noqa: F401
-
-    pause()
-    from rackwright.models import gguf  # noqa: F401
-
-    pause()
-    from rackwright import spec  # noqa: F401
-
-    pause()
-    from rackwright import sizing  # noqa: F401
-
-    pause()
-    from rackwright import engines  # noqa: F401
-
-    pause()
-    from rackwright.inventory import rules  # noqa: F401
-
-    pause()
-    from rackwright.inventory import reading  # noqa: F401
-
-    pause()
-    from rackwright.planning import placing  # noqa: F401
-
-    pause()
-    from rackwright import clients  # noqa: F401
-
-    pause()
-    from rackwright.runner import fleet  # noqa: F401
-
-    pause()
-    from rackwright.desired import items  # noqa: F401
-
-    pause()
-    from rackwright.desired import render  # noqa: F401
-
-    pause()
-    from rackwright.runner import firewall  # noqa: F401
-
-    pause()
-    from rackwright.runner import first_looks  # noqa: F401
-
-    pause()
+    load_each(PARTS, pause)
 
 
 def go_on(judged: Event) -> None:

@@ -115,11 +115,8 @@ def begin_looking(host: Host, connected: Greenlet[..., Exception | None]) -> Non
 
     Where that is not known it loads what it will be asked with.
     """
-
-    def is_connected() -> bool:
-        return connected.get() is None
-
-    begin(host, AT_ONCE, SCRIPTS, LOADED, is_connected, asked_before(host), LIMIT_S)
+    own = (host, AT_ONCE, SCRIPTS, LOADED)
+    begin(*own, lambda: connected.get() is None, asked_before(host), LIMIT_S)
 
 
 def _look_early(host: Host, run: _Run) -> None:
