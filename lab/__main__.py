@@ -6,7 +6,7 @@ import argparse
 import shutil
 from collections.abc import Sequence
 
-from lab import cgroups, host, image, needs, network, nvml, tiny_gguf, tiny_model
+from lab import cgroups, host, image, needs, network, nvml, sysctls, tiny_gguf, tiny_model
 from lab.apt import repository, server
 from lab.fleet import BARE, CACHE, HOSTS, LAB, ROOT, RUN, LabHost, host_named
 from lab.keys import write_keys, write_ssh_config
@@ -23,7 +23,8 @@ def up(names: Sequence[str]) -> None:
     with locked() as record:
         bases = {suite: image.base(suite) for suite in sorted({item.suite for item in wanted})}
         _prepare(wanted)
-        network.up(record)
+        sysctls.enlarge(record)
+        network.up()
         if any(item in BARE for item in wanted):
             server.start(repository.repository())
         with step(f"booting {', '.join(item.name for item in wanted)}"):
@@ -61,7 +62,8 @@ def down(names: Sequence[str], *, anyones: bool = False) -> None:
                     host.stop(record.containers[name], record)
         if not record.containers:
             server.stop()
-            network.down(record)
+            network.down()
+            sysctls.put_back(record)
             cgroups.remove()
             FILE.unlink(missing_ok=True)
             shutil.rmtree(RUN / "hosts", ignore_errors=True)

@@ -191,9 +191,9 @@ def _start(root: Path, host: LabHost) -> int:
 
 def wait_ready(host: LabHost, record: Record, timeout_s: float = 300) -> None:
     """Wait until the host answers SSH; LabError with its console when it does not."""
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     tries = 0
-    while time.monotonic() < deadline:
+    while time.monotonic() < began + timeout_s:
         tries += 1  # one second is enough at first; a busy machine needs more to shake hands
         patience = f"ConnectTimeout={min(tries, 20)}"
         argv = ["ssh", "-F", str(LAB / "ssh_config"), "-o", patience, host.name, "true"]
@@ -203,7 +203,16 @@ def wait_ready(host: LabHost, record: Record, timeout_s: float = 300) -> None:
             break
         time.sleep(0.1)
     console = (RUN / "hosts" / host.name / "console.log").read_text(errors="replace")[-1500:]
-    raise LabError(f"{host.name} does not answer SSH; its console says:\n{console}")
+    raise LabError(
+        f"{host.name} does not answer SSH after {time.monotonic() - began:.0f} s; "
+        f"it has {_programs(host)}; its console says:\n{console or '(nothing)'}"
+    )
+
+
+def _programs(host: LabHost) -> str:
+    files = [Path(f"/proc/{pid}/comm") for pid in sorted(cgroups.members(host.name))]
+    names = [file.read_text().strip() for file in files if file.exists()]
+    return f"the processes {', '.join(names)}" if names else "no process"
 
 
 def _end(pid: int) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.fleet import BRIDGE, GATEWAY_ADDRESS, NETWORK
-from lab.record import Record
 from lab.shell import sh
 
-IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 TABLE = "rackwright-lab"
 RULES = f"""
 table ip {TABLE} {{
@@ -20,28 +18,22 @@ table ip {TABLE} {{
 """
 
 
-def up(record: Record) -> None:
-    """Make what is missing of bridge, forwarding and masquerade rule."""
-    if record.ip_forward is None:
-        record.ip_forward = IP_FORWARD.read_text().strip()
-        record.save()
+def up() -> None:
+    """Make what is missing of bridge and masquerade rule."""
     if not Path(f"/sys/class/net/{BRIDGE}").exists():
         sh("ip", "link", "add", BRIDGE, "type", "bridge")
     sh("ip", "addr", "replace", f"{GATEWAY_ADDRESS}/24", "dev", BRIDGE)
     sh("ip", "link", "set", BRIDGE, "up")
     if not _has_table():
         sh("nft", "-f", "-", stdin=RULES)
-    IP_FORWARD.write_text("1")
 
 
-def down(record: Record) -> None:
-    """Take the bridge and the rule away, and put ip_forward back."""
+def down() -> None:
+    """Take the bridge and the rule away."""
     if Path(f"/sys/class/net/{BRIDGE}").exists():
         sh("ip", "link", "del", BRIDGE)
     if _has_table():
         sh("nft", "delete", "table", "ip", TABLE)
-    if record.ip_forward is not None:
-        IP_FORWARD.write_text(record.ip_forward)
 
 
 def _has_table() -> bool:

@@ -30,11 +30,11 @@ class Container:
 
 @dataclass
 class Record:
-    """Everything that is up, and the machine's setting of ip_forward before."""
+    """Everything that is up, and what this machine's settings were before (lab/sysctls.py)."""
 
     owner: str
-    ip_forward: str | None = None
     containers: dict[str, Container] = field(default_factory=dict)
+    sysctls: dict[str, str] = field(default_factory=dict)
 
     def save(self) -> None:
         """Write the record; atomic, so that a crash leaves the old or the new one."""
@@ -50,6 +50,8 @@ def load() -> Record | None:
         return None
     raw = json.loads(FILE.read_text())
     containers = {name: Container(**entry) for name, entry in raw.pop("containers").items()}
+    if before := raw.pop("ip_forward", None):  # a lab that an older version has up
+        raw["sysctls"] = {"net/ipv4/ip_forward": before}
     return Record(containers=containers, **raw)
 
 

@@ -14,6 +14,7 @@ import pytest
 from lab.apt.repository import URL
 from lab.cgroups import hierarchies
 from lab.fleet import BRIDGE, RUN
+from lab.sysctls import LEAST
 from tests.samples.commands import PATIENCE_S
 from tests.samples.lab_hosts import lab
 
@@ -34,6 +35,11 @@ def traces() -> list[str]:
     ]
 
 
+def settings() -> list[str]:
+    """What this machine's kernel is set to, of all that the lab enlarges."""
+    return [Path("/proc/sys", name).read_text() for name in LEAST]
+
+
 @pytest.fixture(autouse=True)
 def no_lab() -> None:
     down = lab("down")
@@ -51,7 +57,7 @@ def test_up_twice_is_up_once() -> None:
 
 
 def test_nothing_is_left_after_a_crash() -> None:
-    forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
+    before = settings()
     assert lab("up", "spare1", "spare2").returncode == 0
     record = json.loads((RUN / "lab.json").read_text())
     os.kill(record["containers"]["spare1"]["pid"], signal.SIGKILL)
@@ -60,7 +66,7 @@ def test_nothing_is_left_after_a_crash() -> None:
     assert down.returncode == 0, down.stderr
     assert traces() == []
     assert not RUN.joinpath("lab.json").exists()
-    assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == forwarding
+    assert settings() == before
 
 
 def test_a_dead_host_is_replaced_by_up() -> None:
@@ -101,3 +107,17 @@ def test_the_imitated_archive_is_there_with_its_hosts_and_goes_with_them() -> No
     with pytest.raises(OSError):
         urllib.request.urlopen(URL, timeout=5)
     assert traces() == []
+
+
+def test_hosts_boot_where_inotify_instances_are_few() -> None:
+    """A whole rack took the 128 that Linux gives, and the next host's systemd hung."""
+    file = Path("/proc/sys/fs/inotify/max_user_instances")
+    before = file.read_text()
+    try:
+        file.write_text("3")
+        up = lab("up", "spare1")
+        assert up.returncode == 0, up.stderr
+        assert lab("down").returncode == 0
+        assert file.read_text() == "3\n"
+    finally:
+        file.write_text(before)
