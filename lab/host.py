@@ -197,15 +197,17 @@ def wait_ready(host: LabHost, record: Record, timeout_s: float = 300) -> None:
         tries += 1  # one second is enough at first; a busy machine needs more to shake hands
         patience = f"ConnectTimeout={min(tries, 20)}"
         argv = ["ssh", "-F", str(LAB / "ssh_config"), "-o", patience, host.name, "true"]
-        if subprocess.run(argv, capture_output=True).returncode == 0:
+        asked = subprocess.run(argv, capture_output=True, text=True)
+        if asked.returncode == 0:
             return
         if not is_up(record.containers[host.name]):
             break
         time.sleep(0.1)
     console = (RUN / "hosts" / host.name / "console.log").read_text(errors="replace")[-1500:]
+    waited_s = time.monotonic() - began
     raise LabError(
-        f"{host.name} does not answer SSH after {time.monotonic() - began:.0f} s; "
-        f"it has {_programs(host)}; its console says:\n{console or '(nothing)'}"
+        f"{host.name} does not answer SSH after {waited_s:.0f} s: {asked.stderr.strip()}\n"
+        f"It has {_programs(host)}; its console says:\n{console or '(nothing)'}"
     )
 
 

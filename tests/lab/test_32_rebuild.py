@@ -7,6 +7,7 @@ drift. Not one request is lost.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -25,7 +26,6 @@ INVENTORY = "tests/lab/inventories/drifted.py"
 KEY = "sk-lab-the-engines-own-key"
 WIPED, OTHER, GATEWAY = "rack1", "rack2", "door1"
 MANIFEST = "cat /var/lib/rackwright/manifest.json"
-KNOWN_HOSTS = LAB / "known_hosts"
 LOG = "/var/log/nginx/rackwright.log"
 BRISK = ("--max-tokens", "8", "--pause-s", "0.05")
 
@@ -52,28 +52,26 @@ def done(*words: str, code: int = 0) -> str:
     return ended.stdout + ended.stderr
 
 
-def wipe(host: str) -> tuple[str, str]:
-    """To the base image, by a provider: the host key is another. known_hosts before, and after."""
-    before = KNOWN_HOSTS.read_text()
+def wipe(host: str) -> None:
+    """To the base image, by a provider: the host key is another."""
     assert lab("down", host).returncode == 0
     for suffix in ("", ".pub"):
         (LAB / f"host_{host}{suffix}").unlink()
     up = lab("up", host)
     assert up.returncode == 0, up.stderr
-    return before, KNOWN_HOSTS.read_text()
 
 
-def new_host_key_is_refused_until_it_was_compared(before: str, after: str) -> None:
-    """An operator's known_hosts has the old one; what it takes to go on is said."""
-    assert before != after
-    KNOWN_HOSTS.write_text(before)
-    said = done("drift", INVENTORY, WIPED, code=3)
+def new_host_key_is_refused_until_it_was_compared(known_hosts: Path) -> None:
+    """An operator's file of host keys has the old one; what it takes to go on is said."""
+    before = known_hosts.read_text()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RACKWRIGHT_LAB_KNOWN_HOSTS", str(known_hosts))
+        said = done("drift", INVENTORY, WIPED, code=3)
     assert "shows another host key" in said and "installed anew" in said
     removal = re.search(r"only then run: (ssh-keygen -f \S+ -R \S+)", said)
     assert removal, said
     subprocess.run(removal[1].split(), check=True, capture_output=True)
-    assert KNOWN_HOSTS.read_text() != before
-    KNOWN_HOSTS.write_text(after)  # the key that the provider's console shows
+    assert known_hosts.read_text() != before
 
 
 def served_by(records: list[Record], host: str, since: float) -> list[Record]:
@@ -88,7 +86,9 @@ def test_a_wiped_server_is_deployed_again_and_is_the_same_and_nothing_is_lost(
     with under_load(tmp_path, "tiny", *BRISK, gateway=GATEWAY) as load:
         done("drain", INVENTORY, WIPED, "--why", "it is installed anew", "--wait")
         wiped = time.time()
-        new_host_key_is_refused_until_it_was_compared(*wipe(WIPED))
+        old_keys = Path(shutil.copy(LAB / "known_hosts", tmp_path))
+        wipe(WIPED)
+        new_host_key_is_refused_until_it_was_compared(old_keys)
         assert "no such file" in ssh(WIPED, f"{MANIFEST} 2>&1 || true").lower()
         put_weights(WIPED)
         up = time.time()

@@ -110,7 +110,7 @@ def test_the_imitated_archive_is_there_with_its_hosts_and_goes_with_them() -> No
 
 
 def test_hosts_boot_where_inotify_instances_are_few() -> None:
-    """A whole rack took the 128 that Linux gives, and the next host's systemd hung."""
+    """Linux gives 128, all hosts share them, and without one a host's systemd hangs."""
     file = Path("/proc/sys/fs/inotify/max_user_instances")
     before = file.read_text()
     try:

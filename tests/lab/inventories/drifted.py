@@ -1,7 +1,15 @@
-"""Two servers that are alike, with weights that the operator put there, and a gateway."""
+"""Two servers that are alike, with weights that the operator put there, and a gateway.
+
+RACKWRIGHT_LAB_KNOWN_HOSTS names another file of host keys than the lab's.
+"""
+
+import os
 
 _SERVERS = {"rack1": "198.18.0.41", "rack2": "198.18.0.42"}
-_KEY = {"engine_api_key_env": "RACKWRIGHT_LAB_ENGINE_KEY"}
+_EACH = {
+    "engine_api_key_env": "RACKWRIGHT_LAB_ENGINE_KEY",
+    "ssh_known_hosts_file": os.environ.get("RACKWRIGHT_LAB_KNOWN_HOSTS", ".cache/lab/known_hosts"),
+}
 _GPUS = {"type": "h200-sxm-141gb", "count": 2}
 
 _services = {
@@ -32,13 +40,13 @@ lab = [
     *(
         (
             f"@rackwright/{name}",
-            {"server": {"address": address, "gpus": _GPUS, "interconnect": "nvlink"}, **_KEY},
+            {"server": {"address": address, "gpus": _GPUS, "interconnect": "nvlink"}, **_EACH},
         )
         for name, address in _SERVERS.items()
     ),
     (
         "@rackwright/door1",
-        {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}, **_KEY},
+        {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}, **_EACH},
     ),
 ]
 
