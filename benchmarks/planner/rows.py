@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from rackwright.catalog import GpuType, Link, find_gpu, link, model_entries
 from rackwright.models import NAMED, Shape, read_shape
 from rackwright.models.spec import ModelSpec, seeing
+from rackwright.models.tasks import pooled
 from rackwright.plan import Speed
 from rackwright.planning.speed import Load, Machine, Wires, predict
 from rackwright.sizing import GIB, GpuMemory, Limits, Split, gpu_memory
@@ -96,6 +98,8 @@ class Row(NamedTuple):
         to where Rackwright deploys it.
         """
         memory = gpu_memory(self.shape, self.split, self.gpu.memory_bytes, self.limits)
+        if not memory.has_cache:
+            return memory
         share = 1 - self.run.get("graphs_estimated_gib", 0) * GIB / memory.kv_cache_bytes
         cache = {key: int(getattr(memory, key) * share) for key in CACHE}
         return memory.model_copy(update=cache)
@@ -153,6 +157,8 @@ def _rows(path: Path) -> Iterator[Row]:
         shape = _shape(run["model"], document.get("shapes", {}))
         if run.get("quantization") == "fp8" and shape.quantization is None:
             shape = shape.with_quantization(NAMED["fp8"])
+        shape = pooled(shape) if run.get("pooled") else shape
+        shape = replace(shape, second_runner=run.get("model_runner") != 1)
         shape = seeing(shape, run.get("images", 0))
         split = Split(
             run["tensor_parallel_size"],

@@ -102,6 +102,10 @@ class Engine(Protocol):
         """Memory of the fullest GPU of a replica."""
         ...
 
+    def most_sequences(self, shape: Shape, memory: GpuMemory, limits: Limits) -> int | None:
+        """How many sequences at once it may be told of, where more keep it from starting."""
+        return None
+
     def dealt(self, shape: Shape, totals: tuple[int, ...], limits: Limits) -> tuple[Dealt, ...]:
         """What each GPU of a replica has, of so many bytes each, where layers are dealt."""
         return ()

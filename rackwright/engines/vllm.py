@@ -354,6 +354,15 @@ class Vllm(Engine):
         """Memory of the fullest GPU of a replica, by vLLM's own accounting."""
         return gpu_memory(shape, split, total_bytes, limits)
 
+    def most_sequences(self, shape: Shape, memory: GpuMemory, limits: Limits) -> int | None:
+        """A block for each, where layers keep a state of it and CUDA graphs are captured.
+
+        Source: resolve_cudagraph_mode_and_sizes in vllm/config/compilation.py, 0.32, which raises
+        ValueError. A tenth less, because how large the cache will be is a prediction.
+        """
+        states = any(layer.kv.kind == "state" for layer in shape.kinds)
+        return int(0.9 * memory.kv_cache_blocks) if states and not limits.enforce_eager else None
+
     def uses_gpus(self, settings: Settings) -> bool:
         """Not in its CPU build."""
         return settings.of(VllmSettings).vllm_build == "cuda"

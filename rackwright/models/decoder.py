@@ -121,7 +121,8 @@ class Decoder:
         if self.family.positions:
             return Tensor("rotary", 0, stored=False)
         width = self._latent_sizes()[1] if self.family.latent else self.head_dim
-        return Tensor("rotary", self.rope.positions, width, stored=False)
+        reach = self.family.section_reach if self.rope.sections else 1
+        return Tensor("rotary", reach * self.rope.positions, width, stored=False)
 
     def widths(self) -> dict[str, int]:
         """What tensor parallel sizes must divide, besides heads, by what it is called."""

@@ -35,4 +35,4 @@ def with_canvas(shape: Shape, values: Mapping[str, Any], path: str) -> Shape:
         Tensor("self_conditioning.up_proj", width, hidden),
         Tensor("self_conditioning.down_proj", hidden, width),
     )
-    return replace(shape, beside=(*shape.beside, *told), canvas=canvas, second_runner=True)
+    return replace(shape, beside=(*shape.beside, *told), canvas=canvas)

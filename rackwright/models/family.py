@@ -70,9 +70,11 @@ class Family:
     vector of each token by their ``projection``; of those with ``keeps_head`` the engine makes the
     table of outputs too, which their files may not have and nobody uses. An
     ``encoder`` reads a text at once, and what ``hears`` answers with transcripts.
-    ``second_runner`` is given where the rule for it does not hold. ``scaled_context``:
-    ``max_position_embeddings`` counts the scaling of positions already. ``float16`` is False where
-    engines refuse that for its numbers (vLLM's _FLOAT16_NOT_SUPPORTED_MODELS).
+    Where rotations are in sections the table reaches ``section_reach`` times as far as a text
+    (mrope_positions_factor of get_rope in vllm/model_executor/layers/rotary_embedding, 0.32).
+    ``scaled_context``: ``max_position_embeddings`` counts the scaling of positions already.
+    ``float16`` is False where engines refuse that for its numbers (vLLM's
+    _FLOAT16_NOT_SUPPORTED_MODELS).
     """
 
     mlp: MlpKind = "gated"
@@ -123,7 +125,7 @@ class Family:
     answer: Answer = ""
     projection: Projection | None = None
     keeps_head: bool = False
-    second_runner: bool | None = None
+    section_reach: int = 4
     scaled_context: bool = False
     float16: bool = True
 
@@ -133,13 +135,3 @@ class Family:
         if self.hears:
             return "transcripts"
         return "vectors" if self.headless else "text"
-
-    @property
-    def on_second_runner(self) -> bool:
-        """Whether vLLM serves it with its newer model runner: dense models, and some others.
-
-        Source: _is_default_v2_model_runner_model in vllm/config/vllm.py, 0.26.
-        """
-        if self.second_runner is not None:
-            return self.second_runner
-        return not (self.experts or self.linear)

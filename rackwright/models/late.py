@@ -25,9 +25,7 @@ _QWEN3 = Family(
 LATE: dict[str, Family] = {
     "HF_ColBERT": replace(BERT, projection=_OF_BERTS._replace(keys=())),
     "ColBERTJinaRobertaModel": replace(ROBERTA, projection=_OF_BERTS),
-    "ColBERTLfm2Model": Family(
-        qk_norm="head", tied=True, second_runner=False, headless=True, projection=_OF_BERTS
-    ),
+    "ColBERTLfm2Model": Family(qk_norm="head", tied=True, headless=True, projection=_OF_BERTS),
     "ColBERTModernBertModel": Family(encoder=True, headless=True, projection=_OF_BERTS),
     "ColModernVBertForRetrieval": Family(
         encoder=True,

@@ -35,6 +35,7 @@ QWEN_NEXT = Family(
     output_follows_bias=False,
     linear=True,
     gated_query=True,
+    section_reach=1,
     experts="num_experts",
     shared_width="shared_expert_intermediate_size",
     shared_gate=True,
@@ -64,7 +65,6 @@ MIXTURES: dict[str, Family] = {
         expert_width="intermediate_size",
         shared_width="shared_intermediate_size",
         experts_beside=True,
-        second_runner=False,
     ),
     "K2HorizonForCausalLM": Family(
         qk_norm="all",
@@ -151,7 +151,6 @@ MIXTURES: dict[str, Family] = {
         experts="num_experts",
         dense_first="num_dense_layers",
         score_bias=True,
-        second_runner=False,
     ),
     "InklingForCausalLM": Family(
         qk_norm="head",
@@ -193,7 +192,6 @@ MIXTURES: dict[str, Family] = {
         experts="num_experts",
         shared_width="shared_expert_intermediate_size",
         shared_gate=True,
-        second_runner=True,
     ),
     "Llama4ForCausalLM": Family(
         experts="num_local_experts",
@@ -209,7 +207,7 @@ MIXTURES: dict[str, Family] = {
         expert_width="intermediate_size",
         windows="all",
     ),
-    "Qwen3MoeForCausalLM": Family(qk_norm="head", experts="num_experts"),
+    "Qwen3MoeForCausalLM": Family(qk_norm="head", experts="num_experts", section_reach=1),
     "Qwen3NextForCausalLM": QWEN_NEXT,
     "Qwen4ExpForCausalLM": QWEN_NEXT,
     "Qwen3_5MoeForCausalLM": QWEN_NEXT,
@@ -241,7 +239,7 @@ MIXTURES: dict[str, Family] = {
         shared_width="shared_expert_intermediate_size",
         score_bias=True,
     ),
-    "DeepseekV2ForCausalLM": replace(DEEPSEEK, score_bias=False, second_runner=True),
+    "DeepseekV2ForCausalLM": replace(DEEPSEEK, score_bias=False),
     "DeepseekV3ForCausalLM": DEEPSEEK,
     "MistralLarge3ForCausalLM": replace(DEEPSEEK, score_bias=False),
     "Glm4MoeLiteForCausalLM": DEEPSEEK,
@@ -274,9 +272,7 @@ MIXTURES: dict[str, Family] = {
     ),
     "Glm5NextForCausalLM": replace(DEEPSEEK, indexer=True, linear=True),
     "MiMoV2FlashForCausalLM": Family(experts="n_routed_experts", score_bias=True),
-    "JambaForCausalLM": Family(
-        experts="num_experts", expert_width="intermediate_size", second_runner=False
-    ),
+    "JambaForCausalLM": Family(experts="num_experts", expert_width="intermediate_size"),
     "Ernie4_5_VLMoeForCausalLM": Family(
         tied=True,
         experts="moe_num_experts",

@@ -175,7 +175,6 @@ def _shape(architecture: str, config: Config) -> Shape:
         padded_experts=family.padded_experts,
         least_width=family.least_width,
         answers=family.answers,
-        second_runner=family.on_second_runner,
         float16=family.float16,
     )
     _check_schemes(config, shape)

@@ -25,12 +25,13 @@ STRETCHED_BY_FACTOR = ("linear", "ntk", "yarn", "llama3", "deepseek_yarn", "deep
 
 class Rope(NamedTuple):
     """Positions that the engine's table holds, the most tokens of one request, and the length that
-    the model's config names without its scaling.
+    the model's config names without its scaling. ``sections``: a token's are three, of a picture.
     """
 
     positions: int
     context: int
     unscaled: int
+    sections: bool = False
 
 
 def read_rope(config: Config, scaled_context: bool = False) -> Rope:
@@ -39,9 +40,9 @@ def read_rope(config: Config, scaled_context: bool = False) -> Rope:
     ``scaled_context``: a family that counts the scaling in ``max_position_embeddings`` already.
     """
     own = config.count("max_position_embeddings", "n_positions", "model_max_length")
-    base, factor = own, 1.0
+    base, factor, sections = own, 1.0, False
     for path, entry in _entries(config):
-        kind = _kind(config, path, entry)
+        kind, sections = _kind(config, path, entry), sections or "mrope_section" in entry
         given = _factor(config, path, entry, factor, needed=kind in STRETCHED_BY_FACTOR)
         if kind in UNSCALED:
             continue
@@ -49,7 +50,7 @@ def read_rope(config: Config, scaled_context: bool = False) -> Rope:
         if kind == "yarn":
             base = _original(config, path, entry, own)
     stretched = int(base * factor)
-    return Rope(stretched, own if scaled_context else stretched, own)
+    return Rope(stretched, own if scaled_context else stretched, own, sections)
 
 
 def _entries(config: Config) -> list[tuple[str, Mapping[str, Any]]]:

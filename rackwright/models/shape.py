@@ -167,8 +167,9 @@ class Shape:
     ``images`` how many a prompt may have where it is served with it; ``ear``, ``unhearing`` and
     ``audios`` are the same of sound. ``answers`` with text, vectors (or scores: it has no head), or
     transcripts; ``transcribes``: where it hears, it also answers with those.
-    ``second_runner``: vLLM's newer model runner serves it. ``float16``: it can be computed in that
-    instead of bfloat16. ``stored_bytes``: what its files hold of what an engine loads; None where
+    ``second_runner``: vLLM's newer model runner serves it, as 0.32 does all
+    (use_v2_model_runner in vllm/config/vllm.py). ``float16``: it can be computed in that instead of
+    bfloat16. ``stored_bytes``: what its files hold of what an engine loads; None where
     nobody looked. ``margin``: its architecture is not known, so this is an estimate, off by up to
     such a share. ``staged`` is False where vLLM's class has no pipeline stages; ``seams`` are
     the layers that a stage may begin with, where not all may. ``canvas``: tokens of an answer that

@@ -120,7 +120,8 @@ def _offer(need: Need, gpu: GpuType, gpus: int, nodes: int) -> Offer:
     if chosen is None:
         chosen = last_resort(need.service, layouts)
         others = [layout for layout in others if layout is not chosen]
-    return Offer(gpu, gpus, nodes, joined, limits, chosen, others)
+    told = chosen.limits or limits if chosen else limits
+    return Offer(gpu, gpus, nodes, joined, told, chosen, others)
 
 
 def joining(gpu: GpuType, count: int, wanted: Interconnect | None) -> Interconnect:

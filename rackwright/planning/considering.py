@@ -15,13 +15,14 @@ from rackwright.planning.reasons import (
     crosses,
     too_few_sequences,
     too_few_slots,
+    too_many_sequences,
     too_slow,
     too_small,
 )
 from rackwright.planning.speed import Machine
 from rackwright.planning.splitting import indivisible, splits_by_layers, splits_by_ranks
 from rackwright.planning.topology import Island
-from rackwright.sizing import GpuMemory, Limits, Split
+from rackwright.sizing import GpuMemory, Limits, Split, blocks_per_request
 from rackwright.sizing.dealing import Dealt, fullest
 from rackwright.spec import ServiceSpec, Target
 
@@ -113,7 +114,7 @@ def _judge_layers(split: Split, case: _Case) -> Layout:
     reason = _too_few(split, case, memory, len(groups)) if holding else reasons[best]
     parts = tuple(dealt[group] for group in groups)
     layout = replace(layout, dealt=parts if all(parts) else (), asked=len(groups))
-    return replace(layout, groups=groups, memory=memory, reason=reason)
+    return replace(layout, groups=groups, limits=case.limits, memory=memory, reason=reason)
 
 
 def _too_full(memory: GpuMemory, limits: Limits) -> str:
@@ -123,15 +124,16 @@ def _too_full(memory: GpuMemory, limits: Limits) -> str:
 
 def _judge(split: Split, case: _Case) -> Layout:
     """Ranks and stages: what cannot be is not sized, what can is timed where that is predicted."""
-    service, limits, nodes = case.service, case.limits, len(case.site.servers)
+    service, nodes = case.service, len(case.site.servers)
     reason = indivisible(split, case.shape) or undealt(split, case.shape, case.engine.splits)
     if reason := reason or _no_room(split, case.site):
         return Layout(split, nodes=nodes, reason=reason)
-    memory = case.memory(split, limits)
+    case, memory, unstarted = _startable(split, case)
     grouping = grouped(split, case.site, case.links.topology)
     grouping = grouping._replace(groups=grouping.groups[: service.replicas])
     groups, crossing = grouping
-    reason = too_small(memory, limits) or _too_few(split, case, memory, len(groups))
+    reason = too_small(memory, case.limits) or unstarted
+    reason = reason or _too_few(split, case, memory, len(groups))
     # How fast it would be is asked of what fits only: most of what is tried does not.
     timeable = case.engine.predicts and case.shape.paced and not reason
     predicted = _speeds(split, case, grouping) if timeable else None
@@ -142,7 +144,24 @@ def _judge(split: Split, case: _Case) -> Layout:
         alone = predicted.alone if predicted else None
         reason = crosses(split, case.links.topology, crossing, alone)
     timed = predicted._asdict() if predicted else {"asked": len(groups)}
-    return Layout(split, groups, nodes, memory, **timed, reason=reason, across=across)
+    return Layout(split, groups, nodes, case.limits, memory, **timed, reason=reason, across=across)
+
+
+def _startable(split: Split, case: _Case) -> tuple[_Case, GpuMemory, str]:
+    """With as many sequences as the engine starts with, unless the operator wants more: why not.
+
+    Where it would not start with its own choice it is told of those that its cache can hold at
+    once, however short they are: more would wait anyway.
+    """
+    limits, memory = case.limits, case.memory(split, case.limits)
+    most = case.engine.most_sequences(case.shape, memory, limits)
+    if most is None or limits.max_num_seqs <= most or not memory.sequences:
+        return case, memory, ""
+    if case.service.max_num_seqs:
+        return case, memory, too_many_sequences(memory, limits, most)
+    held = memory.kv_cache_blocks // blocks_per_request(case.shape, split, limits, 1)
+    case = case._replace(limits=limits._replace(max_num_seqs=min(most, held)))
+    return case, case.memory(split, case.limits), ""
 
 
 def _no_room(split: Split, site: Site) -> str:

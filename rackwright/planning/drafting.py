@@ -14,7 +14,6 @@ from rackwright.plan import RejectedLayout, Replica
 from rackwright.planning.considering import consider
 from rackwright.planning.layouts import Layout, Site, split_names
 from rackwright.planning.limits import limits_of, shape_of
-from rackwright.sizing import Limits
 from rackwright.spec import FleetSpec, ServerSpec, ServiceSpec
 
 
@@ -47,7 +46,6 @@ class Draft:
     judged: dict[object, list[Layout]] = field(default_factory=dict)
     spans: dict[str, int] = field(default_factory=dict)
     models: dict[str, ModelSpec] = field(default_factory=dict)
-    limits_told: dict[tuple[str, GpuType], Limits] = field(default_factory=dict)
 
     def pinned(self, service: ServiceSpec) -> ModelSpec:
         """The service's model, its source the one that the service runs. Made once a service."""
@@ -56,14 +54,6 @@ class Draft:
             update = {"source": service.source_of(model)}
             self.models[service.name] = model.model_copy(update=update)
         return self.models[service.name]
-
-    def limits(self, service: ServiceSpec, gpu: GpuType) -> Limits:
-        """What the service's engine is told on such a GPU. Computed once for both."""
-        key = service.name, gpu
-        if key not in self.limits_told:
-            shape = shape_of(service, self.fleet.models[service.model])
-            self.limits_told[key] = limits_of(service, gpu, shape)
-        return self.limits_told[key]
 
     def types_on(self, service: ServiceSpec, server: ServerSpec) -> tuple[GpuType, ...]:
         """The type of each GPU of a server that a service may use; see ``allowed_gpus``."""

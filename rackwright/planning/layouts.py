@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rackwright.catalog import GpuType
 from rackwright.plan import Speed
 from rackwright.planning.topology import Island
-from rackwright.sizing import GpuMemory, Split
+from rackwright.sizing import GpuMemory, Limits, Split
 from rackwright.sizing.dealing import Dealt
 from rackwright.spec import ServerSpec
 
@@ -41,7 +41,8 @@ class Site(NamedTuple):
 class Layout:
     """A split and the GPUs of each replica on each of its servers.
 
-    ``reason`` says why not; empty when feasible. ``across`` marks the one reason an operator may
+    ``limits`` are what the engine is told, where it was sized. ``reason`` says why not; empty when
+    feasible. ``across`` marks the one reason an operator may
     overrule: a group that talks over something slow. ``by_layers``: the stages are GPUs that layers
     are dealt over, and ``dealt`` is what each GPU has, by group. ``alone`` is the speed of a single
     request, ``busy`` of one replica under its part of the load that it is judged by (``loads``),
@@ -52,6 +53,7 @@ class Layout:
     split: Split
     groups: tuple[Island, ...] = ()
     nodes: int = 1
+    limits: Limits | None = None
     memory: GpuMemory | None = None
     alone: Speed | None = None
     between: tuple[Speed, ...] = ()

@@ -52,6 +52,15 @@ def too_few_slots(memory: GpuMemory, limits: Limits) -> str:
     )
 
 
+def too_many_sequences(memory: GpuMemory, limits: Limits, most: int) -> str:
+    """An engine that keeps a block for the state of each sequence does not start with more."""
+    return (
+        f"{memory.kv_cache_blocks:,} blocks of KV cache, and the engine captures CUDA graphs only "
+        f"with one for the state of each sequence: max_num_seqs {limits.max_num_seqs:,} must be "
+        f"{most:,} at most, or left out"
+    )
+
+
 def too_few_sequences(held: int, wanted: int | None, tokens: int, cached: bool = True) -> str:
     """All replicas together hold fewer sequences of ``tokens`` than are wanted.
 

@@ -19,7 +19,7 @@ def replicas_of(
 ) -> Iterator[Replica]:
     """The service's processes on a server: one for each group of GPUs of its layout."""
     layout, model, fleet = placed.layout, draft.pinned(service), draft.fleet
-    assert layout and layout.memory  # chosen, so sized
+    assert layout and layout.memory and layout.limits  # chosen, so sized
     first, gpu = placed.servers[0].name.removeprefix("@"), fleet.gpu_of(server)
     engine = ENGINES[service.engine]
     serves_gguf, task = engine.serves_gguf, engine.task(service, model.shape)
@@ -34,7 +34,7 @@ def replicas_of(
             gpus=gpus,
             split=layout.split,
             task=task,
-            limits=draft.limits(service, gpu),
+            limits=layout.limits,
             dtype=dtype_on(gpu, model.shape),
             memory=fullest(layout.dealt[index]) if layout.dealt else layout.memory,
             dealt=layout.dealt[index] if layout.dealt else (),

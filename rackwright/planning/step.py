@@ -53,6 +53,9 @@ EXPERT_LAYER_S = 20e-6
 """What routing adds to a layer with experts. Rows of one request; kernels agree."""
 LATENT_LAYER_S = 20e-6
 """What latent attention adds to a layer. Rows of one request."""
+STATE_PROMPT_S = 0.9e-3
+"""What a step that reads prompts waits in a layer that keeps a state: kernels that are launched one
+by one. First tokens of one request: Qwen3.5 9B 1.1 ms, Nemotron Nano 9B 0.9, Qwen3-Next 0.6."""
 UNPACKED_LAYER_S = 15e-6
 """What unpacking MXFP4 into bf16 adds to a layer. Kernels: gpt-oss, one token."""
 QUANTIZE_S = 2.5e-6
@@ -105,7 +108,7 @@ def stage_s(shape: Shape, split: Split, stage: int, machine: Machine, batch: Bat
         _products_s(shape, split, machine.gpu, work, batch, last)
         + _attention_s(machine.gpu, work, batch.of_a_group)
         + _moving_s(shape, machine.gpu, work, batch, last)
-        + _launches_s(shape, machine.gpu, work)
+        + _launches_s(shape, machine.gpu, work, batch.prompts)
         + messages_s(shape, split, machine.wires.ranks, work, _sent(batch))
     )
 
@@ -166,6 +169,7 @@ def _attention_s(gpu: GpuType, work: Work, batch: Batch) -> float:
         size * ((batch.context if window is None else min(window, batch.context)) + KV_TILE_TOKENS)
         for window, size in work.kv_bytes
     )
+    read += 2 * batch.samples * work.state_bytes  # and written again
     reading_s = read / (gpu.memory_bandwidth_gb_per_s * GIGA * KV_EFFICIENCY)
     return max(reading_s, batch.tokens * work.latent_flops * batch.context / peak)
 
@@ -179,8 +183,8 @@ def _moving_s(shape: Shape, gpu: GpuType, work: Work, batch: Batch, last: bool) 
     return moved / (gpu.memory_bandwidth_gb_per_s * GIGA * MEMORY_EFFICIENCY)
 
 
-def _launches_s(shape: Shape, gpu: GpuType, work: Work) -> float:
-    launches = LAYER_S * work.layers
+def _launches_s(shape: Shape, gpu: GpuType, work: Work, prompts: bool) -> float:
+    launches = LAYER_S * work.layers + (STATE_PROMPT_S * work.state_layers if prompts else 0)
     launches += EXPERT_LAYER_S * work.expert_layers + LATENT_LAYER_S * work.latent_layers
     if _unpacks(shape, gpu):
         launches += UNPACKED_LAYER_S * work.expert_layers

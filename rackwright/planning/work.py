@@ -20,7 +20,8 @@ class Work(NamedTuple):
     ``expert_flops`` in experts, ``attention_flops`` for each token that it looks back at, and
     moves ``moved_bytes`` between products, ``expert_moved_bytes`` between those of experts.
     ``kv_bytes`` are read of each token that it looks back at, by the windows of layers, and
-    ``latent_flops`` done where that is latent. Of data parallel groups a rank does what the experts
+    ``latent_flops`` done where that is latent. Of each request ``state_bytes`` are kept instead of
+    tokens, by ``state_layers``. Of data parallel groups a rank does what the experts
     take for the tokens of all, the rest for those of its own.
     """
 
@@ -37,6 +38,8 @@ class Work(NamedTuple):
     layers: int
     expert_layers: int
     latent_layers: int
+    state_bytes: float
+    state_layers: int
 
 
 @lru_cache(maxsize=65536)
@@ -90,6 +93,8 @@ def work_of(shape: Shape, split: Split, stage: int, kv_cache_dtype: str) -> Work
         len(layers),
         sum(layer.experts is not None for layer in layers),
         sum(layer.kv.latent for layer in layers),
+        sum(layer.kv.state_bytes for layer in layers) / split.tensor,
+        sum(layer.kv.state_bytes > 0 for layer in layers),
     )
 
 

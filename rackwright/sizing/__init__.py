@@ -1,10 +1,10 @@
 """Bytes a GPU: weights, KV cache, activations, CUDA graphs. No placement.
 
 Follows vLLM's accounting: of ``gpu_memory_utilization`` of the device, what weights, activations
-and overhead leave is KV cache. CUDA graphs lie outside that share for models that vLLM's newer
-model runner serves; for the others (most mixtures of experts, hybrids) it takes an estimate of them
-off the KV cache. Later versions would do so for all: the units that Rackwright writes set
-VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS to what was planned.
+and overhead leave is KV cache. CUDA graphs lie outside that share in vLLM's newer model
+runner, which serves all models in 0.32; the older takes an estimate of them off the KV cache. The
+newer would too: the units that Rackwright writes set VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS to
+what was planned.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from rackwright.sizing.vram import GpuMemory
 from rackwright.sizing.weights import is_row_parallel, padded_vocab, tensor_bytes, weights_bytes
 from rackwright.sizing.working import (
     CONTEXT_BYTES,
-    OVERHEAD_BYTES,
     activation_bytes,
     graph_layers,
     graphs,
+    standing_bytes,
 )
 
 __all__ = [
@@ -84,7 +84,7 @@ def _stage_memory(
     weights = weights_bytes(shape, split, stage)
     activation = activation_bytes(shape, split, limits, stage)
     captured = graphs(shape, split, graph_layers(shape, layers), limits)
-    overhead = OVERHEAD_BYTES[split.gpus > 1]
+    overhead = standing_bytes(shape, split, limits, stage)
     left = usable - weights - activation - overhead - captured.inside_bytes
     blocks = max(0, left) // block_bytes(shape, split, stage, limits.kv_cache_dtype)
     requests = blocks / blocks_per_request(shape, split, limits, limits.max_model_len)
@@ -95,7 +95,7 @@ def _stage_memory(
         # A step's, of which nothing is kept: vLLM gives such a model no cache at all, and what
         # would be one stays free (_initialize_kv_caches in vllm/v1/engine/core.py, 0.32).
         requests, tokens = (limits.max_num_seqs if left >= 0 else 0), 0
-        left = min(left, 0)
+        left, blocks = min(left, 0), 0
     return GpuMemory(
         total_bytes=total_bytes,
         usable_bytes=usable,
@@ -108,4 +108,5 @@ def _stage_memory(
         kv_cache_bytes=left,
         kv_cache_tokens=tokens,
         sequences=int(requests) * split.data,
+        kv_cache_blocks=blocks,
     )

@@ -14,8 +14,8 @@ class GpuMemory(BaseModel):
     ``kv_cache_tokens`` is of the replica, as vLLM counts them: with requests of the longest
     context; both are 0 of a model that keeps nothing of a token. ``sequences`` is how many such
     requests fit at once (of what transcribes more than the tokens say, which vLLM counts with a
-    whole step of sound). ``margin_bytes`` of what is free
-    may be taken by kernels, as far as the engine itself expects.
+    whole step of sound). ``kv_cache_blocks`` are those that vLLM makes of the cache, on each GPU.
+    ``margin_bytes`` of what is free may be taken by kernels, as far as the engine itself expects.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -31,6 +31,7 @@ class GpuMemory(BaseModel):
     kv_cache_bytes: int
     kv_cache_tokens: int
     sequences: int
+    kv_cache_blocks: int = 0
     margin_bytes: int = 0
 
     @property

@@ -8,6 +8,7 @@ predicted against measured for every row.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil
 from typing import NamedTuple
 
 from rackwright.models import DTYPE_BYTES, Shape
@@ -21,9 +22,9 @@ from rackwright.sizing.weights import padded_vocab, tensor_bytes
 OVERHEAD_BYTES = {False: round(0.22 * GIB), True: round(0.07 * GIB)}
 # The CUDA context, in use before the engine takes its first look.
 CONTEXT_BYTES = round(0.51 * GIB)
-# Bytes a logit while sampling is profiled: 16 bits and float32 in the newer model runner, a sort
-# beside them in the older one.
-LOGIT_BYTES = {True: 6, False: 14}
+# Bytes a logit while sampling is profiled: as mixtures show in the newer model runner (float32, and
+# part of the 16 bits before it); a sort beside them in the older one.
+LOGIT_BYTES = {True: 5, False: 14}
 # Hidden states beside the widest moment of a layer (llama3-8b with 16,384 tokens), beside the
 # sampler, and beside the first kernel of the model: with quantization made online half a row more,
 # with several ranks half a row less.
@@ -90,6 +91,20 @@ def _of_text(shape: Shape, split: Split, limits: Limits, stage: int) -> int:
     rows = FIRST_ROWS - (0.5 if split.tensor > 1 else 0)
     rows += 0.5 if shape.quantization and shape.quantization.online else 0
     return round(max(steady, tensor_bytes(shape, shape.embedding, split) + rows * row))
+
+
+def standing_bytes(shape: Shape, split: Split, limits: Limits, stage: int) -> int:
+    """What the process keeps of a GPU beside weights and activations, NCCL's included.
+
+    On the last stage the newer model runner counts for each sequence how often it has every token,
+    for penalties, and marks those of its prompt (PenaltiesState in
+    vllm/v1/worker/gpu/sample/penalties.py, 0.32).
+    """
+    kept = OVERHEAD_BYTES[split.gpus > 1]
+    samples = stage == split.pipeline - 1 and shape.answers != "vectors"
+    if not (samples and shape.second_runner):
+        return kept
+    return kept + limits.max_num_seqs * 4 * (shape.vocab_size + ceil(shape.vocab_size / 32))
 
 
 def _widest_layer(shape: Shape, split: Split, limits: Limits) -> int:

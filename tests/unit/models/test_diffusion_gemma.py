@@ -11,7 +11,7 @@ from rackwright.models.quantization.names import usual_name
 from rackwright.planning.splitting import indivisible
 from rackwright.sizing import Limits, Split, kv_bytes_per_token
 from rackwright.sizing.gguf import unjudged
-from rackwright.sizing.working import activation_bytes
+from rackwright.sizing.working import LOGIT_BYTES, activation_bytes
 from tests.samples.configs import H, usual
 
 TEXT = {**usual("Gemma4ForCausalLM"), "model_type": "diffusion_gemma_text"}
@@ -57,7 +57,7 @@ def test_every_token_of_a_canvas_has_logits() -> None:
     split, limits = Split(), Limits(0.9, 8, 8192, 1024)
     small, large = (shape(text_config=RELEASED, canvas_length=n) for n in (256, 512))
     more = activation_bytes(large, split, limits, 0) - activation_bytes(small, split, limits, 0)
-    assert more == 8 * 256 * 262144 * 6
+    assert more == 8 * 256 * 262144 * LOGIT_BYTES[True]
 
 
 def test_it_has_no_stages_and_no_pace() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from rackwright.planning.layouts import Layout
-from rackwright.sizing import Split
+from rackwright.sizing import Split, blocks_per_request
 from tests.samples.fleet import judged, server
+from tests.samples.measured import measured
 
 PCIE = server(gpu="l40s-48gb", count=8, link="pcie")
 NUMA = {**PCIE, "numa_nodes": [[0, 2, 4, 6], [1, 3, 5, 7]]}
@@ -150,3 +152,46 @@ def test_a_replica_that_nobody_asks_gives_no_tokens() -> None:
     alone = found[Split(1)]
     assert len(alone.groups) == 8 and alone.alone is not None
     assert alone.out_tok_s == alone.alone.out_tok_s
+
+
+# --- more sequences than an engine starts with -------------------------------------------------
+
+HYBRID = measured("nemotron-3-nano-30b").shape
+"""Nemotron 3 Nano on one H100: vLLM had 784 blocks, and did not start with its own 1024."""
+ONE_H100 = server(gpu="h100-sxm-80gb", count=1, link="none")
+THERE = 784
+
+
+def test_an_engine_is_told_of_no_more_sequences_than_it_starts_with() -> None:
+    found = judged(HYBRID, ONE_H100)[Split()]
+    assert found.feasible and found.memory and found.limits
+    assert found.memory.sequences <= found.limits.max_num_seqs < THERE / 2
+
+
+def test_what_the_cache_holds_at_once_is_still_told() -> None:
+    """Requests of one token each: fewer would wait though there is room."""
+    limits = judged(HYBRID, ONE_H100)[Split()].limits
+    assert limits
+    untold = judged(HYBRID, ONE_H100, max_num_seqs=256)[Split()].memory
+    assert untold
+    held = untold.kv_cache_blocks / blocks_per_request(HYBRID, Split(), limits, 1)
+    assert limits.max_num_seqs == pytest.approx(held, rel=0.1)
+
+
+def test_more_than_it_starts_with_is_refused_with_what_is_accepted() -> None:
+    refused = judged(HYBRID, ONE_H100, max_num_seqs=THERE + 100)[Split()]
+    assert not refused.feasible
+    most = re.search(r"max_num_seqs 884 must be (\d+) at most, or left out$", refused.reason)
+    assert most and int(most[1]) < THERE
+    assert judged(HYBRID, ONE_H100, max_num_seqs=int(most[1]))[Split()].feasible
+
+
+def test_without_graphs_or_states_as_many_are_told_as_ever() -> None:
+    for model, more in ((HYBRID, {"enforce_eager": True}), ("llama-3.1-8b-instruct", {})):
+        limits = judged(model, ONE_H100, **more)[Split()].limits
+        assert limits and limits.max_num_seqs == 1024
+
+
+def test_where_blocks_are_plenty_nothing_changes() -> None:
+    limits = judged(HYBRID, server(count=1, link="none"))[Split()].limits
+    assert limits and limits.max_num_seqs == 1024

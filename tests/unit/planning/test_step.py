@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rackwright import catalog
@@ -11,6 +13,7 @@ from rackwright.planning.messages import Wires
 from rackwright.planning.step import Batch, Machine, hand_over_s, stage_s
 from rackwright.sizing import Split
 from tests.samples.fleet import shape
+from tests.samples.measured import measured
 
 H100 = catalog.gpu_types()["h100-sxm-80gb"]
 NVLINK = catalog.link("nvlink", H100)
@@ -88,3 +91,26 @@ def test_a_hand_over_is_paid_between_stages_alone() -> None:
     assert two > step.HAND_OVER_S
     alone = Machine(H100, Wires(), "auto", 8192)
     assert hand_over_s(shape(SMALL), ALONE, alone, 64) == 0
+
+
+HYBRID = measured("qwen3.5-9b").shape
+STATELESS = replace(
+    HYBRID,
+    layers=tuple(replace(layer, kv=replace(layer.kv, state_bytes=0)) for layer in HYBRID.layers),
+)
+"""The same, were a request's state nothing."""
+
+
+@pytest.mark.parametrize("split", [ALONE, Split(2)])
+def test_the_state_of_each_request_is_read_and_written(split: Split) -> None:
+    batch, kept = Batch(32, 32, 576), sum(layer.kv.state_bytes for layer in HYBRID.layers)
+    more = time_s(batch, split, HYBRID) - time_s(batch, split, STATELESS)
+    moved = 2 * 32 * kept / split.tensor
+    reached = H100.memory_bandwidth_gb_per_s * 1e9 * step.KV_EFFICIENCY
+    assert more == pytest.approx(moved / reached)
+
+
+def test_a_step_with_prompts_waits_for_each_layer_that_keeps_a_state() -> None:
+    batch = Batch(512, 1, 512, prompts=True)
+    more = time_s(batch, model=HYBRID) - time_s(batch, model=STATELESS)
+    assert more == pytest.approx(24 * step.STATE_PROMPT_S)

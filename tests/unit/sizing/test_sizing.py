@@ -29,6 +29,8 @@ from tests.samples.configs import LATENT, config, usual
 ROWS = measured_rows()
 WEIGHED = [row for row in ROWS if "weights_gib" in row.run]
 """What was measured through the API server says its KV cache, and not always its weights."""
+CACHED = [row for row in ROWS if "kv_cache_tokens" in row.run]
+"""What ended before it had a cache said its weights; an encoder has none."""
 H200 = catalog.gpu_types()["h200-sxm-141gb"]
 ALONE = Split()
 USUAL = Limits(0.90, 256, 2048, 4096)
@@ -86,11 +88,14 @@ def test_weights_are_those_the_engine_measured(row: Row) -> None:
     assert gib(row.memory.weights_bytes) == pytest.approx(row.run["weights_gib"], rel=0.01)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=named)
+@pytest.mark.parametrize("row", CACHED, ids=named)
 def test_as_many_tokens_fit_as_the_engine_measured(row: Row) -> None:
-    """With images activations are an estimate, as the plan says."""
+    """With images activations are an estimate, as the plan says. Of a cache that weights left a
+    tenth of the GPU the bar is a two hundredth of that.
+    """
     bar = 0.05 if row.run.get("images") else 0.03
-    assert row.memory.kv_cache_tokens == pytest.approx(row.run["kv_cache_tokens"], rel=bar)
+    room = max(bar, 0.005 * row.gpu.memory_bytes / row.memory.kv_cache_bytes)
+    assert row.memory.kv_cache_tokens == pytest.approx(row.run["kv_cache_tokens"], rel=room)
 
 
 def test_there_are_rows_to_compare_with() -> None:
