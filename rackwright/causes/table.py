@@ -76,6 +76,14 @@ CAUSES: tuple[Cause, ...] = (
         within=r"capture|cuda_?graph",
     ),
     Cause(
+        "more sequences than blocks of state",
+        "Layers keep a state of each request, and the KV cache has fewer blocks than the engine is "
+        "told of requests.",
+        "leave max_num_seqs out (the plan tells what fits) or lower it to what the message says, "
+        "raise gpu_memory_utilization, or use more GPUs",
+        words=r"max_num_seqs \(\d+\) exceeds available Mamba cache blocks",
+    ),
+    Cause(
         "GPU memory ran out at profiling",
         "The largest step the engine allows does not fit beside the weights.",
         "lower max_num_batched_tokens or max_num_seqs, spread the model over more GPUs, or end "
