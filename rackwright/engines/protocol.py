@@ -103,7 +103,10 @@ class Engine(Protocol):
         ...
 
     def most_sequences(self, shape: Shape, memory: GpuMemory, limits: Limits) -> int | None:
-        """How many sequences at once it may be told of, where more keep it from starting."""
+        """How many sequences at once it may be told of, where more keep it from starting.
+
+        ``memory`` is that with those of ``limits``; more of them leave less.
+        """
         return None
 
     def dealt(self, shape: Shape, totals: tuple[int, ...], limits: Limits) -> tuple[Dealt, ...]:

@@ -358,10 +358,13 @@ class Vllm(Engine):
         """A block for each, where layers keep a state of it and CUDA graphs are captured.
 
         Source: resolve_cudagraph_mode_and_sizes in vllm/config/compilation.py, 0.32, which raises
-        ValueError. A tenth less, because how large the cache will be is a prediction.
+        ValueError; whole steps are not captured of what pools (config/vllm.py). A tenth less,
+        because how large the cache will be is a prediction.
         """
         states = any(layer.kv.kind == "state" for layer in shape.kinds)
-        return int(0.9 * memory.kv_cache_blocks) if states and not limits.enforce_eager else None
+        if not states or limits.enforce_eager or shape.answers == "vectors":
+            return None
+        return max(min(1, memory.kv_cache_blocks), int(0.9 * memory.kv_cache_blocks))
 
     def uses_gpus(self, settings: Settings) -> bool:
         """Not in its CPU build."""

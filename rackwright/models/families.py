@@ -110,7 +110,7 @@ DENSE: dict[str, Family] = {
         qkv_bias=True, reads_attention_bias=False, output_follows_bias=False, windows="upper"
     ),
     "MiMoForCausalLM": Family(qkv_bias=True, output_follows_bias=False, windows="upper"),
-    "Qwen3ForCausalLM": Family(qk_norm="head", windows="upper", section_reach=1),
+    "Qwen3ForCausalLM": Family(qk_norm="head", windows="upper"),
     "Phi3ForCausalLM": Family(),
     "GraniteForCausalLM": Family(),
     "Gemma2ForCausalLM": Family(norms=4, tied=True, windows="alternate", float16=False),

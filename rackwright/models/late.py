@@ -19,7 +19,12 @@ _OF_PAGES = Projection(
 )
 """Files have a bias, which the engine drops of some."""
 _QWEN3 = Family(
-    qk_norm="head", windows="upper", headless=True, keeps_head=True, projection=_OF_QWENS
+    qk_norm="head",
+    windows="upper",
+    section_reach=1,
+    headless=True,
+    keeps_head=True,
+    projection=_OF_QWENS,
 )
 
 LATE: dict[str, Family] = {
@@ -39,6 +44,7 @@ LATE: dict[str, Family] = {
         output_follows_bias=False,
         linear=True,
         gated_query=True,
+        section_reach=1,
         headless=True,
         keeps_head=True,
         projection=_OF_QWENS._replace(usual=128),

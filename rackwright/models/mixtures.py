@@ -207,7 +207,7 @@ MIXTURES: dict[str, Family] = {
         expert_width="intermediate_size",
         windows="all",
     ),
-    "Qwen3MoeForCausalLM": Family(qk_norm="head", experts="num_experts", section_reach=1),
+    "Qwen3MoeForCausalLM": Family(qk_norm="head", experts="num_experts"),
     "Qwen3NextForCausalLM": QWEN_NEXT,
     "Qwen4ExpForCausalLM": QWEN_NEXT,
     "Qwen3_5MoeForCausalLM": QWEN_NEXT,

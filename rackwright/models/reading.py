@@ -36,6 +36,7 @@ from rackwright.models.wrappers import (
     BY_TYPE,
     BY_VERSION,
     OF_MISTRAL,
+    OF_NEAR_SECTIONS,
     TEXT_OF,
     VERSIONED,
     inner_key,
@@ -61,7 +62,8 @@ def read_shape(values: Mapping[str, Any], path: str = "config") -> Shape:
     staged = architecture not in UNSTAGED
     if not is_wrapper(architecture):
         return replace(_settled(architecture, values, path, {}, values), staged=staged)
-    text = _settled(*_text_model(architecture, values, path), values)
+    near = architecture in OF_NEAR_SECTIONS
+    text = _settled(*_text_model(architecture, values, path), values, near)
     shape = replace(text, text_only=True, staged=staged)
     tower, reason = read_tower(architecture, values, path, shape.hidden_size)
     ear, unhearing = read_ear(architecture, values, path, shape.hidden_size)
@@ -88,10 +90,12 @@ def _settled(
     path: str,
     places: Mapping[str, str],
     whole: Mapping[str, Any],
+    near: bool = False,
 ) -> Shape:
     config = Config(values, path, places)
     config.read_as(class_of(values, thinker(whole, path)[0]))
-    shape = _shape(architecture, config)
+    family = family_of(architecture)
+    shape = _shape(architecture, replace(family, section_reach=1) if near else family, config)
     config.settle()
     return shape
 
@@ -144,9 +148,8 @@ def _architecture(values: Mapping[str, Any], path: str) -> str:
     return architecture
 
 
-def _shape(architecture: str, config: Config) -> Shape:
-    family, base = family_of(architecture), base_of(architecture)
-    decoder = decoder_of(base, family)(config, family)
+def _shape(architecture: str, family: Family, config: Config) -> Shape:
+    decoder = decoder_of(base_of(architecture), family)(config, family)
     vocabulary, hidden = config.count("vocab_size"), decoder.hidden
     untabled = family.headless and not family.keeps_head
     tied = config.flag("tie_word_embeddings", family.tied) or untabled

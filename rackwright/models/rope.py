@@ -19,6 +19,8 @@ KINDS = (
     *("mrope", "proportional", "xdrope", "deepseek_yarn", "deepseek_llama_scaling"),
 )
 """Kinds that vLLM has an embedding for; it ends at any other."""
+IN_SECTIONS = ("default", "mrope", "yarn")
+"""Kinds of which vLLM reads ``mrope_section`` (its ``get_rope``)."""
 STRETCHED_BY_FACTOR = ("linear", "ntk", "yarn", "llama3", "deepseek_yarn", "deepseek_llama_scaling")
 """Kinds of which vLLM reads ``factor`` and ends without one (its ``get_rope``)."""
 
@@ -42,7 +44,8 @@ def read_rope(config: Config, scaled_context: bool = False) -> Rope:
     own = config.count("max_position_embeddings", "n_positions", "model_max_length")
     base, factor, sections = own, 1.0, False
     for path, entry in _entries(config):
-        kind, sections = _kind(config, path, entry), sections or "mrope_section" in entry
+        kind = _kind(config, path, entry)
+        sections = sections or ("mrope_section" in entry and kind in IN_SECTIONS)
         given = _factor(config, path, entry, factor, needed=kind in STRETCHED_BY_FACTOR)
         if kind in UNSCALED:
             continue

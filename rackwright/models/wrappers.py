@@ -401,3 +401,8 @@ def outer_keys(architecture: str, values: Mapping[str, Any]) -> list[str]:
         return []
     of_vectors = OF_VECTORS if architecture in LATE else ()
     return [key for key in (*_SHARED, *of_vectors) if values.get(key) is not None]
+
+
+OF_NEAR_SECTIONS = ("Qwen3VLForConditionalGeneration", "Qwen3VLMoeForConditionalGeneration")
+"""Whose rotations in sections reach no further than a text, unlike those of other classes with the
+same text model (mrope_positions_factor in vllm/model_executor/models/qwen3_vl.py, 0.32)."""

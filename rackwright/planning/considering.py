@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -42,6 +43,10 @@ class _Case(NamedTuple):
 
     def memory(self, split: Split, limits: Limits) -> GpuMemory:
         return self.engine.memory(self.shape, split, self.site.gpu.memory_bytes, limits)
+
+    def told(self, sequences: int) -> _Case:
+        """The same with so many sequences at once."""
+        return self._replace(limits=self.limits._replace(max_num_seqs=sequences))
 
     def dealt(self, group: Island) -> tuple[Dealt, ...]:
         return self.engine.dealt(self.shape, self.site.bytes_of(group), self.limits)
@@ -151,17 +156,33 @@ def _startable(split: Split, case: _Case) -> tuple[_Case, GpuMemory, str]:
     """With as many sequences as the engine starts with, unless the operator wants more: why not.
 
     Where it would not start with its own choice it is told of those that its cache can hold at
-    once, however short they are: more would wait anyway.
+    once, however short they are: more would wait anyway, and take memory from the cache.
     """
-    limits, memory = case.limits, case.memory(split, case.limits)
-    most = case.engine.most_sequences(case.shape, memory, limits)
-    if most is None or limits.max_num_seqs <= most or not memory.sequences:
+    memory = case.memory(split, case.limits)
+    most = case.engine.most_sequences(case.shape, memory, case.limits)
+    if most is None or case.limits.max_num_seqs <= most:
         return case, memory, ""
     if case.service.max_num_seqs:
-        return case, memory, too_many_sequences(memory, limits, most)
-    held = memory.kv_cache_blocks // blocks_per_request(case.shape, split, limits, 1)
-    case = case._replace(limits=limits._replace(max_num_seqs=min(most, held)))
+        found = _most(split, case, held=False)
+        return case, memory, too_many_sequences(memory, case.limits, found) if found else ""
+    case = case.told(max(1, _most(split, case, held=True)))
     return case, case.memory(split, case.limits), ""
+
+
+def _most(split: Split, case: _Case, *, held: bool) -> int:
+    """The most sequences that the engine starts with; 0 for none. ``held``: at once in its cache.
+
+    Each takes memory from the cache, so there are fewer blocks the more there are.
+    """
+
+    def too_many(count: int) -> bool:
+        told = case.told(count)
+        memory = case.memory(split, told.limits)
+        most = case.engine.most_sequences(case.shape, memory, told.limits) or 0
+        each = blocks_per_request(case.shape, split, told.limits, 1) if held else 1
+        return count > min(most, memory.kv_cache_blocks // each)
+
+    return bisect_left(range(1, case.limits.max_num_seqs + 1), True, key=too_many)
 
 
 def _no_room(split: Split, site: Site) -> str:

@@ -178,6 +178,7 @@ def size_document(
 
 
 def _entry(offer: Offer, layout: Layout) -> dict[str, Any]:
+    limits = layout.limits or offer.limits
     return {
         "gpu": offer.gpu.key,
         "gpus": offer.gpus,
@@ -192,8 +193,8 @@ def _entry(offer: Offer, layout: Layout) -> dict[str, Any]:
         "feasible": layout.feasible,
         "reason": layout.reason,
         "chosen": layout is offer.chosen,
-        "max_num_seqs": offer.limits.max_num_seqs,
-        "max_num_batched_tokens": offer.limits.max_num_batched_tokens,
+        "max_num_seqs": limits.max_num_seqs,
+        "max_num_batched_tokens": limits.max_num_batched_tokens,
         **_memory_entry(layout.memory),
         **_speed_entry(layout),
     }

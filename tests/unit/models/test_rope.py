@@ -52,7 +52,8 @@ def shape_of(architecture: str = "Qwen3ForCausalLM", **more: Any) -> Shape:
 def test_the_longest_context_counts_the_scaling(key: str, scaling: Any, context: int) -> None:
     shape = shape_of(**{key: scaling})
     assert shape.max_position_embeddings == context
-    assert shape.rotary.rows == context
+    in_sections = bool(scaling) and "mrope_section" in scaling
+    assert shape.rotary.rows == context * (4 if in_sections else 1)
 
 
 def test_the_older_name_is_read_first_as_transformers_does() -> None:
@@ -117,3 +118,21 @@ def test_settings_that_no_engine_can_read_are_faults(scaling: Any, fault: str) -
     assert [str(each)[: len(f"config.{fault}")] for each in caught.value.faults] == [
         f"config.{fault}"
     ]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "reach"),
+    [("Qwen3VLForConditionalGeneration", 1), ("KeyeForConditionalGeneration", 4)],
+)
+def test_rotations_in_sections_reach_as_far_as_the_engines_class_has_them(
+    architecture: str, reach: int
+) -> None:
+    """Of the same text model Qwen3-VL's reach no further than a text."""
+    own = {**BASE, "rope_scaling": {"rope_type": "default", "mrope_section": [4, 2, 2]}}
+    text = {"text_config": {**own, "model_type": "qwen3"}}
+    assert shape_of(architecture, **text, **own).rotary.rows == reach * 40960
+
+
+def test_sections_of_another_scaling_are_not_read() -> None:
+    scaling = {"rope_type": "linear", "factor": 2.0, "mrope_section": [4, 2, 2]}
+    assert shape_of("Qwen2ForCausalLM", rope_scaling=scaling).rotary.rows == 2 * 40960
