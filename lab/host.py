@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -212,8 +213,10 @@ def wait_ready(host: LabHost, record: Record, timeout_s: float = 300) -> None:
 
 
 def _programs(host: LabHost) -> str:
-    files = [Path(f"/proc/{pid}/comm") for pid in sorted(cgroups.members(host.name))]
-    names = [file.read_text().strip() for file in files if file.exists()]
+    names = []
+    for pid in sorted(cgroups.members(host.name)):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            names.append(Path(f"/proc/{pid}/comm").read_text().strip())
     return f"the processes {', '.join(names)}" if names else "no process"
 
 

@@ -12,9 +12,8 @@ LEAST = {
 }
 """What each is at least while a lab is up.
 
-Hosts share root's inotify instances with this machine: a host takes 7, and 6 more for each user
-whose session has a systemd; where none is left the next host's systemd hangs without a word. Linux
-gives 128.
+Hosts share root's inotify instances with this machine: a host takes 7, and where none is left the
+next host's systemd hangs without a word. Linux gives 128.
 """
 
 

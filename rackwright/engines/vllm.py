@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
+from math import ceil
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -364,7 +365,7 @@ class Vllm(Engine):
         states = any(layer.kv.kind == "state" for layer in shape.kinds)
         if not states or limits.enforce_eager or shape.answers == "vectors":
             return None
-        return max(min(1, memory.kv_cache_blocks), int(0.9 * memory.kv_cache_blocks))
+        return ceil(0.9 * memory.kv_cache_blocks)
 
     def uses_gpus(self, settings: Settings) -> bool:
         """Not in its CPU build."""

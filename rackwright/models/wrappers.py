@@ -155,6 +155,9 @@ ANY_TEXT = (
     "UltravoxModel",
 )
 """Wrappers of whatever text model the inner file names by its ``model_type``."""
+OF_NEAR_SECTIONS = ("Qwen3VLForConditionalGeneration", "Qwen3VLMoeForConditionalGeneration")
+"""Whose rotations in sections reach no further than a text, unlike those of other classes with the
+same text model (mrope_positions_factor in vllm/model_executor/models/qwen3_vl.py, 0.32)."""
 OF_MISTRAL = ("Mistral3ForConditionalGeneration", "VoxtralForConditionalGeneration")
 """Whose repositories have a params.json too, by which the engine reads them."""
 OWN_TEXT = (
@@ -401,8 +404,3 @@ def outer_keys(architecture: str, values: Mapping[str, Any]) -> list[str]:
         return []
     of_vectors = OF_VECTORS if architecture in LATE else ()
     return [key for key in (*_SHARED, *of_vectors) if values.get(key) is not None]
-
-
-OF_NEAR_SECTIONS = ("Qwen3VLForConditionalGeneration", "Qwen3VLMoeForConditionalGeneration")
-"""Whose rotations in sections reach no further than a text, unlike those of other classes with the
-same text model (mrope_positions_factor in vllm/model_executor/models/qwen3_vl.py, 0.32)."""

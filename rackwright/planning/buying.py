@@ -120,8 +120,7 @@ def _offer(need: Need, gpu: GpuType, gpus: int, nodes: int) -> Offer:
     if chosen is None:
         chosen = last_resort(need.service, layouts)
         others = [layout for layout in others if layout is not chosen]
-    told = chosen.limits or limits if chosen else limits
-    return Offer(gpu, gpus, nodes, joined, told, chosen, others)
+    return Offer(gpu, gpus, nodes, joined, limits, chosen, others)
 
 
 def joining(gpu: GpuType, count: int, wanted: Interconnect | None) -> Interconnect:
