@@ -202,15 +202,15 @@ class LocalGateway:
         """The access log, a value a request."""
         return [json.loads(line) for line in self.access_log.read_text().splitlines()]
 
-    def seconds_of(self, answer: Mapping[str, str]) -> float:
-        """As the log has them for the request of these headers: whatever the client was kept by."""
+    def line_of(self, answer: Mapping[str, str]) -> dict[str, Any]:
+        """The access log's, of the request whose answer had these headers: written behind it."""
 
         def lines() -> list[dict[str, Any]]:
             asked = answer["x-request-id"]
             return [line for line in self.log_lines() if line["request_id"] == asked]
 
-        wait_until(lambda: bool(lines()))  # it is written behind the answer
-        return float(lines()[0]["request_s"])
+        wait_until(lambda: bool(lines()))
+        return lines()[0]
 
 
 def make_certificate(certificate: Path, key: Path, names: Sequence[str]) -> None:

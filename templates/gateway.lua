@@ -1282,32 +1282,6 @@ local function takes_another_key(ctx)
     return ngx.status == 401 and ctx.replica and not ctx.code and (ctx.engine_key or data.fleet.keys_required)
 end
 
-function M.header_filter()
-    local ctx = context()
-    if takes_another_key(ctx) then
-        ngx.header["WWW-Authenticate"] = nil
-        ctx.instead = refusal(ctx, "replica_refused")
-    end
-    local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
-    ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
-    if (ngx.req.http_version() or 1) < 2 then
-        if is_leaving() then
-            ngx.header["Connection"] = "close"
-        elseif not ctx.stays then
-            ctx.stays = true
-            count("stays", 1)
-        end
-    end
-    if ctx.origin and (not ctx.service or ctx.code or M.lets_in(ctx.service.origins, ctx.origin)) then
-        ngx.header["Access-Control-Allow-Origin"] = ctx.origin
-        ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
-        ngx.header["Vary"] = "Origin"
-    end
-    if not ctx.endpoint or ctx.code then return end
-    ctx.reads = true
-    ctx.streams = find(ngx.header["Content-Type"] or "", "text/event-stream", 1, true) ~= nil
-end
-
 function M.lets_in(values, wanted)
     for _, value in ipairs(list(values)) do
         if value == wanted or value == "*" then return true end
@@ -1364,34 +1338,6 @@ local function without_usage(ctx, piece, is_last)
         from = (to or #whole) + 1
     end
     return concat(kept)
-end
-
--- Before the last word of its answer, for behind that it may ask again at once.
-local function client_has_its_answer(ctx)
-    if not ctx.client_counted then return end
-    ctx.client_counted = nil
-    count("client/" .. ctx.key.client, -1)
-end
-
-function M.body_filter()
-    local ctx = contexts[ngx.var.request_id]
-    if ctx and ctx.instead then ngx.arg[1], ctx.instead = ctx.instead, "" end
-    if not ctx or not ctx.reads then return end
-    local piece, is_last = ngx.arg[1], ngx.arg[2]
-    if piece ~= "" then
-        if not ctx.first_byte then
-            ctx.first_byte = ngx.now()
-            ctx.duration = sub(piece, 1, 256):match('^{[^{}]-"duration"%s*:%s*"?([%d.]+)')
-        end
-        ctx.pieces = (ctx.pieces or 0) + 1
-        if ctx.replica then ctx.replica.heard = ngx.now() end
-        note_usage(ctx, piece)
-    end
-    if ctx.streams and ctx.asks_usage then ngx.arg[1] = without_usage(ctx, piece, is_last) end
-    if is_last then
-        ctx.ended = true
-        client_has_its_answer(ctx)
-    end
 end
 
 -- Prompt, cached and completion tokens, as OpenAI's and Anthropic's answers call them; nil of what
@@ -1502,6 +1448,69 @@ local function count_usage(ctx, prompt, cached, completion)
     if ctx.outside then use_overflow(ctx.service, "tokens", all) end
 end
 
+-- Before the last word of its answer, for behind that it may ask again at once: what it has in flight, and
+-- what it used. Of one that was cut off, at its end.
+local function client_has_its_answer(ctx)
+    if ctx.client_counted then
+        ctx.client_counted = nil
+        count("client/" .. ctx.key.client, -1)
+    end
+    if ctx.tokens or ctx.code or not (ctx.endpoint and ctx.service) then return end
+    ctx.tokens = {tokens_of(ctx)}
+    if ngx.status < 400 or ngx.status == 499 then count_usage(ctx, unpack(ctx.tokens)) end
+end
+
+function M.header_filter()
+    local ctx = context()
+    if takes_another_key(ctx) then
+        ngx.header["WWW-Authenticate"] = nil
+        ctx.instead = refusal(ctx, "replica_refused")
+    end
+    local name = ctx.outside and "overflow" or ctx.replica and ctx.replica.name or ctx.last and ctx.last.name
+    ngx.header["X-Rackwright-Replica"] = (not ctx.code or BY_REPLICA[ctx.code]) and name or "-"
+    if (ngx.req.http_version() or 1) < 2 then
+        if is_leaving() then
+            ngx.header["Connection"] = "close"
+        elseif not ctx.stays then
+            ctx.stays = true
+            count("stays", 1)
+        end
+    end
+    if ctx.origin and (not ctx.service or ctx.code or M.lets_in(ctx.service.origins, ctx.origin)) then
+        ngx.header["Access-Control-Allow-Origin"] = ctx.origin
+        ngx.header["Access-Control-Expose-Headers"] = "X-Request-ID, X-Rackwright-Replica, Retry-After"
+        ngx.header["Vary"] = "Origin"
+    end
+    if not ctx.endpoint or ctx.code then return client_has_its_answer(ctx) end
+    ctx.reads = true
+    ctx.streams = find(ngx.header["Content-Type"] or "", "text/event-stream", 1, true) ~= nil
+    if ctx.streams and ctx.asks_usage then ngx.header["Content-Length"] = nil end  -- an event may be taken out
+    ctx.left = tonumber(ngx.header["Content-Length"])
+end
+
+function M.body_filter()
+    local ctx = contexts[ngx.var.request_id]
+    if ctx and ctx.instead then ngx.arg[1], ctx.instead = ctx.instead, "" end
+    if not ctx or not ctx.reads then return end
+    local piece, is_last = ngx.arg[1], ngx.arg[2]
+    if piece ~= "" then
+        if not ctx.first_byte then
+            ctx.first_byte = ngx.now()
+            ctx.duration = sub(piece, 1, 256):match('^{[^{}]-"duration"%s*:%s*"?([%d.]+)')
+        end
+        ctx.pieces = (ctx.pieces or 0) + 1
+        if ctx.replica then ctx.replica.heard = ngx.now() end
+        note_usage(ctx, piece)
+    end
+    if ctx.streams and ctx.asks_usage then ngx.arg[1] = without_usage(ctx, piece, is_last) end
+    -- Of an answer whose length was said Nginx tells the end only behind its last piece.
+    if ctx.left then ctx.left = ctx.left - #piece end
+    if is_last or ctx.left == 0 then
+        ctx.ended = true
+        client_has_its_answer(ctx)
+    end
+end
+
 -- Of answers by service, replica and status.
 local answers_keys = {}
 
@@ -1557,10 +1566,7 @@ function M.log()
     if ctx.outside then count("overflow/" .. ctx.service.name, -1) end
     client_has_its_answer(ctx)
     if ctx.stays then count("stays", -1) end
-    local prompt, cached, completion = 0, 0, 0
-    if ctx.endpoint and ctx.service and not ctx.code then
-        prompt, cached, completion = tokens_of(ctx)
-        if status < 400 or status == 499 then count_usage(ctx, prompt, cached, completion) end
+    if ctx.tokens then
         observe("rackwright_gateway_request_seconds", ctx.service, ngx.now() - ngx.req.start_time())
         if ctx.first_byte then
             observe("rackwright_gateway_first_byte_seconds", ctx.service, ctx.first_byte - ngx.req.start_time())
@@ -1569,7 +1575,7 @@ function M.log()
     local last = ctx.last
     count_answer(ctx.service and ctx.service.name or "-", ctx.outside and "overflow" or last and last.name or "-", status)
     if last then add(last.served_key, 1) end
-    ngx.var.rackwright_line = log_line(ctx, status, prompt, cached, completion)
+    ngx.var.rackwright_line = log_line(ctx, status, unpack(ctx.tokens or {0, 0, 0}))
     if ngx.worker.exiting() then share_figures() end  -- its timers ran for the last time at the reload
 end
 

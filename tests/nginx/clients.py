@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 
 from lab.local_gateway import LocalGateway
@@ -22,10 +24,18 @@ def trust(gateway: LocalGateway) -> ssl.SSLContext:
 
 
 def of_openai(
-    gateway: LocalGateway, client: str = "alice", *, path: str = "/v1", host: str = "localhost"
+    gateway: LocalGateway,
+    client: str = "alice",
+    *,
+    path: str = "/v1",
+    host: str = "localhost",
+    heard: Callable[[httpx.Response], Any] = lambda answer: None,
 ) -> openai.OpenAI:
-    """``host`` may be a name of a service's own, which only the header says."""
-    http = openai.DefaultHttpxClient(verify=trust(gateway))
+    """``host`` may be a name of a service's own, which only the header says.
+
+    ``heard`` is given each answer, for its headers.
+    """
+    http = openai.DefaultHttpxClient(verify=trust(gateway), event_hooks={"response": [heard]})
     named = {} if host == "localhost" else {"Host": host}
     return openai.OpenAI(
         api_key=secret(client),

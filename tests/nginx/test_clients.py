@@ -154,6 +154,15 @@ def test_a_stream_is_counted_and_goes_through_as_it_is(
     wait_until(lambda: used(gateway, "streams") == (3, 21, 15, 9))
 
 
+@pytest.mark.parametrize(("asked", "events"), [(None, 1), ({"include_usage": True}, 2)])
+def test_a_stream_that_says_its_length_is_whole(
+    ask: httpx.Client, asked: dict[str, bool] | None, events: int
+) -> None:
+    answer = post(ask, "rw-alice", stream=True, sized=True, stream_options=asked)
+    assert answer.text.count("data: ") == events
+    assert answer.text.endswith("data: [DONE]\n\n")
+
+
 def test_keys_come_and_go_without_a_reload(ask: httpx.Client, gateway: LocalGateway) -> None:
     pids = gateway.nginx_pids()
     former = gateway.keys
@@ -183,13 +192,12 @@ def test_keys_come_and_go_without_a_reload(ask: httpx.Client, gateway: LocalGate
 
 
 def test_the_log_has_no_secret(ask: httpx.Client, gateway: LocalGateway) -> None:
-    ask.post(
+    answer = ask.post(
         f"{CHAT}?key=rw-in-a-query",
         json={**PLAIN, "messages": "a-prompt"},
         headers=bearer("rw-alice"),
     )
-    wait_until(lambda: gateway.log_lines()[-1]["client"] == "alice")
-    line = gateway.log_lines()[-1]
+    line = gateway.line_of(answer.headers)
     assert (line["client"], line["model"], line["replica"], line["status"]) == (
         "alice",
         "chat",

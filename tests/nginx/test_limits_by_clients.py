@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 
@@ -206,12 +207,11 @@ def row(gateway: LocalGateway, model: str) -> tuple[int, ...]:
 def test_what_is_counted(
     gateway: LocalGateway, model: str, ask: Ask, more: tuple[int, ...]
 ) -> None:
-    before, logged = row(gateway, model), len(gateway.log_lines())
-    with of_openai(gateway, "counted") as client:
+    before, answers = row(gateway, model), list[httpx.Response]()
+    with of_openai(gateway, "counted", heard=answers.append) as client:
         ask(client)
     expected = tuple(a + b for a, b in zip(before, more, strict=True))
-    wait_until(lambda: len(gateway.log_lines()) > logged)
-    line = gateway.log_lines()[-1]
+    line = gateway.line_of(answers[0].headers)
     assert (line["client"], line["model"]) == ("counted", model)
     assert tuple(line[name] for name in ROW[1:]) == more[1:]
     wait_until(lambda: row(gateway, model) == expected)  # a worker tells the others once a second
@@ -225,7 +225,7 @@ def test_seconds_of_sound_are_counted(gateway: LocalGateway) -> None:
         of = {one["model"]: (one["requests"], one["audio_seconds"]) for one in rows}
         return of.get("voice", (0, 0))
 
-    before = heard()
+    before, texts = heard(), row(gateway, "chat")
     with of_openai(gateway, "counted") as client:
         hear = client.audio.transcriptions.create
         for _ in range(2):
@@ -233,6 +233,7 @@ def test_seconds_of_sound_are_counted(gateway: LocalGateway) -> None:
         list(hear(model="voice", file=("a.wav", b"RIFF"), stream=True))
         client.chat.completions.create(model="chat", messages=HI)
     wait_until(lambda: heard() == (before[0] + 3, before[1] + 6))
+    wait_until(lambda: row(gateway, "chat")[0] == texts[0] + 1)
     assert all(
         one["audio_seconds"] == 0
         for one in gateway.ask("GET", "/usage")[1]
@@ -273,8 +274,14 @@ def test_a_stream_that_is_cut_off_counts(gateway: LocalGateway, served: StandInF
         ) as stream:
             for _, _event in zip(range(10), stream, strict=False):
                 let_one_go(served)
-    wait_until(lambda: row(gateway, "chat")[0] == before[0] + 1)
-    assert 9 <= row(gateway, "chat")[3] - before[3] < 100
+
+    def grown() -> list[int]:
+        now = row(gateway, "chat")
+        return [now[place] - before[place] for place in (0, 3)]
+
+    wait_until(lambda: all(grown()))
+    requests, completion_tokens = grown()
+    assert requests == 1 and 9 <= completion_tokens < 100
 
 
 def let_one_go(served: StandInFleet) -> None:

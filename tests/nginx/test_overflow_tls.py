@@ -134,8 +134,13 @@ def test_what_is_beyond_goes_outside_until_its_budget_is_used_up(
         assert reached.model == "gpt-outside" and reached.path == "/v1/chat/completions"
         assert secret("alice") not in str(reached.headers)
     assert gateway.ask("GET", "/state")[1]["services"]["chat"]["overflow"]["today"]["requests"] == 3
-    lines = [line for line in gateway.log_lines() if line["replica"] == "overflow"]
-    assert len(lines) == len(outside.record) == 3 and OUTSIDE_KEY not in str(lines)
+    assert len(outside.record) == 3
+    wait_until(lambda: len(lines_of_overflow(gateway)) == 3)
+    assert OUTSIDE_KEY not in str(lines_of_overflow(gateway))
+
+
+def lines_of_overflow(gateway: LocalGateway) -> list[dict[str, Any]]:
+    return [line for line in gateway.log_lines() if line["replica"] == "overflow"]
 
 
 def test_who_waits_goes_outside_when_a_turn_takes_the_only_replica(

@@ -2,7 +2,7 @@
 
 It answers health and completions; nothing is computed. A body may say how its answer goes:
 ``delay_s`` before it, ``events`` of a stream, ``gap_s`` between them, ``status``, ``die`` instead;
-``passes`` is answered though the engine holds.
+``passes`` is answered though the engine holds; a stream that is ``sized`` says its length.
 """
 
 from __future__ import annotations
@@ -155,6 +155,9 @@ class ControlledEngine:
             return _whole(401, {"error": "Unauthorized"})
         how = json.loads(request.body) if request.body.lstrip().startswith(b"{") else {}
         await asyncio.sleep(how.get("delay_s", self.delay_s))
+        if how.get("sized"):
+            usage = json.dumps({"choices": [], "usage": {"prompt_tokens": 7}})
+            return _whole(200, f"data: {usage}\n\ndata: [DONE]\n\n", "text/event-stream")
         if how.get("stream"):
             return await self._stream(writer, how)
         await self._let_go(writer, how)
@@ -204,9 +207,9 @@ def held(*engines: ControlledEngine) -> Iterator[None]:
             engine.holds = False
 
 
-def _whole(status: int, value: Any) -> bytes:
-    body = json.dumps(value).encode()
-    head = f"HTTP/1.1 {status} X\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\n\r\n"
+def _whole(status: int, value: Any, kind: str = JSON) -> bytes:
+    body = (json.dumps(value) if kind == JSON else value).encode()
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
