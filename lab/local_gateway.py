@@ -8,18 +8,20 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from lab.errors import LabError
 from lab.fleet import ROOT
 from lab.local_nginx import START_S, LocalNginx, local_nginx, wait_for
 from rackwright.desired.gateway_config import Places, gateway_config
@@ -27,6 +29,7 @@ from rackwright.desired.gateway_places import GOODBYE_S
 
 NAME = "localhost"
 LUA = ROOT / "templates/gateway.lua"
+LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -200,7 +203,8 @@ class LocalGateway:
 
     def log_lines(self) -> list[dict[str, Any]]:
         """The access log, a value a request."""
-        return [json.loads(line) for line in self.access_log.read_text().splitlines()]
+        whole, _, _ = self.access_log.read_text().rpartition("\n")  # the last may be half written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def line_of(self, answer: Mapping[str, str]) -> dict[str, Any]:
         """The access log's, of the request whose answer had these headers: written behind it."""
@@ -244,8 +248,11 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = START_S) -> None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that nobody has now, and that the kernel gives nobody who names none."""
+    first = int(LOCAL_PORTS.read_text().split()[0])
+    ports = range(max(1024, first - 12_000), first)
+    for port in random.sample(ports, min(1000, len(ports))):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise LabError(f"no port of loopback is free below {first}")

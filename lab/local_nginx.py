@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.fleet import CACHE
+from lab.keeping import kept
 from lab.shell import sh
 
 PACKAGES = (
@@ -96,26 +97,22 @@ def local_nginx() -> LocalNginx:
     """This release's Nginx; unpacked into the cache when it is not there yet, never half."""
     release = platform.freedesktop_os_release()
     ready = CACHE / f"nginx-{release['ID']}-{release.get('VERSION_CODENAME', 'rolling')}"
-    if not ready.exists():
-        _have_lists()
-        unpack(ready, (*PACKAGES, *_libraries()))
-    return LocalNginx(ready)
+    return LocalNginx(kept(ready, _unpack_nginx))
 
 
-def unpack(ready: Path, packages: Sequence[str]) -> None:
-    """Packages of this release as files in a folder that is not there yet; never half."""
-    partial = ready.with_name(f"{ready.name}.{os.getpid()}.partial")
-    debs = partial / "debs"
+def _unpack_nginx(folder: Path) -> None:
+    _have_lists()
+    unpack(folder, (*PACKAGES, *_libraries()))
+
+
+def unpack(folder: Path, packages: Sequence[str]) -> None:
+    """Packages of this release as files in a folder that is not there yet."""
+    debs = folder / "debs"
     debs.mkdir(parents=True)
-    try:
-        sh("apt-get", "-qq", "download", *packages, cwd=debs)
-        for deb in debs.iterdir():
-            sh("dpkg-deb", "-x", str(deb), str(partial))
-        shutil.rmtree(debs)
-        if not ready.exists():
-            partial.rename(ready)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    sh("apt-get", "-qq", "download", *packages, cwd=debs)
+    for deb in debs.iterdir():
+        sh("dpkg-deb", "-x", str(deb), str(folder))
+    shutil.rmtree(debs)
 
 
 def _have_lists() -> None:

@@ -29,7 +29,7 @@ def faults(
         *_still_in_flight(state),
         *_engines(tally, notes, log, killed),
         *_log(tally, log, notes),
-        *_usage(usage, log),
+        *unlike_the_log(usage, log),
     ]
 
 
@@ -65,7 +65,7 @@ def _engines(
 ) -> list[str]:
     """No request came to two engines; what is whole was answered; what broke was on the killed.
 
-    That it was there says the log: the stand-in notes what came whole, and it may be killed before.
+    That it was there says the log: the stand-in notes an answer behind it, or is killed before.
     """
     by_event: dict[str, dict[str, str]] = defaultdict(dict)
     times: Counter[str] = Counter()
@@ -74,12 +74,13 @@ def _engines(
             by_event[note["event"]][note["id"]] = name
             times[note["id"]] += note["event"] == "begun"
     on_killed = {line["request_id"] for line in log if line["replica"] == killed}
+    killed_at = on_killed & by_event["begun"].keys()
     unfinished = on_killed - by_event["answered"].keys()
     return [
         *_shown("came to engines twice", [one for one, count in times.items() if count > 1]),
         *_shown(
             "were answered by no engine",
-            [one for one in tally.whole if one not in by_event["answered"]],
+            [one for one in tally.whole if one not in by_event["answered"].keys() | killed_at],
         ),
         *_shown(
             "broke though their replica lived",
@@ -119,7 +120,9 @@ def _said(usage: Mapping[str, Any]) -> list[int]:
     return [usage["prompt_tokens"], cached, usage["completion_tokens"]]
 
 
-def _usage(usage: Sequence[Mapping[str, Any]], log: Sequence[Mapping[str, Any]]) -> list[str]:
+def unlike_the_log(
+    usage: Sequence[Mapping[str, Any]], log: Sequence[Mapping[str, Any]]
+) -> list[str]:
     """What is billed is what was logged, of each client and model."""
     billed: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row in usage:

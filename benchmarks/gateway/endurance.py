@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gateway import doors
-from benchmarks.gateway.accounts import faults
+from benchmarks.gateway.accounts import faults, unlike_the_log
 from benchmarks.gateway.clients import MANNERS, Client, Tally
 from benchmarks.gateway.memory import Memory
 from benchmarks.gateway.processes import wait_for_port
@@ -135,8 +135,8 @@ async def disturb(gateway: LocalGateway, fleet: Fleet, tally: Tally, until: floa
     said = asyncio.to_thread
     while (began := time.monotonic()) + ROUND_S * 0.9 < until:
         if not done:
+            gateway.reload()  # nothing else goes on here until Nginx has its signal
             tally.reloaded_at = time.monotonic()
-            gateway.reload()
             done.append("reload")
         await asyncio.sleep(8)
         gateway.write_data()
@@ -166,6 +166,17 @@ async def at_rest(gateway: LocalGateway, limit_s: float = 20) -> dict[str, Any]:
         await asyncio.sleep(0.5)
 
 
+async def all_shared(gateway: LocalGateway, limit_s: float = 20) -> list[dict[str, Any]]:
+    """Usage, once every worker has shared its own, or as it is when that does not come."""
+    until = time.monotonic() + limit_s
+    while True:
+        _, usage = await asyncio.to_thread(gateway.ask, "GET", "/usage?since=2000-01-01")
+        rows: list[dict[str, Any]] = usage
+        if not unlike_the_log(rows, gateway.log_lines()) or time.monotonic() > until:
+            return rows
+        await asyncio.sleep(0.5)
+
+
 async def prove(minutes: float, count: int, folder: Path) -> tuple[dict[str, Any], Memory]:
     """Run it all; what was counted, with every fault in words."""
     fleet, tally = Fleet(folder), Tally()
@@ -184,7 +195,7 @@ async def prove(minutes: float, count: int, folder: Path) -> tuple[dict[str, Any
         done = await disturbing
         sampling.cancel()
         state = await at_rest(gateway)
-        usage = gateway.ask("GET", "/usage?since=2000-01-01")[1]
+        usage = await all_shared(gateway)
         journals = {name: fleet.journal(name) for name in fleet.ports}
         found = faults(tally, state, usage, gateway.log_lines(), journals, KILLED)
         found += memory.faults(minutes)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sys
 from pathlib import Path
 
 from lab.fleet import CACHE, ROOT
+from lab.keeping import kept
 from lab.registries import find_links
 from lab.shell import sh, step
 
@@ -25,14 +25,12 @@ Version: 0.32.0+cpu
 def programs(lock: Path) -> Path:
     """The programs of an environment with exactly what the lock says; made if it is not there."""
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    ready = CACHE / f"{lock.stem}-{digest}"
-    if not ready.exists():
+
+    def install(folder: Path) -> None:
         with step(f"installing {lock.stem}"):
-            partial = ready.with_name(f"{ready.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            _install(lock, partial)
-            partial.rename(ready)
-    return ready / "bin"
+            _install(lock, folder)
+
+    return kept(CACHE / f"{lock.stem}-{digest}", install) / "bin"
 
 
 def _install(lock: Path, folder: Path) -> None:

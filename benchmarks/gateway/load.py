@@ -13,6 +13,7 @@ from benchmarks.gateway.doors import OTHER_CORE, Door
 from benchmarks.gateway.processes import cpu_s
 from lab.errors import LabError
 from lab.fleet import CACHE
+from lab.keeping import kept
 from lab.local_nginx import local_nginx, unpack
 
 SCRIPT = Path(__file__).with_name("requests.lua")
@@ -85,7 +86,5 @@ def _program() -> str:
     """wrk: the machine's own, else this release's package, unpacked into the cache."""
     if installed := shutil.which("wrk"):
         return installed
-    unpacked = CACHE / "wrk"
-    if not unpacked.exists():
-        unpack(unpacked, ["wrk"])
+    unpacked = kept(CACHE / "wrk", lambda folder: unpack(folder, ["wrk"]))
     return str(unpacked / "usr/bin/wrk")

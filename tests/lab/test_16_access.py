@@ -20,7 +20,7 @@ import pytest
 from lab.fleet import LAB, ROOT, TINY_GGUF
 from tests.samples.commands import BIN, PATIENCE_S, rackwright
 from tests.samples.deploys import Run, deploy
-from tests.samples.lab_hosts import fresh, main_pid, ssh, wait_until
+from tests.samples.lab_hosts import fresh, main_pid, ssh
 from tests.samples.rented import CONFIG_FILE, KEY, KNOWN_HOSTS, PASSPHRASE, PASSWORD, agent, prepare
 from tests.samples.terminal import typed
 
@@ -92,8 +92,8 @@ def test_nobody_sees_the_password(first: Run) -> None:
     told = deploy("--data", "stages=base", "--debug", inventory=INVENTORY)
     assert PASSWORD not in first.words + first.stdout + json.dumps(first.report) + told.words
     assert ssh("rented1", "cat /root/seen") == ""
-    ssh("rented1", 'SEEN="$(cat /root/password)" sleep 2')  # the spy does see one
-    wait_until(lambda: "environ" in ssh("rented1", "cat /root/seen"))
+    until_seen = "until grep -q environ /root/seen; do sleep 0.1; done"  # the spy does see one
+    ssh("rented1", f'SEEN="$(cat /root/password)" timeout 300 sh -c "{until_seen}"')
     where = "grep -rlF -f /root/password /var/log /var/tmp /tmp /run /etc /home /opt; true"
     assert ssh("rented1", where) == ""
     assert ssh("rented1", "journalctl -q --no-pager | grep -cF -f /root/password; true") == "0"

@@ -123,7 +123,7 @@ def test_a_refusal_is_told_with_the_name_and_what_to_do(refused: Run) -> None:
 
 
 def test_the_certificate_is_for_every_name_and_verified(issued: Run) -> None:
-    assert "Pebble" in shown()["issuer"]
+    wait_until(lambda: "Pebble" in shown()["issuer"])
     trust = ssl.create_default_context(cadata=authority.root(CA))
     for name in (NAME, OTHER):
         with (
@@ -193,11 +193,12 @@ def test_another_name_is_another_certificate(issued: Run, monkeypatch: pytest.Mo
     authority.knows(CA, dict.fromkeys((NAME, OTHER, MORE), ADDRESS))
     monkeypatch.setenv("LAB_OTHER_NAMES", f"{OTHER} {MORE}")
     assert run().code == 0
-    assert all(f"DNS:{name}" in shown()["names"] for name in (NAME, OTHER, MORE))
+    wait_until(lambda: f"DNS:{MORE}" in shown()["names"])
+    assert all(f"DNS:{name}" in shown()["names"] for name in (NAME, OTHER))
     assert run().changed() == {}
     monkeypatch.delenv("LAB_OTHER_NAMES")
     assert run().code == 0
-    assert MORE not in shown()["names"]
+    wait_until(lambda: MORE not in shown()["names"])
 
 
 def test_with_an_authority_that_is_gone_all_stays_as_it_was(
@@ -305,7 +306,7 @@ def files(issued: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def test_the_operator_s_files_are_served_and_stapled(files: Run) -> None:
     assert files.code == 0, files.words
-    assert shown()["issuer"] == "issuer=CN = Lab root"
+    wait_until(lambda: shown()["issuer"] == "issuer=CN = Lab root")
     assert plain("/v1/models")[0] == 404, "the site of the distribution has port 80 for itself"
     look = f"openssl s_client -connect 127.0.0.1:443 -servername {NAME} -status </dev/null 2>&1"
     wait_until(lambda: "OCSP Response Status: successful" in ssh(HOST, look))

@@ -160,7 +160,7 @@ def test_one_that_is_drained_gets_no_more_from_it(chat: openai.OpenAI) -> None:
         assert verified()["chat", "router"] == "WARN"
     finally:
         rackwright("undrain", INVENTORY, "gpu1")
-    assert sends_to() == set(REPLICAS.values())
+    wait_until(lambda: sends_to() == set(REPLICAS.values()))
     assert verified()["chat", "router"] == "OK"
 
 

@@ -75,7 +75,7 @@ def bundle(hosts: None, inventory: str, tmp_path_factory: pytest.TempPathFactory
         done = rackwright("bundle", inventory, "--out", str(BUNDLE))
         assert done.returncode == 0, done.stderr
         assert "to come" in done.stdout and "is whole" in done.stdout
-        assert all(HUB in reached(host) for host in HOSTS)
+        wait_until(lambda: all(HUB in reached(host) for host in HOSTS))
     with fenced(SERVER, GATEWAY):
         yield BUNDLE
     del os.environ["LAB_OLLAMA_SHA256"]

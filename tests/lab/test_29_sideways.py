@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,9 +45,25 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class Asked(Ledger):
+    """Of a hub that gives the second file once ``rest`` is set: before, nobody can be done."""
+
+    def __init__(self, holds: bool) -> None:
+        super().__init__()
+        self.rest = threading.Event()
+        if not holds:
+            self.rest.set()
+
+    def note(self, line: str) -> None:
+        """Hear a request, and hold it up: not for as long as a server waits for its origin."""
+        super().note(line)
+        if "model-00002" in line and "bytes=" in line:
+            self.rest.wait(40)
+
+
 @contextmanager
-def hub(repository: Path) -> Iterator[Ledger]:
-    asked = Ledger()
+def hub(repository: Path, *, holds: bool = False) -> Iterator[Asked]:
+    asked = Asked(holds)
     with serve({REPO: repository}, REVISION, GATEWAY_ADDRESS, HUB_PORT, on_request=asked.note):
         yield asked
 
@@ -106,10 +123,11 @@ def test_one_that_dies_in_the_middle_is_gone_on_without(
     first: tuple[Run, Ledger], repository: Path
 ) -> None:
     drop(*SERVERS)
-    with hub(repository) as asked:
+    with hub(repository, holds=True) as asked:
         running = start("-y", *STAGE, inventory=INVENTORY)
         wait_until(lambda: pieces("rack2") > 5)
         ssh("rack1", f"kill -9 $(ss -Hltnp sport = :{PORT} | grep -o 'pid=[0-9]*' | cut -d= -f2)")
+        asked.rest.set()
         words = running.communicate()[1]
     assert running.returncode == 1 and "rack1" in words
     assert digests("rack2") == digests("rack3")
@@ -123,13 +141,14 @@ def test_a_run_that_is_cut_off_leaves_nobody_listening_and_is_gone_on_with(
     first: tuple[Run, Ledger], repository: Path
 ) -> None:
     drop(*SERVERS)
-    with hub(repository) as asked:
+    with hub(repository, holds=True) as asked:
         running = start("-y", *STAGE, inventory=INVENTORY)
         wait_until(lambda: pieces("rack3") > 5)
         seen = ssh("rack1", "ps axww -o args; cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
         assert "RACKWRIGHT" not in seen and "token" not in seen
         os.kill(running.pid, signal.SIGKILL)
         running.communicate()
+        asked.rest.set()
         for name in SERVERS:
             wait_until(lambda name=name: not listening(name))  # type: ignore[misc]
         assert all(ssh(name, f"test -e {FOLDER} || echo absent") for name in SERVERS)

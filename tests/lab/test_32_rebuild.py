@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from lab.fleet import LAB
+from lab.record import locked
 from tests.samples.commands import rackwright
 from tests.samples.deploys import Run, deploy
 from tests.samples.lab_hosts import fresh, lab, ssh, wait_until
@@ -55,8 +56,9 @@ def done(*words: str, code: int = 0) -> str:
 def wipe(host: str) -> None:
     """To the base image, by a provider: the host key is another."""
     assert lab("down", host).returncode == 0
-    for suffix in ("", ".pub"):
-        (LAB / f"host_{host}{suffix}").unlink()
+    with locked():  # others write the lab's known_hosts from what is there
+        for suffix in ("", ".pub"):
+            (LAB / f"host_{host}{suffix}").unlink()
     up = lab("up", host)
     assert up.returncode == 0, up.stderr
 

@@ -348,7 +348,7 @@ def test_requests_outlast_a_tool_that_was_killed(
     with ThreadPoolExecutor(10) as pool:
         during = [pool.submit(post, gateway, "lone") for _ in range(5)]
         wait_until(lambda: waiting(gateway) == 5)
-        wait_until(lambda: state(gateway, ALONE) == "ejected", SHORTEST_S + 3)
+        wait_until(lambda: state(gateway, ALONE) == "ejected", SHORTEST_S + BACK_S)
         after = [pool.submit(post, gateway, "lone")]
         wait_until(lambda: waiting(gateway) == 6 or after[0].done())
         lone.start()
@@ -362,7 +362,7 @@ def test_without_a_turn_nobody_waits_longer(gateway: LocalGateway, lone: Control
     put(gateway, ALONE, {"drained": True})
     refused = post(gateway, "lone")
     assert refused.json()["error"]["code"] == "queue_timeout"
-    assert gateway.line_of(refused.headers)["request_s"] < WAIT_S + 2
+    assert gateway.line_of(refused.headers)["request_s"] < 30, "half of what a turn may hold it"
 
 
 @contextmanager

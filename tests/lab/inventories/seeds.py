@@ -1,6 +1,6 @@
 """Two servers that are alike, each with a replica of vLLM that compiles when it starts.
 
-The gateway is planned and not up: no stage that is run here is of it.
+The gateway is planned and no host of the lab: no stage that is run here is of it.
 """
 
 _services = {
@@ -42,6 +42,6 @@ def _twin(number: int) -> dict[str, object]:
 
 
 lab = [(f"@rackwright/twin{number}", _twin(number)) for number in (1, 2)]
-lab += [("@rackwright/gw1", {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}})]
+lab += [("@rackwright/absent1", {"gateway": {"server_name": "llm.lab.example", "ask_keys": False}})]
 
 all = (lab, {"services": _services, "models": _models})

@@ -207,7 +207,7 @@ def test_a_gpu_that_hangs_is_ended_in_time(
 
     def wait(running: Sequence[burn_in.Running], _: float) -> None:
         """The limit is over when the other GPU is done, however long that takes."""
-        while running[1].process.poll() is None or not (this_host / "pid0").exists():
+        while running[1].process.poll() is None or not _words(this_host / "pid0"):
             time.sleep(0.02)
         really(running, 0)
 
@@ -261,11 +261,15 @@ def test_without_a_hearer_the_gpus_are_left_and_replicas_start_again(this_host: 
 
 
 def _once(folder: Path, act: Any) -> None:
-    """When both have said who they are, wholly: a file is there before its words."""
-    files = [folder / f"pid{index}" for index in (0, 1)]
-    while not all(file.exists() and file.read_text() for file in files):
+    """When both have said who they are."""
+    while not all(_words(folder / f"pid{index}") for index in (0, 1)):
         time.sleep(0.02)
     act()
+
+
+def _words(file: Path) -> str:
+    """Of a file that is there before its words."""
+    return file.read_text() if file.exists() else ""
 
 
 @pytest.fixture

@@ -307,7 +307,7 @@ def test_requests_that_never_end_are_ended(
 
 
 def test_a_busy_replica_gets_no_more_and_is_looked_at(engine: Streamer, nvml: Nvml) -> None:
-    seen = burst.burst([load(engine, requests=0, others=20)])["chat-gpu1-0"]
+    seen = burst.burst([load(engine, requests=0, others=20, most_s=2.0)])["chat-gpu1-0"]
     assert engine.asked == []
     assert (seen["requests"], seen["tokens"], seen["others"]) == (0, 0, 20)
     assert seen["gpus"]["0"]["samples"] > 3
@@ -414,7 +414,7 @@ def test_the_youngest_child_tells_when_it_was_loaded() -> None:
     child = subprocess.Popen(["sleep", "60"])
     try:
         loaded = nginx.loaded_unix_s(os.getpid())
-        assert loaded is not None and abs(loaded - before) < 2
+        assert loaded is not None and before - 1 < loaded < time.time() + 1
         assert nginx.loaded_unix_s(child.pid) is None
         assert nginx.loaded_unix_s(0) is None
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -176,13 +176,14 @@ def test_one_alone_needs_no_others(
 
 
 def test_the_next_asks_the_origin_where_the_first_never_comes(
-    tmp_path: Path, hub: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, hub: str, repository: Path
 ) -> None:
-    monkeypatch.setattr(peers_module, "START_S", 0.5)
     absent, *others = servers(tmp_path, 3)
     content = listed(hub)
     for one in others:
         one.start(content, [absent.name, *(each.name for each in others)])
+        (awaited,) = (peer for peer in one.exchange.peers if peer.name == absent.name)
+        awaited._began_s -= peers_module.START_S
     for one in others:
         one.join()
     assert all(is_same(one.folder, repository) for one in others)

@@ -320,9 +320,12 @@ def test_the_page_is_read_only_and_is_what_peers_read() -> None:
             assert connection.getresponse().status == status
             connection.close()
         others = Watchdogs({server, ("127.0.0.1", 9)})
-        others.ask()
-        wait_for(lambda: others.asked_s is not None)
-        assert others.said == {server: {"replicas": {}}}
+
+        def heard() -> bool:
+            others.ask()
+            return others.said == {server: {"replicas": {}}}
+
+        wait_for(heard)
         page.shutdown()
 
 
@@ -687,8 +690,7 @@ def test_it_is_one_file_that_the_host_s_own_python_runs(tmp_path: Path) -> None:
         with subprocess.Popen(argv, env={"NOTIFY_SOCKET": str(listens)}) as running:
             try:
                 assert [systemd.recv(99) for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
-                said = state_of(("127.0.0.1", port))
-                assert said is not None and said["host"] == "gpu1"
+                wait_for(lambda: (state_of(("127.0.0.1", port)) or {}).get("host") == "gpu1")
             finally:
                 running.kill()
 
