@@ -8,20 +8,18 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from lab.errors import LabError
 from lab.fleet import ROOT
 from lab.local_nginx import START_S, LocalNginx, local_nginx, wait_for
 from rackwright.desired.gateway_config import Places, gateway_config
@@ -29,7 +27,6 @@ from rackwright.desired.gateway_places import GOODBYE_S
 
 NAME = "localhost"
 LUA = ROOT / "templates/gateway.lua"
-LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -245,14 +242,3 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = START_S) -> None:
     while not holds():
         assert time.monotonic() < until, f"not within {timeout_s:.0f} s"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has now, and that the kernel gives nobody who names none."""
-    first = int(LOCAL_PORTS.read_text().split()[0])
-    ports = range(max(1024, first - 12_000), first)
-    for port in random.sample(ports, min(1000, len(ports))):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise LabError(f"no port of loopback is free below {first}")

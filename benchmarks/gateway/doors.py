@@ -18,8 +18,9 @@ from typing import Any
 from benchmarks.gateway.environments import LITELLM, VLLM_ROUTER, programs
 from benchmarks.gateway.nginx import rendered, written
 from benchmarks.gateway.processes import running, wait_for_port
-from lab.local_gateway import LocalGateway, free_port, make_certificate
+from lab.local_gateway import LocalGateway, make_certificate
 from lab.local_nginx import LocalNginx, local_nginx
+from lab.ports import free_port
 from rackwright.routers.vllm_router import VLLM_ROUTER as VLLM
 
 DOOR_CORE, OTHER_CORE = 0, 1

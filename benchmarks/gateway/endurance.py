@@ -29,7 +29,8 @@ from benchmarks.gateway.accounts import faults, unlike_the_log
 from benchmarks.gateway.clients import MANNERS, Client, Tally
 from benchmarks.gateway.memory import Memory
 from benchmarks.gateway.processes import wait_for_port
-from lab.local_gateway import LocalGateway, free_port
+from lab.local_gateway import LocalGateway
+from lab.ports import free_port
 
 ENGINE = Path(__file__).with_name("stand_in_engine.py")
 REPLICAS = {

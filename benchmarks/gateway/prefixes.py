@@ -29,7 +29,8 @@ from benchmarks.gateway import doors
 from benchmarks.gateway.environments import VLLM, programs
 from benchmarks.gateway.processes import running, wait_for_port
 from lab.fleet import ROOT
-from lab.local_gateway import LocalGateway, free_port
+from lab.local_gateway import LocalGateway
+from lab.ports import free_port
 from lab.tiny_model import make
 from rackwright.remote.served.metrics import samples
 

@@ -22,7 +22,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from lab.local_gateway import free_port
+from lab.ports import free_port
 from rackwright.runner.watchdog import packed
 
 STAND_IN = Path(__file__).with_name("stand_in_engine.py")

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from lab.local_gateway import LocalGateway, free_port
+from lab.local_gateway import LocalGateway
+from lab.ports import free_port
 from tests.samples.controlled_engine import ControlledEngine
 from tests.samples.stand_in_fleet import StandInFleet
 

@@ -18,7 +18,8 @@ import pytest
 
 from benchmarks.gateway.environments import VLLM_ROUTER, programs
 from benchmarks.gateway.processes import running, wait_for_port
-from lab.local_gateway import LocalGateway, free_port, wait_until
+from lab.local_gateway import LocalGateway, wait_until
+from lab.ports import free_port
 from rackwright.routers.vllm_router import VLLM_ROUTER as KIND
 from tests.samples.controlled_engine import ControlledEngine, held
 from tests.samples.gateway_data import fleet, service

@@ -24,6 +24,7 @@ from benchmarks.converge.plain_state import plain
 from benchmarks.converge.rows import FIRST, NO_CHANGE, Row, goals, save, table
 from benchmarks.converge.tools import TOOLS, Unfit, changed_by_ansible, changed_by_pyinfra
 from lab.fleet import RACK
+from lab.ports import free_port
 from rackwright.desired.engines import engines_of, release_request
 from rackwright.desired.items import File, Initramfs, Package, Unit
 from rackwright.inventory.reading import load_fleet
@@ -232,10 +233,12 @@ def test_what_delays_passes_every_byte_a_round_trip_later_and_holds_its_tasks() 
 async def _through_the_proxy() -> None:
     sent = bytes(range(256)) * 2000
     async with _echoing() as target:
-        near, proxy = Address("127.0.0.1", _free_port()), asyncio.Event()
+        near, proxy = Address("127.0.0.1", free_port()), asyncio.Event()
         carrying = Proxy({near: target}, ADDED_S)
         serving = asyncio.create_task(carrying.serve(proxy.set))
-        await proxy.wait()
+        ready = asyncio.create_task(proxy.wait())
+        await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
+        assert ready.done(), serving
         started = time.monotonic()
         pairs = [await asyncio.open_connection(*near) for _ in range(5)]
         for _, writer in pairs:
@@ -255,9 +258,9 @@ async def _through_the_proxy() -> None:
 
 
 def test_where_nothing_listens_the_client_is_hung_up_on() -> None:
-    near = Address("127.0.0.1", _free_port())
+    near = Address("127.0.0.1", free_port())
     with (
-        delaying({near: Address("127.0.0.1", _free_port())}, 0.0),
+        delaying({near: Address("127.0.0.1", free_port())}, 0.0),
         socket.create_connection(near, timeout=60) as client,
     ):
         assert client.recv(1) == b""
@@ -283,11 +286,6 @@ async def _echoing() -> AsyncIterator[Address]:
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     async with server:
         yield Address(*server.sockets[0].getsockname()[:2])
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def test_a_host_seems_to_be_at_another_address_with_the_same_key(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.ports import free_port
 from rackwright.remote import between_servers
 from rackwright.remote.host import network
 
@@ -106,11 +106,6 @@ def test_a_port_that_says_nothing_is_told_as_that(sysfs: Path) -> None:
 
 
 # --- a transfer ------------------------------------------------------------------------------
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def asked(**more: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from lab.ports import free_port
 from rackwright.desired.render import environment_quote
 from rackwright.remote import await_ready, serving
 from rackwright.remote.host.listeners import listeners
@@ -160,12 +161,6 @@ def listen() -> Iterator[Callable[..., tuple[int, int]]]:
         one.wait()
         assert one.stdout is not None
         one.stdout.close()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 # --- who listens -----------------------------------------------------------------------------

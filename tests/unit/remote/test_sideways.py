@@ -17,6 +17,7 @@ import pytest
 
 from lab.hub import serve
 from lab.hub.ledger import Ledger
+from lab.ports import free_port
 from rackwright.remote.downloads.hub import files_of
 from rackwright.remote.sideways import content as content_module
 from rackwright.remote.sideways import from_peers as from_peers_module
@@ -119,14 +120,8 @@ class Server:
         assert not self._thread.is_alive()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.9.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def servers(tmp_path: Path, count: int, **more: Any) -> list[Server]:
-    port = free_port()
+    port = free_port("127.0.9.1")
     return [Server(tmp_path, number, count, port, **more) for number in range(count)]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from lab.ports import free_port
 from rackwright.remote import watchdog
 from rackwright.remote.guard import evidence, kept, kernel, left_stopped, service_manager
 from rackwright.remote.guard.gpu_faults import Answer, Fault
@@ -675,8 +676,7 @@ def test_it_is_one_file_that_the_host_s_own_python_runs(tmp_path: Path) -> None:
     program.write_bytes(packed())
     packed.cache_clear()
     assert program.read_bytes() == packed()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     told = {**config(tmp_path, 9), "port": port, "replicas": []}
     (tmp_path / "config.json").write_text(json.dumps(told))
     argv = [getattr(sys, "_base_executable", sys.executable), "-IB", str(program)]
