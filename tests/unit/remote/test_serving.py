@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -408,7 +409,7 @@ def says() -> Iterator[Callable[[bytes], int]]:
                 connection, _ = one.accept()
             except OSError:
                 return
-            with connection:
+            with connection, suppress(ConnectionError):  # who has had enough hangs up
                 connection.recv(65536)
                 connection.sendall(words)
 
