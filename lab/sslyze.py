@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.fleet import CACHE
+from lab.keeping import kept
 
 REQUIREMENTS = Path(__file__).with_name("sslyze-6.3.1.txt")
 UV = str(Path(sys.executable).with_name("uv"))
@@ -54,13 +54,10 @@ def scan(address: str, server_name: str, root: Path, profile: str = "intermediat
 
 
 def _program() -> str:
-    """Made once, and put in its place whole."""
-    folder = CACHE / REQUIREMENTS.stem
-    if not folder.exists():
-        fresh = folder.with_name(f"{folder.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        subprocess.run([UV, "venv", "-q", "--relocatable", str(fresh)], check=True)
-        install = [UV, "pip", "install", "-q", "--require-hashes", "-r", str(REQUIREMENTS)]
-        subprocess.run(install, env={**os.environ, "VIRTUAL_ENV": str(fresh)}, check=True)
-        fresh.rename(folder)
-    return str(folder / "bin" / "sslyze")
+    return str(kept(CACHE / REQUIREMENTS.stem, _install) / "bin" / "sslyze")
+
+
+def _install(folder: Path) -> None:
+    subprocess.run([UV, "venv", "-q", "--relocatable", str(folder)], check=True)
+    install = [UV, "pip", "install", "-q", "--require-hashes", "-r", str(REQUIREMENTS)]
+    subprocess.run(install, env={**os.environ, "VIRTUAL_ENV": str(folder)}, check=True)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ KILLED, DRAINED = "chat-even-0", "chat-fast-0"
 SAMPLE_S = 5
 ROUND_S = 60
 """In which each disturbance happens once, a reload only in the first: workers must grow old."""
+SETTLED_S = 20
 
 
 class Fleet:
@@ -156,26 +157,19 @@ async def disturb(gateway: LocalGateway, fleet: Fleet, tally: Tally, until: floa
     return done
 
 
-async def at_rest(gateway: LocalGateway, limit_s: float = 20) -> dict[str, Any]:
-    """The state once nothing is in flight, or as it is when that does not come."""
-    until = time.monotonic() + limit_s
+async def settled(asked: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
+    """What is answered once that holds, or as it is when it does not come."""
+    until = time.monotonic() + SETTLED_S
     while True:
-        state: dict[str, Any] = (await asyncio.to_thread(gateway.ask, "GET", "/state"))[1]
-        busy = [each["in_flight"] + each["waiting"] for each in state["services"].values()]
-        if not any(busy) or time.monotonic() > until:
-            return state
+        answer = await asyncio.to_thread(asked)
+        if holds(answer) or time.monotonic() > until:
+            return answer
         await asyncio.sleep(0.5)
 
 
-async def all_shared(gateway: LocalGateway, limit_s: float = 20) -> list[dict[str, Any]]:
-    """Usage, once every worker has shared its own, or as it is when that does not come."""
-    until = time.monotonic() + limit_s
-    while True:
-        _, usage = await asyncio.to_thread(gateway.ask, "GET", "/usage?since=2000-01-01")
-        rows: list[dict[str, Any]] = usage
-        if not unlike_the_log(rows, gateway.log_lines()) or time.monotonic() > until:
-            return rows
-        await asyncio.sleep(0.5)
+def is_at_rest(state: dict[str, Any]) -> bool:
+    """Whether nothing is in flight, and nobody waits."""
+    return not any(one["in_flight"] + one["waiting"] for one in state["services"].values())
 
 
 async def prove(minutes: float, count: int, folder: Path) -> tuple[dict[str, Any], Memory]:
@@ -195,8 +189,11 @@ async def prove(minutes: float, count: int, folder: Path) -> tuple[dict[str, Any
         await asyncio.gather(*(one.run(until) for one in clients(count, gateway, tally)))
         done = await disturbing
         sampling.cancel()
-        state = await at_rest(gateway)
-        usage = await all_shared(gateway)
+        state = await settled(lambda: gateway.ask("GET", "/state")[1], is_at_rest)
+        usage = await settled(  # every worker shares its own once a second
+            lambda: gateway.ask("GET", "/usage?since=2000-01-01")[1],
+            lambda rows: not unlike_the_log(rows, gateway.log_lines()),
+        )
         journals = {name: fleet.journal(name) for name in fleet.ports}
         found = faults(tally, state, usage, gateway.log_lines(), journals, KILLED)
         found += memory.faults(minutes)
